@@ -1,0 +1,1 @@
+"""One module per figure: data(budget) -> table, draw(table) -> Figure."""

@@ -1,0 +1,1 @@
+"""One module per paper: its claims, each checked and with a power twin."""

@@ -1,0 +1,1 @@
+"""What is random or heavy: Monte Carlo, solvers, readers of real weights."""

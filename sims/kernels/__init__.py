@@ -1,0 +1,45 @@
+"""Compiled kernels, and where their machine code is cached.
+
+Numba's disk cache checks only the file a kernel stands in: when a helper in *another* file changes, a
+stale kernel is loaded. The cache folder is therefore named by a hash of every kernel source, so that any
+change starts a fresh one. This must happen before the first kernel is decorated, hence here, in the
+package that every kernel module is imported through.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+
+def source_hash() -> str:
+    """Sixteen hex digits that change whenever any kernel source changes."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def cache_root() -> Path:
+    """Folder under which caches are kept: $SNAPCUT_CACHE, else $XDG_CACHE_HOME/snapcut, else ~/.cache/snapcut."""
+    if chosen := os.environ.get("SNAPCUT_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snapcut"
+
+
+def _point_numba_at(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        # A read-only home must not stop a run: compile into a folder that dies with the machine's /tmp.
+        folder = Path(tempfile.gettempdir()) / f"snapcut-{os.getuid()}" / folder.name
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    if "numba" in sys.modules:  # imported earlier by the caller: the environment was already read
+        sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+_point_numba_at(cache_root() / f"kernels-{source_hash()}")

@@ -1,0 +1,1 @@
+"""Closed forms, bounds and laws. No random number, no file, no plot."""

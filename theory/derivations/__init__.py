@@ -1,0 +1,1 @@
+"""Symbolic derivations of the closed forms, one module per subject."""
