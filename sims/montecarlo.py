@@ -1,0 +1,427 @@
+"""Monte Carlo whose results are the same bits on any number of threads, whole, stopped early or resumed.
+
+A run is cut into blocks of a fixed number of trials. Block i draws from its own stream, spawned from
+(seed, key, i), and its moments are merged in block order, so neither the number of threads nor an
+interruption can change a digit. `key` names the run ("kn.threshold", "n=16"): two runs of one seed never
+share a stream.
+"""
+
+import hashlib
+import json
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sims import progress
+from sims.files import atomic_write
+from sims.sequential import (
+    BernoulliSequence,
+    BoundedSequence,
+    bernstein_p_values,
+    binomial_p_values,
+    clopper_pearson,
+    empirical_bernstein,
+)
+
+Sample = Callable[[np.random.Generator, int], np.ndarray]
+BLOCK = 4096
+_SAVE_EVERY = 1.0  # seconds between saves of an unfinished run
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean or probability with an interval that holds without a normal approximation.
+
+    Attributes
+    ----------
+    value : the sample mean.
+    low, high : interval at `level`: Clopper-Pearson for probabilities, empirical Bernstein for bounded
+        means; a confidence sequence where the run was allowed to stop early (`sequential`).
+    trials, seed : how it was made.
+    variance : sample variance (divisor trials - 1).
+    bounds : range every single trial lies in; (0, 1) and `binary` for a probability.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    trials: int
+    seed: int
+    variance: float
+    bounds: tuple[float, float] = (0.0, 1.0)
+    binary: bool = True
+    sequential: bool = False
+
+    @property
+    def successes(self) -> int:
+        """Number of trials in which the event happened (probabilities only)."""
+        return round(self.value * self.trials)
+
+    @property
+    def standard_error(self) -> float:
+        """Standard deviation of `value`."""
+        return math.sqrt(self.variance / self.trials) if self.trials else math.inf
+
+    def p_values(self, bound: float) -> tuple[float, float]:
+        """p-values of the hypotheses "truth <= bound" and "truth >= bound"."""
+        if self.sequential and not self.binary:
+            raise ValueError("p-values of a mean need a run of fixed length; run it without `width`")
+        if self.sequential:
+            state = BernoulliSequence(self.level, self.successes, self.trials - self.successes)
+            return state.p_values(bound)
+        if self.binary:
+            return binomial_p_values(self.successes, self.trials, bound)
+        width = self.bounds[1] - self.bounds[0]
+        return bernstein_p_values(self.value, self.variance, self.trials, width, bound)
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.value:.6g} [{self.low:.6g}, {self.high:.6g}] at {self.level:.4g}, {self.trials} trials"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and summed squared deviations of each column; merging is Chan's formula."""
+
+    count: int
+    mean: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Moments":
+        """Moments of the columns of an array of trials (rows)."""
+        columns = values.reshape(len(values), -1).astype(np.float64)
+        mean = columns.mean(axis=0)
+        return cls(len(columns), tuple(mean.tolist()), tuple(((columns - mean) ** 2).sum(axis=0).tolist()))
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Moments of both together."""
+        if self.count == 0:
+            return other
+        n = self.count + other.count
+        share = other.count / n
+        gaps = [b - a for a, b in zip(self.mean, other.mean, strict=True)]
+        mean = tuple(a + g * share for a, g in zip(self.mean, gaps, strict=True))
+        summed = zip(self.deviations, other.deviations, gaps, strict=True)
+        return Moments(n, mean, tuple(p + q + g * g * self.count * share for p, q, g in summed))
+
+
+def stream(seed: int, key: Sequence[str | int | float] = (), block: int = 0) -> np.random.Generator:
+    """Generator of block `block` of the run named `key` under `seed`.
+
+    Examples
+    --------
+    >>> a, b = stream(1, ("kn", 16)), stream(1, ("kn", 16))
+    >>> bool(a.integers(2**62) == b.integers(2**62))
+    True
+    >>> bool(stream(1, ("kn", 16), block=1).integers(2**62) == stream(1, ("kn", 16)).integers(2**62))
+    False
+    """
+    digest = hashlib.sha256(json.dumps([str(part) for part in key]).encode()).digest()[:16]
+    words = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
+    return np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence(seed, spawn_key=(*words, block))))
+
+
+def default_threads() -> int:
+    """Threads used when none are named: $SNAPCUT_THREADS, else every core this process may use."""
+    if chosen := os.environ.get("SNAPCUT_THREADS"):
+        return max(1, int(chosen))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def probability(
+    sample: Sample,
+    trials: int,
+    *,
+    seed: int,
+    key: Sequence[str | int | float] = (),
+    level: float = 0.99,
+    width: float | None = None,
+    block: int = BLOCK,
+    threads: int | None = None,
+    store: str | Path | None = None,
+) -> Estimate:
+    r"""Estimate the probability of an event.
+
+    .. math:: \hat p = \frac1n \sum_{i=1}^{n} 1[\text{event in trial } i]
+
+    Parameters
+    ----------
+    sample : `sample(rng, count)` returns `count` booleans, one per trial.
+    trials : number of trials, at most, if `width` is given.
+    seed, key : name the streams.
+    level : confidence of the interval.
+    width : stop as soon as the anytime-valid interval is at most this wide.
+    block : trials per stream; part of the identity of a result.
+    threads : blocks computed at once (`default_threads()`); never changes the result.
+    store : file that keeps finished blocks; an interrupted run resumes from it.
+
+    Raises
+    ------
+    ValueError : `trials` < 1, `level` outside (0, 1), or samples that are not booleans of shape (count,).
+
+    Examples
+    --------
+    >>> estimate = probability(lambda rng, count: rng.random(count) < 0.25, 20_000, seed=1)
+    >>> estimate.low < 0.25 < estimate.high
+    True
+    """
+    _check(trials, level)
+    sequence = BernoulliSequence(level)
+    moments = _run(sample, trials, seed, key, block, threads, store, _stop([sequence], width), binary=True)
+    successes = round(moments.mean[0] * moments.count)
+    fixed = clopper_pearson(successes, moments.count, level)
+    low, high = fixed if width is None else sequence.interval()
+    return Estimate(
+        value=successes / moments.count,
+        low=low,
+        high=high,
+        level=level,
+        trials=moments.count,
+        seed=seed,
+        variance=_variance(moments, 0),
+        sequential=width is not None,
+    )
+
+
+def mean(
+    sample: Sample,
+    trials: int,
+    *,
+    bounds: tuple[float, float],
+    seed: int,
+    key: Sequence[str | int | float] = (),
+    level: float = 0.99,
+    width: float | None = None,
+    block: int = BLOCK,
+    threads: int | None = None,
+    store: str | Path | None = None,
+) -> Estimate:
+    """Estimate the mean of a bounded quantity; parameters as in `probability`.
+
+    Parameters
+    ----------
+    sample : `sample(rng, count)` returns `count` floats.
+    bounds : (low, high) that every trial is known to lie in; a trial outside raises.
+
+    Examples
+    --------
+    >>> estimate = mean(lambda rng, count: rng.random(count), 20_000, bounds=(0, 1), seed=1)
+    >>> estimate.low < 0.5 < estimate.high
+    True
+    """
+    return means(
+        sample,
+        trials,
+        bounds=[bounds],
+        seed=seed,
+        key=key,
+        level=level,
+        width=width,
+        block=block,
+        threads=threads,
+        store=store,
+    )[0]
+
+
+def means(
+    sample: Sample,
+    trials: int,
+    *,
+    bounds: Sequence[tuple[float, float]],
+    seed: int,
+    key: Sequence[str | int | float] = (),
+    level: float = 0.99,
+    width: float | None = None,
+    block: int = BLOCK,
+    threads: int | None = None,
+    store: str | Path | None = None,
+) -> list[Estimate]:
+    """Means of several bounded quantities measured on the same trials: `sample` returns (count, k) floats.
+
+    Each interval holds at `level` on its own. With `width`, the run stops when all are narrow enough.
+    """
+    _check(trials, level)
+    limits = [(float(a), float(b)) for a, b in bounds]
+    if any(not (math.isfinite(a) and math.isfinite(b) and a < b) for a, b in limits):
+        raise ValueError(f"bounds must be finite pairs low < high, got {bounds}")
+    sequences = [BoundedSequence(level, a, b) for a, b in limits]
+
+    def bounded(rng: np.random.Generator, count: int) -> np.ndarray:
+        values = np.asarray(sample(rng, count), dtype=np.float64).reshape(count, -1)
+        if values.shape[1] != len(limits):
+            raise ValueError(f"sample returned {values.shape[1]} columns, bounds name {len(limits)}")
+        for column, (a, b) in zip(values.T, limits, strict=True):
+            if not (column.min() >= a and column.max() <= b):
+                worst = (column.min(), column.max())
+                raise ValueError(f"a trial lies outside its stated bounds [{a}, {b}]: saw {worst}")
+        return values
+
+    stop = _stop(sequences, width)
+    moments = _run(bounded, trials, seed, key, block, threads, store, stop, binary=False)
+    results = []
+    for column, (sequence, (a, b)) in enumerate(zip(sequences, limits, strict=True)):
+        value, variance = moments.mean[column], _variance(moments, column)
+        fixed = empirical_bernstein(value, variance, moments.count, b - a, level)
+        low, high = fixed if width is None else sequence.interval()
+        results.append(
+            Estimate(
+                value=value,
+                low=max(low, a),
+                high=min(high, b),
+                level=level,
+                trials=moments.count,
+                seed=seed,
+                variance=variance,
+                bounds=(a, b),
+                binary=False,
+                sequential=width is not None,
+            )
+        )
+    return results
+
+
+def _check(trials: int, level: float) -> None:
+    if not isinstance(trials, (int, np.integer)) or trials < 1:
+        raise ValueError(f"trials must be a positive integer, got {trials!r}")
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+
+
+def _variance(moments: Moments, column: int) -> float:
+    return moments.deviations[column] / max(moments.count - 1, 1)
+
+
+def _stop(sequences: Sequence, width: float | None) -> Callable[[Moments], bool] | None:
+    if width is None:
+        return None
+    if not width > 0.0:
+        raise ValueError(f"width must be positive, got {width}")
+
+    def enough(moments: Moments) -> bool:
+        widest = 0.0
+        for column, sequence in enumerate(sequences):
+            sequence.update(moments.count, moments.mean[column] * moments.count, moments.deviations[column])
+            low, high = sequence.interval()
+            widest = max(widest, high - low)
+        return widest <= width
+
+    return enough
+
+
+def _run(
+    sample: Sample,
+    trials: int,
+    seed: int,
+    key: Sequence[str | int | float],
+    block: int,
+    threads: int | None,
+    store: str | Path | None,
+    enough: Callable[[Moments], bool] | None,
+    binary: bool,
+) -> Moments:
+    """Merge the moments of the blocks, in block order, until all are done or `enough` says so."""
+    counts = [min(block, trials - start) for start in range(0, trials, block)]
+    kept = _Store(store, seed, key, block) if store is not None else None
+
+    def compute(index: int) -> Moments:
+        count = counts[index]
+        if kept is not None and (found := kept.blocks.get(index)) is not None and found.count == count:
+            return found
+        values = np.asarray(sample(stream(seed, key, index), count))
+        if len(values) != count:
+            raise ValueError(f"sample returned {len(values)} trials, asked for {count}")
+        if binary and (values.dtype != np.bool_ or values.ndim != 1):
+            raise ValueError(
+                f"a probability needs booleans of shape (count,), got {values.dtype} {values.shape}"
+            )
+        return Moments.of(values)
+
+    total = Moments(0, (), ())
+    with progress.bar(trials, str(key[-1]) if key else "trials") as advance:
+        try:
+            for index, moments in enumerate(_in_order(compute, len(counts), threads or default_threads())):
+                total = total.merge(moments)
+                if kept is not None:
+                    kept.add(index, moments)
+                advance(moments.count)
+                if enough is not None and enough(moments):
+                    break
+        finally:
+            if kept is not None:
+                kept.save()
+    return total
+
+
+def _in_order(compute: Callable[[int], Moments], blocks: int, threads: int) -> Iterator[Moments]:
+    """Yield compute(0), compute(1), ... with up to `threads` of them under way."""
+    if threads == 1 or blocks == 1:
+        yield from map(compute, range(blocks))
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: list[Future[Moments]] = []
+        try:
+            for index in range(blocks):
+                waiting.append(pool.submit(compute, index))
+                if len(waiting) >= 2 * threads:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+class _Store:
+    """Finished blocks of one run in a JSON file, rewritten atomically; floats round-trip exactly."""
+
+    def __init__(self, path: str | Path, seed: int, key: Sequence, block: int):
+        from sims.kernels import source_hash
+
+        self.path = Path(path)
+        self.identity = {
+            "seed": seed,
+            "key": [str(part) for part in key],
+            "block": block,
+            "kernels": source_hash(),
+        }
+        self.blocks: dict[int, Moments] = {}
+        self._saved = time.monotonic()
+        self._fresh = False
+        if not self.path.exists():
+            return
+        try:
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            if stored["identity"] != self.identity:
+                raise ValueError("it belongs to another run (seed, key, block size or kernels differ)")
+            self.blocks = {
+                int(index): Moments(int(n), tuple(map(float, mean)), tuple(map(float, deviations)))
+                for index, (n, mean, deviations) in stored["blocks"].items()
+            }
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            warnings.warn(f"{self.path} cannot be resumed and is computed anew: {error}", stacklevel=4)
+
+    def add(self, index: int, moments: Moments) -> None:
+        self._fresh |= index not in self.blocks
+        self.blocks[index] = moments
+        if self._fresh and time.monotonic() - self._saved > _SAVE_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        if not self._fresh:
+            return
+        blocks = {str(i): [m.count, list(m.mean), list(m.deviations)] for i, m in sorted(self.blocks.items())}
+        with atomic_write(self.path) as file:
+            json.dump({"identity": self.identity, "blocks": blocks}, file)
+        self._saved, self._fresh = time.monotonic(), False
