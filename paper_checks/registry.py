@@ -1,0 +1,256 @@
+"""All claims, and the run that turns their measurements into verdicts under one error budget."""
+
+import importlib
+import pkgutil
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import paper_checks
+from paper_checks.claim import (
+    EVIDENCE,
+    HOLDS,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    REFUTED,
+    SKIPPED,
+    Claim,
+    Measurement,
+    Outcome,
+    Run,
+    execute,
+)
+from paper_checks.statistics import holm
+
+FAMILY_WISE_ERROR = 1e-6
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A source whose statements are checked."""
+
+    key: str
+    authors: str
+    title: str
+    where: str
+
+
+PAPERS = {
+    paper.key: paper
+    for paper in (
+        Paper(
+            "kumar-natale",
+            "Kumar & Natale 2025",
+            "Quantization meets number partitioning: exact representation by pruning",
+            "arXiv 2508.11020",
+        ),
+        Paper(
+            "zhang-saab",
+            "Zhang & Saab 2025",
+            "Stochastic path-following quantization and pruning",
+            "Appl. Comput. Harmon. Anal. 79, 101778; arXiv 2412.18184",
+        ),
+        Paper(
+            "kuzmin",
+            "Kuzmin et al. 2023",
+            "Pruning vs quantization: which is better?",
+            "NeurIPS 2023; arXiv 2307.02973",
+        ),
+    )
+}
+
+
+def claims(names: Sequence[str] = (), paper: str | None = None) -> list[Claim]:
+    """Every claim, or those named, or those of one paper, in the order of the papers.
+
+    A name is an id ("kn.threshold") or a prefix of ids ending in a dot ("kn.").
+
+    Raises
+    ------
+    ValueError : an unknown name or paper; the message lists what exists.
+    """
+    found: list[Claim] = []
+    for module in pkgutil.iter_modules(paper_checks.__path__):
+        found += getattr(importlib.import_module(f"paper_checks.{module.name}"), "CLAIMS", ())
+    ids = [claim.id for claim in found]
+    if doubled := {name for name in ids if ids.count(name) > 1}:
+        raise ValueError(f"claim ids must be unique; repeated: {', '.join(sorted(doubled))}")
+    order = list(PAPERS)
+    found.sort(key=lambda claim: order.index(claim.paper))
+    if paper is not None:
+        if paper not in PAPERS:
+            raise ValueError(f"unknown paper {paper!r}; there are {', '.join(PAPERS)}")
+        found = [claim for claim in found if claim.paper == paper]
+    for name in names:
+        if not any(_matches(claim.id, name) for claim in found):
+            raise ValueError(f"no claim {name!r}; there are {', '.join(claim.id for claim in found)}")
+    return [claim for claim in found if not names or any(_matches(claim.id, name) for name in names)]
+
+
+def _matches(claim: str, name: str) -> bool:
+    return claim == name or (name.endswith(".") and claim.startswith(name))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An outcome with its verdict, and the verdict of each measurement."""
+
+    outcome: Outcome
+    verdict: str
+    parts: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        """The verdict declared in advance; a twin must be refuted."""
+        return REFUTED if self.outcome.twin else self.outcome.claim.expected
+
+    @property
+    def as_declared(self) -> bool:
+        """Whether the verdict is the declared one (a false printed number is refuted by not reproducing)."""
+        if self.verdict == SKIPPED:
+            return True
+        if self.outcome.twin:
+            return self.verdict in (REFUTED, NOT_REPRODUCED)
+        return self.verdict == self.expected
+
+    @property
+    def leading(self) -> Measurement | None:
+        """The measurement that decided: the first whose verdict is the claim's, of the strongest evidence."""
+        deciding = [
+            m for m, part in zip(self.outcome.measurements, self.parts, strict=True) if part == self.verdict
+        ]
+        return min(deciding, key=lambda m: EVIDENCE.index(m.evidence), default=None)
+
+    @property
+    def evidence(self) -> list[str]:
+        """Kinds of evidence this outcome shows, strongest first."""
+        return [kind for kind in EVIDENCE if any(m.evidence == kind for m in self.outcome.measurements)]
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        claim, lead = self.outcome.claim, self.leading
+        return {
+            "claim": claim.id,
+            "twin": self.outcome.twin.title if self.outcome.twin else None,
+            "title": claim.title,
+            "paper": claim.paper,
+            "place": claim.place,
+            "statement": claim.statement,
+            "mark": claim.mark,
+            "verdict": self.verdict,
+            "expected": self.expected,
+            "as_declared": self.as_declared,
+            "evidence": self.evidence,
+            "value": lead.as_dict()["value"] if lead else None,
+            "interval": lead.as_dict()["interval"] if lead else None,
+            "tightness": lead.tightness if lead else None,
+            "seed": self.outcome.seed,
+            "seconds": round(self.outcome.seconds, 4),
+            "reason": self.outcome.skipped,
+            "measurements": [
+                {**m.as_dict(), "verdict": part}
+                for m, part in zip(self.outcome.measurements, self.parts, strict=True)
+            ],
+        }
+
+
+def judge(outcomes: Sequence[Outcome], level: float = FAMILY_WISE_ERROR) -> list[Judged]:
+    """Verdicts of a whole run: Holm over every p-value that randomness can move.
+
+    Both null hypotheses of every measurement enter, so that neither a false "refuted" nor a false "holds"
+    occurs anywhere in the run with probability above `level`. Exact measurements are certain and cost
+    nothing.
+    """
+    places = [(i, j) for i, o in enumerate(outcomes) for j, m in enumerate(o.measurements) if m.trials]
+    measured = [outcomes[i].measurements[j] for i, j in places]
+    rejected = holm([m.p_inside for m in measured] + [m.p_outside for m in measured], level)
+    inside = dict(zip(places, rejected[: len(places)], strict=True))
+    outside = dict(zip(places, rejected[len(places) :], strict=True))
+    judged = []
+    for i, outcome in enumerate(outcomes):
+        parts = []
+        for j, m in enumerate(outcome.measurements):
+            false = bool(inside.get((i, j), m.p_inside == 0.0))
+            true = bool(outside.get((i, j), m.p_outside == 0.0))
+            if false:
+                parts.append(NOT_REPRODUCED if m.printed else REFUTED)
+            else:
+                parts.append(HOLDS if true else INCONCLUSIVE)
+        verdict = next((v for v in (REFUTED, NOT_REPRODUCED, INCONCLUSIVE) if v in parts), HOLDS)
+        judged.append(Judged(outcome, SKIPPED if outcome.skipped else verdict, tuple(parts)))
+    return judged
+
+
+def check(
+    selected: Sequence[Claim],
+    *,
+    budget: str = "quick",
+    power: bool = False,
+    seed: int | None = 0,
+    processes: int | None = None,
+) -> list[Judged]:
+    """Run claims (and with `power` their twins) over processes and judge them together.
+
+    Parameters
+    ----------
+    selected : claims, from `claims()`.
+    budget : "quick", "standard" (10 times the trials) or "deep" (100 times).
+    power : also run every twin; claims and twins share one error budget.
+    seed : None draws a fresh one; it is reported with every verdict.
+    processes : claims run at once; results do not depend on it.
+    """
+    from joblib import Parallel, delayed
+
+    from sims import progress
+    from sims.montecarlo import default_threads
+
+    seed = secrets.randbelow(2**32) if seed is None else int(seed)
+    processes = min(processes or default_threads(), max(len(selected), 1))
+    if processes == 1:
+        batches: list = []
+        with progress.bar(len(selected), "claims") as advance:
+            for claim in selected:
+                batches.append(_with_twins(claim, budget, power, seed))
+                advance(1)
+    else:
+        pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="all", batch_size=1)
+        tasks = (delayed(_by_id)(claim.id, budget, power, seed) for claim in selected)
+        with progress.bar(len(selected), "claims") as advance:
+            batches = []
+            for claim, batch in zip(selected, pool(tasks), strict=True):
+                batches.append([Outcome(claim, *rest) for rest in batch])
+                advance(1)
+    return judge([outcome for batch in batches for outcome in batch])
+
+
+def _with_twins(claim: Claim, budget: str, power: bool, seed: int) -> list[Outcome]:
+    run = Run(claim.id, budget, seed)
+    return [execute(claim, run, twin) for twin in ((None, *claim.twins) if power else (None,))]
+
+
+def _by_id(name: str, budget: str, power: bool, seed: int) -> list[tuple]:
+    """`_with_twins` for another process: the claim travels by its id, because its check may not pickle."""
+    (claim,) = (c for c in claims() if c.id == name)
+    run = Run(claim.id, budget, seed, threads=1)
+    found = []
+    for twin in (None, *claim.twins) if power else (None,):
+        o = execute(claim, run, twin)
+        found.append((twin, o.measurements, o.seconds, o.seed, o.skipped))
+    return found
+
+
+def exit_code(judged: Sequence[Judged]) -> int:
+    """0: every verdict is the declared one; 1: a claim refuted, or a twin not refuted; 3: only inconclusive."""
+    surprises = [j for j in judged if not j.as_declared]
+    if not surprises:
+        return 0
+    return 3 if all(j.verdict == INCONCLUSIVE and not j.outcome.twin for j in surprises) else 1
+
+
+def family(judged: Sequence[Judged]) -> dict:
+    """How the error budget was spent."""
+    tests = 2 * sum(1 for j in judged for m in j.outcome.measurements if m.trials)
+    return {"family_wise_error": FAMILY_WISE_ERROR, "procedure": "Holm", "hypotheses": tests}
+
+
+__all__ = ["PAPERS", "Judged", "Paper", "check", "claims", "exit_code", "family", "judge"]
