@@ -41,19 +41,19 @@ PAPERS = {
         Paper(
             "kumar-natale",
             "Kumar & Natale 2025",
-            "Quantization meets number partitioning: exact representation by pruning",
+            "Quantization vs Pruning: Insights from the Strong Lottery Ticket Hypothesis",
             "arXiv 2508.11020",
         ),
         Paper(
             "zhang-saab",
             "Zhang & Saab 2025",
-            "Stochastic path-following quantization and pruning",
+            "Unified Stochastic Framework for Neural Network Quantization and Pruning",
             "Appl. Comput. Harmon. Anal. 79, 101778; arXiv 2412.18184",
         ),
         Paper(
             "kuzmin",
             "Kuzmin et al. 2023",
-            "Pruning vs quantization: which is better?",
+            "Pruning vs Quantization: Which is Better?",
             "NeurIPS 2023; arXiv 2307.02973",
         ),
     )
@@ -240,7 +240,7 @@ def _by_id(name: str, budget: str, power: bool, seed: int) -> list[tuple]:
 
 
 def exit_code(judged: Sequence[Judged]) -> int:
-    """0: every verdict is the declared one; 1: a claim refuted, or a twin not refuted; 3: only inconclusive."""
+    """0: every verdict as declared; 1: a claim refuted or a twin not refuted; 3: only inconclusive ones."""
     surprises = [j for j in judged if not j.as_declared]
     if not surprises:
         return 0

@@ -1,0 +1,132 @@
+"""Make figures by name: data, drawing, and the four files each leaves behind."""
+
+import csv
+import importlib
+import io
+import json
+import pkgutil
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+import figures
+from sims.files import atomic_write
+
+Table = dict[str, np.ndarray]
+_MACHINERY = ("style", "build", "explore")
+_VERSIONED = ("numpy", "numba", "scipy", "matplotlib", "snapcut")
+
+
+@dataclass(frozen=True)
+class Built:
+    """One figure in memory: everything that `save` writes and the report embeds."""
+
+    name: str
+    title: str
+    caption: str
+    png: bytes
+    pdf: bytes
+    table: Table
+    manifest: dict
+
+
+def names() -> list[str]:
+    """Names of all figures, without importing them.
+
+    Examples
+    --------
+    >>> "partition_threshold" in names()
+    True
+    """
+    return [m.name for m in pkgutil.iter_modules(figures.__path__) if m.name not in _MACHINERY]
+
+
+def module(name: str) -> ModuleType:
+    """The module of a figure.
+
+    Raises
+    ------
+    ValueError : no figure of that name; the message lists them.
+    """
+    if name not in names():
+        raise ValueError(f"no figure {name!r}; there are {', '.join(names())}")
+    return importlib.import_module(f"figures.{name}")
+
+
+def build(name: str, budget: str = "quick", seed: int = 0) -> Built:
+    """Compute and draw one figure; equal arguments give equal bytes."""
+    source = module(name)
+    table = source.data(budget=budget, seed=seed)
+    lengths = {column: len(values) for column, values in table.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"figure {name}: columns differ in length: {lengths}")
+    drawn = source.draw(table)
+    files = {}
+    for kind, info in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
+        buffer = io.BytesIO()
+        drawn.savefig(buffer, format=kind, metadata=info, dpi=160)
+        files[kind] = buffer.getvalue()
+    manifest = {
+        "figure": name,
+        "title": source.TITLE,
+        "caption": source.CAPTION,
+        "parameters": {"budget": budget, "seed": seed},
+        "columns": list(table),
+        "rows": next(iter(lengths.values())),
+        "versions": versions(),
+    }
+    return Built(name, source.TITLE, source.CAPTION, files["png"], files["pdf"], table, manifest)
+
+
+def versions() -> dict[str, str]:
+    """Versions that the bits of a result may depend on."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONED}}
+
+
+def save(built: Built, folder: str | Path) -> list[Path]:
+    """Write NAME.png, .pdf, .csv and .json into `folder`; each is whole or absent."""
+    folder = Path(folder)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(built.table)
+    writer.writerows(zip(*(np.asarray(column).tolist() for column in built.table.values()), strict=True))
+    contents: dict[str, bytes] = {
+        "png": built.png,
+        "pdf": built.pdf,
+        "csv": text.getvalue().encode(),
+        "json": (json.dumps(built.manifest, indent=2) + "\n").encode(),
+    }
+    written = []
+    for kind, content in contents.items():
+        path = folder / f"{built.name}.{kind}"
+        with atomic_write(path, "wb") as file:
+            file.write(content)
+        written.append(path)
+    return written
+
+
+def build_all(
+    selected: Sequence[str] = (), budget: str = "quick", seed: int = 0, processes: int | None = None
+) -> list[Built]:
+    """Build several figures (default: all) over processes, in the order of their names."""
+    from joblib import Parallel, delayed
+
+    from sims import progress
+    from sims.montecarlo import default_threads
+
+    chosen = list(selected) or names()
+    for name in chosen:
+        module(name)  # an unknown name fails before any work is done
+    processes = min(processes or default_threads(), len(chosen))
+    pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="all", batch_size=1)
+    built = []
+    with progress.bar(len(chosen), "figures") as advance:
+        for one in pool(delayed(build)(name, budget, seed) for name in chosen):
+            built.append(one)
+            advance(1)
+    return built
