@@ -54,7 +54,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def panels(columns: int = 1, rows: int = 1, *, width: float = 3.6, height: float = 3.0, **options):
-    """Figure and its axes, an array of shape (rows, columns) squeezed; `width`, `height` per panel in inches."""
+    """Figure and its axes, shape (rows, columns) squeezed; `width` and `height` are per panel, in inches."""
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
 

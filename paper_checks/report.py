@@ -1,0 +1,183 @@
+"""The report: every claim with its verdict, beside the figures that illustrate it, as one HTML file.
+
+Self-contained: statements are MathML (browsers typeset it themselves), figures are embedded, no script,
+no font and no request to anywhere.
+"""
+
+import base64
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from paper_checks.claim import BUDGETS, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Measurement
+from paper_checks.registry import PAPERS, Judged, family
+from sims.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the report needs it."""
+
+    name: str
+    title: str
+    caption: str
+    png: bytes
+
+    @property
+    def uri(self) -> str:
+        """The PNG as a data URI."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of plain cells with a heading, shown after the papers (real weights, say)."""
+
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Claims that share a figure, and that figure."""
+
+    picture: Picture | None
+    claims: list[tuple[Judged, list[Judged]]]
+
+
+def mathml(latex: str, display: bool = False) -> str:
+    r"""MathML of a LaTeX formula.
+
+    Examples
+    --------
+    >>> "<mi>x</mi>" in mathml("x^2")
+    True
+    """
+    from latex2mathml.converter import convert
+
+    return convert(latex, display="block" if display else "inline")
+
+
+def inline(text: str) -> str:
+    """Escape plain text and typeset what stands between dollar signs.
+
+    Examples
+    --------
+    >>> inline("a < b")
+    'a &lt; b'
+    """
+    from html import escape
+
+    parts = re.split(r"\$([^$]+)\$", text)
+    return "".join(mathml(part) if i % 2 else escape(part) for i, part in enumerate(parts))
+
+
+def number(x: float | None, digits: int = 4) -> str:
+    """A number for reading: `digits` significant digits, an infinite limit as a symbol, nothing for None."""
+    if x is None:
+        return ""
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    return f"{x:.{digits}g}".replace("-", "−")
+
+
+def measured(m: Measurement) -> str:
+    """Value with its interval, or the value alone where it is exact."""
+    return number(m.value) if not m.trials else f"{number(m.value)} [{number(m.low)}, {number(m.high)}]"
+
+
+def stated(m: Measurement) -> str:
+    """What the statement says about the value."""
+    least, greatest = m.region
+    if m.printed is not None:
+        return f"printed {m.printed}"
+    if math.isinf(least):
+        return f"≤ {number(greatest)}"
+    if math.isinf(greatest):
+        return f"≥ {number(least)}"
+    if m.evidence in ("symbolic", "certified", "exhaustive") and (least, greatest) == (1.0, 1.0):
+        return "true"
+    return f"in [{number(least)}, {number(greatest)}]"
+
+
+def groups(judged: Sequence[Judged], pictures: Sequence[Picture], paper: str) -> list[Group]:
+    """Claims of one paper, gathered by figure in order of appearance; claims without a figure come last."""
+    by_name = {picture.name: picture for picture in pictures}
+    found: dict[str, Group] = {}
+    for one in judged:
+        claim = one.outcome.claim
+        if claim.paper != paper or one.outcome.twin:
+            continue
+        name = claim.figure if claim.figure in by_name else ""
+        twins = [t for t in judged if t.outcome.twin and t.outcome.claim.id == claim.id]
+        found.setdefault(name, Group(by_name.get(name), [])).claims.append((one, twins))
+    return sorted(found.values(), key=lambda group: group.picture is None)
+
+
+def counts(judged: Iterable[Judged]) -> dict[str, int]:
+    """How many verdicts of each kind."""
+    tally: dict[str, int] = {}
+    for one in judged:
+        tally[one.verdict] = tally.get(one.verdict, 0) + 1
+    return tally
+
+
+def render(
+    judged: Sequence[Judged],
+    pictures: Sequence[Picture],
+    *,
+    budget: str,
+    seed: int,
+    versions: dict[str, str],
+    sheets: Sequence[Sheet] = (),
+    made: datetime | None = None,
+) -> str:
+    """The page; equal arguments give equal text apart from the line that says when it was made."""
+    from jinja2 import Environment, StrictUndefined
+
+    template = resources.files("paper_checks").joinpath("report.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(number=number, measured=measured, stated=stated)
+    environment.globals.update(inline=inline, mathml=mathml)
+    used = {one.outcome.claim.figure for one in judged}
+    plain = [one for one in judged if not one.outcome.twin]
+    twins = [one for one in judged if one.outcome.twin]
+    return environment.from_string(template).render(
+        papers=[(paper, groups(judged, pictures, key)) for key, paper in PAPERS.items()],
+        gallery=[picture for picture in pictures if picture.name not in used],
+        sheets=sheets,
+        counts=counts(plain),
+        declared=sum(one.as_declared for one in plain),
+        claims=len(plain),
+        twins=len(twins),
+        twins_refuted=sum(one.as_declared for one in twins),
+        surprises=[one for one in judged if not one.as_declared],
+        spent=family(judged),
+        budget=budget,
+        scale=BUDGETS[budget],
+        seed=seed,
+        versions=versions,
+        made=(made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
+        words={
+            REFUTED: "refuted",
+            NOT_REPRODUCED: "not-reproduced",
+            INCONCLUSIVE: "inconclusive",
+            SKIPPED: "skipped",
+        },
+    )
+
+
+def write(page: str, folder: str | Path) -> Path:
+    """Write the page as index.html into `folder`; it is whole or absent."""
+    path = Path(folder) / "index.html"
+    with atomic_write(path) as file:
+        file.write(page)
+    return path
