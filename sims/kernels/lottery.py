@@ -1,0 +1,283 @@
+"""Kernels of the strong lottery tickets: counter-based entries, subset masks, effective matrices.
+
+Every random weight is a function of (seed, layer, row, column): word `column % 4` of Philox4x32-10 with the
+counter (column // 4, row, layer, 0) and the seed's two 32-bit halves as key. Nothing needs to be stored, and
+any tile of any matrix can be drawn alone, in any order, on any thread.
+
+References
+----------
+.. [1] J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+   SC'11, 2011. The constants below and the vectors of the known-answer test are theirs.
+"""
+
+import numpy as np
+from numba import njit
+
+_MULTIPLIER_0 = np.uint64(0xD2511F53)
+_MULTIPLIER_1 = np.uint64(0xCD9E8D57)
+_WEYL_0 = np.uint64(0x9E3779B9)
+_WEYL_1 = np.uint64(0xBB67AE85)
+_LOW = np.uint64(0xFFFFFFFF)
+_32 = np.uint64(32)
+_ONE = np.uint64(1)
+
+PROBES = 512  # Gray-code probes before the exact table of all sums takes over
+_GENERATION = 16  # a table entry is generation << 16 | left subset; so at most 16 left items
+
+
+@njit(cache=True, nogil=True)
+def philox(c0, c1, c2, c3, k0, k1):
+    """Four 32-bit words of Philox4x32-10 at counter (c0, c1, c2, c3), key (k0, k1); all of them uint64."""
+    for _ in range(10):
+        product_0 = _MULTIPLIER_0 * c0
+        product_1 = _MULTIPLIER_1 * c2
+        c0 = (product_1 >> _32) ^ c1 ^ k0
+        c1 = product_1 & _LOW
+        c2 = (product_0 >> _32) ^ c3 ^ k1
+        c3 = product_0 & _LOW
+        k0 = (k0 + _WEYL_0) & _LOW
+        k1 = (k1 + _WEYL_1) & _LOW
+    return c0, c1, c2, c3
+
+
+@njit(cache=True, nogil=True)
+def _value(word, limit, ratio, nearest):
+    """Word -> uniform on {±1..±limit*ratio} -> reduced to the grid {-limit..limit} (ratio 1: unchanged)."""
+    fine = limit * ratio
+    k = np.int64((word * np.uint64(2 * fine)) >> _32)  # bias at most 2 fine / 2^32
+    v = k - fine if k < fine else k - fine + 1
+    if ratio == 1:
+        return v
+    size = (abs(v) + (ratio // 2 if nearest else 0)) // ratio
+    return size if v > 0 else -size
+
+
+@njit(cache=True, nogil=True)
+def entry(row, column, k0, k1, layer, limit, ratio, nearest):
+    """One random weight: the entry (row, column) of the layer's matrix."""
+    r0, r1, r2, r3 = philox(np.uint64(column >> 2), np.uint64(row), np.uint64(layer), np.uint64(0), k0, k1)
+    lane = column & 3
+    word = r0 if lane == 0 else (r1 if lane == 1 else (r2 if lane == 2 else r3))
+    return _value(word, limit, ratio, nearest)
+
+
+@njit(cache=True, nogil=True)
+def fill_row(out, row, k0, k1, layer, limit, ratio, nearest):
+    """Entries (row, 0..len(out)-1) of the layer's matrix into `out`; its length must be a multiple of 4."""
+    zero = np.uint64(0)
+    r = np.uint64(row)
+    l = np.uint64(layer)
+    for q in range(out.size // 4):
+        r0, r1, r2, r3 = philox(np.uint64(q), r, l, zero, k0, k1)
+        out[4 * q] = _value(r0, limit, ratio, nearest)
+        out[4 * q + 1] = _value(r1, limit, ratio, nearest)
+        out[4 * q + 2] = _value(r2, limit, ratio, nearest)
+        out[4 * q + 3] = _value(r3, limit, ratio, nearest)
+
+
+@njit(cache=True, nogil=True)
+def allot_units(inputs, sides, units, factors, first, k0, k1, layer, limit, ratio, nearest):
+    """Give every slot (input, side) `n` hidden units whose weight from that input has the slot's sign.
+
+    Units are looked at once each, in order from `first`; a unit goes to the first slot in the queue that it
+    fits, and a slot that got one leaves the queue until every other slot has as many. The choice reads the
+    first matrix alone, never the target. Fills `units` and `factors` (slots, n) with the unit's index and the
+    size of its kept weight; returns the number of units drawn so far (`first` and the units that fitted
+    nowhere included).
+    """
+    slots, n = units.shape
+    follower = np.empty(slots + 1, np.int64)
+    h = first
+    for c in range(n):
+        for s in range(slots):
+            follower[s] = s + 1
+        follower[slots] = 0  # the last place holds the head of the queue
+        left = slots
+        while left:
+            before = slots
+            slot = follower[slots]
+            while slot < slots:
+                a = entry(h, inputs[slot], k0, k1, layer, limit, ratio, nearest)
+                if a * sides[slot] > 0:
+                    units[slot, c] = h
+                    factors[slot, c] = abs(a)
+                    follower[before] = follower[slot]
+                    left -= 1
+                    break
+                before = slot
+                slot = follower[slot]
+            h += 1
+    return h
+
+
+@njit(cache=True, nogil=True)
+def kept_sizes(inputs, sides, units, factors, k0, k1, layer, limit, ratio, nearest):
+    """Sizes of the kept weights of the first matrix, drawn again; 0 where the sign is not the slot's."""
+    for s in range(units.shape[0]):
+        for c in range(units.shape[1]):
+            if units[s, c] >= 0:
+                a = entry(units[s, c], inputs[s], k0, k1, layer, limit, ratio, nearest)
+                factors[s, c] = abs(a) if a * sides[s] > 0 else 0
+
+
+@njit(cache=True, nogil=True)
+def _all_sums(x, n, t):
+    """Bit mask of a subset of x[:n] with sum t, or -1: one bit per reachable sum, item by item, then back."""
+    low = 0
+    high = 0
+    for c in range(n):
+        if x[c] < 0:
+            low += x[c]
+        else:
+            high += x[c]
+    if t < low or t > high:
+        return np.int64(-1)
+    size = (high - low) // 64 + 1
+    reach = np.zeros((n + 1, size), np.uint64)
+    reach[0, (-low) >> 6] = _ONE << np.uint64((-low) & 63)
+    for c in range(n):
+        words = abs(x[c]) >> 6
+        bits = np.uint64(abs(x[c]) & 63)
+        back = np.uint64(64) - bits
+        for k in range(size):
+            v = reach[c, k]
+            if x[c] > 0 and k >= words:
+                v |= reach[c, k - words] << bits
+                if bits and k > words:
+                    v |= reach[c, k - words - 1] >> back
+            elif x[c] < 0 and k + words < size:
+                v |= reach[c, k + words] >> bits
+                if bits and k + words + 1 < size:
+                    v |= reach[c, k + words + 1] << back
+            reach[c + 1, k] = v
+    at = t - low
+    if not (reach[n, at >> 6] >> np.uint64(at & 63)) & _ONE:
+        return np.int64(-1)
+    mask = np.int64(0)
+    for c in range(n - 1, -1, -1):
+        if not (reach[c, at >> 6] >> np.uint64(at & 63)) & _ONE:
+            mask |= np.int64(1) << np.int64(c)
+            at -= x[c]
+    return mask
+
+
+@njit(cache=True, nogil=True)
+def find_mask(x, n, t, left, sums, table, generation, ruler):
+    """Bit mask of a subset of x[:n] with sum t, or -1 when there is none. Exact.
+
+    The sums of the first `left` items stand in a direct table (index: sum modulo its size; an entry counts
+    only if it bears this call's generation, so the table is never cleared); the subsets of the other items
+    are tried in Gray-code order, one addition and one look-up each. Few of them are needed when there are
+    many solutions. After PROBES of them the table of all sums decides.
+    """
+    if t == 0:
+        return np.int64(0)
+    left = min(left, n)
+    wrap = table.size - 1
+    sums[0] = 0
+    count = 1
+    for b in range(left):
+        v = x[b]
+        for k in range(count):
+            sums[count + k] = sums[k] + v
+        count *= 2
+    stamp = generation << _GENERATION
+    for k in range(count):
+        table[sums[k] & wrap] = stamp | k
+    s = 0
+    found = table[t & wrap]
+    if found >> _GENERATION == generation:
+        k = found & 0xFFFF
+        if sums[k] == t:
+            return np.int64(k)
+    right = n - left
+    last = min(PROBES, 1 << min(right, 20))
+    for g in range(1, last):
+        b = ruler[g]
+        gray = g ^ (g >> 1)
+        s += x[left + b] if (gray >> b) & 1 else -x[left + b]
+        wanted = t - s
+        found = table[wanted & wrap]
+        if found >> _GENERATION == generation:
+            k = found & 0xFFFF
+            if sums[k] == wanted:
+                return np.int64(k) | (np.int64(gray) << np.int64(left))
+    return _all_sums(x, n, t)
+
+
+@njit(cache=True, nogil=True)
+def solve_many(x, targets, masks, solved, left, sums, table, ruler):
+    """One mask per row of `x` (rows, n) for `targets` (rows,). Returns how many rows have no solution."""
+    failures = 0
+    n = x.shape[1]
+    for i in range(x.shape[0]):
+        mask = find_mask(x[i], n, np.int64(targets[i]), left, sums, table, i + 1, ruler)
+        solved[i] = mask >= 0
+        if mask < 0:
+            failures += 1
+            mask = 0
+        masks[i] = mask
+    return failures
+
+
+@njit(cache=True, nogil=True)
+def solve_rows(
+    start, stop, targets, wanted, words, failed, units, factors, counts, drawn, k0, k1, layer, limit, ratio,
+    nearest, left, sums, table, ruler,
+):  # fmt: skip
+    """Draw rows start..stop of the second matrix and write a mask word per (row, slot).
+
+    `wanted` (rows, slots) says which to solve; `counts` (slots,) how many of `units` (slots, n) are usable.
+    `failed` (rows, slots) is set where there is no solution.
+    """
+    row = np.empty((drawn + 3) // 4 * 4, np.int32)
+    slots, n = units.shape
+    x = np.empty(max(n, 1), np.int64)
+    generation = 0
+    for i in range(start, stop):
+        fill_row(row, i, k0, k1, layer, limit, ratio, nearest)
+        for s in range(slots):
+            if not wanted[i, s]:
+                continue
+            m = counts[s]
+            for c in range(m):
+                x[c] = row[units[s, c]] * np.int64(factors[s, c])
+            generation += 1
+            mask = find_mask(x, m, np.int64(targets[i, s]), left, sums, table, generation, ruler)
+            if mask < 0:
+                failed[i, s] = True
+                mask = 0
+            words[i, s] = mask
+
+
+@njit(cache=True, nogil=True)
+def effective_rows(
+    start, stop, out, words, units, factors, counts, inputs, drawn, k0, k1, layer, limit, ratio, nearest
+):
+    """Add the kept products of rows start..stop to `out` (rows, fan_in): sum of B * |A| over the mask."""
+    row = np.empty((drawn + 3) // 4 * 4, np.int32)
+    for i in range(start, stop):
+        fill_row(row, i, k0, k1, layer, limit, ratio, nearest)
+        for s in range(units.shape[0]):
+            word = np.uint64(words[i, s])
+            total = np.int64(0)
+            for c in range(counts[s]):
+                if (word >> np.uint64(c)) & _ONE:
+                    total += row[units[s, c]] * np.int64(factors[s, c])
+            out[i, inputs[s]] += total
+
+
+@njit(cache=True, nogil=True)
+def masked_rows(start, stop, out, words, units, counts, columns, drawn, k0, k1, layer, limit, ratio, nearest):
+    """The kept entries of rows start..stop, zeros elsewhere: `out` (stop - start, columns.max() + 1).
+
+    `columns` (slots, n) names the column of `out` for each (slot, candidate).
+    """
+    row = np.empty((drawn + 3) // 4 * 4, np.int32)
+    for i in range(start, stop):
+        fill_row(row, i, k0, k1, layer, limit, ratio, nearest)
+        for s in range(units.shape[0]):
+            word = np.uint64(words[i, s])
+            for c in range(counts[s]):
+                if (word >> np.uint64(c)) & _ONE:
+                    out[i - start, columns[s, c]] = row[units[s, c]]

@@ -1,0 +1,193 @@
+"""Masks of a random network: which hidden unit keeps which input, which entries of the next matrix are kept.
+
+A *slot* is an input of the layer and a side (+1: the unit's weight from it is positive, so the unit carries
+the positive part of the input; -1: the negative part). A `Block` holds, for each slot, the hidden units that
+keep this input and nothing else, and one mask word per (output row, slot): bit c says whether the entry from
+the slot's unit c is kept.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+MAX_SAMPLES = 62  # a mask is one 64-bit word with its sign free
+_SERIAL = 1 << 14  # weights below which threads cost more than they save
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random matrix of one drawn layer: every entry is a function of (seed, layer, row, column).
+
+    Entries are uniform on {±1..±limit*ratio}, then reduced to the grid {-limit..limit} when `ratio` is not 1:
+    towards zero, or to the nearest.
+    """
+
+    seed: int
+    layer: int
+    limit: int
+    ratio: int = 1
+    nearest: bool = False
+
+    @property
+    def key(self) -> tuple:
+        """Arguments of the kernels that name this matrix and its law."""
+        seed = (np.uint64(self.seed & 0xFFFFFFFF), np.uint64(self.seed >> 32))
+        return *seed, self.layer, self.limit, self.ratio, self.nearest
+
+    def matrix(self, rows: int, columns: int) -> np.ndarray:
+        """Rows 0..rows-1, columns 0..columns-1 of the matrix, int32 (rows, columns)."""
+        from sims.kernels import lottery as kernels
+
+        out = np.empty((rows, (columns + 3) // 4 * 4), np.int32)
+        for i in range(rows):
+            kernels.fill_row(out[i], i, *self.key)
+        return out[:, :columns]
+
+
+@dataclass
+class Block:
+    """Slots, their hidden units and one mask word per (row, slot)."""
+
+    inputs: np.ndarray  # (slots,) int32
+    sides: np.ndarray  # (slots,) int8, +1 or -1
+    units: np.ndarray  # (slots, n) int32, -1 where a slot has fewer than n
+    factors: np.ndarray  # (slots, n) int32, size of the unit's kept weight
+    words: np.ndarray  # (rows, slots) uint32 or uint64
+    counts: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = (self.units >= 0).sum(axis=1).astype(np.int32)
+
+    @property
+    def bits(self) -> np.ndarray:
+        """Boolean mask (rows, slots, n)."""
+        words = np.ascontiguousarray(self.words)
+        octets = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8)
+        octets = octets.reshape(*words.shape, words.dtype.itemsize)
+        return np.unpackbits(octets, axis=-1, count=self.units.shape[1], bitorder="little").astype(bool)
+
+    def kept(self) -> int:
+        """Number of kept entries of the second matrix."""
+        return int(np.bitwise_count(self.words).sum(dtype=np.int64))
+
+    def kept_units(self) -> int:
+        """Number of hidden units with a kept outgoing entry: the kept entries of the first matrix."""
+        return int(np.bitwise_count(np.bitwise_or.reduce(self.words, axis=0)).sum(dtype=np.int64))
+
+
+def word_type(samples: int) -> type:
+    """Smallest unsigned type that holds a mask of `samples` bits."""
+    return np.uint32 if samples <= 32 else np.uint64
+
+
+def words_from_bits(bits: np.ndarray) -> np.ndarray:
+    """Inverse of `Block.bits`: boolean (rows, slots, n) -> one word per (row, slot)."""
+    kind = word_type(bits.shape[-1])
+    octets = np.zeros((*bits.shape[:2], np.dtype(kind).itemsize), np.uint8)
+    packed = np.packbits(bits, axis=-1, bitorder="little")
+    octets[..., : packed.shape[-1]] = packed
+    return octets.view(np.dtype(kind).newbyteorder("<"))[..., 0].astype(kind)
+
+
+def allot(draw: Draw, inputs: np.ndarray, sides: np.ndarray, samples: int, rows: int, first: int) -> tuple:
+    """A block with `samples` hidden units per slot and empty masks, and the number of units drawn so far."""
+    from sims.kernels import lottery as kernels
+
+    units = np.empty((inputs.size, samples), np.int32)
+    factors = np.empty_like(units)
+    drawn = kernels.allot_units(inputs, sides, units, factors, first, *draw.key)
+    return Block(inputs, sides, units, factors, np.zeros((rows, inputs.size), word_type(samples))), int(drawn)
+
+
+def kept_factors(draw: Draw, inputs: np.ndarray, sides: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Sizes of the kept weights of the first matrix, drawn again from the seed; 0 where the sign is wrong."""
+    from sims.kernels import lottery as kernels
+
+    factors = np.zeros(units.shape, np.int32)
+    kernels.kept_sizes(inputs, sides, units, factors, *draw.key)
+    return factors
+
+
+def _spread(rows: int, weights: int, workers: int | None, work: Callable[[int, int], None]) -> None:
+    """Call work(start, stop) over blocks of rows, on threads when there is enough to do."""
+    workers = workers or min(os.cpu_count() or 1, 8)
+    if workers == 1 or weights < _SERIAL:
+        work(0, rows)
+        return
+    step = max(1, -(-rows // (4 * workers)))
+    with ThreadPoolExecutor(workers) as pool:
+        for job in [pool.submit(work, i, min(rows, i + step)) for i in range(0, rows, step)]:
+            job.result()
+
+
+def scratch(limit: int, samples: int) -> tuple:
+    """Arrays the mask solver works in: (left items, their sums, direct table, ruler sequence)."""
+    from sims.kernels import lottery as kernels
+
+    # 2^left sums against a spread of sums that grows as `limit`: balance filling the table and probing it.
+    left = max(1, min(round(np.log2(limit) / 2 + 2.5), samples, 10))
+    size = 1 << min(15, int(2 * left * limit).bit_length())  # beyond 2^15 entries sums share places
+    ruler = np.zeros(kernels.PROBES, np.int64)
+    for g in range(1, kernels.PROBES):
+        ruler[g] = (g & -g).bit_length() - 1
+    return left, np.empty(1 << left, np.int64), np.zeros(size, np.int64), ruler
+
+
+def solve(
+    block: Block, draw: Draw, targets: np.ndarray, wanted: np.ndarray, drawn: int, workers: int | None
+) -> np.ndarray:
+    """Fill `block.words`; return the boolean matrix (rows, slots) of weights without solution."""
+    from sims.kernels import lottery as kernels
+
+    failed = np.zeros(block.words.shape, bool)
+    limit = draw.limit * int(block.factors.max(initial=1))
+
+    def work(start: int, stop: int) -> None:
+        kernels.solve_rows(
+            start, stop, targets, wanted, block.words, failed, block.units, block.factors, block.counts,
+            drawn, *draw.key, *scratch(limit, block.units.shape[1]),
+        )  # fmt: skip
+
+    _spread(block.words.shape[0], targets.size, workers, work)
+    return failed
+
+
+def effective(
+    block: Block, draw: Draw, side: int, fan_in: int, drawn: int, workers: int | None = None
+) -> np.ndarray:
+    """Integer matrix (rows, fan_in) of the kept products on one side, B max(A, 0) or B max(-A, 0)."""
+    from sims.kernels import lottery as kernels
+
+    rows = block.words.shape[0]
+    out = np.zeros((rows, fan_in), np.int64)
+    chosen = block.sides == side
+    parts = (
+        np.ascontiguousarray(block.words[:, chosen]), block.units[chosen], block.factors[chosen],
+        block.counts[chosen], block.inputs[chosen], drawn,
+    )  # fmt: skip
+    _spread(
+        rows,
+        parts[0].size,
+        workers,
+        lambda start, stop: kernels.effective_rows(start, stop, out, *parts, *draw.key),
+    )
+    return out
+
+
+def kept_entries(
+    block: Block, draw: Draw, columns: np.ndarray, width: int, drawn: int, tile: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Tiles (first row, matrix (tile, width)) of the second matrix, zero but for the kept entries."""
+    from sims.kernels import lottery as kernels
+
+    rows = block.words.shape[0]
+    for start in range(0, rows, tile):
+        stop = min(rows, start + tile)
+        out = np.zeros((stop - start, width), np.int64)
+        kernels.masked_rows(
+            start, stop, out, block.words, block.units, block.counts, columns, drawn, *draw.key
+        )
+        yield start, out

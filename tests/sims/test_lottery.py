@@ -1,0 +1,276 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from sims.lottery import CONSTRUCTIONS, LAWS, Failure, embed, load, network_outputs, reduce_outputs
+
+
+def network(shape=(4, 5, 3, 2), limit=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-limit, limit + 1, (b, a)) for a, b in itertools.pairwise(shape)]
+
+
+def adversarial(fan_in, size, signed):
+    """Zeros, extremes, unit vectors, alternating signs."""
+    rows = [np.zeros(fan_in), np.full(fan_in, size), *(size * np.eye(fan_in)), np.arange(fan_in) % 2 * size]
+    if signed:
+        rows += [-row for row in rows] + [size * (-1.0) ** np.arange(fan_in)]
+    return np.array(rows, np.int64)
+
+
+def forward(ticket, inputs):
+    """The pruned network as nothing but matrices: the drawn ones times their masks."""
+    x = np.asarray(inputs).T
+    for i, (matrix, mask) in enumerate(zip(ticket.matrices(), ticket.masks, strict=True)):
+        x = (matrix * mask).astype(np.int64) @ (np.maximum(x, 0) if i else x)
+    return x.T
+
+
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_pruned_matrices_alone_compute_the_target(construction, law, signed):
+    limit = 9 if (law, construction) == ("product", "two_layer") else 3
+    weights = network(limit=limit)
+    ticket = embed(weights, 3, 24, 5, construction, law, signed)
+    assert ticket.failures == []
+    x = adversarial(4, 1000, signed)
+    scale = np.prod([layer.scale for layer in ticket.layers])
+    assert (forward(ticket, x) == scale * network_outputs(weights, x)).all()
+    assert len(ticket.masks) == (2 * len(weights) if construction == "two_layer" else len(weights) + 1)
+    for reduction in (1, 4, 7):
+        assert ticket.verify(x, reduction)
+        assert (ticket.outputs(x, reduction) == network_outputs(weights, x, reduction)).all()
+    assert ticket.drawn_parameters == sum(m.size for m in ticket.matrices())
+    assert ticket.kept_parameters == sum(int(m.sum()) for m in ticket.masks)
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_effective_matrices_are_the_target(data):
+    shape = data.draw(st.lists(st.integers(1, 5), min_size=2, max_size=4))
+    limit = data.draw(st.sampled_from([1, 2, 3, 7]))
+    signed = data.draw(st.booleans())
+    seed = data.draw(st.integers(0, 2**64 - 1))
+    weights = network(shape, limit, seed)
+    ticket = embed(weights, limit, 6, seed, signed_inputs=signed, retries=data.draw(st.integers(0, 2)))
+    lost = {(f.layer, f.row, f.column) for f in ticket.failures}
+    for i, ((positive, negative), w) in enumerate(zip(ticket.effective(), weights, strict=True)):
+        wrong = positive != w
+        if signed and i == 0:
+            wrong |= negative != w
+        assert {(i, int(r), int(c)) for r, c in np.argwhere(wrong)} == {f for f in lost if f[0] == i}
+    assert ticket.verify() == (not lost)
+    for f in ticket.failures:
+        assert weights[f.layer][f.row, f.column] == f.weight != 0
+
+
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+@pytest.mark.parametrize("law", LAWS)
+def test_saved_ticket_is_verified_from_seed_masks_and_target_alone(tmp_path, construction, law):
+    weights = network()
+    x = adversarial(4, 50, signed=True)
+    ticket = embed(weights, 3, 24, 2**63 + 1, construction, law, signed_inputs=True)
+    ticket.save(tmp_path / "ticket.safetensors")
+    again = load(tmp_path / "ticket.safetensors", weights)
+    assert again.verify(x) and again.verify(x, reduction=5)
+    assert (again.kept_parameters, again.drawn_parameters) == (
+        ticket.kept_parameters,
+        ticket.drawn_parameters,
+    )
+    other = [w.copy() for w in weights]
+    other[1][0, 0] += 1 if other[1][0, 0] < 3 else -1
+    assert not load(tmp_path / "ticket.safetensors", other).verify()
+
+
+def rewrite(path, change, headers=None):
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = file.metadata()
+    change(tensors)
+    save_file(tensors, path, header | (headers or {}))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "words"),
+    [
+        ("layer0.block0.units", lambda a: np.where(a == a[0, 1], a[0, 0], a), "unit with two inputs"),
+        ("layer0.block0.units", lambda a: a[::-1].copy(), "wrong sign"),
+        ("layer0.block0.mask", lambda a: a[:, :-1].copy(), "do not have the shape"),
+        ("layer0.block0.inputs", lambda a: a + 1, "do not have the shape"),
+        ("layer0.block0.sides", lambda a: a * 2, "do not have the shape"),
+    ],
+)
+def test_spoiled_files_are_refused_in_one_sentence(tmp_path, name, spoil, words):
+    weights = network()
+    path = tmp_path / "t.safetensors"
+    embed(weights, 3, 24, 1).save(path)
+    rewrite(path, lambda tensors: tensors.update({name: spoil(tensors[name])}))
+    with pytest.raises(ValueError, match=words):
+        load(path, weights)
+
+
+def test_a_flipped_mask_bit_or_another_seed_is_not_verified(tmp_path):
+    weights = network()
+    path = tmp_path / "t.safetensors"
+    ticket = embed(weights, 3, 24, 1)
+    ticket.save(path)
+
+    def flip(tensors):
+        tensors["layer1.block0.mask"][0, 0] ^= 1
+
+    rewrite(path, flip)
+    assert not load(path, weights).verify()
+    ticket.save(path)
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()["ticket"])
+    rewrite(path, lambda tensors: None, {"ticket": json.dumps(header | {"seed": 2})})
+    with pytest.raises(ValueError, match="wrong sign"):
+        load(path, weights)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a ticket", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_files_that_are_no_tickets_are_refused(tmp_path, content):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="not a"):
+        load(path, network())
+
+
+def test_a_weight_without_solution_is_reported_and_never_approximated(tmp_path):
+    weights = [np.array([[127, 0], [1, -127]])]
+    ticket = embed(weights, 127, 3, 0)
+    assert ticket.failures and all(isinstance(f, Failure) for f in ticket.failures)
+    assert not ticket.verify()
+    positive, _ = ticket.effective()[0]
+    for f in ticket.failures:
+        assert positive[f.row, f.column] == 0
+    with pytest.raises(ValueError, match="incomplete"):
+        ticket.save(tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_retries_draw_new_units_for_failed_inputs_and_count_them():
+    weights = network((6, 8, 4), 7, 3)
+    once = embed(weights, 7, 5, 4)
+    assert once.failures
+    more = embed(weights, 7, 5, 4, retries=60)
+    assert more.failures == [] and more.verify()
+    for a, b in zip(once.layers, more.layers, strict=True):
+        assert (a.blocks[0].words == b.blocks[0].words).all()  # the first attempt is the same network
+        assert b.drawn >= a.drawn + sum(block.units.size for block in b.blocks[1:])
+        assert b.drawn_parameters == b.drawn * (b.fan_in + b.rows)
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    weights = network((40, 500), 3)
+    words = [embed(weights, 3, 12, 8, workers=k).layers[0].blocks[0].words for k in (1, 2, 3)]
+    assert (words[0] == words[1]).all() and (words[0] == words[2]).all()
+
+
+def test_ternary_and_binary_members():
+    ternary = network((5, 6, 2), 1)
+    binary = [np.where(w == 0, 1, w) for w in ternary]
+    for weights in (ternary, binary):
+        for construction in CONSTRUCTIONS:
+            ticket = embed(weights, 1, 20, 6, construction)
+            assert ticket.failures == [] and ticket.verify(adversarial(5, 9, signed=False))
+            assert set(np.unique(np.concatenate([m.ravel() for m in ticket.matrices()]))) == {-1, 1}
+
+
+def test_pruned_copies_are_harmless_while_enough_remain():
+    weights = network((6, 5, 4), 7, 1)
+    ticket = embed(weights, 7, 9, 1, "depth_plus_one", copies=40)
+    rows = ticket.layers[0].effective()[0]
+    good = (rows == np.repeat(weights[0], 40, axis=0)).all(axis=1)
+    assert 0 < good.sum() < good.size  # some copies failed ...
+    assert (rows[~good] == 0).all()  # ... were pruned whole ...
+    assert ticket.failures == [] and ticket.verify()  # ... and nobody misses them
+
+
+def test_a_copy_that_reads_a_pruned_copy_is_not_verified():
+    weights = network((6, 5, 4), 7, 1)
+    ticket = embed(weights, 7, 9, 1, "depth_plus_one", copies=40)
+    first = ticket.layers[0].blocks[0]
+    read = ticket.layers[1].blocks[0]
+    column = int(read.units[0][np.any(read.bits[:, 0], axis=0)][0])
+    first.words[column] = 0
+    assert not ticket.verify()
+
+
+def test_reduced_networks_are_not_uniform_and_still_exact():
+    weights = network()
+    for rounding in ("truncate", "nearest"):
+        ticket = embed(weights, 3, 40, 1, reduced_from=4, rounding=rounding)
+        assert ticket.verify(adversarial(4, 9, signed=False))
+        assert (ticket.matrices()[1] == 0).any()
+
+
+def test_operator_inside_a_pair_would_break_equality():
+    weights = network((3, 4, 2), 3)
+    ticket = embed(weights, 3, 20, 0)
+    x = adversarial(3, 17, signed=False)
+    matrices = [m * k for m, k in zip(ticket.matrices(), ticket.masks, strict=True)]
+    h = x.T.astype(np.int64)
+    for i, m in enumerate(matrices):
+        h = reduce_outputs(m @ (np.maximum(h, 0) if i else h), 4)
+    assert not np.array_equal(h.T, network_outputs(weights, x, 4))
+
+
+def test_large_integers_are_exact_or_refused():
+    weights = [np.full((1, 2), 32767), np.array([[32767]]), np.array([[32767]])]
+    ticket = embed(weights, 32767, 40, 0)
+    x = np.array([[2**16, 1]])
+    assert ticket.outputs(x)[0, 0] == (2**16 + 1) * 32767**3
+    with pytest.raises(ValueError, match="64-bit"):
+        ticket.outputs(x * 2**10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"weights": []}, ValueError, "weights is empty"),
+        ({"weights": np.ones((2, 2), int)}, TypeError, "list of matrices"),
+        ({"weights": [[1, 2]]}, ValueError, r"shape \(2,\)"),
+        ({"weights": [[[0.5]]]}, ValueError, r"weights\[0\]\[0, 0\] = 0.5 is off the grid"),
+        ({"weights": [[[np.nan]]]}, ValueError, "off the grid"),
+        ({"weights": [[[1, 4]]]}, ValueError, r"weights\[0\]\[0, 1\] = 4 is beyond the grid {-3..3}"),
+        ({"weights": [[["a"]]]}, TypeError, "integers on the grid"),
+        ({"weights": [[[1, 1]], [[1, 1]]]}, ValueError, r"weights\[1\] reads 2 inputs, but"),
+        ({"max_value": 0}, ValueError, "max_value=0 must lie between 1"),
+        ({"max_value": 2.5}, TypeError, "max_value=2.5 must be an integer"),
+        ({"samples": 0}, ValueError, "samples=0"),
+        ({"samples": 63}, ValueError, "samples=63 must lie between 1 and 62"),
+        ({"seed": -1}, ValueError, "seed=-1"),
+        ({"construction": "deep"}, ValueError, "construction='deep' is not one of 'two_layer'"),
+        ({"law": "gaussian"}, ValueError, "law='gaussian' is not one of"),
+        ({"rounding": "up"}, ValueError, "rounding='up'"),
+        ({"retries": -1}, ValueError, "retries=-1"),
+        ({"retries": 1, "construction": "depth_plus_one"}, ValueError, "retries belongs to"),
+        ({"copies": 5}, ValueError, "copies belongs to"),
+    ],
+)
+def test_bad_input_gets_one_sentence(arguments, error, words):
+    call = {"weights": [[[1, -3]]], "max_value": 3, "samples": 9, "seed": 0} | arguments
+    with pytest.raises(error, match=words) as caught:
+        embed(**call)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ([[1]], r"\(samples, 2\) is needed"),
+        ([[0.5, 1]], "integers"),
+        ([[1, -1]], "signed_inputs=True"),
+    ],
+)
+def test_bad_inputs_get_one_sentence(inputs, words):
+    with pytest.raises(ValueError, match=words):
+        embed([[[1, -3]]], 3, 12, 0).outputs(inputs)
