@@ -1,0 +1,173 @@
+"""Number partitioning by exact search: decide, count, and estimate probabilities by Monte Carlo."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sims import montecarlo
+from sims.montecarlo import Estimate
+from sims.subset_sum import checked_values, count_subsets, find_subset
+from sims.subset_sum_plan import geometry
+from theory import partition as laws
+
+_LARGEST_N = 44  # meet in the middle: 2^22 left sums
+
+
+def count_perfect_partitions(values: ArrayLike) -> int:
+    r"""Exact number of unordered perfect partitions.
+
+    .. math:: \#\{\{S, S^c\} : |\textstyle\sum_S x - \sum_{S^c} x| = \textstyle\sum x \bmod 2\}
+
+    Parameters
+    ----------
+    values : integers of any sign, (n,), n >= 1.
+
+    Returns
+    -------
+    Number of ways to split the items (not their values: equal items are different) into two unlabelled parts,
+    one of which may be empty, with sums that differ by 0, or by 1 when the total is odd.
+
+    Examples
+    --------
+    >>> count_perfect_partitions([2, 10, 3, 8, 5, 7, 9, 5, 3, 2])
+    23
+    """
+    items, targets = _parts(values)
+    return sum(count_subsets(items, target) for target in targets)
+
+
+def find_perfect_partition(values: ArrayLike) -> np.ndarray | None:
+    """One perfect partition as a boolean mask of the part that does not hold the first item, or None.
+
+    Examples
+    --------
+    >>> x = np.array([3, 1, 1, 2, 2, 1])
+    >>> mask = find_perfect_partition(x)
+    >>> int(x[mask].sum()), int(x[~mask].sum())
+    (5, 5)
+    """
+    items, targets = _parts(values)
+    for target in targets:
+        found = find_subset(items, target)
+        if found is not None:
+            return np.concatenate([[False], found])
+    return None
+
+
+def perfect_rows(rows: np.ndarray) -> np.ndarray:
+    """Decide every row: has it a perfect partition? `rows` (count, n), integers >= 1; booleans (count,).
+
+    The Monte Carlo kernel: exact, about 10 microseconds a row at n = 24 (benchmarks/subset_sum.py).
+    """
+    from sims.kernels.partition import perfect_rows as kernel
+
+    rows = np.ascontiguousarray(rows, dtype=np.int64)
+    count, n = rows.shape
+    if n == 1:
+        return rows[:, 0] <= 1
+    shape = geometry(n - 1, math.log2(max(int(rows.max(initial=1)), 2)) + 0.5 * math.log2(n))
+    out = np.empty(count, np.bool_)
+    kernel(rows, shape.split, shape.base, shape.inner, shape.words, shape.second, out)
+    return out
+
+
+def sampler(n: int, max_value: int) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """`sample(rng, count)` for `sims.montecarlo.probability`: has a random instance a perfect partition?"""
+    _check(n, max_value)
+
+    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
+        return perfect_rows(rng.integers(1, max_value + 1, size=(count, n)))
+
+    return sample
+
+
+def estimate(n: int, max_value: int, trials: int, seed: int, **options) -> Estimate:
+    """Monte Carlo estimate of P(perfect) for n integers uniform on {1..max_value}.
+
+    Parameters
+    ----------
+    n : 1..44 items. max_value : M. trials, seed : as in `sims.montecarlo.probability`, to which further
+        options (level, width, threads, key, store) are passed.
+
+    Returns
+    -------
+    Estimate with an exact (Clopper-Pearson) interval. Every instance is decided exactly.
+
+    Examples
+    --------
+    >>> from theory.partition import perfect_partition_probability
+    >>> result = estimate(12, 1024, trials=4000, seed=1)
+    >>> bool(result.low < perfect_partition_probability(12, 1024, form="corrected") < result.high)
+    True
+    """
+    options.setdefault("key", ("partition", n, max_value))
+    return montecarlo.probability(sampler(n, max_value), trials, seed=seed, **options)
+
+
+def simulate(n: int, max_value: int, trials: int, seed: int, **options) -> list[dict]:
+    """Rows for `snapcut simulate partition`: the estimate and every law and bound beside it.
+
+    Each row has "quantity", "value", "low", "high" (None where there is no interval) and "source".
+    """
+    measured = estimate(n, max_value, trials, seed, **options)
+    lower, upper = laws.lemma1_bounds(n, max_value)
+
+    def row(quantity: str, value: float, source: str, low: float | None = None, high: float | None = None):
+        return {"quantity": quantity, "value": value, "low": low, "high": high, "source": source}
+
+    return [
+        row("P(perfect), measured", measured.value, f"{measured.trials} trials", measured.low, measured.high),
+        row("P(perfect), limit law", float(laws.perfect_partition_probability(n, max_value)), "BCP Th. 2.1"),
+        row(
+            "P(perfect), corrected law",
+            float(laws.perfect_partition_probability(n, max_value, form="corrected")),
+            "derived",
+        ),
+        row("P(discrepancy 0), Cauchy-Schwarz", lower, "KN Lemma 1"),
+        row("P(discrepancy 0), Markov", upper, "KN Lemma 1"),
+        row("E perfect | even, limit", float(laws.expected_perfect_partitions(n, max_value)), "mu"),
+        row("E perfect | even, exact", laws.expected_perfect_partitions_exact(n, max_value), "exact"),
+        row("window position lambda", float(laws.window_parameter(n, max_value)), "definition"),
+        row("critical bits", float(laws.critical_bits(n)), "BCP"),
+        row(
+            "mean smallest discrepancy, above the threshold",
+            float(laws.discrepancy_scale(n, max_value)),
+            "1/mu",
+        ),
+    ]
+
+
+def _parts(values: ArrayLike) -> tuple[np.ndarray, list[int]]:
+    """Items besides the first, and the sums of a part without the first that make a partition perfect."""
+    items = checked_values(values)
+    if items.size == 0:
+        raise ValueError("values must hold at least one integer, got none")
+    total = int(items.sum())
+    return items[1:], [total // 2] if total % 2 == 0 else [total // 2, total // 2 + 1]
+
+
+def _check(n: int, max_value: int) -> None:
+    for name, value in (("n", n), ("max_value", max_value)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} must be an integer, got {value!r}")
+        if value < 1:
+            raise ValueError(f"{name} must be an integer >= 1, got {value}")
+    if n > _LARGEST_N:
+        raise ValueError(
+            f"n must be at most {_LARGEST_N} for Monte Carlo over exact decisions, got {n}: "
+            f"one decision would probe 2**{n - 1 - 24} bitset rows and more"
+        )
+    if n * max_value >= 2**62:
+        raise ValueError(f"n * max_value must stay below 2**62 (64-bit sums), got {n * max_value}")
+
+
+__all__: Sequence[str] = [
+    "count_perfect_partitions",
+    "estimate",
+    "find_perfect_partition",
+    "perfect_rows",
+    "sampler",
+    "simulate",
+]

@@ -1,0 +1,120 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sims import partition
+from theory.partition import perfect_partition_probability
+
+items = st.lists(st.integers(-40, 40), min_size=1, max_size=11)
+
+
+def brute_force(values):
+    """Unordered perfect partitions by all signings."""
+    n = len(values)
+    signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+    return int((np.abs(signs @ np.asarray(values)) == sum(values) % 2).sum()) // 2
+
+
+def test_golden_case():
+    values = [2, 10, 3, 8, 5, 7, 9, 5, 3, 2]
+    assert partition.count_perfect_partitions(values) == 23 == brute_force(values)
+
+
+@given(items)
+def test_count_equals_brute_force(values):
+    assert partition.count_perfect_partitions(values) == brute_force(values)
+
+
+@given(items, st.randoms(use_true_random=False))
+def test_count_is_symmetric_under_signs_and_order(values, random):
+    changed = [v * random.choice((-1, 1)) for v in values]
+    random.shuffle(changed)
+    assert partition.count_perfect_partitions(changed) == partition.count_perfect_partitions(values)
+
+
+@given(items)
+def test_a_partition_is_found_exactly_when_there_is_one(values):
+    mask = partition.find_perfect_partition(values)
+    x = np.asarray(values)
+    if mask is None:
+        assert brute_force(values) == 0
+    else:
+        assert abs(x[mask].sum() - x[~mask].sum()) == x.sum() % 2
+
+
+@pytest.mark.parametrize(("n", "max_value"), [(1, 3), (2, 9), (9, 200), (12, 2000)])
+def test_rows_are_decided_as_brute_force_decides_them(n, max_value):
+    rows = np.random.default_rng(n).integers(1, max_value + 1, size=(150, n))
+    assert np.array_equal(partition.perfect_rows(rows), [brute_force(row) > 0 for row in rows])
+
+
+def big_integer_verdict(row):
+    reachable = 1
+    for value in row.tolist():
+        reachable |= reachable << value
+    return bool(reachable >> (int(row.sum()) // 2) & 1)
+
+
+@pytest.mark.parametrize("n", [18, 20])
+def test_rows_at_the_threshold_agree_with_a_big_integer_bitset(n):
+    rows = np.random.default_rng(7).integers(1, round(2 ** (n - np.log2(n) / 2)) + 1, size=(40, n))
+    verdicts = partition.perfect_rows(rows)
+    assert np.array_equal(verdicts, [big_integer_verdict(row) for row in rows])
+    assert 0 < verdicts.sum() < 40
+
+
+def test_estimate_covers_the_corrected_law_and_repeats():
+    result = partition.estimate(14, 2**12, trials=20_000, seed=3, threads=1)
+    assert result.low < perfect_partition_probability(14, 2**12, form="corrected") < result.high
+    assert result == partition.estimate(14, 2**12, trials=20_000, seed=3, threads=2)
+
+
+def test_plain_python_gives_the_same_verdicts():
+    code = (
+        "import numpy as np; from sims.partition import perfect_rows\n"
+        "rows = np.random.default_rng(0).integers(1, 700, size=(60, 12))\n"
+        "print(''.join(str(int(v)) for v in perfect_rows(rows)))"
+    )
+    plain, compiled = (
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            env={**os.environ, "NUMBA_DISABLE_JIT": flag},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for flag in ("1", "0")
+    )
+    assert plain == compiled and "0" in plain and "1" in plain
+
+
+def test_rows_for_the_command_line():
+    table = partition.simulate(12, 700, trials=500, seed=1)
+    assert table[0]["low"] < table[0]["value"] < table[0]["high"]
+    assert all(row.keys() == {"quantity", "value", "low", "high", "source"} for row in table)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: partition.count_perfect_partitions([]), ValueError, "at least one"),
+        (lambda: partition.count_perfect_partitions([1.5]), TypeError, "must be integers"),
+        (lambda: partition.count_perfect_partitions([[1]]), ValueError, "one-dimensional"),
+        (lambda: partition.count_perfect_partitions([2**62, 1]), ValueError, "64-bit"),
+        (lambda: partition.count_perfect_partitions([True, False]), TypeError, "must be integers"),
+        (lambda: partition.estimate(45, 10, 1, 1), ValueError, "at most 44"),
+        (lambda: partition.estimate(0, 10, 1, 1), ValueError, "n must be"),
+        (lambda: partition.estimate(10, 0, 1, 1), ValueError, "max_value must be"),
+        (lambda: partition.estimate(10, 1.5, 1, 1), TypeError, "max_value must be"),
+        (lambda: partition.estimate(10, 2**61, 1, 1), ValueError, "64-bit"),
+        (lambda: partition.estimate(10, 10, -1, 1), ValueError, "trials must be"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

@@ -1,0 +1,134 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory import partition
+from theory.derivations import partition as derivation
+
+
+def test_closed_forms_equal_their_derivations():
+    n, m = derivation.n, derivation.M
+    for items, size in ((5, 3), (24, 2**20)):
+        assert float(derivation.second_moment().subs(m, size)) == pytest.approx(partition.second_moment(size))
+        exact = float(derivation.mean_even().subs({n: items, m: size}))
+        assert exact == pytest.approx(partition.expected_perfect_partitions(items, size), rel=1e-13)
+    assert float(derivation.window_constant()) == pytest.approx(partition.WINDOW_CONSTANT, rel=1e-15)
+    assert sp.simplify(derivation.window_constant() - sp.sqrt(3 / (2 * sp.pi))) == 0
+    assert derivation.mean_correction() == sp.Rational(-3, 20)
+    assert derivation.mean_relative_variance() == sp.Rational(1, 5)
+    assert derivation.fourth_cumulant_of_signs() == -2
+    for position in (-2.0, 0.0, 3.0):
+        miss = float(derivation.miss_window().subs(derivation.lam, position))
+        assert 1 - miss == pytest.approx(partition.window_probability(position), rel=1e-13)
+
+
+@pytest.mark.parametrize(("n", "max_value"), [(1, 3), (2, 3), (3, 4), (4, 3), (5, 2)])
+def test_exact_mean_equals_enumeration(n, max_value):
+    counts = []
+    for x in itertools.product(range(1, max_value + 1), repeat=n):
+        if sum(x) % 2 == 0:
+            signed = (
+                sum(s * v for s, v in zip(signs, x, strict=True))
+                for signs in itertools.product((-1, 1), repeat=n)
+            )
+            counts.append(sum(v == 0 for v in signed) / 2)
+    assert partition.expected_perfect_partitions_exact(n, max_value) == pytest.approx(
+        np.mean(counts), rel=1e-14
+    )
+
+
+def test_the_correction_of_the_mean_is_the_first_order_of_the_exact_mean():
+    for n in (12, 24, 48):
+        size = partition.window_max_value(n, 0.0)
+        ratio = partition.expected_perfect_partitions_exact(n, size) / partition.expected_perfect_partitions(
+            n, size
+        )
+        # the remainder is O(1/n^2) with a constant below 1/30 (measured at n = 12: 0.021)
+        assert abs((ratio - 1) + 3 / (20 * n)) < 1 / (30 * n**2)
+
+
+def test_the_critical_point_and_the_window_agree():
+    assert partition.window_parameter(20, 2.0 ** partition.critical_bits(20)) == pytest.approx(0.0, abs=1e-12)
+    assert partition.window_max_value(20, partition.window_parameter(20, 12345)) == 12345
+
+
+def test_window_limit_is_approached():
+    gaps = []
+    for n in (16, 64, 256):
+        size = 2.0 ** (partition.critical_bits(n) + 0.5)
+        gaps.append(abs(partition.perfect_partition_probability(n, size) - partition.window_probability(0.5)))
+    assert gaps[0] < 1e-4 and gaps[2] <= gaps[1] <= gaps[0]
+
+
+@pytest.mark.parametrize("form", ["limit", "corrected"])
+@pytest.mark.parametrize("parity", ["even", "odd"])
+def test_count_law_is_a_distribution_with_the_stated_moments(form, parity):
+    n, size = 20, 2**18
+    k = np.arange(400)
+    pmf = partition.perfect_partition_count_pmf(k, n, size, parity, form)
+    mean = partition.expected_perfect_partitions(n, size, parity, form)
+    variance = mean if form == "limit" else mean + mean**2 / (5 * n)
+    assert pmf.sum() == pytest.approx(1.0, abs=1e-12)
+    assert (pmf * k).sum() == pytest.approx(mean, rel=1e-12)
+    assert (pmf * k**2).sum() - mean**2 == pytest.approx(variance, rel=1e-10)
+
+
+@pytest.mark.parametrize("form", ["limit", "corrected"])
+def test_probability_is_one_minus_the_empty_count(form):
+    zero = [partition.perfect_partition_count_pmf(0, 18, 2**16, parity, form) for parity in ("even", "odd")]
+    assert 1 - np.mean(zero) == pytest.approx(
+        partition.perfect_partition_probability(18, 2**16, form), rel=1e-13
+    )
+
+
+@given(st.integers(2, 60), st.floats(-6, 6))
+def test_probability_falls_with_the_range_and_lies_between_zero_and_one(n, position):
+    size = 2.0 ** max(partition.critical_bits(n) + position, 0.0)
+    for form in ("limit", "corrected"):
+        here = partition.perfect_partition_probability(n, size, form)
+        assert 0.0 <= partition.perfect_partition_probability(n, 2 * size, form) <= here <= 1.0
+
+
+def test_smallest_discrepancy_above_the_threshold_is_exponential():
+    n, size = 20, 2**28
+    scale = partition.discrepancy_scale(n, size)
+    for multiple in (0.5, 1.0, 3.0):
+        survival = partition.min_discrepancy_survival(round(multiple * scale), n, size)
+        assert survival == pytest.approx(math.exp(-multiple), rel=0.02)
+    mean = partition.min_discrepancy_survival(np.arange(round(40 * scale)), n, size).sum()
+    assert mean == pytest.approx(scale, rel=0.01)
+
+
+@given(st.integers(1, 40), st.integers(1, 2**20), st.integers(0, 10**6))
+def test_lemma_1_bounds_never_cross(n, max_value, target):
+    lower, upper = partition.lemma1_bounds(n, max_value, target)
+    assert 0.0 <= lower <= upper <= 1.0 and lower < 0.5
+
+
+def test_arrays_are_broadcast():
+    n = np.array([12, 16, 20])
+    values = partition.perfect_partition_probability(n, 2 ** (n - 2))
+    assert values.shape == (3,)
+    assert values[1] == partition.perfect_partition_probability(16, 2**14)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: partition.critical_bits(0), "n must be"),
+        (lambda: partition.perfect_partition_probability(10, 0), "max_value must be"),
+        (lambda: partition.perfect_partition_probability(10, math.nan), "max_value must be"),
+        (lambda: partition.perfect_partition_probability(10, 10, "exact"), "form must be"),
+        (lambda: partition.expected_perfect_partitions(10, 10, "both"), "parity must be"),
+        (lambda: partition.perfect_partition_count_pmf(-1, 10, 10), "count must"),
+        (lambda: partition.min_discrepancy_survival(0.5, 10, 10), "discrepancy must"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

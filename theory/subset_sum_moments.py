@@ -1,0 +1,308 @@
+r"""Exact moments of the number of subsets that sum to a target.
+
+X_1..X_n iid from a sampling law, Z_t = number of subsets S of [n] with sum_S X_i = t. A fair coin per item
+turns the first moment into a probability, E Z_t = 2^n P(sum B_i X_i = t); pairs of subsets give the second.
+
+Laws: "nonzero" is uniform on {+-1..+-M}, "uniform" on {-M..M}, "product" is a b with a and b both uniform on
+{+-1..+-M}, on the grid of M^2.
+"""
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+Law = Literal["nonzero", "uniform", "product"]
+LAWS: tuple[Law, ...] = ("nonzero", "uniform", "product")
+_EXACT_PRODUCT = 3_000_000  # length of the integer polynomial up to which the product law stays exact
+_ARRAY_LIMIT = 60_000_000  # n^2 times the reach: work of the exact second moment (seconds)
+
+
+def check_arguments(n: int | None, max_value: int, target: int | None, law: str) -> None:
+    """Raise one sentence for arguments outside the domain of every function of the subject."""
+    if law not in LAWS:
+        raise ValueError(f'law must be "nonzero", "uniform" or "product", got {law!r}')
+    for name, value, least in (("n", n, 0), ("max_value", max_value, 1), ("target", target, None)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} must be an integer, got {value!r}")
+        if least is not None and value < least:
+            raise ValueError(f"{name} must be an integer >= {least}, got {value}")
+
+
+def largest(max_value: int, law: Law) -> int:
+    """Largest value a sample takes: M, or M^2 for "product"."""
+    return max_value * max_value if law == "product" else max_value
+
+
+def variance(max_value: int, law: Law) -> float:
+    r"""Second moment s2 = E X^2 (the mean is zero).
+
+    .. math:: \text{nonzero } \tfrac{(M+1)(2M+1)}{6},\quad \text{uniform } \tfrac{M(M+1)}{3},\quad
+              \text{product } \Bigl(\tfrac{(M+1)(2M+1)}{6}\Bigr)^2
+
+    Examples
+    --------
+    >>> variance(1, "nonzero"), variance(1, "uniform"), variance(2, "product")
+    (1.0, 0.6666666666666666, 6.25)
+    """
+    check_arguments(None, max_value, None, law)
+    if law == "uniform":
+        return max_value * (max_value + 1) / 3
+    square = (max_value + 1) * (2 * max_value + 1) / 6
+    return square**2 if law == "product" else square
+
+
+@lru_cache(maxsize=32)
+def sample_counts(max_value: int, law: Law) -> tuple[np.ndarray, int]:
+    """Counts of the values -R..R (R = `largest`), and their total: P(X = x) = counts[x + R] / total.
+
+    Examples
+    --------
+    >>> sample_counts(2, "product")
+    (array([2, 0, 4, 2, 0, 2, 4, 0, 2]), 16)
+    """
+    check_arguments(None, max_value, None, law)
+    reach = largest(max_value, law)
+    if law != "product":
+        counts = np.ones(2 * reach + 1, np.int64)
+        counts[reach] = law == "uniform"
+    else:
+        counts = np.zeros(2 * reach + 1, np.int64)
+        factors = np.arange(1, max_value + 1)
+        for a in range(1, max_value + 1):
+            counts[reach + a * factors] += 2
+        counts[:reach] = counts[:reach:-1]
+    counts.setflags(write=False)
+    return counts, int(counts.sum())
+
+
+def _lattice_count(j: int, max_value: int, s: int) -> int:
+    """Number of j-tuples from {-M..M} with sum s, by inclusion-exclusion over the values above the cap."""
+    if j == 0:
+        return int(s == 0)
+    width = 2 * max_value + 1
+    top = s + j * max_value
+    total = 0
+    for i in range(j + 1):
+        if top - width * i < 0:
+            break
+        total += (-1) ** i * math.comb(j, i) * math.comb(top - width * i + j - 1, j - 1)
+    return total
+
+
+def sum_probability(k: int, max_value: int, s: int, law: Law = "nonzero", exact: bool = False):
+    r"""P(X_1 + ... + X_k = s), from integers.
+
+    .. math:: N_j(s) = \sum_i (-1)^i \binom{j}{i}\binom{s + jM - (2M+1)i + j - 1}{j-1}, \qquad
+              P_{uniform} = \frac{N_k(s)}{(2M+1)^k},\quad
+              P_{nonzero} = \frac{\sum_j (-1)^{k-j}\binom{k}{j} N_j(s)}{(2M)^k}
+
+    Parameters
+    ----------
+    k, max_value, s, law : number of terms, M, value, sampling law.
+    exact : return a Fraction instead of a float.
+
+    Examples
+    --------
+    >>> sum_probability(2, 1, 0), sum_probability(2, 1, 0, "uniform", exact=True)
+    (0.5, Fraction(1, 3))
+    """
+    check_arguments(k, max_value, s, law)
+    if law == "uniform":
+        value = Fraction(_lattice_count(k, max_value, s), (2 * max_value + 1) ** k)
+    elif law == "nonzero":
+        terms = ((-1) ** (k - j) * math.comb(k, j) * _lattice_count(j, max_value, s) for j in range(k + 1))
+        value = Fraction(sum(terms), (2 * max_value) ** k)
+    else:
+        value = _product_coefficient(k, max_value, s, empty=0)
+    return value if exact else float(value)
+
+
+def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:
+    r"""Exact mean number of subsets that sum to the target, the empty set included.
+
+    .. math:: E Z_t = \sum_{k=0}^n \binom nk P(X_1 + \dots + X_k = t)
+
+    Parameters
+    ----------
+    n : number of samples, >= 0. max_value : M >= 1. target : any integer. law : sampling law.
+
+    Returns
+    -------
+    E Z_t. "nonzero" and "uniform": a ratio of integers at every M, rounded once. "product": the same up to
+    n M^2 of about 3e6, beyond it a Fourier sum with absolute error about 1e-15 2^n.
+
+    Examples
+    --------
+    >>> expected_solutions(2, 1, 1)  # of {-1,1}^2, three draws in four hold a 1, and {1, 1} has two solutions
+    1.0
+    >>> f"{expected_solutions(21, 127, 0):.2f}"
+    '3515.67'
+    """
+    check_arguments(n, max_value, target, law)
+    if abs(target) > n * largest(max_value, law):
+        return 0.0
+    if law == "product":
+        if n * max_value**2 <= _EXACT_PRODUCT:
+            return _to_float(_product_coefficient(n, max_value, target, empty=1))
+        return float(2.0**n * _coin_pmf_fourier(n, max_value, law)[n * largest(max_value, law) + target])
+    if law == "uniform":
+        width = 2 * max_value + 1
+        terms = (
+            math.comb(n, j) * width ** (n - j) * _lattice_count(j, max_value, target) for j in range(n + 1)
+        )
+        return _to_float(Fraction(sum(terms), width**n))
+    width = 2 * max_value  # 1 + (D - 1)/(2M) = (2M - 1 + D)/(2M), D the polynomial of {-M..M}
+    terms = (
+        math.comb(n, j) * (width - 1) ** (n - j) * _lattice_count(j, max_value, target) for j in range(n + 1)
+    )
+    return _to_float(Fraction(sum(terms), width**n))
+
+
+def _to_float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _product_coefficient(n: int, max_value: int, target: int, empty: int) -> Fraction:
+    """Coefficient at `target` of (empty + P(X = .))^n for the product law, by integer polynomials."""
+    reach = largest(max_value, "product")
+    if n * reach > _EXACT_PRODUCT:
+        raise ValueError(
+            f"an exact sum of the product law needs n * max_value**2 <= {_EXACT_PRODUCT}, got {n * reach}"
+        )
+    from flint import fmpz_poly
+
+    counts, total = sample_counts(max_value, "product")
+    coefficients = [int(c) for c in counts]
+    coefficients[reach] += empty * total
+    power = fmpz_poly(coefficients) ** n
+    position = target + n * reach
+    return Fraction(int(power[position]) if 0 <= position <= 2 * n * reach else 0, total**n)
+
+
+def _transform(max_value: int, law: Law, length: int) -> np.ndarray:
+    """Characteristic function of X at the angles 2 pi j / length, j = 0..length//2 (real: X is symmetric)."""
+    counts, total = sample_counts(max_value, law)
+    reach = largest(max_value, law)
+    wrapped = np.zeros(length)
+    wrapped[: reach + 1] = counts[reach:]
+    wrapped[length - reach :] = counts[:reach]
+    return np.fft.rfft(wrapped).real / total
+
+
+def _fast_length(least: int) -> int:
+    """Smallest 2^a 3^b >= least, with a >= 1: a length at which the transform is fast."""
+    best = 1 << max(least - 1, 1).bit_length()
+    three = 1
+    while three < best:
+        two = 2
+        while two * three < least:
+            two *= 2
+        best = min(best, two * three)
+        three *= 3
+    return best
+
+
+def _coin_pmf_fourier(n: int, max_value: int, law: Law) -> np.ndarray:
+    """P(sum B_i X_i = s) for s = -nR..nR, absolute error about 1e-16."""
+    reach = n * largest(max_value, law)
+    length = _fast_length(2 * reach + 1)
+    values = np.fft.irfft(((1.0 + _transform(max_value, law, length)) / 2.0) ** n, length)
+    return np.concatenate([values[length - reach :], values[: reach + 1]])
+
+
+@lru_cache(maxsize=4)
+def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.ndarray, np.ndarray]:
+    r"""E Z and E Z^2 for every number of samples 0..n at once.
+
+    A pair (A, B) of subsets is a = |A only|, b = |B only|, c = |both|; both sums are t exactly when the sums
+    of A only and of B only agree, u, and the common one is t - u. So E Z_m^2 is the sum over a + b + c <= m
+    of m!/(a! b! c! (m-a-b-c)!) T(a, b, c), with T = sum_u P_a(u) P_b(u) P_c(t - u) shared by every m.
+    """
+    reach = max(n, 1) * largest(max_value, law)
+    length = _fast_length(4 * reach + 2)  # room for t - u without wrapping
+    transform = _transform(max_value, law, length)
+    sums = np.empty((n + 1, 2 * reach + 1))  # sums[k, reach + s] = P(S_k = s)
+    power = np.ones_like(transform)
+    for k in range(n + 1):
+        values = np.fft.irfft(power, length)
+        sums[k] = np.concatenate([values[length - reach :], values[: reach + 1]])
+        power = power * transform
+    np.maximum(sums, 0.0, out=sums)
+    first = np.array(
+        [
+            math.fsum(math.comb(m, k) * sums[k, reach + target] for k in range(m + 1))
+            if abs(target) <= reach
+            else 0.0
+            for m in range(n + 1)
+        ]
+    )
+    # common[c, reach + u] = P(S_c = t - u)
+    common = np.zeros_like(sums)
+    low, high = max(-reach, target - reach), min(reach, target + reach)
+    if low <= high:
+        common[:, reach + low : reach + high + 1] = sums[:, reach + target - high : reach + target - low + 1][
+            :, ::-1
+        ]
+    second = np.zeros(n + 1)
+    step = largest(max_value, law)
+    for a in range(n + 1):
+        b_max = min(a, n - a)
+        # |u| <= b R suffices for each b; the widest b sets the slice
+        part = slice(reach - b_max * step, reach + b_max * step + 1)
+        pairs = sums[: b_max + 1, part] * sums[a, part]
+        triples = pairs @ common[: n - a + 1, part].T
+        for b in range(b_max + 1):
+            for c in range(n - a - b + 1):
+                weight = triples[b, c] * (1.0 if a == b else 2.0)
+                if weight:
+                    for m in range(a + b + c, n + 1):
+                        second[m] += weight * (
+                            math.comb(m, a) * math.comb(m - a, b) * math.comb(m - a - b, c)
+                        )
+    return first, second
+
+
+def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:
+    r"""Mean square of the number of subsets that sum to the target.
+
+    .. math:: E Z_t^2 = \sum_{a+b+c \le n} \frac{n!}{a!\,b!\,c!\,(n-a-b-c)!}
+              \sum_u P(S_a = u)\,P(S_b = u)\,P(S_c = t - u)
+
+    Relative error about 1e-12 (floating-point sums of non-negative terms).
+
+    Raises
+    ------
+    ValueError : the table of sums would not fit (n^2 times the largest sample above 6e7).
+
+    Examples
+    --------
+    >>> second_moment(2, 1, 1)  # {1,1}: 2^2, {1,-1} twice: 1, {-1,-1}: 0, over four draws
+    1.5
+    """
+    check_arguments(n, max_value, target, law)
+    if not second_moment_reachable(n, max_value, law):
+        raise ValueError(
+            f"the exact second moment needs n**2 * {largest(max_value, law)} <= {_ARRAY_LIMIT}, "
+            f"got {n * n * largest(max_value, law)}; use smaller n or max_value"
+        )
+    return float(_pair_moments(n, max_value, target, law)[1][n])
+
+
+def second_moment_reachable(n: int, max_value: int, law: Law) -> bool:
+    """Is `second_moment` a matter of seconds?"""
+    return n * n * largest(max_value, law) <= _ARRAY_LIMIT
+
+
+def moments_up_to(n: int, max_value: int, target: int, law: Law = "nonzero") -> tuple[np.ndarray, np.ndarray]:
+    """(E Z_t, E Z_t^2) for 0..n samples, arrays of length n + 1; the work of one `second_moment`."""
+    second_moment(n, max_value, target, law)
+    first, second = _pair_moments(n, max_value, target, law)
+    return first.copy(), second.copy()
