@@ -1,0 +1,343 @@
+r"""Path-following compression of whole layers, and the yardsticks it is compared with.
+
+Every sequential method here is one recursion, v = w + H (w - q), q = T(v), with a strictly lower triangular
+H:
+
+- "path-following": H = (C D)^{-1} tril(X'X, -1), D = diag(X'X): SPFQ and its unified form; GPFQ with nearest
+  rounding and C = 1;
+- "optq": H = (U')_strict where X'X = U diag(.) U' with U unit upper triangular (OPTQ/GPTQ, Babai's nearest
+plane);
+- "direct": H = 0: round to nearest (RTN), magnitude pruning.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sims.gram import Gram, as_gram
+from sims.path_following_setup import align, column_order, optq_feedback
+from theory.operators import (
+    HardPruning,
+    NearestRounding,
+    OneBit,
+    Operator,
+    PruneThenRound,
+    StochasticPruning,
+    StochasticRounding,
+)
+from theory.path_following import as_inputs
+
+METHODS = ("path-following", "optq", "direct")
+
+# Columns per kernel call and per large product: 32 rows of in-block sums cost less than the products they
+# would need, and products with 128 rows run near the speed of square ones (benchmarks/path_following.py).
+_BLOCK, _OUTER = 32, 128
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A compressed layer.
+
+    Attributes
+    ----------
+    weights : (fan_out, fan_in) ndarray
+        q, in the columns' original order.
+    original : (fan_out, fan_in) ndarray
+        w.
+    aligned : (fan_out, fan_in) ndarray
+        w~, what Phase II compressed (w itself without `target_inputs`).
+    exits : (fan_out,) ndarray of int64
+        How often v left the operator's limits; the theorems hold for a neuron only if 0.
+    first_exit : (fan_out,) ndarray of int64
+        Position in the order of compression of the first exit, -1 if there was none.
+    order : (fan_in,) ndarray of int
+        Columns in the order of compression.
+    gram : Gram
+    """
+
+    weights: np.ndarray
+    original: np.ndarray = field(repr=False)
+    aligned: np.ndarray = field(repr=False)
+    exits: np.ndarray = field(repr=False)
+    first_exit: np.ndarray = field(repr=False)
+    order: np.ndarray = field(repr=False)
+    gram: Gram = field(repr=False)
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        """(fan_out,) squared output errors |X w - X~ q|^2, from the Gram matrices."""
+        own = self.gram.own
+        assert own is not None
+        if self.gram.cross is None or self.gram.target is None:
+            return _quadratic(own, self.original - self.weights)
+        both = np.einsum("ij,ij->i", self.weights @ self.gram.cross, self.original)
+        total = _quadratic(self.gram.target, self.original) - 2 * both + _quadratic(own, self.weights)
+        return np.maximum(total, 0.0)
+
+    @cached_property
+    def rounding_error(self) -> np.ndarray:
+        """(fan_out,) squared errors |X~ (w~ - q)|^2 = |u_N|^2 of Phase II alone."""
+        assert self.gram.own is not None
+        return _quadratic(self.gram.own, self.aligned - self.weights)
+
+    @cached_property
+    def output_energy(self) -> np.ndarray:
+        """(fan_out,) squared outputs |X w|^2 of the original layer."""
+        energy = self.gram.own if self.gram.target is None else self.gram.target
+        assert energy is not None
+        return _quadratic(energy, self.original)
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of weights that are zero."""
+        return float(np.mean(self.weights == 0))
+
+
+def _quadratic(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Quadratic form r'Mr of every row, never negative."""
+    return np.maximum(np.einsum("ij,ij->i", rows @ matrix, rows), 0.0)
+
+
+def _specification(operator: Operator) -> tuple[int, np.ndarray]:
+    """Operator code and parameters for the kernel."""
+    from sims.kernels import path_following as kernel
+
+    low, high = (float(limit) for limit in operator.limits)
+    p = np.array([1.0, 1.0, -np.inf, np.inf, low, high, 1.0])
+    match operator:
+        case StochasticRounding():
+            p[0], p[2], p[3] = float(operator.step), low, high
+            return kernel.ROUND_STOCHASTIC, p
+        case NearestRounding():
+            p[0], p[2:4] = float(operator.step), [float(end) for end in operator.grid_ends]
+            return kernel.ROUND_NEAREST, p
+        case OneBit():
+            p[6] = float(operator.level)
+            return kernel.ONE_BIT, p
+        case StochasticPruning():
+            p[1] = float(operator.threshold)
+            return kernel.PRUNE_STOCHASTIC, p
+        case PruneThenRound():
+            p[0], p[1] = float(operator.step), float(operator.threshold)
+            p[2:4] = operator.threshold_cell
+            return kernel.PRUNE_THEN_ROUND, p
+        case HardPruning():
+            p[1] = float(operator.threshold)
+            return kernel.PRUNE_HARD, p
+    raise TypeError(f"operator must be one of theory.operators, got {type(operator).__name__}")
+
+
+def _sweep(
+    weights: np.ndarray,
+    matrix: np.ndarray,
+    row_scale: np.ndarray,
+    operator: Operator,
+    rng: np.random.Generator,
+    block: int = _BLOCK,
+    outer: int = _OUTER,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Run the recursion with H = diag(row_scale) tril(matrix, -1).
+
+    Uniforms are drawn row by row, (columns, neurons), so the result does not depend on the blocks.
+
+    Returns
+    -------
+    q (n, N), exits (n,), first_exit (n,)
+    """
+    from sims.kernels.path_following import compress_block
+
+    n, columns = weights.shape
+    kind, p = _specification(operator)
+    q = np.array(weights.T, order="C")  # a copy: the kernel replaces weights by results
+    e = np.empty((columns, n))
+    exits = np.zeros(n, dtype=np.int64)
+    first = np.full(n, -1, dtype=np.int64)
+    far = np.zeros((min(outer, columns), n))
+    near = np.empty((min(block, columns), n))
+    uniforms = np.zeros((min(block, columns), n))
+    for outer_start in range(0, columns, outer):
+        outer_stop = min(outer_start + outer, columns)
+        if outer_start:
+            products = matrix[outer_start:outer_stop, :outer_start]
+            np.matmul(products, e[:outer_start], out=far[: outer_stop - outer_start])
+        else:
+            far[:] = 0.0
+        for start in range(outer_start, outer_stop, block):
+            stop = min(start + block, outer_stop)
+            size = stop - start
+            correction = far[start - outer_start : stop - outer_start]
+            if start > outer_start:
+                recent = e[outer_start:start]
+                correction += np.matmul(matrix[start:stop, outer_start:start], recent, out=near[:size])
+            if operator.uses_uniforms:
+                rng.random(out=uniforms[:size])
+            compress_block(
+                start, stop, q, matrix, row_scale, correction, uniforms[:size], e, exits, first, kind, p
+            )
+    return q.T, exits, first
+
+
+def _as_weights(weights: Any, fan_in: int) -> np.ndarray:
+    array = np.asarray(weights)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"weights must hold real numbers, got dtype {array.dtype}")
+    array = array.astype(np.float64, copy=False)
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2 or array.shape[0] == 0:
+        raise ValueError(f"weights must be a (fan_out, fan_in) matrix, got shape {array.shape}")
+    if array.shape[1] != fan_in:
+        raise ValueError(f"weights have fan_in {array.shape[1]} but the inputs have {fan_in} columns")
+    if not np.all(np.isfinite(array)):
+        raise ValueError("weights must be finite, got NaN or infinity")
+    return array
+
+
+def compress(
+    weights: Any,
+    inputs: Any = None,
+    *,
+    gram: Any = None,
+    operator: Operator,
+    scale: float = 1.0,
+    order: Any = "given",
+    seed: Any = 0,
+    target_inputs: Any = None,
+    method: str = "path-following",
+    alignment: int | str = 1,
+    damping: float = 0.01,
+) -> Compressed:
+    r"""Compress a layer so that X~ q stays close to X w.
+
+    v_t = w~_t + <X~_t, u_{t-1}> / (C |X~_t|^2),  q_t = T(v_t),  u_t = u_{t-1} + (w~_t - q_t) X~_t.
+
+    Only the Gram matrix of the inputs is needed; all neurons (rows of `weights`) are done at once. A column
+    of zeros is compressed without correction.
+
+    Parameters
+    ----------
+    weights : (fan_out, fan_in) or (fan_in,) array_like
+        w, one neuron per row. Any real dtype; computed in float64.
+    inputs : (samples, fan_in) array_like, optional
+        X~, the inputs of the layer as it will run.
+    gram : (fan_in, fan_in) array_like or sims.gram.Gram, optional
+        X~'X~ instead of the inputs.
+    operator : Operator
+        T, from theory.operators.
+    scale : float
+        C > 1/2 (only "path-following").
+    order : {"given", "norm", "random", "pivoted"} or permutation
+        See `column_order`.
+    seed : int, SeedSequence or Generator
+        Of the uniforms and the random order.
+    target_inputs : (samples, fan_in) array_like, optional
+        X, the inputs the layer saw in the original network; then Phase I aligns w~ to X w first.
+    method : {"path-following", "optq", "direct"}
+    alignment : int or "least-squares"
+        Sweeps of Phase I (order r of the paper), or its limit; only with `target_inputs`.
+    damping : float
+        "optq" adds this multiple of the mean diagonal to the diagonal of the Gram matrix.
+
+    Returns
+    -------
+    Compressed
+
+    Raises
+    ------
+    ValueError, TypeError
+        For C <= 1/2, shapes that do not fit, values that are not finite or not real, one-bit weights outside
+        [-A, A], an unknown method, order or operator.
+
+    References
+    ----------
+    Zhang & Saab 2025 (arXiv 2412.18184), Section 4; Zhang & Saab 2023 (arXiv 2309.10975) for the two phases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from theory.operators import NearestRounding
+    >>> x = np.array([[1.0, 1.0], [1.0, 1.0]])
+    >>> layer = compress([[0.4, 0.4]], x, operator=NearestRounding(1.0))
+    >>> layer.weights                     # the error of the first column pushes the second up
+    array([[0., 1.]])
+    >>> layer.error.round(3)
+    array([0.08])
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if not isinstance(operator, Operator):
+        raise TypeError(f"operator must be one of theory.operators, got {type(operator).__name__}")
+    if not (isinstance(scale, int | float | np.number) and np.isfinite(scale) and scale > 0.5):
+        raise ValueError(f"scale C must be a finite number greater than 1/2, got {scale}")
+    grams = as_gram(inputs, gram, target_inputs)
+    own = grams.own
+    assert own is not None
+    w = _as_weights(weights, len(own))
+    _check_one_bit(w, operator)
+    rng = np.random.default_rng(seed)
+    permutation = column_order(own, order, rng)
+    given = isinstance(order, str) and order == "given"
+    g = own if given else own[np.ix_(permutation, permutation)]
+    ordered = w if given else w[:, permutation]
+    if grams.cross is not None:
+        cross = grams.cross if given else grams.cross[np.ix_(permutation, permutation)]
+        ordered = align(ordered, g, cross, alignment)
+    if method == "path-following":
+        diagonal = np.diagonal(g)
+        row_scale = np.divide(1.0, scale * diagonal, out=np.zeros(len(g)), where=diagonal > 0)
+        matrix = g
+    elif method == "optq":
+        matrix, row_scale = optq_feedback(g, damping), np.ones(len(g))
+    else:
+        matrix, row_scale = np.zeros((0, 0)), np.zeros(len(g))
+    if method == "direct":
+        q, exits, first = _direct(ordered, operator, rng)
+    else:
+        q, exits, first = _sweep(ordered, np.ascontiguousarray(matrix), row_scale, operator, rng)
+    if given:
+        result, aligned = q, ordered
+    else:
+        result, aligned = np.empty_like(w), np.empty_like(w)
+        result[:, permutation], aligned[:, permutation] = q, ordered
+    return Compressed(result, w, aligned, exits, first, permutation, grams)
+
+
+def _direct(
+    weights: np.ndarray, operator: Operator, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The operator weight by weight, uniforms in the layout of `_sweep`."""
+    uniforms = rng.random(weights.shape[::-1]).T if operator.uses_uniforms else None
+    q = operator(weights, uniforms)
+    low, high = (float(limit) for limit in operator.limits)
+    outside = (weights < low) | (weights > high)
+    first = np.where(outside.any(axis=1), outside.argmax(axis=1), -1)
+    return q, outside.sum(axis=1), first
+
+
+def _check_one_bit(weights: np.ndarray, operator: Operator) -> None:
+    if isinstance(operator, OneBit):
+        outside = int(np.sum(np.abs(weights) > operator.level))
+        if outside:
+            raise ValueError(
+                f"{outside} of {weights.size} weights lie outside the one-bit range "
+                f"[-{operator.level:g}, {operator.level:g}]; a level of at least "
+                f"{np.abs(weights).max():.6g} would hold them all"
+            )
+
+
+def output_error(compressed: Compressed, inputs: Any) -> np.ndarray:
+    """u_N = X (w - q) for every neuron, (fan_out, samples); its columns' maximum is the sup norm.
+
+    Parameters
+    ----------
+    compressed : Compressed
+    inputs : (samples, fan_in) array_like
+
+    Returns
+    -------
+    (fan_out, samples) ndarray
+    """
+    x = as_inputs(inputs)
+    return (compressed.aligned - compressed.weights) @ x.T

@@ -1,0 +1,132 @@
+"""Operators: unbiased, bounded, on their grid."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory.operators import (
+    HardPruning,
+    NearestRounding,
+    OneBit,
+    PruneThenRound,
+    StochasticPruning,
+    StochasticRounding,
+    expectation,
+)
+
+fractions = st.fractions(min_value=-5, max_value=5, max_denominator=60)
+sizes = st.fractions(min_value=Fraction(1, 20), max_value=4, max_denominator=20)
+
+
+@st.composite
+def unbiased_operators(draw):
+    a, b = draw(sizes), draw(sizes)
+    return draw(
+        st.sampled_from(
+            [
+                StochasticRounding(a),
+                StochasticRounding(a, bits=4),
+                OneBit(a),
+                StochasticPruning(a),
+                PruneThenRound(a, b),
+            ]
+        )
+    )
+
+
+@given(unbiased_operators(), fractions)
+def test_unbiased_and_bounded_exactly(operator, value):
+    low, high = operator.limits
+    if not low <= value <= high:
+        return
+    law = operator.outcomes(value)
+    assert sum(p for _, p in law) == 1
+    assert all(p > 0 for _, p in law)
+    assert expectation(law) == value
+    errors = [x - value for x, _ in law]
+    assert max(errors) - min(errors) <= operator.interval_length
+    assert max(map(abs, errors)) <= operator.max_error
+    assert operator.variance(value) <= Fraction(operator.interval_length) ** 2 / 4  # Popoviciu
+
+
+@given(unbiased_operators(), st.floats(-6, 6), st.floats(0, 1, exclude_max=True))
+def test_the_array_form_draws_from_the_stated_law(operator, value, uniform):
+    result = float(operator(value, uniform))
+    points = [float(x) for x, _ in operator.outcomes(value)]
+    assert min(abs(result - x) for x in points) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        StochasticRounding(0.3),
+        StochasticRounding(0.3, bits=3),
+        OneBit(1.5),
+        StochasticPruning(0.8),
+        PruneThenRound(0.8, 0.3),
+        PruneThenRound(0.6, 0.3),
+        PruneThenRound(0.2, 0.3),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("value", [-1.1, -0.5, -0.25, 0.0, 0.1, 0.75, 0.79, 1.3])
+def test_frequencies_over_a_fine_grid_of_uniforms_are_the_probabilities(operator, value):
+    count = 10_000
+    results = operator(np.full(count, value), (np.arange(count) + 0.5) / count)
+    for point, probability in operator.outcomes(value):
+        frequency = np.mean(np.abs(results - float(point)) < 1e-9)
+        assert frequency == pytest.approx(float(probability), abs=2 / count)
+
+
+@given(st.floats(1e-3, 10), st.integers(-(10**6), 10**6), st.floats(0, 1, exclude_max=True))
+def test_grid_points_stay(step, k, uniform):
+    point = k * step
+    assert StochasticRounding(step)(point, uniform) == point
+    assert NearestRounding(step)(point) == point
+
+
+@given(st.floats(0.01, 3), st.floats(-10, 10), st.integers(2, 8))
+def test_saturation_goes_to_the_nearer_end(step, value, bits):
+    operator = StochasticRounding(step, bits=bits)
+    low, high = operator.limits
+    result = operator(value, 0.5)
+    assert low <= result <= high
+    if value >= high:
+        assert result == high
+    if value <= low:
+        assert result == low
+
+
+def test_nearest_errors_are_at_most_half_a_step_inside_the_limits():
+    operator = NearestRounding(0.5, bits=3)
+    low, high = operator.limits
+    values = np.linspace(low, high, 1001)
+    assert np.max(np.abs(operator(values) - values)) <= operator.max_error + 1e-12
+    assert abs(operator(high + 0.1) - (high + 0.1)) > operator.max_error
+
+
+def test_hard_pruning_is_magnitude_pruning():
+    np.testing.assert_array_equal(HardPruning(0.5)([0.4, -0.5, 0.6, -3]), [0, 0, 0.6, -3])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: StochasticRounding(0.0), ValueError, "step must be positive"),
+        (lambda: StochasticRounding(math.nan), ValueError, "positive and finite"),
+        (lambda: StochasticRounding("1"), TypeError, "real number"),
+        (lambda: StochasticRounding(1.0, bits=1), ValueError, "between 2 and 32"),
+        (lambda: StochasticRounding(1.0, bits=2.5), TypeError, "integer"),
+        (lambda: OneBit(-1.0), ValueError, "level must be positive"),
+        (lambda: OneBit(1.0)([math.nan], [0.5]), ValueError, "values must be finite"),
+        (lambda: OneBit(1.0)([0.0]), ValueError, "pass uniforms"),
+        (lambda: OneBit(1.0)([0.0], [1.0]), ValueError, r"\[0, 1\)"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

@@ -1,0 +1,296 @@
+r"""Path-following compression: the recursion in matrix form and every bound on its error.
+
+Phase II compresses one weight after the other: with u_0 = 0 and scale C > 1/2,
+
+    v_t = w_t + <X_t, u_{t-1}> / (C |X_t|^2),    q_t = T(v_t),    u_t = u_{t-1} + (w_t - q_t) X_t,
+
+so that u_N = X w - X q. Write eps_t = v_t - q_t, D = diag |X_t|^2, K the strictly lower triangle of G = X'X
+and M = I + (C D)^{-1} K. Then w - q = M^{-1} eps and u_N = X M^{-1} eps: a fixed linear map of the
+operator's errors, a martingale difference sequence. Everything below is a statement about this map.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from theory.convex_order import gaussian_variance
+from theory.operators import Operator
+
+_FORMS = ("range", "paper")
+
+
+def check_scale(scale: Any) -> None:
+    """Raise ValueError unless every C is finite and greater than 1/2."""
+    if not np.all(np.isfinite(scale) & (np.asarray(scale) > 0.5)):
+        raise ValueError(f"scale C must be finite and greater than 1/2 (C >= 1 in the paper), got {scale}")
+
+
+def noise_variance(operator: Operator, form: str = "range") -> float:
+    r"""Variance of the Gaussian dominating one error T(v) - v: \pi L^2/8 ("range") or \pi M^2/2 ("paper").
+
+    Parameters
+    ----------
+    operator : Operator
+        Must be unbiased.
+    form : {"range", "paper"}
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For a biased operator or an unknown form.
+
+    Examples
+    --------
+    >>> from theory.operators import StochasticRounding
+    >>> noise_variance(StochasticRounding(1.0), "paper") / noise_variance(StochasticRounding(1.0))
+    4.0
+    """
+    if form not in _FORMS:
+        raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {form!r}")
+    if not operator.unbiased:
+        raise ValueError(
+            f"{type(operator).__name__} is biased; the convex-order theorems need E T(v) = v: "
+            "use StochasticRounding, OneBit, StochasticPruning or PruneThenRound"
+        )
+    length = operator.interval_length if form == "range" else 2 * operator.max_error
+    return float(gaussian_variance(float(length)))
+
+
+def error_variance(scale: Any, operator: Operator, max_norm: Any, form: str = "range") -> Any:
+    r"""beta with u_t <=_cx N(0, beta I): beta = s^2 C^2/(2C-1) max_{j<=t} |X_j|^2.
+
+    s^2 = \pi L^2/8 (form "range") or \pi M^2/2 (form "paper").
+
+    *Proof.* u_t = P_t u_{t-1} + eps_t X_t with P_t = I - X_t X_t'/(C |X_t|^2) and, given the past, eps_t
+    <=_cx N(0, s^2). If u_{t-1} <=_cx N(0, S), then u_t <=_cx N(0, P_t S P_t + s^2 X_t X_t'). For S <= beta I
+    the direction of X_t gets beta (1 - 1/C)^2 + s^2 |X_t|^2 <= beta, as 1 - (1 - 1/C)^2 = (2C-1)/C^2, and
+    the others keep beta.
+
+    Parameters
+    ----------
+    scale : array_like of float
+        C > 1/2.
+    operator : Operator
+        Unbiased.
+    max_norm : array_like of float
+        max_{j<=t} |X_j|_2.
+    form : {"range", "paper"}
+
+    Returns
+    -------
+    float or ndarray
+        In squared units of the output X w.
+
+    Raises
+    ------
+    ValueError
+        If C <= 1/2, a norm is negative, the operator is biased or the form unknown.
+
+    References
+    ----------
+    Zhang & Saab 2025 (arXiv 2412.18184), Theorem 4.2 (stated there for C >= 1, in form "paper").
+
+    Examples
+    --------
+    >>> from theory.operators import StochasticRounding
+    >>> round(error_variance(1.0, StochasticRounding(1.0), 1.0), 4)
+    0.3927
+    >>> round(error_variance(2.0, StochasticRounding(1.0), 1.0, form="paper"), 4)
+    2.0944
+    """
+    check_scale(scale)
+    norm = np.asarray(max_norm, np.float64)
+    if not np.all(np.isfinite(norm) & (norm >= 0)):
+        raise ValueError(f"max_norm must be finite and not negative, got {max_norm}")
+    c = np.asarray(scale, np.float64)
+    beta = noise_variance(operator, form) * c**2 / (2 * c - 1) * norm**2
+    return float(beta) if beta.ndim == 0 else beta
+
+
+def as_inputs(inputs: Any, name: str = "inputs") -> np.ndarray:
+    """Inputs as a finite float64 matrix (samples, fan_in); integers and float16 are converted first.
+
+    Raises
+    ------
+    ValueError
+        If the array is not two-dimensional, has no column or is not finite.
+    TypeError
+        If it is not real numbers.
+    """
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] == 0:
+        raise ValueError(f"{name} must be a non-empty (samples, fan_in) matrix, got shape {array.shape}")
+    array = array.astype(np.float64, copy=False)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return array
+
+
+def feedback(gram: np.ndarray, scale: float) -> np.ndarray:
+    r"""Strictly lower triangular H = (C D)^{-1} K, so that v = w + H (w - q); rows of dead columns are zero.
+
+    Parameters
+    ----------
+    gram : (N, N) array
+        G = X'X.
+    scale : float
+        C > 1/2.
+
+    Returns
+    -------
+    (N, N) ndarray
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> feedback(np.array([[2.0, 1.0], [1.0, 4.0]]), 1.0)
+    array([[0.  , 0.  ],
+           [0.25, 0.  ]])
+    """
+    check_scale(scale)
+    diagonal = np.diagonal(gram)
+    inverse = np.divide(1.0, scale * diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
+    return np.tril(gram, -1) * inverse[:, None]
+
+
+def error_map(inputs: Any, scale: float) -> np.ndarray:
+    r"""A = X M^{-1} = X (I + (C D)^{-1} K)^{-1}: u_N = A eps, with eps_t = v_t - T(v_t).
+
+    Column t is P_N ... P_{t+1} X_t.
+
+    Parameters
+    ----------
+    inputs : (samples, N) array_like
+        X in the order in which the weights are compressed.
+    scale : float
+        C > 1/2.
+
+    Returns
+    -------
+    (samples, N) ndarray
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> error_map(np.array([[1.0, 1.0], [0.0, 1.0]]), 1.0)     # (I - P) X_1 and X_2
+    array([[ 0.5,  1. ],
+           [-0.5,  1. ]])
+    """
+    from scipy.linalg import solve_triangular
+
+    x = as_inputs(inputs)
+    h = feedback(x.T @ x, scale)
+    return solve_triangular(h, x.T, trans="T", lower=True, unit_diagonal=True).T
+
+
+def error_covariance(inputs: Any, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
+    r"""Covariance S_N of the dominating Gaussian: S_t = P_t S_{t-1} P_t + s^2 X_t X_t', S_0 = 0.
+
+    Evaluated as s^2 A A' with A the `error_map`. S_N <= beta_N I always, with equality in the direction of
+    the data in the limit of rank-one data with columns of equal norm.
+
+    Parameters
+    ----------
+    inputs : (samples, N) array_like
+        X in the order of compression; a zero column is skipped.
+    scale : float
+        C > 1/2.
+    operator : Operator
+        Unbiased.
+    form : {"range", "paper"}
+
+    Returns
+    -------
+    (samples, samples) ndarray
+
+    References
+    ----------
+    Derived here from the proof of Theorem 4.2 of Zhang & Saab 2025, which bounds the same recursion by beta
+    I.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from theory.operators import StochasticRounding
+    >>> covariance = error_covariance(np.ones((1, 50)), 2.0, StochasticRounding(1.0))
+    >>> bool(np.isclose(covariance[0, 0], error_variance(2.0, StochasticRounding(1.0), 1.0)))
+    True
+    """
+    a = error_map(inputs, scale)
+    return noise_variance(operator, form) * (a @ a.T)
+
+
+def error_stds(inputs: Any, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
+    """Square roots of the diagonal of `error_covariance`, without forming the matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from theory.operators import OneBit
+    >>> error_stds(np.eye(2), 1.0, OneBit(1.0)).round(4)
+    array([1.2533, 1.2533])
+    """
+    a = error_map(inputs, scale)
+    return np.sqrt(noise_variance(operator, form) * np.einsum("ij,ij->i", a, a))
+
+
+def gram_schmidt_reversed(inputs: Any) -> np.ndarray:
+    """Columns g_t: X_t minus its projection on the columns after it. OPTQ's error is X(w - q) = sum eps_t
+    g_t.
+
+    Raises
+    ------
+    ValueError
+        If the columns are linearly dependent, where OPTQ itself is undefined without damping.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gram_schmidt_reversed(np.array([[1.0, 1.0], [1.0, 0.0]])) + 0.0
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    x = as_inputs(inputs)
+    q, r = np.linalg.qr(x[:, ::-1])
+    if r.shape[0] < r.shape[1] or np.any(np.abs(np.diagonal(r)) <= 1e-12 * np.abs(r).max(initial=0.0)):
+        raise ValueError("the columns of inputs are linearly dependent")
+    return np.ascontiguousarray((q * np.diagonal(r))[:, ::-1])
+
+
+def optq_covariance(inputs: Any, operator: Operator, form: str = "range") -> np.ndarray:
+    r"""Covariance of the Gaussian that dominates OPTQ's error with an unbiased operator: s^2 sum_t g_t g_t'.
+
+    X (w - q) = sum_t eps_t g_t with orthogonal g_t (`gram_schmidt_reversed`), eps_t mean zero given the past.
+
+    Parameters
+    ----------
+    inputs : (samples, N) array_like
+        Linearly independent columns, in the order of compression.
+    operator : Operator
+        Unbiased.
+    form : {"range", "paper"}
+
+    Returns
+    -------
+    (samples, samples) ndarray
+
+    References
+    ----------
+    Derived here; the matrix form of OPTQ is Babai's nearest-plane algorithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from theory.operators import StochasticRounding
+    >>> optq_covariance(np.eye(2), StochasticRounding(1.0)).round(4)
+    array([[0.3927, 0.    ],
+           [0.    , 0.3927]])
+    """
+    g = gram_schmidt_reversed(inputs)
+    return noise_variance(operator, form) * (g @ g.T)
