@@ -49,7 +49,7 @@ $(VENV)/.user: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,zoo,onnx]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,zoo,onnx,cluster]"
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

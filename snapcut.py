@@ -98,6 +98,50 @@ def figures(
 
 
 @app.command
+def sweep(
+    file: Path,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    backend: Literal["local", "dask"] = "local",
+    scheduler: str | None = None,
+    processes: int | None = None,
+    json: Path | None = None,
+) -> int:
+    """Simulate every cell of a grid; finished cells survive a crash.
+
+    Parameters
+    ----------
+    file
+        TOML file: simulation, seed, fixed parameters, and a table [grid] of lists.
+    out
+        Folder of the cells and of sweep.csv; by default the file's name without its ending.
+    resume
+        Keep the finished cells found in the folder and compute the rest.
+    backend
+        Processes of this machine, or the Dask cluster at --scheduler.
+    scheduler
+        Address of the cluster, such as tcp://host:8786.
+    processes
+        Local processes; every core by default.
+    json
+        Also write the rows to this file ("-" for stdout).
+    """
+    from sims import sweep as sweeps
+
+    folder = out or file.with_suffix("")
+    rows = sweeps.run(
+        sweeps.load(file), folder, resume=resume, backend=backend, scheduler=scheduler, processes=processes
+    )
+    table = sweeps.save(rows, folder / "sweep.csv")
+    if json:
+        _write_json(json, {"cells": rows})
+    if not _is_stdout(json):
+        print(f"{len(rows)} cells in {table}")
+    return 0
+
+
+@app.command
 def report(
     *, out: Path = Path("report"), budget: Budget = "quick", seed: str = "0", power: bool = True
 ) -> int:

@@ -1,0 +1,315 @@
+"""Grids of simulations that survive a crash, on this machine or on a cluster.
+
+A cell is one setting of the parameters. Finished cells are stored one file each, whole or absent, as they
+end; a sweep that was killed resumes and repeats nothing. A cell's result depends on its parameters and the
+seed alone, so every backend gives the same bits.
+"""
+
+import contextlib
+import functools
+import hashlib
+import importlib
+import inspect
+import itertools
+import json
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sims import progress
+from sims.files import atomic_write
+
+SIMULATIONS = {
+    "partition": "sims.partition:simulate",
+    "subset-sum": "sims.subset_sum:simulate",
+    "lottery": "sims.lottery_study:simulate",
+    "path-following": "sims.path_following:simulate",
+}
+BACKENDS = ("local", "dask")
+_CONNECT_WITHIN = 10  # seconds
+_RESTARTS = 5  # times a local pool whose worker died is started again
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid of cells: every combination of the listed values.
+
+    Attributes
+    ----------
+    simulation : key of `SIMULATIONS`, or "module:function" of a function that returns rows as those do.
+    grid : values of each parameter that varies.
+    fixed : parameters that do not.
+    seed : shared by all cells; each cell draws from streams named by its own parameters.
+    """
+
+    simulation: str
+    grid: Mapping[str, Sequence[Any]]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def cells(self) -> list[dict[str, Any]]:
+        """The parameters of every cell, the last grid parameter varying fastest.
+
+        Examples
+        --------
+        >>> Sweep("partition", {"n": [8, 10]}, {"max_value": 64, "trials": 9}).cells()[1]
+        {'n': 10, 'max_value': 64, 'trials': 9}
+        """
+        names = list(self.grid)
+        return [
+            {**dict(zip(names, values, strict=True)), **self.fixed}
+            for values in itertools.product(*(self.grid[name] for name in names))
+        ]
+
+
+def load(path: str | Path) -> Sweep:
+    """Read a sweep from TOML: `simulation`, `seed`, fixed parameters, and a table [grid] of lists.
+
+    Raises
+    ------
+    ValueError : not TOML, or not a sweep; the message names the line or the key.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from None
+    simulation, seed, grid = (content.pop(key, None) for key in ("simulation", "seed", "grid"))
+    if not isinstance(simulation, str):
+        raise ValueError(f'{path} needs a line like simulation = "partition"; it may be {_known()}')
+    if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()) or not grid:
+        raise ValueError(f"{path} needs a table [grid] of nonempty lists, such as n = [12, 16, 20]")
+    sweep = Sweep(simulation, grid, content, 0 if seed is None else seed)
+    _validate(sweep)
+    return sweep
+
+
+def _known() -> str:
+    return ", ".join(SIMULATIONS)
+
+
+def _simulation(name: str) -> Callable[..., list[dict]]:
+    address = SIMULATIONS.get(name, name)
+    module, colon, function = address.partition(":")
+    if not colon:
+        raise ValueError(f"simulation must be one of {_known()} or module:function, got {name!r}")
+    return getattr(importlib.import_module(module), function)
+
+
+def _validate(sweep: Sweep) -> None:
+    """Every parameter must fit the simulation's signature, before any cell is computed."""
+    if not isinstance(sweep.seed, int) or sweep.seed < 0:
+        raise ValueError(f"seed must be a nonnegative integer, got {sweep.seed!r}")
+    signature = inspect.signature(_simulation(sweep.simulation))
+    named = {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
+    given = set(sweep.grid) | set(sweep.fixed) | {"seed"}
+    if unknown := sorted(given - set(named)):
+        raise ValueError(f"{sweep.simulation} has no parameter {unknown[0]!r}; it takes {', '.join(named)}")
+    if missing := [n for n, p in named.items() if p.default is p.empty and n not in given]:
+        raise ValueError(f"{sweep.simulation} needs a value for {missing[0]!r}, fixed or in [grid]")
+    if repeated := sorted(set(sweep.grid) & set(sweep.fixed)):
+        raise ValueError(f"{repeated[0]!r} is given both fixed and in [grid]")
+
+
+def compute(simulation: str, parameters: dict[str, Any], seed: int) -> dict[str, Any]:
+    """One cell as one flat row: parameters, the first row's estimate and interval, then theory by name.
+
+    Runs in a worker process or on another machine; one thread, because cells are what runs in parallel.
+    """
+    import os
+
+    os.environ["SNAPCUT_THREADS"] = "1"
+    rows = _simulation(simulation)(**parameters, seed=seed)
+    measured, theory = rows[0], rows[1:]
+    return {
+        **parameters,
+        "seed": seed,
+        "quantity": measured["quantity"],
+        "estimate": measured["value"],
+        "low": measured["low"],
+        "high": measured["high"],
+        **{row["quantity"]: row["value"] for row in theory},
+    }
+
+
+def cell_key(sweep: Sweep, parameters: Mapping[str, Any]) -> str:
+    """Name of a cell's file: a hash of its parameters, the seed, and every source that could change it.
+
+    The hash covers all of `theory` and `sims`: a cell computed by other code is not this cell.
+    """
+    text = json.dumps([sweep.simulation, dict(parameters), sweep.seed, source_digest()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@functools.cache
+def source_digest() -> str:
+    """Hash of every source file of the two floors that results come from."""
+    import theory
+
+    digest = hashlib.sha256()
+    for folder in (Path(theory.__file__).parent, Path(__file__).parent):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run(
+    sweep: Sweep,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    backend: str = "local",
+    scheduler: str | None = None,
+    processes: int | None = None,
+) -> list[dict[str, Any]]:
+    """Compute every cell, storing each as it ends, and return the rows in grid order.
+
+    Parameters
+    ----------
+    folder : where cells are stored (folder/cells) and the tables written by `save`.
+    resume : keep the finished cells found there; without it a folder that has any is refused.
+    backend : "local" processes, or "dask": the cluster at `scheduler` ("tcp://host:8786").
+    processes : local processes (every core).
+
+    Raises
+    ------
+    ValueError : bad parameters, a folder in use by another sweep, or finished cells without `resume`.
+    ConnectionError : the cluster does not answer within 10 seconds.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    if (scheduler is None) == (backend == "dask"):
+        raise ValueError("the dask backend needs a scheduler address, and only it takes one")
+    _validate(sweep)
+    folder = Path(folder)
+    cells = sweep.cells()
+    keys = [cell_key(sweep, parameters) for parameters in cells]
+    with _only_one(folder):
+        stored = folder / "cells"
+        finished = {key: row for key in keys if (row := _read(stored / f"{key}.json")) is not None}
+        if finished and not resume:
+            raise ValueError(
+                f"{folder} holds {len(finished)} finished cells; resume them or choose another folder"
+            )
+        waiting = {
+            key: parameters for key, parameters in zip(keys, cells, strict=True) if key not in finished
+        }
+        with progress.bar(len(cells), f"{sweep.simulation} cells") as advance:
+            advance(len(finished))
+            with _backend(backend, scheduler):
+                for key, row in _computed(sweep, waiting, processes):
+                    with atomic_write(stored / f"{key}.json") as file:
+                        json.dump(row, file)
+                    finished[key] = row
+                    advance(1)
+        return [finished[key] for key in keys]
+
+
+def _computed(
+    sweep: Sweep, waiting: dict[str, dict], processes: int | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Finished cells in the order they end; cells whose worker died run again."""
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    from sims.montecarlo import default_threads
+
+    waiting = dict(waiting)
+    for attempt in range(_RESTARTS + 1):
+        pool = Parallel(
+            n_jobs=processes or default_threads(),
+            return_as="generator_unordered",
+            batch_size=1,
+            pre_dispatch="all",
+        )
+        tasks = (delayed(_keyed)(key, sweep.simulation, p, sweep.seed) for key, p in list(waiting.items()))
+        try:
+            for key, row in pool(tasks):
+                del waiting[key]
+                yield key, row
+            return
+        except TerminatedWorkerError:
+            if attempt == _RESTARTS:
+                raise
+            warnings.warn(
+                f"a worker process was lost; its cells run again ({len(waiting)} left)", stacklevel=3
+            )
+
+
+def _keyed(key: str, simulation: str, parameters: dict, seed: int) -> tuple[str, dict]:
+    return key, compute(simulation, parameters, seed)
+
+
+@contextlib.contextmanager
+def _backend(backend: str, scheduler: str | None) -> Iterator[None]:
+    if backend == "local":
+        yield
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ImportError('the dask backend needs the extra: pip install "snapcut[cluster]"') from None
+    from joblib import parallel_config
+
+    try:
+        client = Client(scheduler, timeout=_CONNECT_WITHIN, set_as_default=False)
+    except (OSError, TimeoutError, ValueError):
+        raise ConnectionError(
+            f"no Dask scheduler answers at {scheduler} within {_CONNECT_WITHIN} s; "
+            "without --backend dask the sweep runs on this machine"
+        ) from None
+    with client, parallel_config(backend="dask", client=client):
+        yield
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder; the lock goes with the process, so a killed sweep leaves none behind."""
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another sweep is running in {folder}; choose another folder") from None
+        yield
+
+
+def _read(path: Path) -> dict | None:
+    """A stored row, or None where there is none; a damaged one is reported and computed again."""
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(row, dict) and {"quantity", "estimate"} <= row.keys():
+            return row
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        pass
+    warnings.warn(f"{path} is damaged and its cell is computed again", stacklevel=4)
+    return None
+
+
+def save(rows: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
+    """Write rows as one tidy table: .csv, or .parquet where pyarrow is installed."""
+    import csv
+
+    path = Path(path)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if path.suffix == ".parquet":
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            raise ImportError("writing .parquet needs pyarrow; write .csv, or pip install pyarrow") from None
+        table = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
+        with atomic_write(path, "wb") as file:
+            pyarrow.parquet.write_table(table, file)
+        return path
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

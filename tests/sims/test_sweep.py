@@ -1,0 +1,210 @@
+"""A sweep loses nothing and repeats nothing, and gives the same bits wherever its cells run."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from joblib.externals.loky import get_reusable_executor
+
+from sims import sweep
+from sims.sweep import Sweep
+
+PARTITION = Sweep("partition", {"n": [8, 10], "max_value": [64, 128, 256]}, {"trials": 500}, seed=3)
+
+# A simulation that logs every call, and waits, so that a test can kill it in the middle.
+TOY = """
+import os, pathlib, time
+from sims import montecarlo
+
+def simulate(x, log, seed, wait=0.0):
+    with open(pathlib.Path(log) / f"{os.getpid()}.log", "a") as file:
+        file.write(f"{x}\\n")
+    time.sleep(wait)
+    estimate = montecarlo.mean(lambda rng, n: rng.random(n), 5000, bounds=(0, 1), seed=seed, key=("toy", x))
+    return [
+        {"quantity": "mean", "value": estimate.value, "low": estimate.low, "high": estimate.high},
+        {"quantity": "law", "value": 0.5},
+    ]
+"""
+DRIVER = """
+import sys
+from sims.sweep import Sweep, run
+if __name__ == "__main__":
+    folder, log = sys.argv[1:]
+    run(Sweep("toy_simulation:simulate", {"x": list(range(12))}, {"log": log, "wait": 0.15}), folder,
+        resume=True, processes=2)
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Folder with the toy simulation importable here and in every child process."""
+    (tmp_path / "toy_simulation.py").write_text(TOY)
+    (tmp_path / "driver.py").write_text(DRIVER)
+    (tmp_path / "log").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "toy_simulation", raising=False)
+    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test would not see the new path
+    yield tmp_path
+    get_reusable_executor().shutdown(wait=True)
+
+
+def calls(folder) -> list[int]:
+    return sorted(int(x) for path in (folder / "log").iterdir() for x in path.read_text().split())
+
+
+def toy_sweep(folder, wait=0.0):
+    return Sweep(
+        "toy_simulation:simulate", {"x": list(range(12))}, {"log": str(folder / "log"), "wait": wait}
+    )
+
+
+def test_one_process_and_two_give_the_same_rows_in_grid_order(tmp_path):
+    one = sweep.run(PARTITION, tmp_path / "one", processes=1)
+    two = sweep.run(PARTITION, tmp_path / "two", processes=2)
+    assert one == two
+    assert [(row["n"], row["max_value"]) for row in one] == [(n, m) for n in (8, 10) for m in (64, 128, 256)]
+    assert all(row["low"] <= row["estimate"] <= row["high"] for row in one)
+
+
+def test_kill_minus_nine_loses_nothing_and_repeats_nothing(toy):
+    command = [sys.executable, str(toy / "driver.py"), str(toy / "out"), str(toy / "log")]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    cells = toy / "out" / "cells"
+    give_up = time.monotonic() + 60
+    while not cells.exists() or len(list(cells.glob("*.json"))) < 4:
+        assert process.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {path.name for path in cells.glob("*.json")}
+    assert 4 <= len(kept) < 12
+    before = len(calls(toy))
+    rows = sweep.run(toy_sweep(toy, 0.15), toy / "out", resume=True, processes=1)
+    assert [row["x"] for row in rows] == list(range(12))
+    assert len(calls(toy)) - before == 12 - len(kept)  # stored cells were not computed again
+
+
+def test_a_lost_local_worker_costs_only_its_cells(toy, monkeypatch):
+    (toy / "toy_simulation.py").write_text(
+        TOY.replace(
+            "    time.sleep(wait)",
+            "    flag = pathlib.Path(log).parent / 'died'\n"
+            "    if x == 5 and not flag.exists():\n"
+            "        flag.touch(); os.kill(os.getpid(), 9)\n",
+        )
+    )
+    with pytest.warns(UserWarning, match="a worker process was lost; its cells run again"):
+        rows = sweep.run(toy_sweep(toy), toy / "out", processes=2)
+    assert [row["x"] for row in rows] == list(range(12))
+
+
+def test_a_dask_cluster_gives_the_same_bits_and_survives_a_killed_worker(toy):
+    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    here = sweep.run(toy_sweep(toy, 0.1), toy / "here", processes=1)
+    with distributed.LocalCluster(
+        n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        killer = subprocess.Popen(
+            [sys.executable, "-c", KILLER, str(toy / "there" / "cells"), str(cluster.workers[0].pid)]
+        )
+        there = sweep.run(
+            toy_sweep(toy, 0.1), toy / "there", backend="dask", scheduler=cluster.scheduler_address
+        )
+        assert killer.wait() == 0
+    assert [{k: v for k, v in row.items()} for row in there] == here
+
+
+KILLER = """
+import os, pathlib, sys, time
+cells = pathlib.Path(sys.argv[1])
+end = time.monotonic() + 60
+while not (cells.exists() and len(list(cells.glob("*.json"))) >= 2):
+    assert time.monotonic() < end
+    time.sleep(0.005)
+os.kill(int(sys.argv[2]), 9)
+"""
+
+
+def test_an_unreachable_cluster_is_one_sentence_that_offers_this_machine(tmp_path, monkeypatch):
+    pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    monkeypatch.setattr(sweep, "_CONNECT_WITHIN", 1)
+    with pytest.raises(ConnectionError, match="without --backend dask the sweep runs on this machine"):
+        sweep.run(PARTITION, tmp_path / "out", backend="dask", scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"n": 8}', "\x00"])
+def test_a_damaged_cell_is_reported_and_computed_again(tmp_path, damage):
+    rows = sweep.run(PARTITION, tmp_path, processes=1)
+    victim = sorted((tmp_path / "cells").iterdir())[2]
+    victim.write_text(damage)
+    with pytest.warns(UserWarning, match="is damaged and its cell is computed again"):
+        assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
+    assert json.loads(victim.read_text()) in rows
+
+
+def test_finished_cells_are_not_mixed_into_a_new_sweep_unasked(tmp_path):
+    sweep.run(PARTITION, tmp_path, processes=1)
+    with pytest.raises(ValueError, match="holds 6 finished cells"):
+        sweep.run(PARTITION, tmp_path, processes=1)
+
+
+def test_a_second_sweep_in_one_folder_refuses(tmp_path):
+    with (
+        sweep._only_one(tmp_path),
+        pytest.raises(ValueError, match="another sweep is running"),
+    ):
+        sweep.run(PARTITION, tmp_path, processes=1)
+
+
+def test_another_seed_or_other_sources_are_other_cells(monkeypatch):
+    parameters = PARTITION.cells()[0]
+    keys = {sweep.cell_key(PARTITION, parameters)}
+    keys.add(sweep.cell_key(Sweep("partition", PARTITION.grid, PARTITION.fixed, seed=4), parameters))
+    keys.add(sweep.cell_key(PARTITION, PARTITION.cells()[1]))
+    monkeypatch.setattr(sweep, "source_digest", lambda: "other")
+    keys.add(sweep.cell_key(PARTITION, parameters))
+    assert len(keys) == 4
+
+
+def test_the_table_is_tidy(tmp_path):
+    rows = sweep.run(PARTITION, tmp_path, processes=1)
+    with open(sweep.save(rows, tmp_path / "table.csv")) as file:
+        read = list(csv.DictReader(file))
+    assert [float(row["estimate"]) for row in read] == [row["estimate"] for row in rows]
+    assert "P(perfect), limit law" in read[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("simulation = ", "is not valid TOML"),
+        ("seed = 1", "needs a line like simulation"),
+        ('simulation = "partition"', r"needs a table \[grid\]"),
+        ('simulation = "partition"\n[grid]\nn = []', r"needs a table \[grid\]"),
+        ('simulation = "partition"\n[grid]\nn = [8]\ncolour = [1]', "has no parameter 'colour'"),
+        ('simulation = "partition"\n[grid]\nn = [8]', "needs a value for 'max_value'"),
+        ('simulation = "nothing"\n[grid]\nn = [8]', "simulation must be one of partition"),
+        ('simulation = "partition"\nseed = "x"\n[grid]\nn = [8]', "seed must be a nonnegative integer"),
+        ('simulation = "partition"\nn = 8\ntrials = 1\n[grid]\nn = [8]\nmax_value = [9]', "given both fixed"),
+    ],
+)
+def test_a_bad_sweep_file_is_one_sentence(tmp_path, text, message):
+    path = tmp_path / "sweep.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        sweep.load(path)
+
+
+def test_a_bad_backend_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="backend must be one of local, dask"):
+        sweep.run(PARTITION, tmp_path, backend="spark")
+    with pytest.raises(ValueError, match="needs a scheduler address"):
+        sweep.run(PARTITION, tmp_path, backend="dask")
