@@ -1,0 +1,133 @@
+"""The page is one file, asks nobody for anything, and shows every verdict."""
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from paper_checks import registry
+from paper_checks.claim import Claim, Run, Twin, execute, within
+from paper_checks.report import Picture, Sheet, inline, measured, number, render, stated, write
+
+PNG = b"\x89PNG\r\n\x1a\n0000"
+
+
+def check(run, target=0.5):
+    yield within("heads <b>", run.probability("coin", lambda r, n: r.random(n) < 0.5, 100_000), target, 0.03)
+
+
+CLAIM = Claim(
+    id="kn.example",
+    title="A coin & its law",
+    paper="kumar-natale",
+    place="Lemma 0",
+    statement=r"\Pr(D = 0) \to 1 - \tfrac12 (e^{-\mu} + e^{-2\mu})",
+    hypotheses="for $n \\ge 2$ and a < b",
+    mark="derived",
+    check=check,
+    twins=[Twin("law at $0.7$", {"target": 0.7})],
+    figure="coin",
+)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    run = Run(CLAIM.id)
+    return registry.judge([execute(CLAIM, run), execute(CLAIM, run, CLAIM.twins[0])])
+
+
+def page(judged, made=None):
+    pictures = [
+        Picture("coin", "The coin", "Heads with $p$.", PNG),
+        Picture("other", "Another", "No claim.", PNG),
+    ]
+    sheet = Sheet("Tensors", "of a network", ["name", "dB"], [["conv <1>", 12.34567]])
+    return render(
+        judged, pictures, budget="quick", seed=0, versions={"numpy": "2"}, sheets=[sheet], made=made
+    )
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.stack, self.links, self.ids, self.scripts = [], [], [], 0
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.scripts += tag == "script"
+        self.links += [found[key] for key in ("src", "href") if key in found]
+        if "id" in found:
+            self.ids.append(found["id"])
+        if tag not in ("meta", "img", "br", "link"):
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag, f"unbalanced </{tag}>"
+
+
+def test_the_page_is_well_formed_and_asks_nobody_for_anything(judged):
+    tags = Tags()
+    tags.feed(page(judged))
+    assert not tags.stack
+    assert tags.scripts == 0
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in tags.links)
+    assert not re.search(r"url\(|@import", page(judged))
+    assert len(tags.ids) == len(set(tags.ids))
+    assert {link[1:] for link in tags.links if link.startswith("#")} <= set(tags.ids)
+
+
+def test_every_claim_twin_and_picture_is_shown(judged):
+    text = page(judged)
+    assert "A coin &amp; its law" in text
+    assert "heads &lt;b&gt;" in text
+    assert "conv &lt;1&gt;" in text
+    assert text.count("<math") >= 4
+    assert "1 / 1" in text
+    assert "refuted" in text
+    assert 'id="figure-coin"' in text.split('id="figures"')[0]  # beside its claim
+    assert 'id="figure-other"' in text.split('id="figures"')[1]
+
+
+def test_equal_input_gives_equal_text_but_for_one_line(judged):
+    one = page(judged, datetime(2026, 1, 1, tzinfo=UTC)).splitlines()
+    two = page(judged, datetime(2027, 1, 1, tzinfo=UTC)).splitlines()
+    assert [a for a, b in zip(one, two, strict=True) if a != b] == [
+        '<p class="soft made">Made 2026-01-01 00:00 UTC.</p>'
+    ]
+
+
+def test_an_undeclared_verdict_is_named_at_the_top(judged):
+    surprising = registry.judge([execute(CLAIM, Run(CLAIM.id), CLAIM.twins[0])])
+    wrong = registry.Judged(surprising[0].outcome, "holds", ("holds",))
+    assert "Not as declared" in page([wrong])
+    assert "Not as declared" not in page(judged)
+
+
+def test_numbers_for_reading(judged):
+    assert number(0.123456) == "0.1235"
+    assert number(float("inf")) == "∞"
+    assert number(-1.5e-9) == "−1.5e−09"
+    assert number(None) == ""
+    m = judged[0].outcome.measurements[0]
+    assert re.fullmatch(r"0\.\d+ \[0\.\d+, 0\.\d+\]", measured(m))
+    assert stated(m) == "in [0.47, 0.53]"
+    assert inline("a < $x$").startswith("a &lt; <math")
+
+
+def test_the_page_is_written_whole(judged, tmp_path):
+    path = write(page(judged), tmp_path / "out")
+    assert path.name == "index.html"
+    assert path.read_text(encoding="utf-8").endswith("</html>\n")
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_every_statement_is_typeset():
+    """latex2mathml passes an unknown command through as text; none may reach the page."""
+    from paper_checks.report import mathml
+
+    for claim in registry.claims():
+        assert "\\" not in mathml(claim.statement, True), claim.id
+        assert "\\" not in inline(claim.hypotheses), claim.id
+        for twin in claim.twins:
+            assert "\\" not in inline(twin.title), claim.id

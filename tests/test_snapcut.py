@@ -1,0 +1,116 @@
+"""The command line as a user meets it: output, exit codes, one sentence for bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("snapcut"))
+
+
+def snapcut(*arguments, **options):
+    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, **options)
+
+
+def test_help_names_every_command():
+    done = snapcut("--help")
+    assert done.returncode == 0
+    for command in ("check", "figures", "report", "simulate", "sweep", "weights"):
+        assert command in done.stdout
+
+
+def test_check_one_claim_with_its_twins(tmp_path):
+    done = snapcut("check", "kn.threshold", "--power", "--json", tmp_path / "verdicts.json")
+    assert done.returncode == 0, done.stderr
+    assert "holds" in done.stdout
+    assert "refuted" in done.stdout
+    assert done.stderr == ""
+    rows = json.loads((tmp_path / "verdicts.json").read_text())["claims"]
+    assert rows[0]["claim"] == "kn.threshold"
+    assert rows[0]["verdict"] == "holds"
+    assert rows[0]["twin"] is None
+    assert all(row["verdict"] == "refuted" for row in rows if row["twin"])
+    assert {"expected", "interval", "tightness", "seed", "seconds", "measurements"} <= rows[0].keys()
+
+
+def test_json_to_stdout_is_json_alone():
+    done = snapcut("check", "kn.threshold", "--json", "-")
+    assert json.loads(done.stdout)["claims"][0]["claim"] == "kn.threshold"
+
+
+def test_a_random_seed_is_logged():
+    seeds = {
+        json.loads(snapcut("check", "ku.", "--seed", "random", "--json", "-").stdout)["claims"][0]["seed"]
+        for _ in "12"
+    }
+    assert len(seeds) == 2
+
+
+def test_figures_writes_and_names_its_files(tmp_path):
+    done = snapcut("figures", "partition_threshold", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "partition_threshold.png")]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+BAD = [
+    (["chekc"], 'Unknown command "chekc"'),
+    (["check", "kn.nothing"], "no claim 'kn.nothing'; there are"),
+    (["check", "--paper", "nobody"], "unknown paper 'nobody'"),
+    (["check", "--budget", "huge"], "huge"),
+    (["check", "--seed", "-1"], "seed"),
+    (["check", "--seed", "soon"], '--seed must be a nonnegative integer or "random"'),
+    (["figures", "nothing"], "no figure 'nothing'; there are"),
+    (["figures", "partition_threshold", "--out", "/proc/nowhere"], "/proc/nowhere"),
+    (["weights", "/nowhere/model.npz"], "/nowhere/model.npz"),
+    (["simulate", "partition", "--n", "many"], "many"),
+    (["simulate", "partition", "--n", "0", "--max-value", "10"], "n must"),
+    (["sweep", "/nowhere.toml"], "No such file"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), BAD, ids=lambda x: " ".join(x) if isinstance(x, list) else ""
+)
+def test_bad_input_is_one_sentence_and_exit_code_two(arguments, message):
+    done = snapcut(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith("snapcut: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_a_full_disk_is_one_sentence():
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full on this system")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [COMMAND, "check", "ku.", "--json", "-"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == "snapcut: No space left on device\n"
+
+
+def test_interruption_leaves_no_half_written_file(tmp_path):
+    process = subprocess.Popen(
+        [COMMAND, "report", "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(2.0)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not (tmp_path / "out" / "index.html").exists()
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_colours_only_where_they_are_wanted():
+    plain = snapcut("check", "ku.", env={**os.environ, "NO_COLOR": "1"})
+    assert "\x1b" not in plain.stdout + plain.stderr
