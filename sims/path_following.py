@@ -341,3 +341,49 @@ def output_error(compressed: Compressed, inputs: Any) -> np.ndarray:
     """
     x = as_inputs(inputs)
     return (compressed.aligned - compressed.weights) @ x.T
+
+
+def error_sampler(
+    weights: Any, inputs: Any, operator: Operator, scale: float = 1.0, method: str = METHODS[0]
+):
+    """Sampler of u_N for one neuron: `sample(rng, count)` returns (count, samples) independent errors.
+
+    Trials are extra neurons, so they share one Gram matrix.
+
+    Parameters
+    ----------
+    weights : (fan_in,) array_like
+    inputs : (samples, fan_in) array_like
+    operator, scale, method : as in `compress`
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        From the sampler, if v left the operator's limits in any trial: the theorems are silent there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sample = error_sampler([0.5], [[1.0]], StochasticRounding(1.0))
+    >>> np.unique(sample(np.random.default_rng(0), 100)).tolist()
+    [-0.5, 0.5]
+    """
+    x = as_inputs(inputs)
+    gram = Gram()
+    gram.update(x)
+    w = _as_weights(weights, x.shape[1])
+
+    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
+        rows = np.broadcast_to(w, (count, w.shape[1]))
+        result = compress(
+            rows, gram=gram, operator=operator, scale=scale, method=method, damping=0.0, seed=rng
+        )
+        if result.exits.any():
+            raise ValueError(f"v left the limits of {operator} in {np.count_nonzero(result.exits)} trials")
+        return output_error(result, x)
+
+    return sample

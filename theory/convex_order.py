@@ -96,6 +96,47 @@ def stop_loss(std: Any, retention: Any) -> Any:
     return float(value) if value.ndim == 0 else value
 
 
+def stop_loss_slack(points: Any, probabilities: Any, std: float) -> float:
+    r"""Least room under the Gaussian stop-loss function: min over k of E (sZ - k)_+ - E (X - k)_+.
+
+    Not negative exactly when X <=_cx N(0, s^2), for a mean-zero X on finitely many points. Between two atoms
+    the stop-loss function of X is linear with slope -P(X > k), so the minimum over k is found where the
+    Gaussian has that slope, or at an atom: no grid of k is involved.
+
+    Parameters
+    ----------
+    points, probabilities : (n,) array_like
+        A law with mean zero.
+    std : float
+        s > 0.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> s = math.sqrt(gaussian_variance(2.0))
+    >>> abs(stop_loss_slack([-1.0, 1.0], [0.5, 0.5], s)) < 1e-15        # sharp
+    True
+    >>> stop_loss_slack([-1.0, 1.0], [0.5, 0.5], 0.99 * s) < 0
+    True
+    """
+    if not std > 0:
+        raise ValueError(f"std must be positive, got {std}")
+    x = np.asarray(points, np.float64)
+    order = np.argsort(x)
+    x, p = x[order], np.asarray(probabilities, np.float64)[order]
+    above = np.cumsum(p[::-1])[::-1]  # P(X >= x_i)
+    touching = -std * special.ndtri(np.clip(above[1:], 1e-300, 1 - 1e-16))
+    candidates = np.concatenate([x, np.clip(touching, x[:-1], x[1:])])
+    # E (X - k)_+ = E[X; X >= k] - k P(X >= k), evaluated from the atoms at or above k
+    first_moment = np.cumsum((p * x)[::-1])[::-1]
+    index = np.searchsorted(x, candidates, side="left")
+    loss = first_moment[index] - candidates * above[index]
+    return float(np.min(stop_loss(std, candidates) - loss))
+
+
 def _check_tail(std: Any, level: Any, dimension: Any, form: str, norm: str) -> None:
     if form not in _FORMS:
         raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {form!r}")

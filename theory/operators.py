@@ -166,7 +166,7 @@ class StochasticRounding(Operator):
     (0.5, 0.5, (-1.0, 0.5))
     """
 
-    step: float
+    step: float | Fraction
     bits: int | None = None
 
     def __post_init__(self) -> None:
@@ -227,7 +227,7 @@ class NearestRounding(Operator):
     (-4.5, 3.5)
     """
 
-    step: float
+    step: float | Fraction
     bits: int | None = None
     unbiased: ClassVar[bool] = False
     uses_uniforms: ClassVar[bool] = False
@@ -285,7 +285,7 @@ class OneBit(Operator):
     [(-2.0, 0.25), (2.0, 0.75)]
     """
 
-    level: float
+    level: float | Fraction
 
     def __post_init__(self) -> None:
         _require_positive("OneBit", "level", self.level)
@@ -339,7 +339,7 @@ class StochasticPruning(Operator):
     [(0.0, 0.75), (-1.0, 0.25)]
     """
 
-    threshold: float
+    threshold: float | Fraction
 
     def __post_init__(self) -> None:
         _require_positive("StochasticPruning", "threshold", self.threshold)
@@ -390,8 +390,8 @@ class PruneThenRound(Operator):
     2.0
     """
 
-    threshold: float
-    step: float
+    threshold: float | Fraction
+    step: float | Fraction
 
     def __post_init__(self) -> None:
         _require_positive("PruneThenRound", "threshold", self.threshold)
@@ -451,7 +451,7 @@ class HardPruning(Operator):
     array([3., 0., 0.])
     """
 
-    threshold: float
+    threshold: float | Fraction
     unbiased: ClassVar[bool] = False
     uses_uniforms: ClassVar[bool] = False
 

@@ -78,7 +78,7 @@ def test_euclidean_superquantile_is_the_conditional_mean_of_chi(m):
 
 
 def test_the_superquantile_tail_is_attained():
-    # X = E[Z | Z > z] on {Z > z}, E[Z | Z <= z] elsewhere, is dominated by Z and reaches r with probability a.
+    # X = E[Z | Z > z] on {Z > z}, E[Z | Z <= z] elsewhere: dominated by Z, and reaches r with probability a.
     a = 0.01
     z = stats.norm.isf(a)
     high, low = stats.norm.pdf(z) / a, -stats.norm.pdf(z) / (1 - a)

@@ -1,9 +1,10 @@
 """The range lemma and the Gaussian tails, derived: sympy where it can, ball arithmetic elsewhere."""
 
 from fractions import Fraction
+from typing import Any
 
 
-def range_lemma_derivatives() -> dict[str, object]:
+def range_lemma_derivatives() -> dict[str, Any]:
     """Facts of F(p) = I(p) - 4 I(1/2) p (1-p), I(p) = phi(Phi^-1(p)), each an expression that must vanish.
 
     With p = Phi(z) the chain rule gives I' = -z and I'' = -1/I. F vanishes at 1/2 with its first derivative,
@@ -32,7 +33,7 @@ def range_lemma_derivatives() -> dict[str, object]:
     }
 
 
-def stop_loss_residual() -> object:
+def stop_loss_residual() -> Any:
     """Zero if (d/dk) [s phi(k/s) - k P(Z > k/s)] = -P(Z > k/s) and the bracket vanishes at infinity."""
     import sympy as sp
 
@@ -44,7 +45,7 @@ def stop_loss_residual() -> object:
     return sp.simplify(sp.diff(value, k) + tail) + at_infinity
 
 
-def chi_tail_residual() -> object:
+def chi_tail_residual() -> Any:
     """Zero if E[chi_m; chi_m > q] = sqrt(2) Gamma((m+1)/2, q^2/2)/Gamma(m/2), by its derivative in q."""
     import sympy as sp
 
@@ -56,7 +57,7 @@ def chi_tail_residual() -> object:
     )
 
 
-def paper_tail_residual() -> object:
+def paper_tail_residual() -> Any:
     """Zero if E exp(Z^2/4) = sqrt(2) for standard Gaussian Z; the paper's tail is Markov's bound."""
     import sympy as sp
 

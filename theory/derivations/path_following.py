@@ -1,7 +1,9 @@
 """The constants of the path-following bounds, in sympy. A function returns what must vanish, or a law."""
 
+from typing import Any
 
-def invariance_residual() -> object:
+
+def invariance_residual() -> Any:
     r"""Zero if beta = s^2 |X|^2 C^2/(2C-1) is kept: (1 - 1/C)^2 beta + s^2 |X|^2 = beta.
 
     In the direction of X_t the projection multiplies by 1 - 1/C and the error adds s^2 |X_t|^2; beta is the
@@ -14,7 +16,7 @@ def invariance_residual() -> object:
     return sp.simplify((1 - 1 / c) ** 2 * beta + s**2 * x**2 - beta)
 
 
-def contraction() -> object:
+def contraction() -> Any:
     r"""E |P u|^2/|u|^2 for P = I - X X'/(C |X|^2) and X uniform in direction in m dimensions.
 
     |P u|^2 = |u|^2 - (2/C - 1/C^2) <X, u>^2/|X|^2, and E <X, u>^2/|X|^2 = |u|^2/m.
@@ -27,7 +29,7 @@ def contraction() -> object:
     )
 
 
-def saturation_residual() -> object:
+def saturation_residual() -> Any:
     r"""Zero if var m^2 C^2/(2C-1) (1 - r^N) solves a_{N+1} = r a_N + var m with r = contraction()."""
     import sympy as sp
 
@@ -41,7 +43,7 @@ def saturation_residual() -> object:
     return sp.simplify(sp.powsimp(sp.expand(step))) + law(0)
 
 
-def uniform_cell_variance() -> tuple[object, object]:
+def uniform_cell_variance() -> tuple[Any, Any]:
     """Mean variance of stochastic rounding and squared error of nearest rounding, averaged over a cell."""
     import sympy as sp
 
@@ -51,7 +53,7 @@ def uniform_cell_variance() -> tuple[object, object]:
     return sp.simplify(stochastic), sp.simplify(nearest)
 
 
-def sufficient_scale_residual() -> object:
+def sufficient_scale_residual() -> Any:
     r"""Zero if 2C - 1 = (\pi L^2/4) k^2 log(2N/e)/(A-w)^2 makes 2 N exp(-(A-w)^2/(2 sigma^2)) equal e.
 
     sigma^2 = (\pi L^2/8) k^2/(2C-1) is the dominating variance of a correction.
@@ -65,7 +67,7 @@ def sufficient_scale_residual() -> object:
     return sp.simplify(failure.subs(c, (1 + excess) / 2) - e)
 
 
-def operator_means() -> dict[str, object]:
+def operator_means() -> dict[str, Any]:
     """E T(v) - v of every unbiased operator at a symbolic v in its cell; each must vanish.
 
     Written from the definitions alone, so that `theory.operators` is held to something it did not supply.
