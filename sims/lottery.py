@@ -25,10 +25,21 @@ from sims.lottery_masks import MAX_SAMPLES, Block, Draw
 from sims.lottery_network import check_choice, check_network, check_range, network_outputs, reduce_outputs
 from sims.lottery_ticket import Failure, Layer, Ticket, load
 
-__all__ = ["CONSTRUCTIONS", "LAWS", "Failure", "Ticket", "embed", "load", "network_outputs", "reduce_outputs"]
+__all__ = [
+    "ALLOTMENTS",
+    "CONSTRUCTIONS",
+    "LAWS",
+    "Failure",
+    "Ticket",
+    "embed",
+    "load",
+    "network_outputs",
+    "reduce_outputs",
+]
 
 CONSTRUCTIONS = ("two_layer", "depth_plus_one")
 LAWS = ("nonzero", "product")
+ALLOTMENTS = ("matched", "block")
 
 
 def embed(
@@ -44,6 +55,7 @@ def embed(
     copies: int | None = None,
     reduced_from: int = 1,
     rounding: str = "truncate",
+    allotment: str = "matched",
     workers: int | None = None,
 ) -> Ticket:
     r"""Find a subnetwork of a random network that computes exactly the target.
@@ -75,6 +87,9 @@ def embed(
         pruned; the candidates of the next layer are the copies that remain.
     reduced_from : the network is drawn on a grid this many times finer, then reduced to {-M..M}, by
         `rounding` "truncate" (towards zero) or "nearest"; candidates are then not uniform and can be zero.
+    allotment : "matched" (a hidden unit keeps an input that still needs one and whose weight has the wanted
+        sign: nearly all units are used) or "block" (as in the proof: every input has 2 samples consecutive
+        units, of which the Binomial(2 samples, 1/2) many with the wanted sign are usable).
     workers : threads; results are the same bits for any number.
 
     Returns
@@ -101,8 +116,9 @@ def embed(
     check_choice("construction", construction, CONSTRUCTIONS)
     check_choice("law", law, LAWS)
     check_choice("rounding", rounding, ("truncate", "nearest"))
+    check_choice("allotment", allotment, ALLOTMENTS)
     check_range("max_value", max_value, 1, 1 << 15)
-    check_range("samples", samples, 1, MAX_SAMPLES)
+    check_range("samples", samples, 1, MAX_SAMPLES // 2 if allotment == "block" else MAX_SAMPLES)
     check_range("seed", seed, 0, (1 << 64) - 1)
     check_range("retries", retries, 0, 1000)
     check_range("reduced_from", reduced_from, 1, 1 << 15)
@@ -137,7 +153,9 @@ def embed(
         wanted = np.repeat(target, repeat, axis=0) * scale
         layer = Layer(first, second, fan_in, fan_out * repeat, repeat, 0, scale)
         if first:
-            failed = _solve_pair(layer, wanted, samples, signed_inputs and i == 0, retries, workers)
+            failed = _solve_pair(
+                layer, wanted, samples, signed_inputs and i == 0, retries, allotment, workers
+            )
         else:
             failed = _solve_copies(layer, wanted, good, copies, workers)
         good = np.logical_not(failed.any(axis=1)).reshape(fan_out, repeat)
@@ -148,12 +166,18 @@ def embed(
         layers.append(layer)
     return Ticket(
         targets, max_value, samples, seed, construction, law, signed_inputs, retries, layers, failures,
-        reduced_from, rounding,
+        reduced_from, rounding, allotment,
     )  # fmt: skip
 
 
 def _solve_pair(
-    layer: Layer, wanted: np.ndarray, samples: int, signed: bool, retries: int, workers: int | None
+    layer: Layer,
+    wanted: np.ndarray,
+    samples: int,
+    signed: bool,
+    retries: int,
+    allotment: str,
+    workers: int | None,
 ) -> np.ndarray:
     """Masks of a pair; returns the failed weights (rows, fan_in)."""
     assert layer.first
@@ -165,7 +189,9 @@ def _solve_pair(
         sides = np.tile(np.array([1, -1], np.int8), fan_in)
     open_: np.ndarray = np.ones((layer.rows, inputs.size), bool)
     for _ in range(retries + 1):
-        block, layer.drawn = masks_.allot(layer.first, inputs, sides, samples, layer.rows, layer.drawn)
+        block, layer.drawn = masks_.allot(
+            layer.first, inputs, sides, samples, layer.rows, layer.drawn, allotment
+        )
         targets = wanted[:, inputs] * sides
         open_ = masks_.solve(block, layer.second, targets, open_, layer.drawn, workers)
         layer.blocks.append(block)

@@ -6,6 +6,7 @@ keep this input and nothing else, and one mask word per (output row, slot): bit 
 the slot's unit c is kept.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -92,14 +93,28 @@ def words_from_bits(bits: np.ndarray) -> np.ndarray:
     return octets.view(np.dtype(kind).newbyteorder("<"))[..., 0].astype(kind)
 
 
-def allot(draw: Draw, inputs: np.ndarray, sides: np.ndarray, samples: int, rows: int, first: int) -> tuple:
-    """A block with `samples` hidden units per slot and empty masks, and the number of units drawn so far."""
+def allot(
+    draw: Draw,
+    inputs: np.ndarray,
+    sides: np.ndarray,
+    samples: int,
+    rows: int,
+    first: int,
+    allotment: str = "matched",
+) -> tuple[Block, int]:
+    """A block with empty masks, and the number of units drawn so far, `first` of them before.
+
+    "matched": `samples` units per slot, wherever in the matrix their sign fits. "block": 2 samples
+    consecutive units per input, those with the slot's sign usable: Binomial(2 samples, 1/2) many.
+    """
     from sims.kernels import lottery as kernels
 
-    units = np.empty((inputs.size, samples), np.int32)
-    factors = np.empty_like(units)
-    drawn = kernels.allot_units(inputs, sides, units, factors, first, *draw.key)
-    return Block(inputs, sides, units, factors, np.zeros((rows, inputs.size), word_type(samples))), int(drawn)
+    width = 2 * samples if allotment == "block" else samples
+    units = np.full((inputs.size, width), -1, np.int32)
+    factors = np.ones_like(units)
+    give = kernels.allot_blocks if allotment == "block" else kernels.allot_units
+    drawn = give(inputs, sides, units, factors, first, *draw.key)
+    return Block(inputs, sides, units, factors, np.zeros((rows, inputs.size), word_type(width))), int(drawn)
 
 
 def kept_factors(draw: Draw, inputs: np.ndarray, sides: np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -130,10 +145,13 @@ def scratch(limit: int, samples: int) -> tuple:
     # 2^left sums against a spread of sums that grows as `limit`: balance filling the table and probing it.
     left = max(1, min(round(np.log2(limit) / 2 + 2.5), samples, 10))
     size = 1 << min(15, int(2 * left * limit).bit_length())  # beyond 2^15 entries sums share places
-    ruler = np.zeros(kernels.PROBES, np.int64)
-    for g in range(1, kernels.PROBES):
-        ruler[g] = (g & -g).bit_length() - 1
-    return left, np.empty(1 << left, np.int64), np.zeros(size, np.int64), ruler
+    return left, np.empty(1 << left, np.int64), np.zeros(size, np.int64), _ruler(kernels.PROBES)
+
+
+@functools.cache
+def _ruler(length: int) -> np.ndarray:
+    """Which bit the g-th step of a Gray code changes: the number of trailing zeros of g."""
+    return np.array([0] + [(g & -g).bit_length() - 1 for g in range(1, length)])
 
 
 def solve(

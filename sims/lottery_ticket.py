@@ -16,7 +16,7 @@ from sims.lottery_network import check_network, exact_product, integer_inputs, n
 _FORMAT = "snapcut.ticket.1"
 _HEADER = (
     "max_value", "samples", "seed", "construction", "law", "signed_inputs", "retries", "reduced_from",
-    "rounding",
+    "rounding", "allotment",
 )  # fmt: skip
 _TILE = 1 << 22  # entries of a drawn matrix held at a time
 
@@ -107,6 +107,7 @@ class Ticket:
     failures: list[Failure] = field(default_factory=list)
     reduced_from: int = 1
     rounding: str = "truncate"
+    allotment: str = "matched"
 
     @property
     def drawn_parameters(self) -> int:

@@ -111,6 +111,29 @@ def allot_units(inputs, sides, units, factors, first, k0, k1, layer, limit, rati
 
 
 @njit(cache=True, nogil=True)
+def allot_blocks(inputs, sides, units, factors, first, k0, k1, layer, limit, ratio, nearest):
+    """Give every input a block of units of its own, as many as `units` has columns, whatever their signs.
+
+    Slots of one input stand beside each other and share its block. A slot gets those of its sign; the rest of
+    its places stay -1. Returns the number of units drawn so far.
+    """
+    slots, n = units.shape
+    h = first
+    for s in range(slots):
+        if s == 0 or inputs[s] != inputs[s - 1]:
+            base = h
+            h += n
+        found = 0
+        for c in range(n):
+            a = entry(base + c, inputs[s], k0, k1, layer, limit, ratio, nearest)
+            if a * sides[s] > 0:
+                units[s, found] = base + c
+                factors[s, found] = abs(a)
+                found += 1
+    return h
+
+
+@njit(cache=True, nogil=True)
 def kept_sizes(inputs, sides, units, factors, k0, k1, layer, limit, ratio, nearest):
     """Sizes of the kept weights of the first matrix, drawn again; 0 where the sign is not the slot's."""
     for s in range(units.shape[0]):
@@ -281,3 +304,49 @@ def masked_rows(start, stop, out, words, units, counts, columns, drawn, k0, k1, 
             for c in range(counts[s]):
                 if (word >> np.uint64(c)) & _ONE:
                     out[i - start, columns[s, c]] = row[units[s, c]]
+
+
+@njit(cache=True, nogil=True)
+def count_misses(x, limit, least, misses):
+    """For every prefix of every row of `x`, which targets -limit..limit no subset reaches; counted by size.
+
+    misses[k, |t|] grows by one per row, prefix length k >= least and sign of t. One bit per sum, updated item
+    by item: reach |= reach shifted by the item.
+    """
+    rows, n = x.shape
+    for i in range(rows):
+        low = 0
+        high = 0
+        for c in range(n):
+            if x[i, c] < 0:
+                low -= x[i, c]
+            else:
+                high += x[i, c]
+        low = max(low, limit)  # bit 0 stands for the sum -low
+        size = (low + max(high, limit)) // 64 + 1
+        reach = np.zeros(size, np.uint64)
+        reach[low >> 6] = _ONE << np.uint64(low & 63)
+        for c in range(n):
+            v = x[i, c]
+            words = abs(v) >> 6
+            bits = np.uint64(abs(v) & 63)
+            back = np.uint64(64) - bits
+            if v > 0:  # from the top down, so that every word is read before it is written
+                for k in range(size - 1, words - 1, -1):
+                    moved = reach[k - words] << bits
+                    if bits and k > words:
+                        moved |= reach[k - words - 1] >> back
+                    reach[k] |= moved
+            elif v < 0:
+                for k in range(size - words):
+                    moved = reach[k + words] >> bits
+                    if bits and k + words + 1 < size:
+                        moved |= reach[k + words + 1] << back
+                    reach[k] |= moved
+            if c + 1 >= least:
+                for k in range((low - limit) >> 6, ((low + limit) >> 6) + 1):
+                    if reach[k] != np.uint64(0xFFFFFFFFFFFFFFFF):
+                        for b in range(64):
+                            t = 64 * k + b - low
+                            if -limit <= t <= limit and not (reach[k] >> np.uint64(b)) & _ONE:
+                                misses[c + 1, abs(t)] += 1

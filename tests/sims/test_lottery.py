@@ -174,6 +174,21 @@ def test_results_do_not_depend_on_the_number_of_threads():
     assert (words[0] == words[1]).all() and (words[0] == words[2]).all()
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("law", LAWS)
+def test_block_allotment_uses_every_unit_of_the_right_sign(tmp_path, law, signed):
+    weights = network()
+    ticket = embed(weights, 3, 16, 2, law=law, signed_inputs=signed, allotment="block", retries=3)
+    assert ticket.failures == [] and ticket.verify(adversarial(4, 30, signed))
+    layer = ticket.layers[0]
+    assert layer.blocks[0].counts.reshape(4, -1).sum(axis=1).max() <= 32
+    if signed:  # either sign is of use
+        assert (layer.blocks[0].counts.reshape(4, -1).sum(axis=1) == 32).all()
+    assert layer.drawn == 32 * (4 + sum(np.unique(b.inputs).size for b in layer.blocks[1:]))
+    ticket.save(tmp_path / "t")
+    assert load(tmp_path / "t", weights).verify()
+
+
 def test_ternary_and_binary_members():
     ternary = network((5, 6, 2), 1)
     binary = [np.where(w == 0, 1, w) for w in ternary]
@@ -253,6 +268,8 @@ def test_large_integers_are_exact_or_refused():
         ({"rounding": "up"}, ValueError, "rounding='up'"),
         ({"retries": -1}, ValueError, "retries=-1"),
         ({"retries": 1, "construction": "depth_plus_one"}, ValueError, "retries belongs to"),
+        ({"allotment": "free"}, ValueError, "allotment='free'"),
+        ({"allotment": "block", "samples": 32}, ValueError, "samples=32 must lie between 1 and 31"),
         ({"copies": 5}, ValueError, "copies belongs to"),
     ],
 )

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from sims import montecarlo
+from sims.kernels import lottery as kernels
+from sims.lottery_experiments import (
+    drawn_sizes,
+    miss_table,
+    network_failures,
+    random_network,
+    simulate_rows,
+    smallest_samples,
+    weight_failures,
+)
+
+
+def test_counted_misses_are_those_of_a_set_of_sums():
+    rng = np.random.default_rng(1)
+    x = rng.integers(-70, 71, (40, 6))
+    for limit in (5, 80):
+        counts = np.zeros((7, limit + 1), np.int64)
+        kernels.count_misses(x, limit, 2, counts)
+        literal = np.zeros_like(counts)
+        for row in x:
+            sums = {0}
+            for k, v in enumerate(row.tolist(), 1):
+                sums |= {s + v for s in sums}
+                if k >= 2:
+                    for t in range(-limit, limit + 1):
+                        literal[k, abs(t)] += t not in sums
+        assert (counts == literal).all()
+
+
+def test_miss_table_matches_exact_ternary_law_and_its_own_prefixes():
+    table = miss_table(8, 1, 50_000, seed=2)
+    for n in range(1, 9):
+        assert abs(table.p[n, 1] - 2.0**-n) < 5 * table.standard_error(n, 1)
+    assert table.p[0].tolist() == [0.0, 1.0]
+    late = miss_table(8, 1, 50_000, seed=2, least=5)
+    assert np.isnan(late.p[4, 1]) and (late.p[5:] == table.p[5:]).all()
+
+
+def test_tickets_fail_as_often_as_independent_candidate_sets_do():
+    table = miss_table(10, 7, 200_000, seed=3)
+    for target in (1, 7):
+        found = montecarlo.probability(weight_failures(7, 10, target), 100_000, seed=4, key=(target,))
+        assert found.low < table.p[10, target] < found.high
+    product = miss_table(8, 3, 100_000, seed=3, law="product")
+    found = montecarlo.probability(weight_failures(3, 8, 5, law="product"), 60_000, seed=5)
+    assert abs(found.value - product.p[8, 5]) < 0.01  # weights of one ticket share A: wider than binomial
+
+
+def test_network_failures_and_sizes_are_those_of_embed():
+    weights = random_network([3, 4, 2], 1, seed=0)
+    nonzero = sum(np.count_nonzero(w) for w in weights)
+    found = montecarlo.probability(network_failures(weights, 1, 5), 3000, seed=1)
+    assert found.low < 1 - (1 - 2.0**-5) ** nonzero < found.high
+    rng = np.random.default_rng(0)
+    assert (drawn_sizes(weights, 1, 5)(rng, 4) > 5).all()
+
+
+def test_smallest_samples_says_when_the_table_is_too_short():
+    with pytest.raises(ValueError, match="measure more"):
+        smallest_samples(miss_table(3, 1, 100, seed=0), [np.ones((9, 9), int)], 1e-3)
+
+
+@pytest.mark.parametrize("options", [{}, {"construction": "depth_plus_one"}, {"allotment": "block"}])
+def test_simulated_rows_hold_the_theory_in_their_interval(options):
+    rows = simulate_rows(sizes=(6, 5, 3), bits=3, samples=10, trials=600, seed=1, **options)
+    first = rows[0]
+    assert first["quantity"] == "network fails"
+    assert first["low"] <= first["theory"] <= first["high"]
+    assert all(set(row) == {"quantity", "estimate", "low", "high", "theory"} for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"bits": 1}, "bits=1"),
+        ({"trials": 0}, "trials=0"),
+        ({"sizes": [3]}, "sizes"),
+        ({"samples": 0}, "samples=0"),
+    ],
+)
+def test_bad_simulation_arguments_get_one_sentence(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        simulate_rows(**{"trials": 5} | arguments)
