@@ -98,6 +98,33 @@ def figures(
 
 
 @app.command
+def weights(file: Path, *, bits: str = "2-8", json: Path | None = None) -> int:
+    """Snap or cut? Judge every tensor of a weight file, and the network as a whole.
+
+    Parameters
+    ----------
+    file
+        .npz, .npy, .safetensors, .pt, .pth (torch is not needed) or .onnx (with the onnx extra).
+    bits
+        Widths to compare: a range like 2-8, or a list like 2,4,8.
+    json
+        Also write the numbers to this file ("-" for stdout instead of the table).
+    """
+    from paper_checks.report import weight_rows
+    from sims.weights import report as judge
+
+    table = judge(file, _widths(bits))
+    if json:
+        _write_json(json, table.as_dict())
+    if not _is_stdout(json):
+        _print_table(weight_rows(table), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
+        for name, reason in table.skipped.items():
+            print(f"skipped {name}: {reason}")
+        print(table.recommendation())
+    return 0
+
+
+@app.command
 def sweep(
     file: Path,
     *,
@@ -160,14 +187,13 @@ def report(
     """
     from figures import build
     from paper_checks import registry
-    from paper_checks.report import Picture, Sheet, render, write
-    from sims import weights as real
+    from paper_checks.report import Picture, render, weight_sheets, write
 
     chosen = _seed(seed)
     judged = registry.check(registry.claims(), budget=budget, power=power, seed=chosen)
     used = judged[0].outcome.seed
     built = build.build_all((), budget, used)
-    sheets = [Sheet(*sheet) for sheet in real.report_sheets()]
+    sheets = weight_sheets()
     for one in built:
         build.save(one, out / "figures")
     pictures = [Picture(one.name, one.title, one.caption, one.png) for one in built]
@@ -183,6 +209,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
+    except BrokenPipeError:  # the reader (head, say) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except CycloptsError as error:
         code = _fail(str(error))
     except (ValueError, OSError, ImportError) as error:
@@ -213,6 +242,18 @@ def _seed(text: str) -> int | None:
     return int(text)
 
 
+def _widths(text: str) -> list[int]:
+    """Widths of "2-8" or "2,4,8"."""
+    first, dash, last = text.partition("-")
+    try:
+        found = list(range(int(first), int(last) + 1)) if dash else [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found:
+        raise ValueError(f"--bits must be a range like 2-8 or a list like 2,4,8, got {text!r}")
+    return found
+
+
 def _is_stdout(json: Path | None) -> bool:
     return json is not None and str(json) == "-"
 
@@ -234,7 +275,7 @@ def _console():
     """Rich on stdout: colours on a terminal unless NO_COLOR, and room enough when piped to a file."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=160, no_color=True, highlight=False)
+    return Console() if sys.stdout.isatty() else Console(width=10_000, no_color=True, highlight=False)
 
 
 def _print_table(rows: list[dict], title: str | None) -> None:

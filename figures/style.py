@@ -35,7 +35,7 @@ SETTINGS = {
     "lines.markersize": 4,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
-    "mathtext.fontset": "cm",
+    "mathtext.fontset": "dejavusans",
     "pdf.fonttype": 42,
     "savefig.dpi": 160,
     "figure.dpi": 100,

@@ -1,0 +1,80 @@
+"""Every code block in the README and the guide runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list:
+    return [
+        pytest.param(block, id=f"{page.name}:{text[: match.start()].count(chr(10)) + 1}")
+        for page in PAGES
+        for text in [page.read_text(encoding="utf-8")]
+        for match in FENCE.finditer(text)
+        for found, block in [match.groups()]
+        if found == language
+    ]
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder with the files the commands name, so that nothing is written into the checkout."""
+    (tmp_path / "sims").mkdir()
+    shutil.copytree(ROOT / "sims" / "data", tmp_path / "sims" / "data")
+    return tmp_path
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_blocks_run(code, elsewhere):
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=elsewhere, check=True, timeout=300)
+
+
+@pytest.mark.parametrize("code", blocks("sh"))
+def test_shell_blocks_run(code, elsewhere):
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code],
+        cwd=elsewhere,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_make_targets_named_exist():
+    named = {
+        target for page in PAGES for target in re.findall(r"(?:^    |`)make ([a-z]+)", page.read_text(), re.MULTILINE)
+    }
+    assert {"report", "test"} <= named
+    for target in named:
+        subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_first_two_commands_of_the_readme():
+    commands = re.findall(r"^    (make \w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert commands[:2] == ["make report", "make test"]
+
+
+def test_local_links_and_images_lead_somewhere():
+    for page in PAGES:
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_command_has_a_line_in_the_guide():
+    done = subprocess.run([Path(sys.executable).with_name("snapcut"), "--help"], capture_output=True, text=True)
+    commands = set(re.findall(r"^│ ([a-z]+) ", done.stdout, re.MULTILINE))
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert {c for c in commands if f"snapcut {c}" not in text} == set()
