@@ -8,8 +8,11 @@ H:
 - "optq": H = (U')_strict where X'X = U diag(.) U' with U unit upper triangular (OPTQ/GPTQ, Babai's nearest
 plane);
 - "direct": H = 0: round to nearest (RTN), magnitude pruning.
+
+"obs" is the one method of another kind: greedy pruning by the optimal brain surgeon's loss, with refitting.
 """
 
+import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,23 +20,13 @@ from typing import Any
 import numpy as np
 
 from sims.gram import Gram, as_gram
+from sims.path_following_pruning import optimal_brain_surgeon, with_sparsity
 from sims.path_following_setup import align, column_order, optq_feedback
-from theory.operators import (
-    HardPruning,
-    NearestRounding,
-    OneBit,
-    Operator,
-    PruneThenRound,
-    StochasticPruning,
-    StochasticRounding,
-)
+from sims.path_following_sweep import sweep
+from theory.operators import OneBit, Operator, PruneFraction
 from theory.path_following import as_inputs
 
-METHODS = ("path-following", "optq", "direct")
-
-# Columns per kernel call and per large product: 32 rows of in-block sums cost less than the products they
-# would need, and products with 128 rows run near the speed of square ones (benchmarks/path_following.py).
-_BLOCK, _OUTER = 32, 128
+METHODS = ("path-following", "optq", "direct", "obs")
 
 
 @dataclass(frozen=True)
@@ -100,85 +93,6 @@ def _quadratic(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.maximum(np.einsum("ij,ij->i", rows @ matrix, rows), 0.0)
 
 
-def _specification(operator: Operator) -> tuple[int, np.ndarray]:
-    """Operator code and parameters for the kernel."""
-    from sims.kernels import path_following as kernel
-
-    low, high = (float(limit) for limit in operator.limits)
-    p = np.array([1.0, 1.0, -np.inf, np.inf, low, high, 1.0])
-    match operator:
-        case StochasticRounding():
-            p[0], p[2], p[3] = float(operator.step), low, high
-            return kernel.ROUND_STOCHASTIC, p
-        case NearestRounding():
-            p[0], p[2:4] = float(operator.step), [float(end) for end in operator.grid_ends]
-            return kernel.ROUND_NEAREST, p
-        case OneBit():
-            p[6] = float(operator.level)
-            return kernel.ONE_BIT, p
-        case StochasticPruning():
-            p[1] = float(operator.threshold)
-            return kernel.PRUNE_STOCHASTIC, p
-        case PruneThenRound():
-            p[0], p[1] = float(operator.step), float(operator.threshold)
-            p[2:4] = operator.threshold_cell
-            return kernel.PRUNE_THEN_ROUND, p
-        case HardPruning():
-            p[1] = float(operator.threshold)
-            return kernel.PRUNE_HARD, p
-    raise TypeError(f"operator must be one of theory.operators, got {type(operator).__name__}")
-
-
-def _sweep(
-    weights: np.ndarray,
-    matrix: np.ndarray,
-    row_scale: np.ndarray,
-    operator: Operator,
-    rng: np.random.Generator,
-    block: int = _BLOCK,
-    outer: int = _OUTER,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Run the recursion with H = diag(row_scale) tril(matrix, -1).
-
-    Uniforms are drawn row by row, (columns, neurons), so the result does not depend on the blocks.
-
-    Returns
-    -------
-    q (n, N), exits (n,), first_exit (n,)
-    """
-    from sims.kernels.path_following import compress_block
-
-    n, columns = weights.shape
-    kind, p = _specification(operator)
-    q = np.array(weights.T, order="C")  # a copy: the kernel replaces weights by results
-    e = np.empty((columns, n))
-    exits = np.zeros(n, dtype=np.int64)
-    first = np.full(n, -1, dtype=np.int64)
-    far = np.zeros((min(outer, columns), n))
-    near = np.empty((min(block, columns), n))
-    uniforms = np.zeros((min(block, columns), n))
-    for outer_start in range(0, columns, outer):
-        outer_stop = min(outer_start + outer, columns)
-        if outer_start:
-            products = matrix[outer_start:outer_stop, :outer_start]
-            np.matmul(products, e[:outer_start], out=far[: outer_stop - outer_start])
-        else:
-            far[:] = 0.0
-        for start in range(outer_start, outer_stop, block):
-            stop = min(start + block, outer_stop)
-            size = stop - start
-            correction = far[start - outer_start : stop - outer_start]
-            if start > outer_start:
-                recent = e[outer_start:start]
-                correction += np.matmul(matrix[start:stop, outer_start:start], recent, out=near[:size])
-            if operator.uses_uniforms:
-                rng.random(out=uniforms[:size])
-            compress_block(
-                start, stop, q, matrix, row_scale, correction, uniforms[:size], e, exits, first, kind, p
-            )
-    return q.T, exits, first
-
-
 def _as_weights(weights: Any, fan_in: int) -> np.ndarray:
     array = np.asarray(weights)
     if array.dtype.kind not in "fiub":
@@ -200,7 +114,7 @@ def compress(
     inputs: Any = None,
     *,
     gram: Any = None,
-    operator: Operator,
+    operator: Operator | PruneFraction,
     scale: float = 1.0,
     order: Any = "given",
     seed: Any = 0,
@@ -224,8 +138,8 @@ def compress(
         X~, the inputs of the layer as it will run.
     gram : (fan_in, fan_in) array_like or sims.gram.Gram, optional
         X~'X~ instead of the inputs.
-    operator : Operator
-        T, from theory.operators.
+    operator : Operator or PruneFraction
+        T, from theory.operators; a `PruneFraction` asks for a sparsity instead of a threshold.
     scale : float
         C > 1/2 (only "path-following").
     order : {"given", "norm", "random", "pivoted"} or permutation
@@ -234,11 +148,12 @@ def compress(
         Of the uniforms and the random order.
     target_inputs : (samples, fan_in) array_like, optional
         X, the inputs the layer saw in the original network; then Phase I aligns w~ to X w first.
-    method : {"path-following", "optq", "direct"}
+    method : {"path-following", "optq", "direct", "obs"}
+        "obs" needs a `PruneFraction` and cuts the same fraction of every neuron.
     alignment : int or "least-squares"
         Sweeps of Phase I (order r of the paper), or its limit; only with `target_inputs`.
     damping : float
-        "optq" adds this multiple of the mean diagonal to the diagonal of the Gram matrix.
+        "optq" and "obs" add this multiple of the mean diagonal to the diagonal of the Gram matrix.
 
     Returns
     -------
@@ -267,8 +182,10 @@ def compress(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if not isinstance(operator, Operator):
+    if not isinstance(operator, Operator | PruneFraction):
         raise TypeError(f"operator must be one of theory.operators, got {type(operator).__name__}")
+    if method == "obs" and (not isinstance(operator, PruneFraction) or operator.stochastic):
+        raise ValueError('method "obs" prunes: give operator=PruneFraction(sparsity)')
     if not (isinstance(scale, int | float | np.number) and np.isfinite(scale) and scale > 0.5):
         raise ValueError(f"scale C must be a finite number greater than 1/2, got {scale}")
     grams = as_gram(inputs, gram, target_inputs)
@@ -284,24 +201,40 @@ def compress(
     if grams.cross is not None:
         cross = grams.cross if given else grams.cross[np.ix_(permutation, permutation)]
         ordered = align(ordered, g, cross, alignment)
-    if method == "path-following":
-        diagonal = np.diagonal(g)
-        row_scale = np.divide(1.0, scale * diagonal, out=np.zeros(len(g)), where=diagonal > 0)
-        matrix = g
-    elif method == "optq":
-        matrix, row_scale = optq_feedback(g, damping), np.ones(len(g))
+    if method == "obs":
+        q = optimal_brain_surgeon(ordered, g, operator.sparsity, damping)  # type: ignore[union-attr]
+        exits, first = np.zeros(len(w), np.int64), np.full(len(w), -1, np.int64)
     else:
-        matrix, row_scale = np.zeros((0, 0)), np.zeros(len(g))
-    if method == "direct":
-        q, exits, first = _direct(ordered, operator, rng)
-    else:
-        q, exits, first = _sweep(ordered, np.ascontiguousarray(matrix), row_scale, operator, rng)
+        matrix, row_scale = _feedback_parts(g, method, scale, damping)
+
+        def run(chosen: Operator, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            if matrix is None:
+                return _direct(ordered, chosen, rng)
+            return sweep(ordered, matrix, row_scale, chosen, rng)
+
+        if isinstance(operator, PruneFraction):
+            # every threshold is judged on the same uniforms
+            operator = with_sparsity(operator, ordered, lambda tried: run(tried, copy.deepcopy(rng))[0])
+        q, exits, first = run(operator, rng)
     if given:
         result, aligned = q, ordered
     else:
         result, aligned = np.empty_like(w), np.empty_like(w)
         result[:, permutation], aligned[:, permutation] = q, ordered
     return Compressed(result, w, aligned, exits, first, permutation, grams)
+
+
+def _feedback_parts(
+    gram: np.ndarray, method: str, scale: float, damping: float
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Matrix and row factors of H = diag(row_scale) tril(matrix, -1); no matrix for "direct"."""
+    if method == "path-following":
+        diagonal = np.diagonal(gram)
+        inverse = np.divide(1.0, scale * diagonal, out=np.zeros(len(gram)), where=diagonal > 0)
+        return np.ascontiguousarray(gram), inverse
+    if method == "optq":
+        return optq_feedback(gram, damping), np.ones(len(gram))
+    return None, np.zeros(len(gram))
 
 
 def _direct(
@@ -316,7 +249,7 @@ def _direct(
     return q, outside.sum(axis=1), first
 
 
-def _check_one_bit(weights: np.ndarray, operator: Operator) -> None:
+def _check_one_bit(weights: np.ndarray, operator: Operator | PruneFraction) -> None:
     if isinstance(operator, OneBit):
         outside = int(np.sum(np.abs(weights) > operator.level))
         if outside:
@@ -368,6 +301,7 @@ def error_sampler(
     Examples
     --------
     >>> import numpy as np
+    >>> from theory.operators import StochasticRounding
     >>> sample = error_sampler([0.5], [[1.0]], StochasticRounding(1.0))
     >>> np.unique(sample(np.random.default_rng(0), 100)).tolist()
     [-0.5, 0.5]

@@ -78,10 +78,7 @@ def align(weights: np.ndarray, own: np.ndarray, cross: np.ndarray, alignment: in
 
 def optq_feedback(gram: np.ndarray, damping: float) -> np.ndarray:
     """U' with G + damping mean(diag G) I = U diag(.) U', U unit upper triangular."""
-    if not (np.isfinite(damping) and damping >= 0):
-        raise ValueError(f"damping must be finite and not negative, got {damping}")
-    shift = damping * float(np.mean(np.diagonal(gram)))
-    reversed_gram = (gram + shift * np.eye(len(gram)))[::-1, ::-1]
+    reversed_gram = damped(gram, damping)[::-1, ::-1]
     try:
         factor = np.linalg.cholesky(reversed_gram)
     except np.linalg.LinAlgError:
@@ -91,3 +88,19 @@ def optq_feedback(gram: np.ndarray, damping: float) -> np.ndarray:
         ) from None
     unit = factor / np.diagonal(factor)
     return np.ascontiguousarray(unit[::-1, ::-1].T)
+
+
+def damped(gram: np.ndarray, damping: float) -> np.ndarray:
+    """G + damping mean(diag G) I; the identity if G is zero, where any feedback is as good as none.
+
+    Raises
+    ------
+    ValueError
+        If damping is negative or not finite.
+    """
+    if not (np.isfinite(damping) and damping >= 0):
+        raise ValueError(f"damping must be finite and not negative, got {damping}")
+    mean = float(np.mean(np.diagonal(gram)))
+    if mean == 0:
+        return np.eye(len(gram))
+    return gram + damping * mean * np.eye(len(gram))

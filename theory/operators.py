@@ -2,136 +2,38 @@
 
 An operator is described by the law of T(v) at every v. The path-following theorems use three facts of it:
 E T(v) = v inside `limits`, |T(v) - v| <= `max_error`, and that the error T(v) - v lies in an interval of
-length `interval_length` whose position may depend on v.
+length `interval_length` whose position may depend on v. The deterministic operators keep the second only.
 """
 
-import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Rational, Real
-from typing import Any, ClassVar
+from numbers import Rational
+from typing import Any
 
 import numpy as np
 
-# A law on finitely many points: (value, probability) pairs.
-Outcomes = list[tuple[Any, Any]]
+from theory.operator_base import (
+    Operator,
+    Outcomes,
+    floor_ratio,
+    grid_limits,
+    require_bits,
+    require_positive,
+)
+from theory.operators_biased import HardPruning, NearestRounding, NearestSign
 
-
-def _require_positive(owner: str, name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{owner}: {name} must be a real number, got {type(value).__name__}")
-    if not 0.0 < float(value) < math.inf:
-        raise ValueError(f"{owner}: {name} must be positive and finite, got {value}")
-
-
-def _require_bits(owner: str, bits: Any) -> None:
-    if bits is None:
-        return
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer):
-        raise TypeError(f"{owner}: bits must be an integer or None, got {type(bits).__name__}")
-    if not 2 <= bits <= 32:
-        raise ValueError(f"{owner}: bits must be between 2 and 32 (one bit is OneBit(level)), got {bits}")
-
-
-def _floor_ratio(value: Any, step: Any) -> tuple[int, Any]:
-    """Integer part and fractional part of value/step; a value that *is* k*step (as computed) gives (k, 0)."""
-    ratio = value / step
-    nearest = round(ratio)
-    if nearest * step == value:
-        return nearest, ratio * 0
-    below = math.floor(ratio)
-    return below, ratio - below
-
-
-class Operator(ABC):
-    """A (possibly random) map from a weight to a compressed weight.
-
-    Attributes
-    ----------
-    interval_length : float
-        L, the length of the smallest interval that holds T(v) - v, at the worst v inside `limits`.
-    max_error : float
-        M, the largest |T(v) - v| over v inside `limits`.
-    limits : tuple of float
-        The closed interval of v in which the two numbers above (and unbiasedness) are true.
-    unbiased : bool
-        Whether E T(v) = v inside `limits`.
-    uses_uniforms : bool
-        Whether T is random.
-    """
-
-    unbiased: ClassVar[bool] = True
-    uses_uniforms: ClassVar[bool] = True
-
-    @property
-    @abstractmethod
-    def interval_length(self) -> Any:
-        """Length of the smallest interval that holds the error, at the worst value."""
-
-    @property
-    @abstractmethod
-    def max_error(self) -> Any:
-        """Largest absolute error."""
-
-    @property
-    def limits(self) -> tuple[Any, Any]:
-        """Interval in which the operator keeps its promises."""
-        return (-math.inf, math.inf)
-
-    @abstractmethod
-    def outcomes(self, value: Any) -> Outcomes:
-        """Law of T(value) as (point, probability) pairs, in the arithmetic of the arguments.
-
-        With `fractions.Fraction` parameters and value every probability is exact.
-        """
-
-    @abstractmethod
-    def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-        """T at float64 `values`, random choices made by comparing with `uniforms` in [0, 1)."""
-
-    def __call__(self, values: Any, uniforms: Any = None) -> np.ndarray:
-        """Apply the operator elementwise.
-
-        Parameters
-        ----------
-        values : array_like of float
-        uniforms : array_like of float, broadcastable to `values`
-            Independent uniforms in [0, 1); required by random operators, ignored by the others.
-
-        Returns
-        -------
-        ndarray of float64
-
-        Raises
-        ------
-        ValueError
-            If `values` is not finite or the uniforms are missing or outside [0, 1).
-        """
-        array = np.asarray(values, dtype=np.float64)
-        if not np.all(np.isfinite(array)):
-            raise ValueError("values must be finite, got NaN or infinity")
-        if not self.uses_uniforms:
-            return self._apply(array, array)
-        if uniforms is None:
-            raise ValueError(f"{type(self).__name__} is random: pass uniforms in [0, 1)")
-        chances = np.asarray(uniforms, dtype=np.float64)
-        if not np.all((chances >= 0) & (chances < 1)):
-            raise ValueError("uniforms must lie in [0, 1)")
-        return self._apply(array, chances)
-
-    def variance(self, value: Any) -> Any:
-        """Return E (T(v) - E T(v))^2 at one value, from `outcomes`."""
-        law = self.outcomes(value)
-        mean = sum(p * x for x, p in law)
-        return sum(p * (x - mean) ** 2 for x, p in law)
-
-
-def _grid_limits(step: Any, bits: int | None) -> tuple[Any, Any]:
-    """Ends of the two's-complement grid step * {-2^(bits-1), ..., 2^(bits-1) - 1}."""
-    if bits is None:
-        return (-math.inf, math.inf)
-    return (-step * 2 ** (bits - 1), step * (2 ** (bits - 1) - 1))
+__all__ = [
+    "HardPruning",
+    "NearestRounding",
+    "NearestSign",
+    "OneBit",
+    "Operator",
+    "PruneFraction",
+    "PruneThenRound",
+    "StochasticPruning",
+    "StochasticRounding",
+    "expectation",
+]
 
 
 def _split(values: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -170,8 +72,8 @@ class StochasticRounding(Operator):
     bits: int | None = None
 
     def __post_init__(self) -> None:
-        _require_positive("StochasticRounding", "step", self.step)
-        _require_bits("StochasticRounding", self.bits)
+        require_positive("StochasticRounding", "step", self.step)
+        require_bits("StochasticRounding", self.bits)
 
     @property
     def interval_length(self) -> Any:
@@ -186,14 +88,14 @@ class StochasticRounding(Operator):
     @property
     def limits(self) -> tuple[Any, Any]:
         """Ends of the grid; infinite without `bits`."""
-        return _grid_limits(self.step, self.bits)
+        return grid_limits(self.step, self.bits)
 
     def outcomes(self, value: Any) -> Outcomes:
         """Two grid points around `value`; one when it is a grid point or outside `limits`."""
         low, high = self.limits
         if value <= low or value >= high:
             return [(low if value <= low else high, value * 0 + 1)]
-        below, fraction = _floor_ratio(value, self.step)
+        below, fraction = floor_ratio(value, self.step)
         if fraction == 0:
             return [(below * self.step, fraction + 1)]
         return [(below * self.step, 1 - fraction), ((below + 1) * self.step, fraction)]
@@ -204,68 +106,6 @@ class StochasticRounding(Operator):
         rounded = (below + (uniforms < ratio - below)) * step
         low, high = self.limits
         return np.clip(np.where(on_grid, values, rounded), float(low), float(high))
-
-
-@dataclass(frozen=True)
-class NearestRounding(Operator):
-    r"""Round to the nearest grid point: T(v) = d rint(v/d), ties to the even multiple.
-
-    Deterministic, so biased: E T(v) = v fails and the convex-order theorems do not apply. |T(v) - v| <= d/2.
-
-    Parameters
-    ----------
-    step : float
-        Grid step d > 0.
-    bits : int, optional
-        Restrict the grid to d {-2^(b-1), ..., 2^(b-1) - 1}; values beyond go to the nearer end.
-
-    Examples
-    --------
-    >>> NearestRounding(0.5)([0.6, 0.75, -1.2])
-    array([ 0.5,  1. , -1. ])
-    >>> NearestRounding(1.0, bits=3).limits      # beyond these the error exceeds d/2
-    (-4.5, 3.5)
-    """
-
-    step: float | Fraction
-    bits: int | None = None
-    unbiased: ClassVar[bool] = False
-    uses_uniforms: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        _require_positive("NearestRounding", "step", self.step)
-        _require_bits("NearestRounding", self.bits)
-
-    @property
-    def interval_length(self) -> Any:
-        """L = d: over all v the error fills [-d/2, d/2]."""
-        return self.step
-
-    @property
-    def max_error(self) -> Any:
-        """M = d/2."""
-        return self.step / 2
-
-    @property
-    def grid_ends(self) -> tuple[Any, Any]:
-        """Least and greatest grid point."""
-        return _grid_limits(self.step, self.bits)
-
-    @property
-    def limits(self) -> tuple[Any, Any]:
-        """Half a step beyond the ends of the grid."""
-        low, high = self.grid_ends
-        return (low - self.step / 2, high + self.step / 2)
-
-    def outcomes(self, value: Any) -> Outcomes:
-        """The one nearest point."""
-        low, high = self.grid_ends
-        point = min(max(round(value / self.step) * self.step, low), high)
-        return [(point, value * 0 + 1)]
-
-    def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-        low, high = self.grid_ends
-        return np.clip(np.rint(values / float(self.step)) * float(self.step), float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -288,7 +128,7 @@ class OneBit(Operator):
     level: float | Fraction
 
     def __post_init__(self) -> None:
-        _require_positive("OneBit", "level", self.level)
+        require_positive("OneBit", "level", self.level)
 
     @property
     def interval_length(self) -> Any:
@@ -342,7 +182,7 @@ class StochasticPruning(Operator):
     threshold: float | Fraction
 
     def __post_init__(self) -> None:
-        _require_positive("StochasticPruning", "threshold", self.threshold)
+        require_positive("StochasticPruning", "threshold", self.threshold)
 
     @property
     def interval_length(self) -> Any:
@@ -394,13 +234,13 @@ class PruneThenRound(Operator):
     step: float | Fraction
 
     def __post_init__(self) -> None:
-        _require_positive("PruneThenRound", "threshold", self.threshold)
-        _require_positive("PruneThenRound", "step", self.step)
+        require_positive("PruneThenRound", "threshold", self.threshold)
+        require_positive("PruneThenRound", "step", self.step)
 
     @property
     def threshold_cell(self) -> tuple[int, Any]:
         """floor(c/d) and the fractional part of c/d."""
-        return _floor_ratio(self.threshold, self.step)
+        return floor_ratio(self.threshold, self.step)
 
     @property
     def interval_length(self) -> Any:
@@ -435,45 +275,36 @@ class PruneThenRound(Operator):
 
 
 @dataclass(frozen=True)
-class HardPruning(Operator):
-    r"""Deterministic pruning: T(v) = v if |v| > c, else 0. Biased; |T(v) - v| <= c.
+class PruneFraction:
+    r"""Cut a given fraction of the weights; the method of compression decides which.
 
-    Applied without correction it is magnitude pruning.
+    Not an operator on single weights: "direct" cuts the smallest magnitudes, "obs" removes the weights whose
+    removal costs least after refitting, "path-following" and "optq" look for the threshold c of `HardPruning`
+    (`StochasticPruning` if `stochastic`) that leaves this sparsity.
 
     Parameters
     ----------
-    threshold : float
-        c > 0.
+    sparsity : float
+        In (0, 1).
+    stochastic : bool
 
     Examples
     --------
-    >>> HardPruning(1.0)([3.0, 0.5, -1.0])
-    array([3., 0., 0.])
+    >>> PruneFraction(0.5)
+    PruneFraction(sparsity=0.5, stochastic=False)
     """
 
-    threshold: float | Fraction
-    unbiased: ClassVar[bool] = False
-    uses_uniforms: ClassVar[bool] = False
+    sparsity: float
+    stochastic: bool = False
 
     def __post_init__(self) -> None:
-        _require_positive("HardPruning", "threshold", self.threshold)
+        require_positive("PruneFraction", "sparsity", self.sparsity)
+        if self.sparsity >= 1:
+            raise ValueError(f"PruneFraction: sparsity must be below 1, got {self.sparsity}")
 
-    @property
-    def interval_length(self) -> Any:
-        """L = 2c: over all v the error fills [-c, c]."""
-        return 2 * self.threshold
-
-    @property
-    def max_error(self) -> Any:
-        """M = c."""
-        return self.threshold
-
-    def outcomes(self, value: Any) -> Outcomes:
-        """The one result."""
-        return [(value if abs(value) > self.threshold else value * 0, value * 0 + 1)]
-
-    def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-        return np.where(np.abs(values) > float(self.threshold), values, 0.0)
+    def at(self, threshold: float) -> "HardPruning | StochasticPruning":
+        """The pruning operator with a threshold."""
+        return StochasticPruning(threshold) if self.stochastic else HardPruning(threshold)
 
 
 def expectation(law: Outcomes) -> Any:

@@ -11,7 +11,9 @@ from numba import njit
 TILE = 64
 
 # Codes of the operators; sims.path_following translates the classes of theory.operators.
-ROUND_STOCHASTIC, ROUND_NEAREST, ONE_BIT, PRUNE_STOCHASTIC, PRUNE_THEN_ROUND, PRUNE_HARD = range(6)
+ROUND_STOCHASTIC, ROUND_NEAREST, ONE_BIT, PRUNE_STOCHASTIC, PRUNE_THEN_ROUND, PRUNE_HARD, NEAREST_SIGN = (
+    range(7)
+)
 
 
 @njit(cache=True, nogil=True)
@@ -111,9 +113,49 @@ def compress_block(start, stop, w, g, inverse, correction, u, e, exits, first, k
             elif kind == PRUNE_THEN_ROUND:
                 for i in range(size):
                     v[i] = _prune_then_round(v[i], ut[i], step, threshold, low, high)
-            else:
+            elif kind == PRUNE_HARD:
                 for i in range(size):
                     v[i] = v[i] if abs(v[i]) > threshold else 0.0
+            else:
+                for i in range(size):
+                    v[i] = level if v[i] >= 0.0 else -level
             for i in range(size):
                 et[i] = wt[i] - v[i]
                 wt[i] = v[i]
+
+
+@njit(cache=True, nogil=True)
+def prune_by_loss(w, inverse, count):
+    """Remove `count` weights one by one, each time the one whose removal costs least after refitting.
+
+    Optimal brain surgeon: removing p costs w_p^2 / [G^-1]_pp (twice the loss) and moves the others by
+    -w_p / [G^-1]_pp [G^-1]_.p; the inverse is then reduced to the columns that are left.
+
+    Parameters
+    ----------
+    w : (N,) weights, replaced by the result
+    inverse : (N, N) inverse Gram matrix, destroyed
+    """
+    size = len(w)
+    alive = np.ones(size, np.bool_)
+    for _ in range(count):
+        best, p = np.inf, -1
+        for i in range(size):
+            if alive[i]:
+                cost = w[i] * w[i] / inverse[i, i]
+                if cost < best:
+                    best, p = cost, i
+        row = inverse[p].copy()
+        pivot = row[p]
+        share = w[p] / pivot
+        for i in range(size):
+            if alive[i]:
+                w[i] -= share * row[i]
+        alive[p] = False
+        w[p] = 0.0
+        for i in range(size):
+            if alive[i]:
+                ratio = row[i] / pivot
+                line = inverse[i]
+                for j in range(size):
+                    line[j] -= ratio * row[j]

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from sims import path_following
 from sims.gram import Gram
 from sims.path_following import compress, output_error
+from sims.path_following_sweep import specification, sweep
 from theory.operators import (
     HardPruning,
     NearestRounding,
+    NearestSign,
     OneBit,
+    PruneFraction,
     PruneThenRound,
     StochasticPruning,
     StochasticRounding,
@@ -23,6 +25,7 @@ OPERATORS = [
     NearestRounding(0.25),
     NearestRounding(0.125, bits=3),
     OneBit(4.0),
+    NearestSign(0.4),
     StochasticPruning(0.8),
     PruneThenRound(0.8, 0.25),
     PruneThenRound(0.1, 0.25),
@@ -72,7 +75,7 @@ def test_codes_do_not_depend_on_blocks_or_threads():
 
     def run(block, outer):
         rng = np.random.default_rng(3)
-        return path_following._sweep(w, gram, scale, operator, rng, block, outer)[0]
+        return sweep(w, gram, scale, operator, rng, block, outer)[0]
 
     expected = run(32, 128)
     for block, outer in [(1, 1), (7, 21), (64, 64), (300, 300), (16, 512)]:
@@ -145,6 +148,54 @@ def test_optq_is_the_published_recursion(operator):
         np.testing.assert_array_equal(result.weights[i], optq_as_published(x, w[i], operator, uniforms[i]))
 
 
+def greedy_by_definition(x, w, count):
+    """Try every removal, refit the rest by least squares, keep the cheapest; `count` times."""
+    kept = list(range(len(w)))
+    target = x @ w
+    for _ in range(count):
+        trials = []
+        for p in kept:
+            rest = [i for i in kept if i != p]
+            fit = np.linalg.lstsq(x[:, rest], target, rcond=None)[0]
+            trials.append((np.sum((target - x[:, rest] @ fit) ** 2), rest, fit))
+        _, kept, fit = min(trials, key=lambda trial: trial[0])
+    result = np.zeros_like(w)
+    result[kept] = fit
+    return result
+
+
+def test_obs_is_greedy_removal_with_refitting():
+    w, x = layer(n=3, columns=12)
+    result = compress(w, x, operator=PruneFraction(0.5), method="obs", damping=0.0)
+    for i in range(3):
+        np.testing.assert_allclose(result.weights[i], greedy_by_definition(x, w[i], 6), atol=1e-9)
+
+
+@pytest.mark.parametrize("stochastic", [False, True])
+@pytest.mark.parametrize("method", ["path-following", "optq", "direct", "obs"])
+@pytest.mark.parametrize("sparsity", [0.3, 0.8])
+def test_a_fraction_is_cut_as_asked(method, stochastic, sparsity):
+    w, x = layer(n=20, samples=200)
+    if method == "obs" and stochastic:
+        return
+    operator = PruneFraction(sparsity, stochastic)
+    result = compress(w, x, operator=operator, method=method, seed=3)
+    assert result.sparsity == pytest.approx(sparsity, abs=0.01)
+    if method == "direct" and not stochastic:
+        kept = np.abs(result.weights[result.weights != 0]).min()
+        assert kept > np.abs(w[result.weights == 0]).max()
+        np.testing.assert_array_equal(result.weights[result.weights != 0], w[result.weights != 0])
+
+
+def test_feedback_and_refitting_beat_magnitude_pruning():
+    w, x = layer(n=20, samples=200)
+    errors = [
+        compress(w, x, operator=PruneFraction(0.5), method=method).error.sum()
+        for method in ("obs", "path-following", "direct")
+    ]
+    assert errors[0] < errors[1] < errors[2]
+
+
 def test_alignment_is_the_literal_projection_and_tends_to_least_squares():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((50, 12))
@@ -206,6 +257,8 @@ def test_float16_and_integers_are_computed_in_float64():
     [
         ({"scale": 0.5}, "greater than 1/2"),
         ({"scale": np.nan}, "greater than 1/2"),
+        ({"method": "obs"}, "PruneFraction"),
+        ({"operator": PruneFraction(0.01)}, "cuts none"),
         ({"method": "magic"}, "method must be one of"),
         ({"order": "backwards"}, "order must be one of"),
         ({"order": [0, 0, 1]}, "permutation"),
@@ -251,7 +304,7 @@ def test_kernel_without_compilation_gives_the_same_bits():
             q = rng.spawn(1)[0].standard_normal((9, 70)) * 0 + np.linspace(-0.9, 0.9, 630).reshape(9, 70)
             e, exits, first = np.zeros((9, 70)), np.zeros(70, np.int64), np.full(70, -1)
             correction, u = np.zeros((9, 70)), np.random.default_rng(1).random((9, 70))
-            kind, p = path_following._specification(operator)
+            kind, p = specification(operator)
             function(0, 9, q, gram, 1 / np.diagonal(gram), correction, u, e, exits, first, kind, p)
             results.append((q, e, exits, first))
         for compiled, plain in zip(*results, strict=True):

@@ -1,0 +1,129 @@
+"""What an operator T on single weights is: its law at every v, and the promises the theorems use."""
+
+import math
+from abc import ABC, abstractmethod
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+# A law on finitely many points: (value, probability) pairs.
+Outcomes = list[tuple[Any, Any]]
+
+
+def require_positive(owner: str, name: str, value: Any) -> None:
+    """Raise unless `value` is a positive finite real number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{owner}: {name} must be a real number, got {type(value).__name__}")
+    if not 0.0 < float(value) < math.inf:
+        raise ValueError(f"{owner}: {name} must be positive and finite, got {value}")
+
+
+def require_bits(owner: str, bits: Any) -> None:
+    """Raise unless `bits` is None or an integer from 2 to 32."""
+    if bits is None:
+        return
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer):
+        raise TypeError(f"{owner}: bits must be an integer or None, got {type(bits).__name__}")
+    if not 2 <= bits <= 32:
+        raise ValueError(f"{owner}: bits must be between 2 and 32 (one bit is OneBit(level)), got {bits}")
+
+
+def floor_ratio(value: Any, step: Any) -> tuple[int, Any]:
+    """Integer part and fractional part of value/step; a value that *is* k*step (as computed) gives (k, 0)."""
+    ratio = value / step
+    nearest = round(ratio)
+    if nearest * step == value:
+        return nearest, ratio * 0
+    below = math.floor(ratio)
+    return below, ratio - below
+
+
+class Operator(ABC):
+    """A (possibly random) map from a weight to a compressed weight.
+
+    Attributes
+    ----------
+    interval_length : float
+        L, the length of the smallest interval that holds T(v) - v, at the worst v inside `limits`.
+    max_error : float
+        M, the largest |T(v) - v| over v inside `limits`.
+    limits : tuple of float
+        The closed interval of v in which the two numbers above (and unbiasedness) are true.
+    unbiased : bool
+        Whether E T(v) = v inside `limits`.
+    uses_uniforms : bool
+        Whether T is random.
+    """
+
+    unbiased: ClassVar[bool] = True
+    uses_uniforms: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def interval_length(self) -> Any:
+        """Length of the smallest interval that holds the error, at the worst value."""
+
+    @property
+    @abstractmethod
+    def max_error(self) -> Any:
+        """Largest absolute error."""
+
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """Interval in which the operator keeps its promises."""
+        return (-math.inf, math.inf)
+
+    @abstractmethod
+    def outcomes(self, value: Any) -> Outcomes:
+        """Law of T(value) as (point, probability) pairs, in the arithmetic of the arguments.
+
+        With `fractions.Fraction` parameters and value every probability is exact.
+        """
+
+    @abstractmethod
+    def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+        """T at float64 `values`, random choices made by comparing with `uniforms` in [0, 1)."""
+
+    def __call__(self, values: Any, uniforms: Any = None) -> np.ndarray:
+        """Apply the operator elementwise.
+
+        Parameters
+        ----------
+        values : array_like of float
+        uniforms : array_like of float, broadcastable to `values`
+            Independent uniforms in [0, 1); required by random operators, ignored by the others.
+
+        Returns
+        -------
+        ndarray of float64
+
+        Raises
+        ------
+        ValueError
+            If `values` is not finite or the uniforms are missing or outside [0, 1).
+        """
+        array = np.asarray(values, dtype=np.float64)
+        if not np.all(np.isfinite(array)):
+            raise ValueError("values must be finite, got NaN or infinity")
+        if not self.uses_uniforms:
+            return self._apply(array, array)
+        if uniforms is None:
+            raise ValueError(f"{type(self).__name__} is random: pass uniforms in [0, 1)")
+        chances = np.asarray(uniforms, dtype=np.float64)
+        if not np.all((chances >= 0) & (chances < 1)):
+            raise ValueError("uniforms must lie in [0, 1)")
+        return self._apply(array, chances)
+
+    def variance(self, value: Any) -> Any:
+        """Return E (T(v) - E T(v))^2 at one value, from `outcomes`."""
+        law = self.outcomes(value)
+        mean = sum(p * x for x, p in law)
+        return sum(p * (x - mean) ** 2 for x, p in law)
+
+
+def grid_limits(step: Any, bits: int | None) -> tuple[Any, Any]:
+    """Ends of the two's-complement grid step * {-2^(bits-1), ..., 2^(bits-1) - 1}."""
+    if bits is None:
+        return (-math.inf, math.inf)
+    return (-step * 2 ** (bits - 1), step * (2 ** (bits - 1) - 1))
