@@ -118,10 +118,10 @@ def allot(
 
 
 def kept_factors(draw: Draw, inputs: np.ndarray, sides: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """Sizes of the kept weights of the first matrix, drawn again from the seed; 0 where the sign is wrong."""
+    """Sizes of the kept weights of the first matrix, redrawn; 0 for a wrong sign, 1 where no unit is."""
     from sims.kernels import lottery as kernels
 
-    factors = np.zeros(units.shape, np.int32)
+    factors = np.ones(units.shape, np.int32)
     kernels.kept_sizes(inputs, sides, units, factors, *draw.key)
     return factors
 

@@ -309,10 +309,8 @@ def _read(
             _read_block(tensors, f"layer{i}.block{k}.", layer, path) for k in range(shape["blocks"])
         ]
         units = np.concatenate([block.units[block.units >= 0] for block in layer.blocks])
-        if np.unique(units).size != units.size or units.max(initial=0) >= layer.drawn:
-            raise ValueError(
-                f"{path}: layer {i} has a unit with two inputs or beyond the width {layer.drawn}"
-            )
+        if np.unique(units).size != units.size:
+            raise ValueError(f"{path}: layer {i} has a unit that keeps two inputs")
         layers.append(layer)
     return Ticket(weights=targets, layers=layers, **ticket)
 
@@ -331,6 +329,11 @@ def _read_block(tensors: dict, name: str, layer: Layer, path: str | Path) -> Blo
     ):
         raise ValueError(f"{path}: the masks of {name[:-1]} do not have the shape of the target's layer")
     bits = np.unpackbits(packed, axis=1, count=units.size, bitorder="little").astype(bool)
+    if units.max(initial=-1) >= layer.drawn:
+        raise ValueError(f"{path}: {name[:-1]} names a unit beyond the width {layer.drawn}")
+    empty = units < 0
+    if bits[:, empty.ravel()].any() or (empty[:, :-1] & ~empty[:, 1:]).any():
+        raise ValueError(f"{path}: the masks of {name[:-1]} keep entries of units that are not there")
     if layer.first:
         factors = masks_.kept_factors(layer.first, inputs, sides, units)
         if not factors.all():

@@ -100,9 +100,11 @@ def rewrite(path, change, headers=None):
 @pytest.mark.parametrize(
     ("name", "spoil", "words"),
     [
-        ("layer0.block0.units", lambda a: np.where(a == a[0, 1], a[0, 0], a), "unit with two inputs"),
+        ("layer0.block0.units", lambda a: np.where(a == a[0, 1], a[0, 0], a), "keeps two inputs"),
         ("layer0.block0.units", lambda a: a[::-1].copy(), "wrong sign"),
         ("layer0.block0.mask", lambda a: a[:, :-1].copy(), "do not have the shape"),
+        ("layer0.block0.units", lambda a: np.where(a == a[0, 0], -1, a), "not there"),
+        ("layer0.block0.units", lambda a: np.where(a == a[0, -1], 10**6, a), "beyond the width"),
         ("layer0.block0.inputs", lambda a: a + 1, "do not have the shape"),
         ("layer0.block0.sides", lambda a: a * 2, "do not have the shape"),
     ],
