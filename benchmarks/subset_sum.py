@@ -1,0 +1,136 @@
+"""Exact partition decisions and counts beside their peers: same instances, same verdicts, ratios of CPU time.
+
+    python benchmarks/subset_sum.py
+
+Peers: meet in the middle on sorted halves (compiled), a Python big-integer bitset, OR-Tools CP-SAT (extra
+[oracles]). Every peer's verdicts are compared with the engine's before anything is timed. All times are CPU
+time of one thread, the best of several rounds; only the ratios mean something on a busy machine.
+"""
+
+import argparse
+import os
+import time
+
+os.environ.setdefault("SNAPCUT_THREADS", "1")
+
+import numpy as np
+
+from sims import partition, subset_sum
+from sims.kernels.subset_sum_count import count_pairs, sorted_sums
+from theory.partition import window_max_value
+
+
+def best_of(rounds, call):
+    times = []
+    for _ in range(rounds):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def instances(n, count, seed=0):
+    return np.random.default_rng(seed).integers(1, window_max_value(n, 0.0) + 1, size=(count, n))
+
+
+def sorted_merge(rows):
+    """The classical method, as fast as it can be made here: halves sorted by merging, one two-pointer pass."""
+    n = rows.shape[1] - 1
+    half = n // 2
+    left, right = np.empty((2, 1 << half), np.int64), np.empty((2, 1 << (n - half)), np.int64)
+    verdicts = []
+    for row in rows:
+        sorted_sums(row[1 : 1 + half], left[1], left[0])
+        sorted_sums(row[1 + half :], right[1], right[0])
+        total = int(row.sum())
+        verdicts.append(count_pairs(left[0], right[0], total // 2, total // 2 + total % 2) > 0)
+    return verdicts
+
+
+def big_integer(rows):
+    verdicts = []
+    for row in rows.tolist():
+        reachable = 1
+        for value in row:
+            reachable |= reachable << value
+        verdicts.append(bool(reachable >> (sum(row) // 2) & 1))
+    return verdicts
+
+
+def cp_sat(rows):
+    from ortools.sat.python import cp_model
+
+    verdicts = []
+    for row in rows.tolist():
+        model = cp_model.CpModel()
+        inside = [model.new_bool_var(str(i)) for i in range(len(row))]
+        model.add(sum(v * x for v, x in zip(row, inside, strict=True)) == sum(row) // 2)
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        status = solver.solve(model)
+        assert status in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.INFEASIBLE)
+        verdicts.append(status != cp_model.INFEASIBLE)
+    return verdicts
+
+
+def decisions(n, count, peers, rounds):
+    rows = instances(n, count)
+    ours = partition.perfect_rows(rows)
+    engine = best_of(rounds, lambda: partition.perfect_rows(rows)) / count
+    print(
+        f"n = {n}, M = {window_max_value(n, 0.0)}: {1e6 * engine:.2f} us, {1 / engine:,.0f} instances/s per core"
+    )
+    for name, peer, some in peers:
+        sample = rows[:some]
+        verdicts = peer(sample[:1]) and peer(sample)
+        verdicts = peer(sample)
+        assert list(verdicts) == ours[:some].tolist(), f"{name} disagrees"
+        cost = best_of(1 if some < 100 else rounds, lambda: peer(sample)) / some
+        print(f"    x {cost / engine:12,.1f}  {name} ({1e6 * cost:,.1f} us, {some} equal verdicts)")
+
+
+def counting(n):
+    values = np.random.default_rng(1).integers(1, 2 ** (n - 4), size=n)
+    target = int(values.sum()) // 2
+    result = subset_sum.count_subsets(values, target)
+    seconds = best_of(3, lambda: subset_sum.count_subsets(values, target))
+    print(f"count all solutions, n = {n}: {result} solutions, {1e3 * seconds:.0f} ms")
+
+
+def threads():
+    """Both cores against one, on whole Monte Carlo blocks."""
+    times = []
+    for count in (1, 2):
+        start = time.perf_counter()
+        result = partition.estimate(24, window_max_value(24, 0.0), 80_000, 0, threads=count)
+        times.append((time.perf_counter() - start, result))
+    assert times[0][1] == times[1][1]
+    print(f"two threads against one: x {times[0][0] / times[1][0]:.2f}, equal bits")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer instances, no CP-SAT")
+    quick = parser.parse_args().quick
+    solvers = [("OR-Tools CP-SAT, one worker", cp_sat, 20)]
+    try:
+        import ortools  # noqa: F401
+    except ImportError:
+        print("OR-Tools is not installed (extra [oracles]): no CP-SAT row")
+        solvers = []
+    if quick:
+        solvers = []
+    merge = ("sorted-merge meet in the middle", sorted_merge)
+    decisions(
+        24,
+        2000 if quick else 20_000,
+        [(*merge, 2000), ("Python big-integer bitset", big_integer, 5 if quick else 20), *solvers],
+        3,
+    )
+    decisions(32, 100 if quick else 1000, [(*merge, 100)], 3)
+    counting(40)
+    threads()
+
+
+if __name__ == "__main__":
+    main()

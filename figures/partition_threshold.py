@@ -1,0 +1,57 @@
+"""The phase transition of number partitioning, and its collapse onto one curve in the window variable."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures import style
+from sims import partition as simulation
+from theory import partition as law
+
+TITLE = "Perfect partitions disappear in a window of constant width"
+CAPTION = (
+    "Left: probability that n integers drawn uniformly from {1..M} have a perfect partition. Points: exact "
+    "decisions of random instances with 99 % Clopper-Pearson intervals; lines: "
+    "$1-(e^{-\\mu}+e^{-2\\mu})/2$, $\\mu=2^n/(M\\sqrt{2\\pi nc})$. Right: the same points against "
+    "$\\lambda=\\log_2M-(n-\\frac{1}{2}\\log_2n)$ fall on the limit curve, "
+    "$\\mu=\\sqrt{3/(2\\pi)}\\,2^{-\\lambda}$."
+)
+SIZES = (12, 16, 20, 24)
+POSITIONS = np.arange(-4.0, 4.01, 0.5)
+TRIALS = {"quick": 3000, "standard": 20_000, "deep": 200_000}
+
+
+def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
+    """Columns n, log2_max_value, window, measured, low, high, law, corrected."""
+    rows = []
+    for n in SIZES:
+        for position in POSITIONS:
+            size = law.window_max_value(n, position)
+            result = simulation.estimate(n, size, TRIALS[budget], seed)
+            limit = law.perfect_partition_probability(n, size)
+            corrected = law.perfect_partition_probability(n, size, form="corrected")
+            window = law.window_parameter(n, size)
+            rows.append((n, np.log2(size), window, result.value, result.low, result.high, limit, corrected))
+    names = ("n", "log2_max_value", "window", "measured", "low", "high", "law", "corrected")
+    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+@style.styled
+def draw(table: dict[str, np.ndarray]) -> Figure:
+    """Two panels: against log2 M, and against lambda."""
+    figure, (left, right) = style.panels(2, width=3.8, height=3.1, sharey=True)
+    for color, n in zip(style.CYCLE, np.unique(table["n"]), strict=False):
+        rows = table["n"] == n
+        bits = np.linspace(table["log2_max_value"][rows].min(), table["log2_max_value"][rows].max(), 200)
+        left.plot(bits, law.perfect_partition_probability(n, 2.0**bits), color=color)
+        half = float(law.critical_bits(int(n)))
+        style.label(left, half + 0.35, 0.66, f"n = {n:g}", color)
+        values = (table["measured"][rows], table["low"][rows], table["high"][rows])
+        style.interval(left, table["log2_max_value"][rows], *values, color)
+        style.interval(right, table["window"][rows], *values, color, label=f"n = {n:g}")
+    window = np.linspace(table["window"].min(), table["window"].max(), 300)
+    right.plot(window, law.window_probability(window), color=style.BLACK, linewidth=1.1, zorder=1)
+    style.label(right, 1.5, 0.42, r"limit, $n\to\infty$", style.BLACK)
+    left.set(xlabel=r"precision $\log_2 M$ (bits)", ylabel="P(perfect partition)", title="Transition")
+    right.set(xlabel=r"window position $\lambda$ (bits)", title=r"Collapse in $\lambda$")
+    right.legend(loc="lower left")
+    return figure
