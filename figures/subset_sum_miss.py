@@ -44,8 +44,8 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         axes.plot(n[inside], cox[inside], color=color)
         axes.plot(n[beyond], cox[beyond], "--", color=color)
         seen = table["measured"][rows] > 0
-        values = [table[name][rows][seen] for name in ("measured", "low", "high")]
-        style.interval(axes, n[seen], *values, color)
+        value, low, high = (table[name][rows][seen] for name in ("measured", "low", "high"))
+        style.interval(axes, n[seen], value, low, high, color)
         height = 0.04  # where neighbouring curves leave room
         style.label(axes, np.interp(-height, -cox, n), height, f"M = {size:g}", color)
     axes.set_yscale("log")

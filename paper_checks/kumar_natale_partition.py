@@ -18,9 +18,9 @@ def threshold_law(run, parity_matters=True, sizes=SIZES):
     for n, trials in sizes:
         size = law.window_max_value(n, 0.0)
         estimate = run.probability(f"n={n}", simulation.sampler(n, size), trials)
-        target = law.perfect_partition_probability(n, size)
+        target = float(law.perfect_partition_probability(n, size))
         if not parity_matters:
-            target = 1.0 - math.exp(-law.expected_perfect_partitions(n, size))
+            target = 1.0 - math.exp(-float(law.expected_perfect_partitions(n, size)))
         yield within(f"n = {n}, M = {size}", estimate, target, 0.5 / n)
 
 

@@ -20,7 +20,7 @@ def cox_law(run, factor=1.0, cells=WINDOW, trials=250_000):
         name = f"M = {max_value}, n = {n}, t = {target}"
         estimate = run.probability(name, simulation.sampler(n, max_value, target), trials)
         mu = factor * subset_sum_laws.cox_mean(n, max_value)
-        value = subset_sum_laws.cox_miss(mu, subset_sum_laws.scaled_target(n, max_value, target))
+        value = float(subset_sum_laws.cox_miss(mu, subset_sum_laws.scaled_target(n, max_value, target)))
         yield within(name, estimate, value, 0.04 * value)
 
 
