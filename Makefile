@@ -5,7 +5,7 @@ VENV ?= .venv
 EXTRAS ?= zoo
 BIN := $(VENV)/bin
 
-.PHONY: report test check lint types doctest claims figures bench clean help
+.PHONY: report test check lint types doctest claims figures bench docs clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,6 +37,9 @@ figures: $(VENV)/.user       ## the figures alone
 bench: $(VENV)/.bench        ## speed beside peers, ratios in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+docs: $(VENV)/.docs          ## the guide, docs/_build/index.html
+	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
+
 clean:           ## remove the environment and everything made
 	rm -rf $(VENV) report build *.egg-info
 
@@ -54,4 +57,8 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[oracles]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.user
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	@touch $@

@@ -86,13 +86,21 @@ def number(x: float | None, digits: int = 4) -> str:
     """A number for reading: `digits` significant digits, an infinite limit as a symbol, nothing for None."""
     if x is None:
         return ""
+    if isinstance(x, int):
+        return f"{x:,}".replace(",", "\u202f")
     if math.isinf(x):
         return "∞" if x > 0 else "−∞"
     return f"{x:.{digits}g}".replace("-", "−")
 
 
+def _is_proposition(m: Measurement) -> bool:
+    return not m.trials and m.region == (1.0, 1.0) and m.value in (0.0, 1.0)
+
+
 def measured(m: Measurement) -> str:
-    """Value with its interval, or the value alone where it is exact."""
+    """Value with its interval, or the value alone where it is exact, or the truth of a proposition."""
+    if _is_proposition(m):
+        return "true" if m.value == 1.0 else "false"
     return number(m.value) if not m.trials else f"{number(m.value)} [{number(m.low)}, {number(m.high)}]"
 
 
@@ -105,7 +113,7 @@ def stated(m: Measurement) -> str:
         return f"≤ {number(greatest)}"
     if math.isinf(greatest):
         return f"≥ {number(least)}"
-    if m.evidence in ("symbolic", "certified", "exhaustive") and (least, greatest) == (1.0, 1.0):
+    if _is_proposition(m):
         return "true"
     return f"in [{number(least)}, {number(greatest)}]"
 
@@ -133,7 +141,7 @@ def counts(judged: Iterable[Judged]) -> dict[str, int]:
 
 
 def weight_rows(table: "Table") -> list[dict]:
-    """Rows for reading: per width "SNR quantized / pruned" in dB, then the verdict; the network comes last."""
+    """Rows for reading: per width "SNR quantized / pruned" in dB, then the verdict; the mean comes last."""
 
     def pair(quantized: float | None, pruned: float | None) -> str:
         return " / ".join("∞" if x is None else f"{x:.1f}" for x in (quantized, pruned))
