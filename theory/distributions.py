@@ -303,14 +303,14 @@ class StudentT(Distribution):
     def ppf(self, p: ArrayLike) -> np.ndarray:
         """Inverse of :meth:`cdf` through the inverse incomplete beta function."""
         p = np.asarray(p, float)
-        central = np.abs(2 * p - 1) * self._inside  # P(|T| <= |x|) of the untruncated law
-        y = special.betaincinv(0.5, self.df / 2, central)
-        complement = special.betaincinv(
-            self.df / 2, 0.5, np.clip(1 - central, 0, 1)
-        )  # 1 - y, accurate near 0
-        with np.errstate(divide="ignore"):
-            ratio = np.where(central < 0.5, y / (1 - y), (1 - complement) / complement)
-        return np.sign(p - 0.5) * np.minimum(np.sqrt(self.df * ratio), self.bound)
+        tail = np.minimum(p, 1 - p)
+        # x^2 = df y / (1 - y) with P(|T| <= x) = I_y(1/2, df/2); the smaller of y and 1 - y keeps its digits
+        y = special.betaincinv(0.5, self.df / 2, (1 - 2 * tail) * self._inside)
+        complement = special.betaincinv(self.df / 2, 0.5, self._outside + 2 * tail * self._inside)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(y < 0.5, y / (1 - y), (1 - complement) / complement)
+        magnitude = np.where(tail == 0, self.bound, np.minimum(np.sqrt(self.df * ratio), self.bound))
+        return np.sign(p - 0.5) * magnitude
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """P(W > x) by one incomplete beta function (elementary for df = 2), E[W; W > x] elementary."""
