@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 from sims.montecarlo import stream
-from sims.path_following import error_sampler
+from sims.path_following_simulation import error_sampler, largest_errors, quantile
 from theory.convex_order import tail_bound
 from theory.operators import Operator, StochasticPruning, StochasticRounding
 from theory.path_following import error_stds, error_variance
@@ -53,10 +53,6 @@ def _cells() -> list[tuple[str, float, int, int, float, Operator, int]]:
 
 def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
     """Columns panel, x, measured, low, high, paper, range, covariance (radii in units of the output)."""
-    from scipy.stats import binom
-
-    trials = TRIALS[budget]
-    ranks = binom.ppf([0.005, 0.995], trials, 1 - LEVEL).astype(int)
     rows = []
     for panel, x, columns, samples, scale, operator, rank in _cells():
         rng = stream(seed, ("path_following_bounds", panel, x))
@@ -65,16 +61,15 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             inputs = rng.standard_normal((samples, rank)) @ inputs[:rank] / math.sqrt(rank)
         weights = rng.uniform(-1, 1, columns)
         sample = error_sampler(weights, inputs, operator, scale)
-        worst = np.sort(np.abs(sample(rng, trials)).max(axis=1))
+        key = ("path_following_bounds", panel, x, "trials")
+        measured = quantile(largest_errors(sample, TRIALS[budget], seed, key), 1 - LEVEL)
         norm = np.linalg.norm(inputs, axis=0).max()
         betas = [error_variance(scale, operator, norm, form) for form in ("paper", "range")]
         rows.append(
             (
                 panel,
                 x,
-                worst[int((1 - LEVEL) * trials)],
-                worst[ranks[0] - 1],
-                worst[min(ranks[1], trials - 1)],
+                *measured,
                 tail_bound(math.sqrt(betas[0]), LEVEL, samples, "paper"),
                 tail_bound(math.sqrt(betas[1]), LEVEL, samples),
                 tail_bound(float(error_stds(inputs, scale, operator).max()), LEVEL, samples),

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity
-from sims.path_following import error_sampler
+from sims.path_following_simulation import error_sampler
 from theory.convex_order import stop_loss, stop_loss_slack, tail_bound
 from theory.operators import (
     NearestRounding,

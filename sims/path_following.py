@@ -48,6 +48,8 @@ class Compressed:
     order : (fan_in,) ndarray of int
         Columns in the order of compression.
     gram : Gram
+    operator : Operator or None
+        What was applied; with a `PruneFraction` the operator of the threshold found, None after "obs".
     """
 
     weights: np.ndarray
@@ -57,6 +59,7 @@ class Compressed:
     first_exit: np.ndarray = field(repr=False)
     order: np.ndarray = field(repr=False)
     gram: Gram = field(repr=False)
+    operator: Operator | None = None
 
     @cached_property
     def error(self) -> np.ndarray:
@@ -93,7 +96,8 @@ def _quadratic(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.maximum(np.einsum("ij,ij->i", rows @ matrix, rows), 0.0)
 
 
-def _as_weights(weights: Any, fan_in: int) -> np.ndarray:
+def as_weights(weights: Any, fan_in: int) -> np.ndarray:
+    """Weights as a finite float64 matrix (fan_out, fan_in); one row if a vector was given."""
     array = np.asarray(weights)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"weights must hold real numbers, got dtype {array.dtype}")
@@ -191,8 +195,8 @@ def compress(
     grams = as_gram(inputs, gram, target_inputs)
     own = grams.own
     assert own is not None
-    w = _as_weights(weights, len(own))
-    _check_one_bit(w, operator)
+    w = as_weights(weights, len(own))
+    check_one_bit(w, operator)
     rng = np.random.default_rng(seed)
     permutation = column_order(own, order, rng)
     given = isinstance(order, str) and order == "given"
@@ -202,7 +206,8 @@ def compress(
         cross = grams.cross if given else grams.cross[np.ix_(permutation, permutation)]
         ordered = align(ordered, g, cross, alignment)
     if method == "obs":
-        q = optimal_brain_surgeon(ordered, g, operator.sparsity, damping)  # type: ignore[union-attr]
+        assert isinstance(operator, PruneFraction)
+        q = optimal_brain_surgeon(ordered, g, operator.sparsity, damping)
         exits, first = np.zeros(len(w), np.int64), np.full(len(w), -1, np.int64)
     else:
         matrix, row_scale = _feedback_parts(g, method, scale, damping)
@@ -221,7 +226,8 @@ def compress(
     else:
         result, aligned = np.empty_like(w), np.empty_like(w)
         result[:, permutation], aligned[:, permutation] = q, ordered
-    return Compressed(result, w, aligned, exits, first, permutation, grams)
+    used = None if isinstance(operator, PruneFraction) else operator
+    return Compressed(result, w, aligned, exits, first, permutation, grams, used)
 
 
 def _feedback_parts(
@@ -249,7 +255,8 @@ def _direct(
     return q, outside.sum(axis=1), first
 
 
-def _check_one_bit(weights: np.ndarray, operator: Operator | PruneFraction) -> None:
+def check_one_bit(weights: np.ndarray, operator: Operator | PruneFraction) -> None:
+    """Raise if stochastic one bit is asked of weights outside [-A, A], where it is not defined."""
     if isinstance(operator, OneBit):
         outside = int(np.sum(np.abs(weights) > operator.level))
         if outside:
@@ -274,50 +281,3 @@ def output_error(compressed: Compressed, inputs: Any) -> np.ndarray:
     """
     x = as_inputs(inputs)
     return (compressed.aligned - compressed.weights) @ x.T
-
-
-def error_sampler(
-    weights: Any, inputs: Any, operator: Operator, scale: float = 1.0, method: str = METHODS[0]
-):
-    """Sampler of u_N for one neuron: `sample(rng, count)` returns (count, samples) independent errors.
-
-    Trials are extra neurons, so they share one Gram matrix.
-
-    Parameters
-    ----------
-    weights : (fan_in,) array_like
-    inputs : (samples, fan_in) array_like
-    operator, scale, method : as in `compress`
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    ValueError
-        From the sampler, if v left the operator's limits in any trial: the theorems are silent there.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from theory.operators import StochasticRounding
-    >>> sample = error_sampler([0.5], [[1.0]], StochasticRounding(1.0))
-    >>> np.unique(sample(np.random.default_rng(0), 100)).tolist()
-    [-0.5, 0.5]
-    """
-    x = as_inputs(inputs)
-    gram = Gram()
-    gram.update(x)
-    w = _as_weights(weights, x.shape[1])
-
-    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
-        rows = np.broadcast_to(w, (count, w.shape[1]))
-        result = compress(
-            rows, gram=gram, operator=operator, scale=scale, method=method, damping=0.0, seed=rng
-        )
-        if result.exits.any():
-            raise ValueError(f"v left the limits of {operator} in {np.count_nonzero(result.exits)} trials")
-        return output_error(result, x)
-
-    return sample

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.path_following import check_scale, error_map
+from theory.operators import Operator
+from theory.path_following import check_scale, error_map, feedback
 
 
 def second_moment(inputs: Any, scale: float, variance: float) -> float:
@@ -120,3 +121,63 @@ def break_even_ratio(scale: float) -> float:
     # every C.
     y = 2 + lambertw(-2 * math.exp(-2)).real
     return float(y * scale**2 / (2 * scale - 1))
+
+
+def layer_error_bound(
+    gram: Any, operator: Operator, method: str = "path-following", scale: float = 1.0, damping: float = 0.0
+) -> float:
+    r"""Bound on the squared output error |X (w - q)|^2 of one neuron, from X'X alone.
+
+    With the error X (w - q) = B eps, |eps_t| <= M and, for unbiased operators, eps_t in an interval of
+    length L:
+
+    - unbiased: E |B eps|^2 <= (L^2/4) |B|_F^2 (on average over the operator's choices);
+    - deterministic: |B eps|^2 <= N M^2 |B|_op^2 (always); M^2 |B|_F^2 for OPTQ, whose columns are orthogonal.
+
+    B = X M^{-1} for path following, X for "direct", the reversed Gram-Schmidt vectors for "optq" (of the
+    damped problem, which only adds to the error). Valid as long as v stays inside the operator's limits.
+
+    Parameters
+    ----------
+    gram : (N, N) array_like
+        X'X in the order of compression.
+    operator : Operator
+    method : {"path-following", "optq", "direct"}
+    scale : float
+        C > 1/2.
+    damping : float
+        As in `sims.path_following.compress`.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from theory.operators import NearestRounding, StochasticRounding
+    >>> [layer_error_bound(np.eye(3), T(1.0), m) for m in ("direct", "optq") for T in (NearestRounding,)]
+    [0.75, 0.75]
+    >>> layer_error_bound(np.eye(3), StochasticRounding(1.0))
+    0.75
+    """
+    from scipy.linalg import eigvalsh, solve_triangular
+
+    g = np.asarray(gram, np.float64)
+    if method == "optq":
+        shifted = g + damping * np.mean(np.diagonal(g)) * np.eye(len(g))
+        squares = np.diagonal(np.linalg.cholesky(shifted[::-1, ::-1])) ** 2
+        trace, largest = float(squares.sum()), float(squares.max())
+    elif method in ("path-following", "direct"):
+        if method == "path-following":
+            h = feedback(g, scale)
+            inverse = solve_triangular(h, np.eye(len(g)), lower=True, unit_diagonal=True)
+            g = inverse.T @ g @ inverse
+        trace = float(np.trace(g))
+        largest = float(eigvalsh(g, subset_by_index=[len(g) - 1, len(g) - 1])[0])
+    else:
+        raise ValueError(f"method must be 'path-following', 'optq' or 'direct', got {method!r}")
+    if operator.unbiased:
+        return float(operator.interval_length) ** 2 / 4 * trace
+    factor = trace if method == "optq" else len(g) * largest
+    return float(operator.max_error) ** 2 * factor

@@ -7,7 +7,7 @@ import pytest
 
 from paper_checks import zhang_saab
 from paper_checks.claim import Run
-from sims.path_following import error_sampler
+from sims.path_following_simulation import error_sampler
 from theory.operators import StochasticRounding
 
 
