@@ -313,10 +313,12 @@ def _tensor(function: str, arguments: tuple) -> Tensor:
 
 def tensors(value: Any) -> Iterator[tuple[str, Tensor]]:
     """Every tensor inside nested mappings and lists, with its dotted name, in the file's order."""
-    pending: list[tuple[str, Any]] = [("", value)]
+    pending: list[tuple[str, Any, int]] = [("", value, 0)]
     seen: set[int] = set()  # a pickle can build cycles
     while pending:
-        name, item = pending.pop()
+        name, item, depth = pending.pop()
+        if depth > 100:
+            raise _fail("its contents are nested too deeply")
         if isinstance(item, Tensor):
             yield name or "tensor", item
             continue
@@ -327,9 +329,8 @@ def tensors(value: Any) -> Iterator[tuple[str, Tensor]]:
                 continue
             seen.add(id(item))
             children = item.items() if isinstance(item, dict) else enumerate(item)
-            pending.extend(
-                (f"{name}.{key}" if name else str(key), child) for key, child in reversed(list(children))
-            )
+            named = [(f"{name}.{key}" if name else str(key), child, depth + 1) for key, child in children]
+            pending.extend(reversed(named))
 
 
 def view(tensor: Tensor, storage: np.ndarray) -> np.ndarray:

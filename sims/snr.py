@@ -16,6 +16,7 @@ import numpy as np
 
 from theory.snr import Codebook, Grid, check_sparsity, decibel, integer_levels, pruned_count
 
+NARROW = 2**22  # from this size on, float32 values are sorted as float32: memory matters more than compiling
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
 
 
@@ -46,7 +47,7 @@ class Scale:
 class Values:
     """Weights prepared once for any number of codebooks and sparsities.
 
-    Sorted magnitudes of both signs (one copy of the values, in float32 where they came so), prefix sums at
+    Sorted magnitudes of both signs (one copy of the values, in float32 where many came so), prefix sums at
     every 16th element and a bucket table: together about 1.4 copies. Values are normalised by a power of two,
     so that neither huge nor tiny ones overflow when squared.
 
@@ -70,7 +71,7 @@ class Values:
             raise TypeError(f"values must be real numbers, got an array of {values.dtype}")
         if values.size == 0:
             raise ValueError("values must hold at least one weight, got an empty array")
-        narrow = values.dtype in (np.float32, np.float16)
+        narrow = values.dtype in (np.float32, np.float16) and values.size >= NARROW
         magnitudes = np.sort(values.astype(np.float32 if narrow else np.float64, copy=False), axis=None)
         # NaN sorts last
         if not (math.isfinite(magnitudes[0]) and math.isfinite(magnitudes[-1])):

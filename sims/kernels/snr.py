@@ -3,7 +3,7 @@
 Symbols: w sorted magnitudes of one sign, P1 and P2 prefix sums of w and w^2 at every BLOCK-th element, e
 thresholds and g level spacings of the codebook (both for unit scale), s the scale. All sums are over weights
 (not means): error(s) = M2 - 2 s A(s) + s^2 B(s). Magnitudes may be float32, which halves the memory of large
-checkpoints; every product and sum is float64.
+checkpoints; every product and sum is float64 (Numba's float() would keep float32).
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def prefix_sums(w):
     for i in range(blocks):
         p1[i], p2[i] = s1 + c1, s2 + c2
         for k in range(i * BLOCK, min((i + 1) * BLOCK, w.size)):
-            x = float(w[k])
+            x = np.float64(w[k])
             t = s1 + x
             c1 += (s1 - t) + x if s1 >= x else (x - t) + s1
             s1 = t
@@ -37,7 +37,7 @@ def prefix_sums(w):
 def bucket_table(w, buckets):
     """Positions of equally spaced values of ascending w: the first guess of `position`."""
     table = np.empty(buckets + 2, dtype=np.int64)
-    width = float(w[-1]) / buckets if w.size else 1.0
+    width = np.float64(w[-1]) / buckets if w.size else 1.0
     k = 0
     for i in range(buckets + 2):
         while k < w.size and w[k] < i * width:
@@ -52,7 +52,7 @@ def position(w, table, x):
     n = w.size
     if n == 0 or x >= w[n - 1]:
         return n
-    i = int(x / float(w[n - 1]) * (table.size - 2))
+    i = int(x / np.float64(w[n - 1]) * (table.size - 2))
     low, high = table[max(i - 1, 0)], table[min(i + 2, table.size - 1)]  # one bucket of slack for rounding
     while low < high:
         middle = (low + high) >> 1
@@ -68,7 +68,7 @@ def prefix1(w, p1, k):
     """Sum of the first k elements."""
     total = p1[k // BLOCK]
     for i in range(k // BLOCK * BLOCK, k):
-        total += float(w[i])
+        total += np.float64(w[i])
     return total
 
 
@@ -77,7 +77,7 @@ def prefix2(w, p2, k):
     """Sum of the squares of the first k elements."""
     total = p2[k // BLOCK]
     for i in range(k // BLOCK * BLOCK, k):
-        total += float(w[i]) * float(w[i])
+        total += np.float64(w[i]) * np.float64(w[i])
     return total
 
 
@@ -98,7 +98,7 @@ def side_sums(w, p1, table, e, g, s):
             # level l_low; l = sum of the spacings below it, l^2 = sum of 2 e g
             if low:
                 level = e[low - 1] + 0.5 * g[low - 1]
-                a += level * float(w[i])
+                a += level * np.float64(w[i])
                 b += level * level
         return a, b
     total = p1[p1.size - 1]
@@ -152,9 +152,9 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
     m2 = p2p[p2p.size - 1] + p2n[p2n.size - 1]
     largest = 0.0
     if wp.size:
-        largest = float(wp[wp.size - 1])
+        largest = np.float64(wp[wp.size - 1])
     if wn.size:
-        largest = max(largest, float(wn[wn.size - 1]))
+        largest = max(largest, np.float64(wn[wn.size - 1]))
     if m2 == 0.0 or ep.size + en.size == 0:
         return 1.0, m2, m2, 0
     top = max(topp, topn)
@@ -301,12 +301,16 @@ def fold(w, zero):
 def centred_kurtosis(w):
     """Fourth central moment over the squared second; nan for a constant."""
     total = 0.0
+    constant = True
     for x in w:
-        total += float(x)
+        total += np.float64(x)
+        constant = constant and x == w[0]
+    if constant:
+        return np.nan
     mean = total / w.size
     second = fourth = 0.0
     for x in w:
-        square = (float(x) - mean) * (float(x) - mean)
+        square = (np.float64(x) - mean) * (np.float64(x) - mean)
         second += square
         fourth += square * square
-    return w.size * fourth / (second * second) if second > 0.0 else np.nan
+    return w.size * fourth / (second * second)

@@ -64,10 +64,7 @@ def test_telescoped_error_equals_the_error_summed_bin_by_bin(bits):
 @pytest.mark.parametrize("levels", [[-1, 1], [0.5, 2, 3], [-3, -1, 0.25, 2], [0], [-2.5]], ids=str)
 @pytest.mark.parametrize("law", [Gaussian(1.2), StudentT(2, 7), Empirical([-3, -1, 0.2, 0.9, 4.0])], ids=repr)
 def test_any_codebook_has_the_error_of_its_nearest_levels(law, levels):
-    if isinstance(law, Empirical):
-        values = law.values
-    else:
-        values = law.ppf((np.arange(400_000) + 0.5) / 400_000)
+    values = law.values if isinstance(law, Empirical) else law.ppf((np.arange(400_000) + 0.5) / 400_000)
     scale = 0.8
     nearest = np.abs(values[:, None] - scale * np.array(levels, float)).min(axis=1)
     found = float(snr.quantization_error(law, np.array(levels), scale))
