@@ -133,6 +133,114 @@ def moment_ratio_limit(d: float = 0.0) -> float:
     return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0)
 
 
+def every_target_miss(
+    n: int, max_value: int, law: Law = "nonzero", delta: int = 0, limit: int | None = None
+) -> float:
+    r"""P(some target in {-limit..limit} is missed by one draw of the samples), by the Cox law.
+
+    .. math:: 1 - E_G \prod_{t} \bigl(1 - e^{-\lambda_t(G)}\bigr), \qquad
+              \lambda_t(G) = \mu\, e^{-(G - d_t)^2/2}
+
+    The targets share the samples, hence one G; given G they are taken as independent. Targets within delta of
+    0 are solved by the empty set and left out.
+
+    Parameters
+    ----------
+    n, max_value, law, delta : as in `cox_miss_probability`. limit : largest target, M by default.
+
+    Examples
+    --------
+    >>> p = every_target_miss(20, 127)
+    >>> cox_miss_probability(20, 127, 127) < p < 1.0
+    True
+    """
+    limit = max_value if limit is None else limit
+    mu = cox_mean(n, max_value, law, delta)
+    reach = 10.0 + math.sqrt(2.0 * max(math.log(max(mu, 1.0)), 0.0))
+    g = np.linspace(-reach, reach, 801)
+    weight = np.exp(-0.5 * g * g) * (g[1] - g[0]) / math.sqrt(2.0 * math.pi)
+    log_all = np.zeros_like(g)
+    targets = np.arange(delta + 1, limit + 1)
+    for part in np.array_split(targets, max(len(targets) // 2048, 1)):
+        d = scaled_target(n, max_value, part, law)
+        for sign in (1.0, -1.0):
+            mean = mu * np.exp(-0.5 * (g[:, None] - sign * np.asarray(d)) ** 2)
+            with np.errstate(divide="ignore"):
+                log_all += np.log(-np.expm1(-mean)).sum(axis=1)
+    return float(np.clip(-np.expm1(log_all) @ weight, 0.0, 1.0))
+
+
+def fresh_targets_miss(miss: ArrayLike, count: int | None = None) -> float:
+    r"""P(at least one of several targets is missed), each on samples of its own.
+
+    .. math:: 1 - \prod_w (1 - p_w)
+
+    Parameters
+    ----------
+    miss : one miss probability per target, or a single one with `count` targets alike.
+
+    Examples
+    --------
+    >>> round(fresh_targets_miss(1e-4, 1000), 6), fresh_targets_miss([0.5, 0.5])
+    (0.095167, 0.75)
+    """
+    p = np.asarray(miss, dtype=np.float64)
+    if not ((p >= 0.0) & (p <= 1.0)).all():
+        raise ValueError(f"miss must hold probabilities, got {miss!r}")
+    with np.errstate(divide="ignore"):
+        total = np.log1p(-p).sum() if count is None else count * np.log1p(-p).sum()
+    return float(-np.expm1(total))
+
+
+def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
+    r"""P(miss) of the uniform law from that of the nonzero law, exactly.
+
+    .. math:: P_{\text{uniform}}(n) = \sum_{k=0}^{n} \binom nk p^k (1-p)^{n-k}\, P_{\text{nonzero}}(n-k),
+              \qquad p = \frac1{2M+1}
+
+    A zero changes no sum; the other samples follow the nonzero law.
+
+    Parameters
+    ----------
+    nonzero_miss : P_nonzero(0), ..., P_nonzero(n) at one target, length n + 1.
+
+    Examples
+    --------
+    >>> round(thinned_by_zeros([1.0, 0.5], 1), 6)  # n = 1, M = 1, t = 1: X = 1 in one case of three
+    0.666667
+    """
+    from scipy.stats import binom
+
+    miss = np.asarray(nonzero_miss, dtype=np.float64)
+    n = len(miss) - 1
+    return float(binom.pmf(np.arange(n, -1, -1), n, 1.0 / (2 * max_value + 1)) @ miss)
+
+
+def continuous_miss(n: int, epsilon: float, tau: float) -> float:
+    r"""Cox law of continuous random subset sum: n samples uniform on [-1, 1], target tau, tolerance epsilon.
+
+    .. math:: \mu = \frac{2\varepsilon\, 2^{n+1}}{\sqrt{2\pi n/3}},\qquad d = \frac{2\tau}{\sqrt{n/3}}
+
+    The common limit of the quantized laws for M -> infinity with Delta/M = epsilon and t/M = tau: one law,
+    two limits. Setting E Z of order 1 gives n = log2(1/epsilon) + O(log n), the O(log 1/epsilon) of Lueker
+    (1998).
+
+    Examples
+    --------
+    >>> quantized = cox_miss_probability(12, 10**6, 500_000, delta=1000)
+    >>> round(continuous_miss(12, 0.001, 0.5) / quantized, 2)
+    1.0
+    """
+    if n < 1:
+        raise ValueError(f"n must be an integer >= 1, got {n}")
+    if not epsilon > 0.0:
+        raise ValueError(f"epsilon must be positive, got {epsilon}")
+    if abs(tau) <= epsilon:
+        return 0.0
+    mu = 2.0 * epsilon * 2.0 ** (n + 1) / math.sqrt(2.0 * math.pi * n / 3.0)
+    return float(cox_miss(mu, 2.0 * tau / math.sqrt(n / 3.0)))
+
+
 def _check_delta(delta: int) -> None:
     if isinstance(delta, bool) or not isinstance(delta, (int, np.integer)) or delta < 0:
         raise ValueError(f"delta must be an integer >= 0, got {delta!r}")

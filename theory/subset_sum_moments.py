@@ -252,6 +252,7 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
             :, ::-1
         ]
     second = np.zeros(n + 1)
+    factorial = np.cumprod(np.concatenate([[1.0], np.arange(1.0, n + 1)]))
     step = largest(max_value, law)
     for a in range(n + 1):
         b_max = min(a, n - a)
@@ -263,10 +264,9 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
             for c in range(n - a - b + 1):
                 weight = triples[b, c] * (1.0 if a == b else 2.0)
                 if weight:
-                    for m in range(a + b + c, n + 1):
-                        second[m] += weight * (
-                            math.comb(m, a) * math.comb(m - a, b) * math.comb(m - a - b, c)
-                        )
+                    s = a + b + c
+                    weight /= factorial[a] * factorial[b] * factorial[c]
+                    second[s:] += weight * factorial[s:] / factorial[: n + 1 - s]
     return first, second
 
 
