@@ -7,13 +7,16 @@ must answer at once.
 """
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 Budget = Literal["quick", "standard", "deep"]
+Json = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]  # "-" is standard output
 
 app = App(
     name="snapcut",
@@ -31,7 +34,7 @@ def check(
     budget: Budget = "quick",
     power: bool = False,
     seed: str = "0",
-    json: Path | None = None,
+    json: Json = None,
 ) -> int:
     """Check claims of the papers and print a verdict for each.
 
@@ -69,7 +72,7 @@ def figures(
     out: Path = Path("report/figures"),
     budget: Budget = "quick",
     seed: int = 0,
-    json: Path | None = None,
+    json: Json = None,
 ) -> int:
     """Draw figures: PNG, PDF, the data as CSV and a manifest each.
 
@@ -98,7 +101,7 @@ def figures(
 
 
 @app.command
-def weights(file: Path, *, bits: str = "2-8", json: Path | None = None) -> int:
+def weights(file: Path, *, bits: str = "2-8", json: Json = None) -> int:
     """Snap or cut? Judge every tensor of a weight file, and the network as a whole.
 
     Parameters
@@ -133,7 +136,7 @@ def sweep(
     backend: Literal["local", "dask"] = "local",
     scheduler: str | None = None,
     processes: int | None = None,
-    json: Path | None = None,
+    json: Json = None,
 ) -> int:
     """Simulate every cell of a grid; finished cells survive a crash.
 
@@ -206,6 +209,7 @@ def report(
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the `snapcut` command."""
+    signal.signal(signal.SIGINT, _interrupted)
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -223,14 +227,20 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _interrupted(number: int, frame: object) -> None:
+    # Worker pools torn down in the middle of a task complain from threads of their own: nothing to act on.
+    threading.excepthook = lambda arguments: None
+    raise KeyboardInterrupt
+
+
 def _fail(message: str) -> int:
     print(f"snapcut: {message}", file=sys.stderr)
     return 2
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -114,8 +114,7 @@ def build_all(
     selected: Sequence[str] = (), budget: str = "quick", seed: int = 0, processes: int | None = None
 ) -> list[Built]:
     """Build several figures (default: all) over processes, in the order of their names."""
-    from joblib import Parallel, delayed
-
+    from sims import processes as workers
     from sims import progress
     from sims.montecarlo import default_threads
 
@@ -123,10 +122,9 @@ def build_all(
     for name in chosen:
         module(name)  # an unknown name fails before any work is done
     processes = min(processes or default_threads(), len(chosen))
-    pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="all", batch_size=1)
     built = []
     with progress.bar(len(chosen), "figures") as advance:
-        for one in pool(delayed(build)(name, budget, seed) for name in chosen):
+        for one in workers.run(build, ((name, budget, seed) for name in chosen), processes):
             built.append(one)
             advance(1)
     return built

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import paper_checks
@@ -199,44 +199,35 @@ def check(
     seed : None draws a fresh one; it is reported with every verdict.
     processes : claims run at once; results do not depend on it.
     """
-    from joblib import Parallel, delayed
-
+    from sims import processes as workers
     from sims import progress
     from sims.montecarlo import default_threads
 
     seed = secrets.randbelow(2**32) if seed is None else int(seed)
     processes = min(processes or default_threads(), max(len(selected), 1))
-    if processes == 1:
-        batches: list = []
-        with progress.bar(len(selected), "claims") as advance:
-            for claim in selected:
-                batches.append(_with_twins(claim, budget, power, seed))
-                advance(1)
-    else:
-        pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="all", batch_size=1)
-        tasks = (delayed(_by_id)(claim.id, budget, power, seed) for claim in selected)
-        with progress.bar(len(selected), "claims") as advance:
-            batches = []
-            for claim, batch in zip(selected, pool(tasks), strict=True):
-                batches.append([Outcome(claim, *rest) for rest in batch])
-                advance(1)
+    batches = []
+    with progress.bar(len(selected), "claims") as advance:
+        if processes == 1:  # no need to find the claims again by name
+            found: Iterable = (_with_twins(claim, budget, power, seed) for claim in selected)
+        else:
+            found = workers.run(_by_id, ((claim.id, budget, power, seed) for claim in selected), processes)
+        for claim, batch in zip(selected, found, strict=True):
+            batches.append([Outcome(claim, *rest) for rest in batch])
+            advance(1)
     return judge([outcome for batch in batches for outcome in batch])
 
 
-def _with_twins(claim: Claim, budget: str, power: bool, seed: int) -> list[Outcome]:
-    run = Run(claim.id, budget, seed)
-    return [execute(claim, run, twin) for twin in ((None, *claim.twins) if power else (None,))]
+def _with_twins(claim: Claim, budget: str, power: bool, seed: int, threads: int | None = None) -> list[tuple]:
+    """Fields of the outcomes of a claim and its twins, without the claim: its check may not pickle."""
+    run = Run(claim.id, budget, seed, threads)
+    outcomes = [execute(claim, run, twin) for twin in ((None, *claim.twins) if power else (None,))]
+    return [(o.twin, o.measurements, o.seconds, o.seed, o.skipped) for o in outcomes]
 
 
 def _by_id(name: str, budget: str, power: bool, seed: int) -> list[tuple]:
-    """`_with_twins` for another process: the claim travels by its id, because its check may not pickle."""
-    (claim,) = (c for c in claims() if c.id == name)
-    run = Run(claim.id, budget, seed, threads=1)
-    found = []
-    for twin in (None, *claim.twins) if power else (None,):
-        o = execute(claim, run, twin)
-        found.append((twin, o.measurements, o.seconds, o.seed, o.skipped))
-    return found
+    """`_with_twins` in another process, on one thread: there are as many processes as cores."""
+    (claim,) = (claim for claim in claims() if claim.id == name)
+    return _with_twins(claim, budget, power, seed, threads=1)
 
 
 def exit_code(judged: Sequence[Judged]) -> int:

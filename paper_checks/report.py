@@ -194,7 +194,11 @@ def render(
 
     template = resources.files("paper_checks").joinpath("report.html").read_text(encoding="utf-8")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(number=number, measured=measured, stated=stated)
     environment.globals.update(inline=inline, mathml=mathml)

@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sims import processes as workers
 from sims import progress
 from sims.files import atomic_write
+from sims.montecarlo import default_threads
 
 SIMULATIONS = {
     "partition": "sims.partition:simulate",
@@ -199,7 +201,7 @@ def run(
         with progress.bar(len(cells), f"{sweep.simulation} cells") as advance:
             advance(len(finished))
             with _backend(backend, scheduler):
-                for key, row in _computed(sweep, waiting, processes):
+                for key, row in _computed(sweep, waiting, processes, backend == "local"):
                     with atomic_write(stored / f"{key}.json") as file:
                         json.dump(row, file)
                     finished[key] = row
@@ -208,25 +210,17 @@ def run(
 
 
 def _computed(
-    sweep: Sweep, waiting: dict[str, dict], processes: int | None
+    sweep: Sweep, waiting: dict[str, dict], processes: int | None, local: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Finished cells in the order they end; cells whose worker died run again."""
-    from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    from sims.montecarlo import default_threads
 
     waiting = dict(waiting)
     for attempt in range(_RESTARTS + 1):
-        pool = Parallel(
-            n_jobs=processes or default_threads(),
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch="all",
-        )
-        tasks = (delayed(_keyed)(key, sweep.simulation, p, sweep.seed) for key, p in list(waiting.items()))
+        cells = [(key, sweep.simulation, parameters, sweep.seed) for key, parameters in waiting.items()]
+        processes = processes or default_threads()
         try:
-            for key, row in pool(tasks):
+            for key, row in workers.run(_keyed, cells, processes, ordered=False, local=local):
                 del waiting[key]
                 yield key, row
             return

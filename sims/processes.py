@@ -1,0 +1,60 @@
+"""Work spread over processes, through joblib, so that a cluster can take their place."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+
+def run(
+    function: Callable,
+    arguments: Iterable[tuple],
+    processes: int,
+    *,
+    ordered: bool = True,
+    local: bool = True,
+) -> Iterator[Any]:
+    """Yield function(*a) for every a, in order, or as they end.
+
+    Parameters
+    ----------
+    processes : 1 runs in this process.
+    ordered : yield in the order of `arguments`.
+    local : False leaves the choice of workers to joblib's current `parallel_config`.
+
+    Examples
+    --------
+    >>> list(run(divmod, [(7, 2), (9, 4)], processes=1))
+    [(3, 1), (2, 1)]
+    """
+    from joblib import Parallel, delayed
+
+    if processes == 1 and local:
+        for each in arguments:
+            yield function(*each)
+        return
+    if local:
+        with _deaf_to_interrupts():  # start the workers; the next call finds the same pool
+            Parallel(n_jobs=processes)(delayed(int)() for _ in range(processes))
+    kind = "generator" if ordered else "generator_unordered"
+    pool = Parallel(n_jobs=processes, return_as=kind, pre_dispatch="all", batch_size=1)
+    yield from pool(delayed(function)(*each) for each in arguments)
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Children started here inherit the blocked signal: on Ctrl-C the parent ends them without a traceback.
+
+    An interrupt that arrives meanwhile waits, and is delivered to the parent afterwards.
+    """
+    from multiprocessing import resource_tracker
+
+    from joblib.externals import loky
+
+    for tracker in (resource_tracker, loky.backend.resource_tracker):
+        tracker.ensure_running()  # starting one unblocks the signal: it must not happen in between
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
