@@ -184,7 +184,7 @@ def _stop_losses(
         return np.maximum((sample(rng, count) @ direction)[:, None] - retentions, 0.0)
 
     bounds = [(0.0, max(reach - k, 1e-9)) for k in retentions]
-    for k, estimate in zip(retentions, run.means(name, losses, 40_000, bounds), strict=True):
+    for k, estimate in zip(retentions, run.means(name, losses, 20_000, bounds), strict=True):
         yield at_most(f"{name}: E(<a,u> - {k / true_std:g} s)_+", estimate, stop_loss(std, k))
 
 
