@@ -6,10 +6,13 @@ traceback behind a sentence. Everything heavy is imported inside the command tha
 must answer at once.
 """
 
+import functools
+import inspect
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +28,37 @@ app = App(
 )
 simulate = App(name="simulate", help="Simulate one setting: the estimate, its interval, theory beside it.")
 app.command(simulate)
+SUBJECTS = ("partition", "subset_sum", "lottery", "path_following")
+
+
+def _offer_simulations() -> None:
+    """Make each simulation a command: its signature and docstring are the options and their help."""
+    from sims import simulations
+
+    for subject in SUBJECTS:
+        simulate.command(_simulation(getattr(simulations, subject)), name=subject.replace("_", "-"))
+
+
+def _simulation(function: Callable) -> Callable:
+    """The command that runs `function` and prints its rows."""
+
+    @functools.wraps(function)
+    def command(*, json: Json = None, **parameters) -> int:
+        rows = function(**parameters)
+        if json:
+            _write_json(json, {"simulation": function.__name__, "parameters": parameters, "rows": rows})
+        if not _is_stdout(json):
+            _print_table(rows, title=None)
+        return 0
+
+    signature = inspect.signature(function)
+    named = [p.replace(kind=p.KEYWORD_ONLY) for p in signature.parameters.values()]
+    json = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Json)
+    command.__signature__ = signature.replace(parameters=[*named, json])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in (*named, json)} | {"return": int}
+    options = inspect.cleandoc(function.__doc__ or "")
+    command.__doc__ = f'{options}\njson\n    Also write the rows to this file ("-" for stdout).\n'
+    return command
 
 
 @app.command
@@ -128,6 +162,120 @@ def weights(file: Path, *, bits: str = "2-8", json: Json = None) -> int:
 
 
 @app.command
+def ticket(
+    *,
+    network: str = "digits",
+    bits: str = "4",
+    samples: int | None = None,
+    construction: Literal["two_layer", "depth_plus_one"] = "two_layer",
+    retries: int | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    json: Json = None,
+) -> int:
+    """Build the exact lottery ticket of a quantized ReLU network and verify it.
+
+    Parameters
+    ----------
+    network
+        "digits", or a weight file of a bias-free ReLU network.
+    bits
+        Width of the weights, 2-12; a range like 2-8 builds one ticket each.
+    samples
+        Usable candidates per weight; by default the fewest that are expected to do.
+    construction
+        Two layers per target layer, or depth plus one with copies.
+    retries
+        Times a failed weight is redrawn; every redraw is counted.
+    seed
+        Seed of the random network.
+    out
+        Save the ticket (seed and packed masks, .safetensors); one width only.
+    json
+        Also write the rows to this file ("-" for stdout).
+    """
+    from sims.lottery_real import ticket_rows
+
+    rows = ticket_rows(network, _widths(bits), samples, seed, construction, retries, out=out)
+    if json:
+        _write_json(json, {"network": network, "tickets": rows})
+    if not _is_stdout(json):
+        _print_table(
+            [{"": name, **{f"{r['bits']} bits": r[name] for r in rows}} for name in rows[0]][1:], title=None
+        )
+    return 0
+
+
+@app.command
+def layer(
+    *,
+    weights: Path,
+    inputs: Path,
+    bits: int | None = None,
+    sparsity: float | None = None,
+    scale: float = 1.0,
+    order: Literal["given", "norm", "random", "pivoted"] = "given",
+    seed: int = 0,
+    method: str | None = None,
+    out: Path | None = None,
+    json: Json = None,
+) -> int:
+    """Compress one layer by every method; errors of the outputs beside their bounds.
+
+    Parameters
+    ----------
+    weights
+        W as .npy, shape (fan_out, fan_in).
+    inputs
+        X as .npy, shape (samples, fan_in).
+    bits
+        Quantize to this width (4 if no sparsity is given).
+    sparsity
+        Prune to this sparsity instead.
+    scale
+        C of path following.
+    order
+        Order of the columns.
+    seed
+        Seed of the stochastic methods.
+    method
+        Only this method.
+    out
+        Write the compressed weights of --method to this .npy file.
+    json
+        Also write the rows to this file ("-" for stdout).
+    """
+    import numpy as np
+
+    from sims.files import atomic_write
+    from sims.path_following_layers import compare
+
+    if out is not None and method is None:
+        raise ValueError("--out writes the weights of one method: name it with --method")
+    if bits is None and sparsity is None:
+        bits = 4
+    found = compare(
+        _matrix(weights),
+        _matrix(inputs),
+        bits=bits,
+        sparsity=sparsity,
+        methods=None if method is None else [method],
+        scale=scale,
+        order=order,
+        seed=seed,
+    )
+    rows = [row.as_dict() for row in found]
+    if out is not None:
+        with atomic_write(out, "wb") as file:
+            np.save(file, found[0].result.weights)
+    if json:
+        _write_json(json, {"weights": str(weights), "inputs": str(inputs), "methods": rows})
+    if not _is_stdout(json):
+        _print_table(rows, title="error: |X(W - Q)|^2 / |XW|^2")
+    return 0
+
+
+@app.command
 def sweep(
     file: Path,
     *,
@@ -210,6 +358,7 @@ def report(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the `snapcut` command."""
     signal.signal(signal.SIGINT, _interrupted)
+    _offer_simulations()
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -250,6 +399,16 @@ def _seed(text: str) -> int | None:
     if not text.isdecimal():
         raise ValueError(f'--seed must be a nonnegative integer or "random", got {text!r}')
     return int(text)
+
+
+def _matrix(path: Path):
+    """The one array of a file."""
+    from sims.weights import load
+
+    arrays = list(load(path).values())
+    if len(arrays) != 1 or arrays[0].ndim != 2:
+        raise ValueError(f"{path} must hold one matrix, it holds {[array.shape for array in arrays]}")
+    return arrays[0]
 
 
 def _widths(text: str) -> list[int]:

@@ -25,13 +25,14 @@ from sims.files import atomic_write
 from sims.montecarlo import default_threads
 
 SIMULATIONS = {
-    "partition": "sims.partition:simulate",
-    "subset-sum": "sims.subset_sum:simulate",
-    "lottery": "sims.lottery_study:simulate",
-    "path-following": "sims.path_following:simulate",
+    "partition": "sims.simulations:partition",
+    "subset-sum": "sims.simulations:subset_sum",
+    "lottery": "sims.simulations:lottery",
+    "path-following": "sims.simulations:path_following",
 }
 BACKENDS = ("local", "dask")
 _CONNECT_WITHIN = 10  # seconds
+_SHOWN = {"measured": ", measured", "theory": ""}  # columns of further rows, and how their names end
 _RESTARTS = 5  # times a local pool whose worker died is started again
 
 
@@ -116,24 +117,29 @@ def _validate(sweep: Sweep) -> None:
 
 
 def compute(simulation: str, parameters: dict[str, Any], seed: int) -> dict[str, Any]:
-    """One cell as one flat row: parameters, the first row's estimate and interval, then theory by name.
+    """One cell as one flat row: parameters, the first row's estimate and interval, the other rows by name.
 
     Runs in a worker process or on another machine; one thread, because cells are what runs in parallel.
     """
     import os
 
     os.environ["SNAPCUT_THREADS"] = "1"
-    rows = _simulation(simulation)(**parameters, seed=seed)
-    measured, theory = rows[0], rows[1:]
-    return {
+    first, *others = _simulation(simulation)(**parameters, seed=seed)
+    row = {
         **parameters,
         "seed": seed,
-        "quantity": measured["quantity"],
-        "estimate": measured["value"],
-        "low": measured["low"],
-        "high": measured["high"],
-        **{row["quantity"]: row["value"] for row in theory},
+        "quantity": first["quantity"],
+        "estimate": first["measured"],
+        "low": first["low"],
+        "high": first["high"],
+        "theory": first["theory"],
     }
+    for other in others:
+        name = " | ".join(part for part in (other["quantity"], other["source"]) if part)
+        row |= {
+            f"{name}{ending}": other[column] for column, ending in _SHOWN.items() if other[column] is not None
+        }
+    return row
 
 
 def cell_key(sweep: Sweep, parameters: Mapping[str, Any]) -> str:
