@@ -142,7 +142,7 @@ def price_of_scale(run: Run, price: bool = True) -> Iterator[Measurement]:
     columns = 64
     inputs = np.ones((1, columns))
     for scale in (1.0, 2.0, 4.0):
-        estimate = spread_error(run, f"price {scale}", inputs, StochasticRounding(1.0), scale, trials=40_000)
+        estimate = spread_error(run, f"price {scale}", inputs, StochasticRounding(1.0), scale, trials=80_000)
         target = scale**2 / (2 * scale - 1) / 6 if price else 1 / 6
         yield within(f"C = {scale:g}: E u^2 is (d^2/6) C^2/(2C-1) to 10 %", estimate, target, 0.1 * target)
         before = error_map(np.ones((1, columns - 1)), scale)
@@ -300,8 +300,8 @@ CLAIMS = (
         place="not in the papers; derived here",
         statement=r"\mathbb{E}\|u_N\|^2 = \sigma^2 \frac{m^2 C^2}{2C-1}"
         r"\left(1 - \left(1 - \tfrac{2C-1}{C^2 m}\right)^N\right),\quad \sigma^2 = d^2/6 \text{ or } d^2/12",
-        hypotheses=r"weights uniform over whole cells: $\sigma^2\|A\|_F^2$ is exact for every $X$, nearest rounding "
-        r"too; $X$ Gaussian for the displayed form; weights concentrated in a cell break it",
+        hypotheses=r"weights uniform over whole cells: $\sigma^2\|A\|_F^2$ is exact for every $X$, nearest too; "
+        r"$X$ Gaussian for the displayed form; weights concentrated in a cell break it",
         mark="derived",
         check=saturation,
         twins=[

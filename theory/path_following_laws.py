@@ -17,8 +17,10 @@ def second_moment(inputs: Any, scale: float, variance: float) -> float:
     r"""E |u_N|^2 = var |A|_F^2 for errors of equal variance, A the `error_map`.
 
     With var = L^2/4 it is an upper bound for every unbiased operator (martingale differences are
-    uncorrelated; Popoviciu). With var = d^2/6 it is the law of stochastic rounding of weights spread over
-    the grid cell, with d^2/12 (heuristic) that of nearest rounding.
+    uncorrelated; Popoviciu). For weights uniform over whole grid cells of width d it is an equality,
+    whatever the inputs, with var = d^2/6 for stochastic and d^2/12 for nearest rounding: w_t is independent
+    of the correction it receives, so v_t modulo d is uniform given the past, and the error has mean zero and
+    that variance given the past.
 
     Parameters
     ----------
@@ -47,8 +49,9 @@ def saturation_law(columns: Any, samples: Any, scale: Any, variance: Any) -> Any
 
     E |u_N|^2 = var m^2 C^2/(2C-1) (1 - (1 - (2C-1)/(C^2 m))^N)
 
-    exact for errors uncorrelated with the inputs: E|P_t u|^2 = |u|^2 (1 - (2C-1)/(C^2 m)), and each column
-    adds var m. Per output coordinate it grows like N while N << m and stops at var m C^2/(2C-1).
+    the mean of `second_moment` over the inputs: E|P_t u|^2 = |u|^2 (1 - (2C-1)/(C^2 m)), and each column
+    adds var m. Exact for weights uniform over whole grid cells. Per output coordinate the error grows like N
+    while N << m and stops at var m C^2/(2C-1).
 
     Parameters
     ----------
@@ -57,9 +60,7 @@ def saturation_law(columns: Any, samples: Any, scale: Any, variance: Any) -> Any
     scale : array_like of float
         C > 1/2.
     variance : array_like of float
-        Of one error: d^2/6 for stochastic rounding and d^2/12 for nearest rounding of spread weights.
-        Stochastic errors are independent of the past, so the first is accurate; nearest rounding is a
-        heuristic.
+        Of one error: d^2/6 for stochastic and d^2/12 for nearest rounding of spread weights.
 
     Returns
     -------
