@@ -9,6 +9,7 @@ import numpy as np
 
 from sims import montecarlo
 from sims.lottery import embed
+from sims.lottery_masks import MAX_SAMPLES
 from sims.lottery_network import check_choice, check_range
 from sims.montecarlo import Sample
 from sims.subset_sum import draw
@@ -20,6 +21,7 @@ from theory.lottery import (
     success_probability,
 )
 from theory.subset_sum import Law
+from theory.subset_sum_bounds import reach_probability
 
 _ROWS = 4096  # candidate sets per stream
 
@@ -77,7 +79,7 @@ def miss_table(
     for block, start in enumerate(range(0, trials, _ROWS)):
         rng = montecarlo.stream(seed, ("lottery.misses", samples, max_value, law), block)
         kernels.count_misses(
-            draw(rng, min(_ROWS, trials - start), samples, max_value, law), top, least, counts
+            draw(rng, min(_ROWS, trials - start), samples, max_value, law), top, least, True, counts
         )
     p = counts / (2 * trials)
     p[1:least] = np.nan
@@ -86,34 +88,106 @@ def miss_table(
     return MissTable(p, trials)
 
 
-def smallest_samples(table: MissTable, weights: Sequence[np.ndarray], failure: float) -> int:
-    """Fewest candidates for which the measured expected number of failed weights is at most `failure`.
+def rare_misses(samples: int, max_value: int, trials: int, seed: int) -> np.ndarray:
+    r"""Miss probabilities p[v], v = 0..M, of `samples` candidates in the tail (law "nonzero").
 
-    Raises
-    ------
-    ValueError : the table does not reach far enough.
+    .. math:: p_v = P\Bigl(\sum_{X_i > 0} X_i < v\Bigr) + \sum_{k=0}^{n} \binom nk 2^{-n}\,
+              P\Bigl(\text{miss } v,\; \sum_{X_i > 0} X_i \ge v \Bigm| k \text{ candidates are positive}\Bigr)
+
+    The first term, which dominates the tail, is known exactly (the reach law); the second is
+    measured with a fixed number of trials for every k: half of them shared equally, half by probability.
+    Unbiased.
 
     Examples
     --------
-    >>> smallest_samples(miss_table(9, 1, 100_000, seed=0), [np.ones((2, 2), int)], 0.03)
-    8
+    >>> bool(abs(rare_misses(20, 1, 2000, seed=0)[1] * 2**20 - 1) < 1e-12)  # ternary: only k = 0 misses
+    True
     """
-    for n in range(1, len(table.p)):
-        if not np.isnan(table.p[n, -1]) and expected_failures(weights, table.p[n]) <= failure:
-            return n
-    raise ValueError(f"failure={failure} is not reached with {len(table.p) - 1} samples; measure more")
+    from scipy.stats import binom
+
+    from sims.kernels import lottery as kernels
+
+    shares = binom.pmf(np.arange(samples + 1), samples, 0.5)
+    p = np.array([0.0] + [float(reach_probability(samples, max_value, v)) for v in range(1, max_value + 1)])
+    for k, share in enumerate(shares):
+        rows = max(16, round(trials * (0.5 * share + 0.5 / (samples + 1))))
+        rng = montecarlo.stream(seed, ("lottery.rare", samples, max_value), k)
+        x = rng.integers(1, max_value + 1, (rows, samples))
+        x[:, k:] *= -1
+        counts = np.zeros((samples + 1, max_value + 1), np.int64)
+        kernels.count_misses(x, max_value, samples, False, counts)
+        p += share * counts[samples] / rows
+    return p
+
+
+def smallest_samples(
+    weights: Sequence[np.ndarray], max_value: int, failure: float, seed: int = 0, trials: int = 40_000
+) -> tuple[int, float]:
+    """Fewest candidates whose expected number of failed weights is at most `failure`, and that number.
+
+    Measured by `rare_misses`, law "nonzero". The miss probability falls by at most about one half per
+    candidate, so the search skips ahead by the missing bits and never far beyond the answer.
+
+    Raises
+    ------
+    ValueError : more than the 62 candidates that a mask can hold would be needed.
+
+    Examples
+    --------
+    >>> n, expected = smallest_samples([np.ones((2, 2), int)], 1, 0.03)  # 4 weights: 4 / 2^n
+    >>> n, round(expected, 6)
+    (8, 0.015625)
+    """
+    if not 0.0 < failure < 1.0:
+        raise ValueError(f"failure={failure} must lie strictly between 0 and 1")
+    n = 1
+    while n <= MAX_SAMPLES:
+        expected = expected_failures(weights, rare_misses(n, max_value, trials, seed))
+        if expected <= failure:
+            return n, expected
+        n += max(1, int(np.log2(expected / failure)))
+    raise ValueError(
+        f"failure={failure} needs more than {MAX_SAMPLES} samples per weight; allow more failures"
+    )
+
+
+def layer_failures(weights: np.ndarray, max_value: int, samples: int, **options) -> Sample:
+    """`sample(rng, count)`: whether the ticket of a one-layer network fails; trials stand side by side.
+
+    `count` copies of the matrix (fan_out, fan_in) read inputs of their own in one wide ticket: inputs share
+    no units, so that the trials are independent.
+    """
+    matrix = np.asarray(weights)
+
+    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
+        seed = int(rng.integers(1 << 62))
+        ticket = embed([np.tile(matrix, count)], max_value, samples, seed, workers=1, **options)
+        failed = np.zeros(count, bool)
+        failed[[failure.column // matrix.shape[1] for failure in ticket.failures]] = True
+        return failed
+
+    return sample
 
 
 def weight_failures(max_value: int, samples: int, target: int, **options) -> Sample:
-    """`sample(rng, count)`: whether single weights of value `target` fail, in tickets of 16 inputs."""
+    """`sample(rng, count)`: whether a single weight of value `target` fails."""
+    return layer_failures(np.array([[target]]), max_value, samples, **options)
+
+
+def network_weight_failures(sizes: Sequence[int], max_value: int, samples: int, **options) -> Sample:
+    """`sample(rng, count)`: which weights of whole networks fail, a fresh target for every ticket."""
 
     def sample(rng: np.random.Generator, count: int) -> np.ndarray:
-        weights = np.full((-(-count // 16), 16), target)
-        ticket = embed([weights], max_value, samples, int(rng.integers(1 << 62)), workers=1, **options)
-        failed = np.zeros(weights.shape, bool)
-        for failure in ticket.failures:
-            failed[failure.row, failure.column] = True
-        return failed.ravel()[:count]
+        failed: list[np.ndarray] = []
+        while sum(f.size for f in failed) < count:
+            seed = int(rng.integers(1 << 62))
+            weights = random_network(sizes, max_value, seed)
+            ticket = embed(weights, max_value, samples, seed, **options)
+            lost = [np.zeros(w.shape, bool) for w in weights]
+            for failure in ticket.failures:
+                lost[failure.layer][failure.row, failure.column] = True
+            failed += [one.ravel() for one in lost]
+        return np.concatenate(failed)[:count]
 
     return sample
 

@@ -22,7 +22,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from theory.subset_sum import Law, miss_probability
+from theory.subset_sum import Law, hit_probability_bounds, miss_probability
+from theory.subset_sum import samples_needed as samples_for_one
 
 ERDOS_BORWEIN = 1.6066951524152917  # sum of 1/(2^k - 1): units wasted per round when inputs are many
 
@@ -221,6 +222,52 @@ def miss_probabilities(samples: int, max_value: int, law: Law = "nonzero", limit
     """
     top = limit if limit is not None else max_value**2 if law == "product" else max_value
     return np.array([miss_probability(samples, max_value, v, law=law) for v in range(top + 1)])
+
+
+def samples_needed(
+    weights: Sequence[np.ndarray], max_value: int, failure: float, rigorous: bool = False
+) -> int:
+    r"""Candidates per weight that keep the expected number of failed weights at or below `failure`.
+
+    .. math:: \min\Bigl\{ n : \sum_w p_{n, |w|} \le \epsilon \Bigr\}
+
+    By the union bound the network then fails with probability at most epsilon. Law "nonzero".
+
+    Parameters
+    ----------
+    weights : integer matrices. failure : epsilon in (0, 1).
+    rigorous : by the proved upper bounds of p; else by the law, evaluated at nine sizes of weights and
+        interpolated in log p between them (within a third: half a candidate). For M from 3 to
+        127 the bounds ask for two to four times as many; for M = 1 they are exact.
+
+    Examples
+    --------
+    >>> w = [np.array([[7, -3], [1, 5]])]
+    >>> samples_needed(w, 7, 0.01), samples_needed(w, 7, 0.01, rigorous=True)
+    (14, 35)
+    """
+    if not 0.0 < failure < 1.0:
+        raise ValueError(f"failure={failure} must lie strictly between 0 and 1")
+    sizes, counts = np.unique(np.abs(np.concatenate([np.ravel(w) for w in weights])), return_counts=True)
+    sizes, counts = sizes[sizes > 0], counts[sizes > 0]
+    if sizes.size == 0:
+        return 0
+
+    def expected(n: int) -> float:
+        if rigorous:
+            miss = np.array([1 - hit_probability_bounds(n, max_value, int(v))[0] for v in sizes])
+        else:
+            nodes = np.unique(np.rint(np.linspace(sizes[0], sizes[-1], 9)).astype(int))
+            law = [math.log(miss_probability(n, max_value, int(v))) for v in nodes]
+            miss = np.exp(np.interp(sizes, nodes, law))
+        return float(counts @ miss)
+
+    n = samples_for_one(max_value, int(sizes[-1]), failure / int(counts.sum()), rigorous=rigorous)
+    while expected(n) > failure:
+        n += 1
+    while n > 1 and expected(n - 1) <= failure:  # the largest weight needs more than the average one
+        n -= 1
+    return n
 
 
 def success_probability(

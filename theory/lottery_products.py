@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from theory.subset_sum_exponent import failure_exponent
+
 
 def missing_products(max_value: int) -> np.ndarray:
     """Grid values 1..M^2 that are no product a b with a, b in 1..M: exhaustive.
@@ -30,56 +32,21 @@ def missing_products(max_value: int) -> np.ndarray:
     return np.flatnonzero(~present)
 
 
-def divisible_share(max_value: int, divisor: int) -> float:
-    r"""Probability that a product of two factors uniform on {±1..±M} is divisible by g.
-
-    .. math:: P(g \mid ab) = \frac1{M^2} \sum_{a=1}^{M} \left\lfloor \frac{M \gcd(a, g)}{g} \right\rfloor
-
-    Examples
-    --------
-    >>> divisible_share(4, 2), divisible_share(6, 3)
-    (0.75, 0.5555555555555556)
-    """
-    _check(max_value)
-    return sum(max_value * math.gcd(a, divisor) // divisor for a in range(1, max_value + 1)) / max_value**2
-
-
-def failure_exponent(max_value: int, target: int, law: str = "product") -> float:
-    r"""Decay of the miss probability per candidate, in bits.
-
-    .. math:: e = -\log_2 \max\Bigl\{ P(X \le 0),\; \max_{g \nmid t} P(g \mid X) \Bigr\}
-
-    "product": M and t fixed, n -> inf. "nonzero": on the same grid, X uniform on {±1..±M^2}.
-
-    Examples
-    --------
-    >>> round(failure_exponent(4, 1), 3), failure_exponent(4, 12), failure_exponent(4, 1, "nonzero")
-    (0.415, 1.0, 1.0)
-    """
-    _check(max_value)
-    if target == 0:
-        return math.inf
-    top = max_value**2
-    worst = 0.5
-    for g in range(2, 13):  # P(g | ab) <= (number of divisors of g) / g, at most 1/2 beyond 12
-        if target % g:
-            worst = max(worst, top // g / top if law == "nonzero" else divisible_share(max_value, g))
-    return -math.log2(worst)
-
-
 def candidate_price(max_value: int, target: int) -> float:
     r"""Candidates the product law needs per uniform candidate on the same grid, at tiny failure levels.
 
     .. math:: \frac{e_{\text{nonzero}}}{e_{\text{product}}}
 
-    2.41 for odd targets and even M.
+    (`theory.subset_sum_exponent`): 2.41 for odd targets and even M, of which three products in four are even.
 
     Examples
     --------
     >>> round(candidate_price(128, 1), 3), round(candidate_price(127, 1), 3), candidate_price(128, 12)
     (2.409, 2.366, 1.0)
     """
-    return failure_exponent(max_value, target, "nonzero") / failure_exponent(max_value, target)
+    _check(max_value)
+    uniform = failure_exponent(max_value**2, target, "nonzero")
+    return uniform / failure_exponent(max_value, target, "product")
 
 
 def shared_divisor_bound(

@@ -307,11 +307,12 @@ def masked_rows(start, stop, out, words, units, counts, columns, drawn, k0, k1, 
 
 
 @njit(cache=True, nogil=True)
-def count_misses(x, limit, least, misses):
+def count_misses(x, limit, least, both, misses):
     """For every prefix of every row of `x`, which targets -limit..limit no subset reaches; counted by size.
 
-    misses[k, |t|] grows by one per row, prefix length k >= least and sign of t. One bit per sum, updated item
-    by item: reach |= reach shifted by the item.
+    misses[k, |t|] grows by one per row, prefix length k >= least and sign of t. Unless `both`, only targets
+    0 < t <= (sum of the positive items) count: those missed although they are within reach. One bit per sum,
+    updated item by item: reach |= reach shifted by the item.
     """
     rows, n = x.shape
     for i in range(rows):
@@ -322,6 +323,8 @@ def count_misses(x, limit, least, misses):
                 low -= x[i, c]
             else:
                 high += x[i, c]
+        first = -limit if both else 1
+        last = limit if both else min(limit, high)
         low = max(low, limit)  # bit 0 stands for the sum -low
         size = (low + max(high, limit)) // 64 + 1
         reach = np.zeros(size, np.uint64)
@@ -344,9 +347,9 @@ def count_misses(x, limit, least, misses):
                         moved |= reach[k + words + 1] << back
                     reach[k] |= moved
             if c + 1 >= least:
-                for k in range((low - limit) >> 6, ((low + limit) >> 6) + 1):
+                for k in range((low + first) >> 6, ((low + last) >> 6) + 1):
                     if reach[k] != np.uint64(0xFFFFFFFFFFFFFFFF):
                         for b in range(64):
                             t = 64 * k + b - low
-                            if -limit <= t <= limit and not (reach[k] >> np.uint64(b)) & _ONE:
+                            if first <= t <= last and not (reach[k] >> np.uint64(b)) & _ONE:
                                 misses[c + 1, abs(t)] += 1

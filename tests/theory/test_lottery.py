@@ -13,12 +13,11 @@ from theory.lottery import (
     expected_failures,
     miss_probabilities,
     parameter_counts,
+    samples_needed,
     success_probability,
 )
 from theory.lottery_products import (
     candidate_price,
-    divisible_share,
-    failure_exponent,
     missing_products,
     reduced_shares,
     shared_divisor_bound,
@@ -183,19 +182,27 @@ def test_missing_products_are_exactly_the_values_without_a_factor_pair():
         assert set(missing_products(limit).tolist()) == set(range(1, limit**2 + 1)) - present
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 8, 9])
-def test_divisible_share_by_enumeration(limit):
-    for g in range(1, 15):
-        pairs = [a * b % g == 0 for a in range(1, limit + 1) for b in range(1, limit + 1)]
-        assert divisible_share(limit, g) == pytest.approx(np.mean(pairs))
-
-
-def test_exponent_stops_at_twelve_because_larger_divisors_are_rarer():
-    for g in range(13, 5000):
-        divisors = sum(g % d == 0 for d in range(1, g + 1)) if g < 400 else 2 * np.sqrt(g)
-        assert divisors / g <= 0.5
-    assert failure_exponent(8, 0) == np.inf
+def test_price_of_products_is_one_where_no_divisor_binds():
     assert candidate_price(1, 1) == 1.0
+    assert candidate_price(8, 12) == 1.0
+    assert candidate_price(8, 5) == pytest.approx(1 / np.log2(4 / 3))
+
+
+@pytest.mark.parametrize("rigorous", [False, True])
+def test_samples_needed_keep_the_expected_failures_below_the_level(rigorous):
+    weights = [np.array([[3, 1], [0, -2]]), np.array([[1, 1]])]
+    n = samples_needed(weights, 3, 0.01, rigorous=rigorous)
+    exact = miss_by_enumeration(6, 3)
+    assert expected_failures(weights, exact[6]) > 0.01 and n > 6
+    assert samples_needed(weights, 3, 0.0001, rigorous=rigorous) > n
+    assert samples_needed([np.zeros((2, 2), int)], 3, 0.5, rigorous=rigorous) == 0
+    with pytest.raises(ValueError, match="failure=1"):
+        samples_needed(weights, 3, 1.0)
+
+
+def test_rigorous_samples_are_exact_for_ternary_weights():
+    weights = [np.ones((3, 5), int)]  # 15 / 2^n <= 0.01
+    assert samples_needed(weights, 1, 0.01, rigorous=True) == 11
 
 
 def test_shared_divisor_bound_by_enumeration():
