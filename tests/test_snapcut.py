@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -95,6 +96,20 @@ def test_a_full_disk_is_one_sentence():
         )
     assert done.returncode == 2
     assert done.stderr == "snapcut: No space left on device\n"
+
+
+def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path):
+    """A limit on file size stands in for the full disk: the write fails in the middle."""
+
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    arguments = ["figures", "partition_threshold", "--out", tmp_path / "out"]
+    done = snapcut(*arguments, preexec_fn=small_disk)
+    assert done.returncode == 2
+    assert done.stderr.startswith("snapcut: ")
+    assert "File too large" in done.stderr
+    assert not [path for path in (tmp_path / "out").iterdir() if path.suffix == ".png" or path.name[0] == "."]
 
 
 def test_interruption_leaves_no_half_written_file(tmp_path):
