@@ -14,7 +14,7 @@ def run(
     ordered: bool = True,
     local: bool = True,
 ) -> Iterator[Any]:
-    """Yield function(*a) for every a, in order, or as they end.
+    """Call `function` with every tuple of arguments; yield the results in order, or as they end.
 
     Parameters
     ----------

@@ -6,11 +6,11 @@ confidence sequence keeps it, because it covers at all times simultaneously.
 
 References
 ----------
-[1] Clopper & Pearson, Biometrika 26 (1934) 404: the exact binomial interval.
-[2] Maurer & Pontil, COLT 2009, Theorem 4: the empirical Bernstein bound.
-[3] Robbins, Ann. Math. Statist. 41 (1970) 1397: mixtures of likelihood ratios.
-[4] Waudby-Smith & Ramdas, JRSS-B 86 (2024) 1, Theorem 2: the predictable plug-in empirical Bernstein
-    confidence sequence.
+.. [1] Clopper & Pearson, Biometrika 26 (1934) 404: the exact binomial interval.
+.. [2] Maurer & Pontil, COLT 2009, Theorem 4: the empirical Bernstein bound.
+.. [3] Robbins, Ann. Math. Statist. 41 (1970) 1397: mixtures of likelihood ratios.
+.. [4] Waudby-Smith & Ramdas, JRSS-B 86 (2024) 1, Theorem 2: the predictable plug-in empirical Bernstein
+   confidence sequence.
 """
 
 import math
