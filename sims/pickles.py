@@ -333,6 +333,20 @@ def tensors(value: Any) -> Iterator[tuple[str, Tensor]]:
             pending.extend(reversed(named))
 
 
+def _found(value: Any) -> tuple[list[tuple[str, Tensor]], dict[str, Storage]]:
+    """All tensors, and the one storage behind each key.
+
+    A tensor was checked against the storage *it* claims; two claims on one key must therefore agree, or a
+    small honest tensor could vouch for one that reaches beyond the record.
+    """
+    found = list(tensors(value))
+    storages: dict[str, Storage] = {}
+    for _, tensor in found:
+        if storages.setdefault(tensor.storage.key, tensor.storage) != tensor.storage:
+            raise _fail(f"claims of different size or type on storage {tensor.storage.key[:50]!r}")
+    return found, storages
+
+
 def view(tensor: Tensor, storage: np.ndarray) -> np.ndarray:
     """The tensor's elements as a read-only strided view of its storage's raw elements."""
     flat = storage.view(np.dtype(tensor.raw).newbyteorder(storage.dtype.byteorder))
@@ -369,9 +383,9 @@ def _read_zip(path: Path) -> Iterator[tuple[str, np.ndarray, str]]:
             order = archive.read(root + "byteorder") if root + "byteorder" in members else b"little"
             endian = ">" if order.strip() == b"big" else "<"
             with archive.open(programs[0]) as stream:
-                value = interpret(stream)
+                found, _ = _found(interpret(stream))
             kept: dict[str, np.ndarray] = {}
-            for name, tensor in tensors(value):
+            for name, tensor in found:
                 key = tensor.storage.key
                 if key not in kept:
                     kept.clear()  # neighbours share a storage; holding all would double the memory
@@ -398,8 +412,7 @@ def _read_legacy(path: Path) -> Iterator[tuple[str, np.ndarray, str]]:
         keys = interpret(stream)
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise _fail("the list of storages is not a list of keys")
-        found = list(tensors(value))
-        kinds = {tensor.storage.key: tensor.storage for _, tensor in found}
+        found, kinds = _found(value)
         storages: dict[str, np.ndarray] = {}
         end = path.stat().st_size
         for key in keys:

@@ -282,6 +282,23 @@ def test_tensors_stay_inside_their_storage(tmp_path, tensor, message):
         checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": tensor}, STORAGES))
 
 
+def test_two_claims_on_one_storage_are_both_checked(tmp_path):
+    """A small honest tensor must not vouch for a large one that shares its key."""
+    item = {
+        "small": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1)),
+        "large": rebuilt("FloatStorage", "0", 10**6, 0, (1000, 1000), (1000, 1)),
+        "last": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1)),
+    }
+    with pytest.raises(ValueError, match="claims of different size or type on storage '0'"):
+        checkpoints.read(torch_zip(tmp_path / "a.pt", item, STORAGES))
+    legacy = {
+        name: rebuilt("FloatStorage", "0", size, 0, (size // 4, 4), (4, 1), legacy=True)
+        for name, size in (("small", 12), ("large", 10**6), ("last", 12))
+    }
+    with pytest.raises(ValueError, match="claims of different size or type on storage '0'"):
+        checkpoints.read(torch_legacy(tmp_path / "b.pth", legacy, {"0": STORAGES["0"]}))
+
+
 def test_a_pickle_that_contains_itself_ends(tmp_path):
     data = b"\x80\x02]q\x00h\x00a."  # a list in itself
     with pytest.raises(ValueError, match="holds no array"):
