@@ -48,8 +48,8 @@ class Values:
     """Weights prepared once for any number of codebooks and sparsities.
 
     Sorted magnitudes of both signs (one copy of the values, in float32 where many came so), prefix sums at
-    every 16th element and a bucket table: together about 1.4 copies. Values are normalised by a power of two,
-    so that neither huge nor tiny ones overflow when squared.
+    every 16th element and a bucket table of at most 32 MB. Values are normalised by a power of two, so that
+    neither huge nor tiny ones overflow when squared.
 
     Parameters
     ----------
@@ -78,15 +78,18 @@ class Values:
             raise ValueError("values must be finite, got NaN or infinity")
         largest = max(-float(magnitudes[0]), float(magnitudes[-1]))
         self.exponent = math.frexp(largest)[1] if largest else 0
-        np.ldexp(magnitudes, -self.exponent, out=magnitudes)
+        if abs(self.exponent) < 1000:
+            magnitudes *= 2.0**-self.exponent  # exact, and five times as fast as ldexp
+        else:
+            np.ldexp(magnitudes, -self.exponent, out=magnitudes)
         zero = int(np.searchsorted(magnitudes, 0, side="left"))
         kernels.fold(magnitudes, zero)
         self.size = values.size
         self.positive, self.negative = magnitudes[zero:], magnitudes[:zero]
         self._sides: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         for side in (self.positive, self.negative):
-            table = kernels.bucket_table(side, max(1, min(side.size // 8, 2**22)))
-            self._sides.append((side, *kernels.prefix_sums(side), table))
+            buckets = max(1, min(side.size // 2, 2**20))
+            self._sides.append((side, *kernels.prepare(side, buckets)))
         self.energy = float(self._sides[0][2][-1] + self._sides[1][2][-1])  # normalised
 
     @property

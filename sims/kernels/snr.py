@@ -9,19 +9,34 @@ checkpoints; every product and sum is float64 (Numba's float() would keep float3
 import numpy as np
 from numba import njit
 
+SCAN = np.uint64(24)  # elements of a bucket that are compared one by one rather than bisected
 BLOCK = 16  # elements per prefix sum: the rest of a block is summed directly, an eighth of the memory
 
 
 @njit(cache=True, nogil=True)
-def prefix_sums(w):
-    """P1, P2 of ascending magnitudes, compensated (Neumaier), so that no error grows with the length."""
-    blocks = w.size // BLOCK + 1
+def prepare(w, buckets):
+    """Prefix sums and bucket table of ascending magnitudes, in one pass.
+
+    P1, P2: sums of w and w^2 before every BLOCK-th element and in total, compensated (Neumaier), so that no
+    error grows with the length. Table (buckets + 2, 2): per bucket of equal width the number and the sum of
+    the elements below it. The bucket of x is floor(x * buckets / largest), computed alike for elements and
+    look-ups: rounding is monotone, so elements of lower buckets are <= x and those of higher ones > x.
+    """
+    n = w.size
+    blocks = n // BLOCK + 1
     p1, p2 = np.empty(blocks + 1), np.empty(blocks + 1)
+    table = np.empty((buckets + 2, 2))
+    rate = buckets / np.float64(w[n - 1]) if n and w[n - 1] > 0 else 0.0
     s1 = s2 = c1 = c2 = 0.0
-    for i in range(blocks):
-        p1[i], p2[i] = s1 + c1, s2 + c2
-        for k in range(i * BLOCK, min((i + 1) * BLOCK, w.size)):
+    i = 0
+    for block in range(blocks):
+        p1[block], p2[block] = s1 + c1, s2 + c2
+        for k in range(block * BLOCK, min((block + 1) * BLOCK, n)):
             x = np.float64(w[k])
+            j = int(x * rate)
+            while i <= j:
+                table[i, 0], table[i, 1] = k, s1 + c1
+                i += 1
             t = s1 + x
             c1 += (s1 - t) + x if s1 >= x else (x - t) + s1
             s1 = t
@@ -29,21 +44,11 @@ def prefix_sums(w):
             t = s2 + y
             c2 += (s2 - t) + y if s2 >= y else (y - t) + s2
             s2 = t
-    p1[blocks], p2[blocks] = s1 + c1, s2 + c2  # the totals
-    return p1, p2
-
-
-@njit(cache=True, nogil=True)
-def bucket_table(w, buckets):
-    """Positions of equally spaced values of ascending w: the first guess of `position`."""
-    table = np.empty(buckets + 2, dtype=np.int64)
-    width = np.float64(w[-1]) / buckets if w.size else 1.0
-    k = 0
-    for i in range(buckets + 2):
-        while k < w.size and w[k] < i * width:
-            k += 1
-        table[i] = k
-    return table
+    p1[blocks], p2[blocks] = s1 + c1, s2 + c2
+    while i < buckets + 2:
+        table[i, 0], table[i, 1] = n, s1 + c1
+        i += 1
+    return p1, p2, table
 
 
 @njit(cache=True, nogil=True)
@@ -52,8 +57,8 @@ def position(w, table, x):
     n = w.size
     if n == 0 or x >= w[n - 1]:
         return n
-    i = int(x / np.float64(w[n - 1]) * (table.size - 2))
-    low, high = table[max(i - 1, 0)], table[min(i + 2, table.size - 1)]  # one bucket of slack for rounding
+    i = int(x * ((table.shape[0] - 2) / np.float64(w[n - 1])))
+    low, high = int(table[i, 0]), int(table[i + 1, 0])
     while low < high:
         middle = (low + high) >> 1
         if w[middle] <= x:
@@ -102,12 +107,27 @@ def side_sums(w, p1, table, e, g, s):
                 b += level * level
         return a, b
     total = p1[p1.size - 1]
+    if n == 0:
+        return a, b
+    largest = np.float64(w[n - 1])
+    rate = (table.shape[0] - 2) / largest if largest > 0.0 else 0.0
     for j in range(m):
         x = e[j] * s
-        k = position(w, table, x)
-        if k == n:
+        if x >= largest:
             break
-        a += g[j] * (total - prefix1(w, p1, k))
+        i = np.uint64(np.int64(x * rate))  # unsigned indices: no wrap-around checks in the loop below
+        low, high = np.uint64(np.int64(table[i, 0])), np.uint64(np.int64(table[i + np.uint64(1), 0]))
+        if high - low <= SCAN:
+            below = table[i, 1]
+            k = np.int64(low)
+            for r in range(low, high):
+                inside = w[r] <= x
+                below += np.float64(w[r]) if inside else 0.0
+                k += np.int64(inside)
+        else:
+            k = position(w, table, x)
+            below = prefix1(w, p1, k)
+        a += g[j] * (total - below)
         b += 2.0 * e[j] * g[j] * (n - k)
     return a, b
 
@@ -131,23 +151,23 @@ def zeroing(w, p2, table, e, s):
 
 
 @njit(cache=True, nogil=True)
-def lowest(a, b, m2, low, high):
-    """Minimum of m2 - 2 t a + t^2 b over [low, high]."""
-    t = low
-    if b > 0.0:
-        t = min(max(a / b, low), high)
-    elif a > 0.0:
-        t = high
-    return m2 - 2.0 * t * a + t * t * b
+def chord_bound(m2, sa, la, sb, lb):
+    """Least value of m2 - 2 s (chord of L from (sa, la) to (sb, lb)) over [sa, sb]."""
+    slope = (lb - la) / (sb - sa)
+    level = la - slope * sa
+    # m2 - 2 s (level + slope s) is a parabola that opens upwards: L decreases, so slope <= 0
+    s = sb
+    if slope < 0.0:
+        s = min(max(-level / (2.0 * slope), sa), sb)
+    return m2 - 2.0 * s * (level + slope * s)
 
 
 @njit(cache=True, nogil=True)
 def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn, tolerance, limit):
     """Scale of least error, that error, a proved lower bound on it, and the number of evaluations.
 
-    With the codes fixed at s1 the error is a parabola quad(s) that touches error at s1 and lies above it; for
-    s > s1 the gap quad - error only grows (codes only shrink, and a code left behind loses more and more).
-    So on [s1, s2]: error >= quad - (quad(s2) - error(s2)); the same from s2 downwards while s1 >= s2 / 2.
+    error(s) = M2 - 2 s L(s) with L(s) = sum_i g_i sum_w (w - s e_i)+ convex in s. On [sa, sb] the chord lies
+    above L, so the error lies above the parabola M2 - 2 s chord(s): branch and bound with its minimum.
     """
     m2 = p2p[p2p.size - 1] + p2n[p2n.size - 1]
     largest = 0.0
@@ -157,23 +177,20 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
         largest = max(largest, np.float64(wn[wn.size - 1]))
     if m2 == 0.0 or ep.size + en.size == 0:
         return 1.0, m2, m2, 0
-    top = max(topp, topn)
     floor = 1e-13 * m2  # rounding of the sums; 130 dB
 
     # a first feasible value: factor-two steps over every useful scale
     best_s, best = largest, m2
     evaluations = 0
-    s = largest / top / 8.0
+    s = largest / max(topp, topn) / 8.0
     first = 2.0 * largest / min(ep[0] if ep.size else np.inf, en[0] if en.size else np.inf)
     while s <= first:
         a1, b1 = side_sums(wp, p1p, tp, ep, gp, s)
         a2, b2 = side_sums(wn, p1n, tn, en, gn, s)
         a, b = a1 + a2, b1 + b2
         evaluations += 1
-        if b > 0.0:
-            f = m2 - a * a / b  # error with these codes at their best scale: an upper bound there
-            if f < best:
-                best, best_s = f, a / b
+        if b > 0.0 and m2 - a * a / b < best:
+            best, best_s = m2 - a * a / b, a / b  # these codes at their best scale: an upper bound there
         s *= 2.0
     best_s, best, evaluations = polish(
         wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, best_s, best, evaluations
@@ -188,9 +205,7 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
             low = middle
         else:
             high = middle
-        if low > 0.0 and high - low < 0.01 * low:
-            break
-        if high < 1e-12 * best_s:
+        if (low > 0.0 and high - low < 0.01 * low) or high < 1e-12 * best_s:
             break
     start = max(low, 1e-12 * best_s)
     low, high = best_s, max(first, 2.0 * best_s)
@@ -204,26 +219,23 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
             break
     end = high
 
-    # branch and bound over [start, end]; f, A, B at both ends of every interval on the stack
-    pieces = max(8, int(np.ceil(np.log(end / start) / 0.1)))
+    # branch and bound over [start, end]; s and L at both ends of every interval on the stack
+    pieces = max(4, int(np.ceil(np.log(end / start) / 0.2)))
     ratio = (end / start) ** (1.0 / pieces)
-    stack = np.empty((pieces + 128, 8))
-    a1, b1 = side_sums(wp, p1p, tp, ep, gp, start)
-    a2, b2 = side_sums(wn, p1n, tn, en, gn, start)
-    sa, aa, ba = start, a1 + a2, b1 + b2
-    fa = m2 - 2.0 * sa * aa + sa * sa * ba
-    for i in range(pieces):
-        sb = start * ratio ** (i + 1)
+    stack = np.empty((pieces + 128, 4))
+    sa, la = start, 0.0
+    for i in range(pieces + 1):
+        sb = start * ratio**i
         a1, b1 = side_sums(wp, p1p, tp, ep, gp, sb)
         a2, b2 = side_sums(wn, p1n, tn, en, gn, sb)
-        ab, bb = a1 + a2, b1 + b2
-        fb = m2 - 2.0 * sb * ab + sb * sb * bb
+        a, b = a1 + a2, b1 + b2
+        lb = a - 0.5 * sb * b
         evaluations += 1
-        if fb < best:
-            best, best_s = fb, sb
-        stack[i, 0], stack[i, 1], stack[i, 2], stack[i, 3] = sa, fa, aa, ba
-        stack[i, 4], stack[i, 5], stack[i, 6], stack[i, 7] = sb, fb, ab, bb
-        sa, fa, aa, ba = sb, fb, ab, bb
+        if b > 0.0 and m2 - a * a / b < best:
+            best, best_s = m2 - a * a / b, a / b
+        if i:
+            stack[i - 1, 0], stack[i - 1, 1], stack[i - 1, 2], stack[i - 1, 3] = sa, la, sb, lb
+        sa, la = sb, lb
     best_s, best, evaluations = polish(
         wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, best_s, best, evaluations
     )
@@ -231,30 +243,24 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
     proved = best
     while count:
         count -= 1
-        sa, fa, aa, ba = stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3]
-        sb, fb, ab, bb = stack[count, 4], stack[count, 5], stack[count, 6], stack[count, 7]
-        up = lowest(aa, ba, m2, sa, sb) - (m2 - 2.0 * sb * aa + sb * sb * ba - fb)
-        down = lowest(ab, bb, m2, sa, sb) - (m2 - 2.0 * sa * ab + sa * sa * bb - fa)
-        bound = max(up, down)
+        sa, la, sb, lb = stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3]
+        bound = chord_bound(m2, sa, la, sb, lb)
         if bound >= best * (1.0 - tolerance) - floor or evaluations >= limit or sb <= sa * (1.0 + 1e-14):
             proved = min(proved, bound)
             continue
         sm = 0.5 * (sa + sb)
         a1, b1 = side_sums(wp, p1p, tp, ep, gp, sm)
         a2, b2 = side_sums(wn, p1n, tn, en, gn, sm)
-        am, bm = a1 + a2, b1 + b2
-        fm = m2 - 2.0 * sm * am + sm * sm * bm
+        a, b = a1 + a2, b1 + b2
+        lm = a - 0.5 * sm * b
         evaluations += 1
-        if bm > 0.0 and m2 - am * am / bm < best:
+        if b > 0.0 and m2 - a * a / b < best:
             best_s, best, evaluations = polish(
-                wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, am / bm, m2 - am * am / bm, evaluations
+                wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, a / b, m2 - a * a / b, evaluations
             )
-        stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3] = sa, fa, aa, ba
-        stack[count, 4], stack[count, 5], stack[count, 6], stack[count, 7] = sm, fm, am, bm
-        count += 1
-        stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3] = sm, fm, am, bm
-        stack[count, 4], stack[count, 5], stack[count, 6], stack[count, 7] = sb, fb, ab, bb
-        count += 1
+        stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3] = sa, la, sm, lm
+        stack[count + 1, 0], stack[count + 1, 1], stack[count + 1, 2], stack[count + 1, 3] = sm, lm, sb, lb
+        count += 2
     return best_s, max(best, 0.0), max(min(proved, best), 0.0), evaluations
 
 

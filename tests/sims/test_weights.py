@@ -78,8 +78,7 @@ def test_prefix_sums_and_positions_are_literal():
     from sims.kernels import snr as kernels
 
     w = np.sort(np.abs(np.random.default_rng(1).standard_cauchy(1000)))
-    p1, p2 = kernels.prefix_sums(w)
-    table = kernels.bucket_table(w, 100)
+    p1, p2, table = kernels.prepare(w, 100)
     for x in (0.0, w[0], 0.3, w[500], 7.7, w[-1], 1e9):
         k = int(np.searchsorted(w, x, side="right"))
         assert kernels.position(w, table, x) == k

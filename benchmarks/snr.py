@@ -1,0 +1,142 @@
+"""Signal-to-noise engines beside their peers: answers compared first, then ratios of CPU time.
+
+    OMP_NUM_THREADS=1 python benchmarks/snr.py [--large]
+
+1. Optimal scales of a network (EfficientNet-Lite0 where the [zoo] extra is installed, else a stand-in of the
+   same size), 7 bit widths: the certified search beside a 100-candidate grid search in vectorised numpy.
+2. The map of Figure 2, 7 bit widths x 200 kurtoses: closed forms beside quadrature with a scalar optimiser.
+3. --large: 100 million weights in one tensor, time and peak memory.
+
+CPU time of one thread, the best of several rounds; on a busy machine only the ratios mean something.
+"""
+
+import argparse
+import resource
+import time
+
+import numpy as np
+
+from sims import weights
+from sims.snr import Values, integer_scale
+from theory.distributions import StudentT
+from theory.snr import integer_levels, quantization_snr
+
+BITS = range(2, 9)
+
+
+def cpu(call):
+    start = time.process_time()
+    result = call()
+    return result, time.process_time() - start
+
+
+def network():
+    path = weights.zoo_checkpoint()
+    if path is not None:
+        arrays = weights.load(path).values()
+        return "EfficientNet-Lite0", [w.ravel() for w in arrays if w.ndim >= 2 and w.size >= weights.MIN_SIZE]
+    rng = np.random.default_rng(0)
+    return "stand-in, Student-t weights", [rng.standard_t(6, size=92_000) for _ in range(50)]
+
+
+def grid_search(values, bits, candidates=100):
+    """The usual search: candidates between 1/100 and 1 of max-abs scaling, each rounded in full."""
+    levels = integer_levels(bits)
+    steps = np.linspace(1 / candidates, 1, candidates) * np.abs(values).max() / -levels[0]
+    errors = [np.mean((values - s * np.clip(np.rint(values / s), levels[0], levels[-1])) ** 2) for s in steps]
+    return steps[int(np.argmin(errors))], min(errors)
+
+
+def scales():
+    name, tensors = network()
+    integer_scale(tensors[0], 4)  # compile
+
+    def ours():
+        return [[integer_scale(prepared, bits) for bits in BITS] for prepared in map(Values, tensors)]
+
+    found, seconds = min((cpu(ours) for _ in range(5)), key=lambda pair: pair[1])
+    peer, peer_seconds = cpu(lambda: [[grid_search(tensor, bits) for bits in BITS] for tensor in tensors])
+    worst, gap = 0.0, 0.0
+    for tensor, ours_, theirs in zip(tensors, found, peer, strict=True):
+        power = float(np.mean(tensor**2))
+        for scale, (_, error) in zip(ours_, theirs, strict=True):
+            worst = max(worst, scale.noise * power / error)
+            gap = max(gap, (scale.noise - scale.bound) / scale.noise)
+    assert worst <= 1 + 1e-9, f"grid search found a smaller error (ratio {worst})"
+    assert gap <= 1e-6 + 1e-9, f"certificate incomplete (gap {gap})"
+    count = sum(tensor.size for tensor in tensors)
+    print(f"scales of {name}: {len(tensors)} tensors, {count:,} weights, {len(BITS)} widths: {seconds:.3f} s")
+    print(f"  100-candidate grid search: {peer_seconds:.1f} s, x {peer_seconds / seconds:.0f}")
+    print(f"  our error / grid error at most {worst:.6f}; certified gap at most {gap:.1e}")
+
+
+def figure_map():
+    from scipy import integrate, optimize
+
+    bounds = np.geomspace(1.5, 2000, 200)
+
+    def ours():
+        return [[quantization_snr(StudentT(2, r), bits) for bits in BITS] for r in bounds]
+
+    ours()
+    found, seconds = min((cpu(ours) for _ in range(3)), key=lambda pair: pair[1])
+
+    def quadrature(r, bits):
+        law = StudentT(2, r)
+        levels = integer_levels(bits)
+
+        def error(log_step):
+            step = np.exp(log_step)
+            edges = np.clip(np.concatenate([[-r], (levels[1:] + levels[:-1]) / 2 * step, [r]]), -r, r)
+            total = 0.0
+            for level, low, high in zip(levels * step, edges[:-1], edges[1:], strict=True):
+                if high > low:
+                    total += integrate.quad(
+                        lambda w, q=level: (w - q) ** 2 * law.pdf(w), low, high, epsrel=1e-10
+                    )[0]
+            return total
+
+        start = np.log(r / -levels[0])
+        best = optimize.minimize_scalar(
+            error, bounds=(start - 5, start), method="bounded", options={"xatol": 1e-6}
+        )
+        return 10 * np.log10(law.second_moment / best.fun)
+
+    sample = [(i, bits) for i in (20, 120) for bits in (2, 4, 6)]
+    peer, peer_seconds = cpu(lambda: [quadrature(bounds[i], bits) for i, bits in sample])
+    differences = [found[i][bits - 2] - value for (i, bits), value in zip(sample, peer, strict=True)]
+    assert min(differences) > -1e-6, f"the scalar optimiser found more signal: {differences}"
+    _, own = min(
+        (cpu(lambda: [quantization_snr(StudentT(2, bounds[i]), b) for i, b in sample]) for _ in range(5)),
+        key=lambda p: p[1],
+    )
+    print(f"map of Figure 2, {len(bounds)} x {len(BITS)} cells: {seconds:.3f} s")
+    ratio = peer_seconds / own
+    print(f"  quadrature and optimiser, {len(sample)} cells: {peer_seconds:.2f} s, x {ratio:.0f}")
+    print(f"  differences at most {max(map(abs, differences)):.1e} dB")
+
+
+def large():
+    values = np.random.default_rng(0).standard_normal(100_000_000, dtype=np.float32)
+    integer_scale(values[: 2**22], 4)  # compile the float32 kernels
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def ours():
+        return weights.analyse({"w": values.reshape(10_000, 10_000)})
+
+    table, seconds = cpu(ours)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        f"100 M weights, {len(BITS)} widths: {seconds:.1f} s, 4 bits {table.rows[0].quantization[4]:.3f} dB"
+    )
+    print(f"  peak memory {(after - before) * 1024 / values.nbytes:.2f} times the tensor's beyond the start")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", action="store_true")
+    arguments = parser.parse_args()
+    scales()
+    figure_map()
+    if arguments.large:
+        large()
