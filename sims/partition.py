@@ -12,6 +12,7 @@ from sims.subset_sum import checked_values, count_subsets, find_subset
 from sims.subset_sum_plan import geometry
 from theory import partition as laws
 
+_LARGEST_SORTED = 48  # two sorted halves of 2^23 and 2^24 sums
 _LARGEST_N = 44  # meet in the middle: 2^22 left sums
 
 
@@ -70,6 +71,53 @@ def perfect_rows(rows: np.ndarray) -> np.ndarray:
     shape = geometry(n - 1, math.log2(max(int(rows.max(initial=1)), 2)) + 0.5 * math.log2(n))
     out = np.empty(count, np.bool_)
     kernel(rows, shape.split, shape.base, shape.inner, shape.words, shape.second, out)
+    return out
+
+
+def count_rows(rows: np.ndarray) -> np.ndarray:
+    """Number of unordered perfect partitions of every row; `rows` (count, n) as in `perfect_rows`."""
+    from sims.kernels.partition import count_rows as kernel
+
+    return _by_halves(kernel, rows)
+
+
+def smallest_discrepancy_rows(rows: np.ndarray) -> np.ndarray:
+    """Exact smallest discrepancy of every row, by sorted halves; `rows` (count, n) integers of any sign."""
+    from sims.kernels.partition import smallest_rows
+
+    return _by_halves(smallest_rows, rows)
+
+
+def differencing_rows(rows: np.ndarray) -> np.ndarray:
+    """Discrepancy that Karmarkar-Karp differencing leaves of every row, at least the smallest one."""
+    from sims.kernels.partition import differencing_rows as kernel
+
+    rows = np.ascontiguousarray(rows, dtype=np.int64)
+    out = np.empty(len(rows), np.int64)
+    kernel(rows, out)
+    return out
+
+
+def smallest_discrepancy(values: ArrayLike) -> int:
+    """Exact smallest discrepancy of one instance.
+
+    Examples
+    --------
+    >>> smallest_discrepancy([8, 7, 6, 5, 4]), int(differencing_rows(np.array([[8, 7, 6, 5, 4]]))[0])
+    (0, 2)
+    """
+    items = checked_values(values)
+    if items.size == 0:
+        raise ValueError("values must hold at least one integer, got none")
+    return int(smallest_discrepancy_rows(items[None, :])[0])
+
+
+def _by_halves(kernel, rows: np.ndarray) -> np.ndarray:
+    rows = np.ascontiguousarray(rows, dtype=np.int64)
+    if rows.shape[1] > _LARGEST_SORTED:
+        raise ValueError(f"sorted halves hold at most {_LARGEST_SORTED} items, got {rows.shape[1]}")
+    out = np.empty(len(rows), np.int64)
+    kernel(rows, out)
     return out
 
 
@@ -165,9 +213,13 @@ def _check(n: int, max_value: int) -> None:
 
 __all__: Sequence[str] = [
     "count_perfect_partitions",
+    "count_rows",
+    "differencing_rows",
     "estimate",
     "find_perfect_partition",
     "perfect_rows",
     "sampler",
     "simulate",
+    "smallest_discrepancy",
+    "smallest_discrepancy_rows",
 ]

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sims import montecarlo
+from sims import subset_sum_engine as engine
 from sims.montecarlo import Estimate
-from sims.subset_sum_plan import geometry
+from sims.subset_sum_plan import MOST_BYTES, Plan, plan
 from theory.subset_sum_moments import Law, check_arguments, largest, variance
 
 _LARGEST_N = 44
@@ -39,12 +40,21 @@ def checked_target(target: int) -> int:
     return int(target)
 
 
-def find_subset(values: ArrayLike, target: int) -> np.ndarray | None:
+def find_subset(
+    values: ArrayLike, target: int, *, delta: int = 0, max_seconds: float = 600.0
+) -> np.ndarray | None:
     """A subset with the given sum, as a boolean mask, or None when there is none (proved by exhaustion).
 
     Parameters
     ----------
     values : (n,) integers of any sign. target : integer; 0 is reached by the empty set.
+    delta : sums within delta of the target are accepted.
+    max_seconds : refuse a question whose predicted time is longer, before starting. `explain` tells the plan.
+
+    Raises
+    ------
+    TypeError, ValueError : values or target that are not integers, sums beyond 62 bits, or a question out of
+        reach of every algorithm, with the time and memory it would take.
 
     Examples
     --------
@@ -53,23 +63,49 @@ def find_subset(values: ArrayLike, target: int) -> np.ndarray | None:
     (7, None)
     """
     items, target = checked_values(values), checked_target(target)
-    positive, negative = int(items[items > 0].sum()), int(items[items < 0].sum())
-    if not negative <= target <= positive:
-        return None
+    delta = _checked_delta(delta)
     mask = np.zeros(items.size, bool)
-    if target == 0:
+    if abs(target) <= delta:
         return mask
     live = np.flatnonzero(items)
-    _reachable(live.size)
-    chosen = _search_rows(items[live][None, :], np.array([target]))[0]
-    if chosen < 0:
+    low, high = _window(items, target, delta)
+    if low > high:
         return None
-    mask[live] = (int(chosen) >> np.arange(live.size)) & 1 == 1
+    chosen = _find(items[live], low, high, max_seconds)
+    if chosen is None:
+        return None
+    mask[live] = chosen
     return mask
 
 
-def count_subsets(values: ArrayLike, target: int) -> int:
+def _find(items: np.ndarray, low: int, high: int, max_seconds: float) -> np.ndarray | None:
+    divisor = int(np.gcd.reduce(items))
+    if divisor > 1:  # a common factor is information: all sums are multiples of it
+        items, low, high = items // divisor, -(-low // divisor), high // divisor
+        if low > high:
+            return None
+    chosen = _affordable(items, "find", high - low + 1, max_seconds)
+    if chosen.algorithm == "collections":
+        found = engine.find_by_collections(items, low, high, chosen.collection)
+        if found is not None:
+            return found
+        chosen = _affordable(items, "find", high - low + 1, max_seconds, without="collections")
+    if chosen.algorithm == "table":
+        return engine.find_by_table(items, low, high)
+    if chosen.algorithm == "search":
+        return engine.find_by_search(items, low, high)
+    return engine.lists(items, low, counting=False)[1]
+
+
+def count_subsets(
+    values: ArrayLike, target: int, *, max_seconds: float = 600.0, threads: int | None = None
+) -> int:
     """Exact number of subsets with the given sum (equal values are different items).
+
+    Parameters
+    ----------
+    values, target, max_seconds : as in `find_subset`.
+    threads : used by the list algorithm (`sims.montecarlo.default_threads()`); never changes the result.
 
     Examples
     --------
@@ -78,19 +114,101 @@ def count_subsets(values: ArrayLike, target: int) -> int:
     """
     items, target = checked_values(values), checked_target(target)
     live = items[items != 0]
-    zeros = items.size - live.size
-    positive, negative = int(live[live > 0].sum()), int(live[live < 0].sum())
-    if not negative <= target <= positive:
+    low, high = _window(live, target, 0)
+    if low > high:
         return 0
-    _reachable(live.size)
-    from sims.kernels.subset_sum_count import count_pairs, sorted_sums
+    if live.size == 0:
+        return 2**items.size
+    divisor = int(np.gcd.reduce(live))
+    if target % divisor:
+        return 0
+    live, target = live // divisor, target // divisor
+    chosen = _affordable(live, "count", 1, max_seconds).algorithm
+    if chosen == "table":
+        found = engine.count_by_table(live, target)
+    elif chosen == "sorted":
+        found = engine.count_by_sorting(live, target)
+    elif chosen == "polynomial":
+        found = engine.count_by_polynomial(live, target)
+    else:
+        found = engine.lists(live, target, counting=True, threads=threads)[0]
+    return found << (items.size - live.size)
 
-    halves = []
-    for half in (live[: live.size // 2], live[live.size // 2 :]):
-        sums, buffer = np.empty((2, 1 << half.size), np.int64)
-        sorted_sums(np.ascontiguousarray(half), buffer, sums)
-        halves.append(sums)
-    return int(count_pairs(halves[0], halves[1], target, target)) << zeros
+
+def explain(values: ArrayLike, target: int, question: str = "find", *, delta: int = 0) -> Plan:
+    """The algorithm that `find_subset` or `count_subsets` would take, its predicted cost, and why.
+
+    Examples
+    --------
+    >>> print(explain([3, 5, -7, 11], 8).algorithm)
+    table
+    """
+    items = checked_values(values)
+    checked_target(target)
+    live = items[items != 0]
+    return plan(live.size, int(np.abs(live).sum()), _spread(live), question, 2 * _checked_delta(delta) + 1)
+
+
+def coverage(values: ArrayLike, limit: int) -> np.ndarray:
+    """Which targets of {-limit..limit} some subset reaches: booleans of length 2 limit + 1, in one pass.
+
+    Examples
+    --------
+    >>> coverage([1, -2], 3).astype(int)
+    array([0, 1, 1, 1, 1, 0, 0])
+    """
+    items, limit = checked_values(values), checked_target(limit)
+    if limit < 0:
+        raise ValueError(f"limit must be an integer >= 0, got {limit}")
+    reach = int(np.abs(items).sum())
+    if reach + limit > 2**36:
+        raise ValueError(
+            f"coverage needs one bit per sum: {reach + limit} sums, {(reach + limit) / 2**33:.0f} GiB"
+        )
+    from sims.kernels.subset_sum_table import reachable
+
+    low, high = int(items[items < 0].sum()), int(items[items > 0].sum())
+    bits = np.zeros((reach + 128) // 64, np.uint64)
+    reachable(items, bits, bits.copy())
+    targets = np.arange(-limit, limit + 1)
+    place = targets % (64 * bits.size)
+    inside = (targets >= low) & (targets <= high)
+    return inside & ((bits[place >> 6] >> (place & 63).astype(np.uint64)) & np.uint64(1)).astype(bool)
+
+
+def _affordable(items: np.ndarray, question: str, width: int, max_seconds: float, without: str = "") -> Plan:
+    chosen = plan(items.size, int(np.abs(items).sum()), _spread(items), question, width)
+    if without and chosen.algorithm == without:
+        left = [o for o in chosen.others if o[2] <= MOST_BYTES]
+        if not left:
+            raise ValueError(
+                f"random sub-collections of {items.size} values gave no answer, and exhausting them is out "
+                f"of reach: {chosen}"
+            )
+        name, seconds, size = left[0]
+        chosen = Plan(name, seconds, size, "sub-collections gave no answer.")
+    if chosen.seconds > max_seconds:
+        raise ValueError(
+            f"{items.size} values with absolute sum {int(np.abs(items).sum())} are out of reach "
+            f"(max_seconds={max_seconds:g}): {chosen}"
+        )
+    return chosen
+
+
+def _window(items: np.ndarray, target: int, delta: int) -> tuple[int, int]:
+    """The accepted sums, cut to the range of all sums; empty (low > high) when no sum can be accepted."""
+    return max(target - delta, int(items[items < 0].sum())), min(target + delta, int(items[items > 0].sum()))
+
+
+def _spread(items: np.ndarray) -> float:
+    return engine.log2_spread(items)
+
+
+def _checked_delta(delta: int) -> int:
+    delta = checked_target(delta)
+    if delta < 0:
+        raise ValueError(f"delta must be an integer >= 0, got {delta}")
+    return delta
 
 
 def draw(rng: np.random.Generator, count: int, n: int, max_value: int, law: Law = "nonzero") -> np.ndarray:
@@ -128,7 +246,7 @@ def sampler(
         rows = draw(rng, count, n, max_value, law)
         if abs(target) <= delta:
             return np.zeros(count, bool)
-        return _search_rows(rows, np.full(count, target - delta), 2 * delta, spread) < 0
+        return engine.search_rows(rows, np.full(count, target - delta), 2 * delta, spread) < 0
 
     return sample
 
@@ -159,27 +277,3 @@ def estimate(
     """
     options.setdefault("key", ("subset_sum", n, max_value, target, law, delta))
     return montecarlo.probability(sampler(n, max_value, target, law, delta), trials, seed=seed, **options)
-
-
-def _search_rows(
-    rows: np.ndarray, targets: np.ndarray, width: int = 0, log2_spread: float | None = None
-) -> np.ndarray:
-    """Bit mask of a subset with targets <= sum <= targets + width for each row, or -1."""
-    from sims.kernels.subset_sum import search_rows
-
-    rows = np.ascontiguousarray(rows, dtype=np.int64)
-    count, n = rows.shape
-    out = np.full(count, -1, np.int64)
-    if n == 0:
-        out[(targets <= 0) & (targets + width >= 0)] = 0
-        return out
-    if log2_spread is None:
-        log2_spread = 0.5 * math.log2(max(float((rows.astype(np.float64) ** 2).sum(axis=1).max()), 2.0))
-    shape = geometry(n, log2_spread)
-    search_rows(rows, targets, width, shape.split, shape.base, shape.inner, shape.words, shape.second, out)
-    return out
-
-
-def _reachable(n: int) -> None:
-    if n > _LARGEST_N:
-        raise ValueError(f"values must hold at most {_LARGEST_N} nonzero integers, got {n}")

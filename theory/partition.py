@@ -295,7 +295,34 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
     even = (1 + odd_minus_even**n) / 2
-    return float(2 ** (n - 1) * zero / even)
+    return float(Fraction(2) ** (n - 1) * zero / even)
+
+
+def perfect_partition_variance_exact(n: int, max_value: int) -> float:
+    r"""Exact variance of the number of partitions of discrepancy 0, given that the total is even.
+
+    .. math:: E[Z^2 \mid \text{even}] = \frac{2^{n-2}}{P(\text{even})}
+              \sum_a \binom na P(S_a = 0)\, P(S_{n-a} = 0)
+
+    Two signings agree on a items and differ on the others; both sum to 0 exactly when the agreeing and the
+    differing part each do. S_a is a sum of a uniform signs-times-values. To be compared with mu + mu^2/(5n).
+
+    Examples
+    --------
+    >>> perfect_partition_variance_exact(2, 1), round(perfect_partition_variance_exact(4, 2), 4)
+    (0.0, 0.1875)
+    """
+    from fractions import Fraction
+
+    from theory.subset_sum_moments import sum_probability
+
+    zero = [sum_probability(a, max_value, 0, "nonzero", exact=True) for a in range(n + 1)]
+    odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)
+    even = (1 + odd_minus_even**n) / 2
+    second = (
+        sum(math.comb(n, a) * zero[a] * zero[n - a] for a in range(n + 1)) * Fraction(2) ** (n - 2) / even
+    )
+    return float(second - (Fraction(2) ** (n - 1) * zero[n] / even) ** 2)
 
 
 def _form(form: str) -> str:

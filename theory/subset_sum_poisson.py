@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.subset_sum_bounds import critical_divisors, divides_every_sample
+from theory.subset_sum_bounds import critical_divisors, divides_every_sample, reach_probability
 from theory.subset_sum_moments import Law, check_arguments
 
 PoissonForm = Literal["saddlepoint", "gaussian"]
@@ -120,13 +120,15 @@ def saddlepoint_miss_probability(
 ) -> float:
     r"""Conditional Poisson law of P(miss), averaged over a fixed set of samples, stratified by their signs.
 
-    .. math:: P(\text{miss}) \approx \sum_k \binom nk 2^{-n}\,
-              \operatorname{mean}_{X : k \text{ positive}} e^{-\lambda(X)}, \qquad
-              \text{with divisibility } 1 - (1 - P_g)(1 - \cdot),\; P_g = P(\exists g \nmid t: g \mid X)
+    .. math:: P(\text{miss}) \approx P(\text{reach}) + \sum_k \binom nk 2^{-n}\,
+              \operatorname{mean}_{X : k \text{ positive}} e^{-\lambda(X)}\, 1[\textstyle\sum X_i^+ \ge t],
+              \qquad \text{with divisibility } 1 - (1 - P_g)(1 - \cdot)
 
     Failures come from samples with few positive values; the strata make that rare region visible to a few
-    hundred points. Zeros of the uniform law are thinned exactly. Accuracy is measured by the claim
-    `kn.saddlepoint`: within a third of the truth in the tail where the Cox law is wrong by factors.
+    hundred points; the extreme ones, whose positive values stay below t, are counted exactly. Zeros of the
+    uniform law are thinned exactly. Accuracy is measured by the claim `kn.saddlepoint`; beside splitting
+    estimates it stayed within 0.85-1.75 of P(miss) down to 1e-11 for M = 15, 127, 1023, where the Cox law was
+    wrong by up to 25 times.
     """
     check_arguments(n, max_value, target, law)
     if abs(target) <= delta:
@@ -146,15 +148,15 @@ def saddlepoint_miss_probability(
     points = _spread(_POINTS, factors * n)
     size = np.floor(max_value * points) + 1.0
     size = size[:, :n] * size[:, n:] if law == "product" else size
-    miss = 0.0
+    miss = float(reach_probability(n, max_value, abs(target) - delta, law))
     for k in range(n + 1):
         x = size.copy()
         x[:, k:] *= -1.0
-        # most strata are full of solutions: where the Gaussian form is trustworthy and says so, they never
-        # miss
+        # most strata are full of solutions and never miss, as the Gaussian form can tell near the centre
         square = (x * x).sum(axis=1)
         centred = (2 * abs(target) - x.sum(axis=1)) ** 2 < 6.0 * square
-        scarce = ~centred | (poisson_mean(x, abs(target), "gaussian", delta) < 300.0)
+        reached = np.where(x > 0.0, x, 0.0).sum(axis=1) >= abs(target) - delta  # the others: exactly, below
+        scarce = (~centred | (poisson_mean(x, abs(target), "gaussian", delta) < 300.0)) & reached
         if scarce.any():
             missed = np.exp(-poisson_mean(x[scarce], abs(target), delta=delta)).sum() / _POINTS
             miss += math.comb(n, k) * 2.0**-n * float(missed)

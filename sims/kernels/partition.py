@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from sims.kernels.subset_sum import search
+from sims.kernels.subset_sum_count import count_pairs, sorted_sums
 
 
 @njit(cache=True, nogil=True)
@@ -27,3 +28,60 @@ def perfect_rows(rows, split, b, c, words, words2, out):
             rows[i, 1:], total >> 1, total & 1, split, b, c, layers, second, base, inner, hits, stack
         )
         out[i] = found >= 0
+
+
+@njit(cache=True, nogil=True)
+def count_rows(rows, out):
+    """out[i] = number of unordered perfect partitions of row i, from two sorted halves."""
+    n = rows.shape[1] - 1
+    half = n // 2
+    left = np.empty((2, 1 << half), np.int64)
+    right = np.empty((2, 1 << (n - half)), np.int64)
+    for i in range(rows.shape[0]):
+        total = np.int64(0)
+        for j in range(rows.shape[1]):
+            total += rows[i, j]
+        sorted_sums(rows[i, 1 : 1 + half], left[1], left[0])
+        sorted_sums(rows[i, 1 + half :], right[1], right[0])
+        out[i] = count_pairs(left[0], right[0], total >> 1, (total >> 1) + (total & 1))
+
+
+@njit(cache=True, nogil=True)
+def smallest_rows(rows, out):
+    """out[i] = smallest discrepancy of row i: |total - 2 s| over the parts without the first item."""
+    n = rows.shape[1] - 1
+    half = n // 2
+    left = np.empty((2, 1 << half), np.int64)
+    right = np.empty((2, 1 << (n - half)), np.int64)
+    for i in range(rows.shape[0]):
+        total = np.int64(0)
+        for j in range(rows.shape[1]):
+            total += rows[i, j]
+        sorted_sums(rows[i, 1 : 1 + half], left[1], left[0])
+        sorted_sums(rows[i, 1 + half :], right[1], right[0])
+        best = np.int64(9223372036854775807)
+        at = np.int64(right.shape[1] - 1)
+        for k in range(left.shape[1]):
+            rest = total - 2 * left[0, k]
+            while at > 0 and rest - 2 * right[0, at] < 0:
+                at -= 1
+            best = min(best, abs(rest - 2 * right[0, at]))
+            if at + 1 < right.shape[1]:
+                best = min(best, abs(rest - 2 * right[0, at + 1]))
+        out[i] = best
+
+
+@njit(cache=True, nogil=True)
+def differencing_rows(rows, out):
+    """out[i] = discrepancy left by Karmarkar-Karp differencing: the two largest become their difference."""
+    n = rows.shape[1]
+    for i in range(rows.shape[0]):
+        values = np.sort(np.abs(rows[i]))
+        for size in range(n, 1, -1):
+            gap = values[size - 1] - values[size - 2]
+            j = size - 2
+            while j > 0 and values[j - 1] > gap:
+                values[j] = values[j - 1]
+                j -= 1
+            values[j] = gap
+        out[i] = values[0]
