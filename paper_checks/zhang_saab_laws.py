@@ -300,7 +300,7 @@ CLAIMS = (
         place="not in the papers; derived here",
         statement=r"\mathbb{E}\|u_N\|^2 = \sigma^2 \frac{m^2 C^2}{2C-1}"
         r"\left(1 - \left(1 - \tfrac{2C-1}{C^2 m}\right)^N\right),\quad \sigma^2 = d^2/6 \text{ or } d^2/12",
-        hypotheses=r"weights uniform over whole cells: $\sigma^2\|A\|_F^2$ is exact for every $X$, nearest too; "
+        hypotheses=r"weights uniform over whole cells (exact for every $X$: $\sigma^2\|A\|_F^2$); "
         r"$X$ Gaussian for the displayed form; weights concentrated in a cell break it",
         mark="derived",
         check=saturation,

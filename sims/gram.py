@@ -1,6 +1,5 @@
 """Gram matrices of a layer's inputs, accumulated batch by batch."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,22 +7,47 @@ import numpy as np
 from theory.path_following import as_inputs
 
 
-def gram_matrix(inputs: np.ndarray) -> np.ndarray:
-    """X'X as a full symmetric matrix; a symmetric rank-k update, half the work of a general product."""
-    return inputs.T @ inputs  # numpy recognises A.T @ A and calls dsyrk
+def add_square(total: np.ndarray | None, inputs: np.ndarray) -> np.ndarray:
+    """X'X added to the lower triangle of `total` (in place); the strict upper triangle is left as it is.
+
+    A symmetric rank-k update is half the work of a product, and nothing is copied to mirror it.
+    """
+    from scipy.linalg.blas import dsyrk
+
+    if total is None:
+        total = np.zeros((inputs.shape[1], inputs.shape[1]))
+    # LAPACK counts by columns: the transposed view's upper triangle is the lower one here
+    dsyrk(1.0, inputs.T, beta=1.0, c=total.T, lower=0, overwrite_c=1)
+    return total
 
 
-@dataclass
+def mirror(matrix: np.ndarray) -> None:
+    """Copy the lower triangle to the upper one, in squares that fit the cache."""
+    size = len(matrix)
+    for start in range(0, size, 64):
+        stop = min(start + 64, size)
+        matrix[start:stop, stop:] = matrix[stop:, start:stop].T
+        square = matrix[start:stop, start:stop]
+        square[:] = np.tril(square) + np.tril(square, -1).T
+
+
 class Gram:
     r"""What compression needs to know of the inputs: G = X~'X~ and, when they differ, X~'X and X'X.
 
     X are the inputs the layer sees in the original network, X~ those it sees once the earlier layers are
     compressed. Only these (fan_in, fan_in) matrices are kept, however many samples stream by.
 
+    Parameters
+    ----------
+    matrix : (N, N) ndarray, optional
+        X~'X~ to start from.
+
     Attributes
     ----------
-    own : (N, N) ndarray or None
+    own : (N, N) ndarray
         X~'X~.
+    lower : (N, N) ndarray
+        The same with an upper triangle that need not be filled in: all that path following reads.
     cross, target : (N, N) ndarray or None
         X~'X and X'X; None as long as the two inputs are the same.
     samples : int
@@ -40,10 +64,38 @@ class Gram:
     (True, 4)
     """
 
-    own: np.ndarray | None = None
-    cross: np.ndarray | None = None
-    target: np.ndarray | None = None
-    samples: int = field(default=0)
+    def __init__(self, matrix: np.ndarray | None = None) -> None:
+        self._lower = matrix
+        self._mirrored = True
+        self.cross: np.ndarray | None = None
+        self._target: np.ndarray | None = None
+        self.samples = 0
+
+    @property
+    def lower(self) -> np.ndarray:
+        """X~'X~, lower triangle."""
+        if self._lower is None:
+            raise ValueError("gram has seen no inputs yet: call update first")
+        return self._lower
+
+    @property
+    def own(self) -> np.ndarray:
+        """X~'X~."""
+        self._mirror()
+        return self.lower
+
+    @property
+    def target(self) -> np.ndarray | None:
+        """X'X."""
+        self._mirror()
+        return self._target
+
+    def _mirror(self) -> None:
+        if not self._mirrored:
+            for matrix in (self._lower, self._target):
+                if matrix is not None:
+                    mirror(matrix)
+            self._mirrored = True
 
     def update(self, inputs: Any, target_inputs: Any = None) -> None:
         """Add a batch.
@@ -60,26 +112,27 @@ class Gram:
         ValueError
             If shapes disagree with each other or with earlier batches, or a value is not finite.
         """
-        x = as_inputs(inputs)
-        if self.own is not None and x.shape[1] != len(self.own):
-            raise ValueError(f"inputs must have {len(self.own)} columns as before, got {x.shape[1]}")
+        x = as_inputs(inputs, finite=False)
+        if self._lower is not None and x.shape[1] != len(self._lower):
+            raise ValueError(f"inputs must have {len(self._lower)} columns as before, got {x.shape[1]}")
         if self.samples and (target_inputs is None) != (self.cross is None):
             raise ValueError("target_inputs must be given for every batch or for none")
         if target_inputs is not None:
             y = as_inputs(target_inputs, "target_inputs")
             if y.shape != x.shape:
                 raise ValueError(f"target_inputs must have the shape of inputs {x.shape}, got {y.shape}")
-            self.cross = _add(self.cross, x.T @ y)
-            self.target = _add(self.target, gram_matrix(y))
-        self.own = _add(self.own, gram_matrix(x))
+        first = add_square(None, x) if self._lower is None else None
+        # A NaN or infinity reaches the diagonal: N numbers to look at instead of N m, while nothing can be lost.
+        if not np.all(np.isfinite(x if first is None else np.diagonal(first))):
+            as_inputs(x)
+            raise ValueError("inputs are too large: their squares overflow float64")
+        if target_inputs is not None:
+            cross = x.T @ y
+            self.cross = cross if self.cross is None else self.cross + cross
+            self._target = add_square(self._target, y)
+        self._lower = first if first is not None else add_square(self._lower, x)
+        self._mirrored = False
         self.samples += len(x)
-
-
-def _add(total: np.ndarray | None, part: np.ndarray) -> np.ndarray:
-    if total is None:
-        return part
-    total += part
-    return total
 
 
 def as_gram(inputs: Any, gram: Any, target_inputs: Any) -> Gram:
@@ -100,8 +153,7 @@ def as_gram(inputs: Any, gram: Any, target_inputs: Any) -> Gram:
     if target_inputs is not None:
         raise ValueError("target_inputs needs inputs; with gram, pass a Gram that has seen both")
     if isinstance(gram, Gram):
-        if gram.own is None:
-            raise ValueError("gram has seen no inputs yet: call update first")
+        _ = gram.lower  # raises if it has seen nothing
         return gram
     matrix = np.asarray(gram)
     if matrix.dtype.kind not in "fiub":
@@ -113,6 +165,10 @@ def as_gram(inputs: Any, gram: Any, target_inputs: Any) -> Gram:
         raise ValueError("gram must be finite, got NaN or infinity")
     if np.any(np.diagonal(matrix) < 0):
         raise ValueError("gram must be X'X: its diagonal cannot be negative")
-    if not np.allclose(matrix, matrix.T, rtol=1e-9, atol=1e-9 * max(1e-300, np.abs(matrix).max())):
+    # matrices made as X'X are symmetric to the bit; others may differ in the last digits
+    scale = float(np.diagonal(matrix).max())
+    if not np.array_equal(matrix, matrix.T) and not np.allclose(
+        matrix, matrix.T, rtol=1e-9, atol=1e-9 * scale
+    ):
         raise ValueError("gram must be symmetric")
-    return Gram(own=matrix)
+    return Gram(matrix)

@@ -65,7 +65,6 @@ class Compressed:
     def error(self) -> np.ndarray:
         """(fan_out,) squared output errors |X w - X~ q|^2, from the Gram matrices."""
         own = self.gram.own
-        assert own is not None
         if self.gram.cross is None or self.gram.target is None:
             return _quadratic(own, self.original - self.weights)
         both = np.einsum("ij,ij->i", self.weights @ self.gram.cross, self.original)
@@ -75,14 +74,12 @@ class Compressed:
     @cached_property
     def rounding_error(self) -> np.ndarray:
         """(fan_out,) squared errors |X~ (w~ - q)|^2 = |u_N|^2 of Phase II alone."""
-        assert self.gram.own is not None
         return _quadratic(self.gram.own, self.aligned - self.weights)
 
     @cached_property
     def output_energy(self) -> np.ndarray:
         """(fan_out,) squared outputs |X w|^2 of the original layer."""
         energy = self.gram.own if self.gram.target is None else self.gram.target
-        assert energy is not None
         return _quadratic(energy, self.original)
 
     @property
@@ -193,13 +190,13 @@ def compress(
     if not (isinstance(scale, int | float | np.number) and np.isfinite(scale) and scale > 0.5):
         raise ValueError(f"scale C must be a finite number greater than 1/2, got {scale}")
     grams = as_gram(inputs, gram, target_inputs)
-    own = grams.own
-    assert own is not None
-    w = as_weights(weights, len(own))
+    w = as_weights(weights, len(grams.lower))
     check_one_bit(w, operator)
     rng = np.random.default_rng(seed)
-    permutation = column_order(own, order, rng)
     given = isinstance(order, str) and order == "given"
+    # only this case never reads the upper triangle
+    own = grams.lower if given and method == "path-following" and grams.cross is None else grams.own
+    permutation = column_order(own, order, rng)
     g = own if given else own[np.ix_(permutation, permutation)]
     ordered = w if given else w[:, permutation]
     if grams.cross is not None:

@@ -218,7 +218,6 @@ def _row(name: str, method: str, result: Compressed, inputs: Any, scale: float, 
     # Phase I adds an error of its own, which these bounds do not hold.
     if operator is not None and exits == 0 and result.gram.cross is None:
         own = result.gram.own
-        assert own is not None
         ordered = own[np.ix_(result.order, result.order)]
         bound = len(result.weights) * layer_error_bound(ordered, operator, method, scale, damping) / energy
         if inputs is not None and operator.unbiased and method == "path-following":

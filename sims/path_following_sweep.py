@@ -13,9 +13,9 @@ from theory.operators import (
     StochasticRounding,
 )
 
-# Columns per kernel call and per large product: 32 rows of in-block sums cost less than the products they
-# would need, and products with 128 rows run near the speed of square ones (benchmarks/path_following.py).
-_BLOCK, _OUTER = 32, 128
+# Columns per kernel call and per large product. Sums over 16 rows cost the kernel less than products with so
+# few rows would; products with 128 rows run near the speed of square ones (benchmarks/path_following.py).
+_BLOCK, _OUTER = 16, 128
 
 
 def specification(operator: Operator) -> tuple[int, np.ndarray]:
@@ -67,11 +67,12 @@ def sweep(
     -------
     q (n, N), exits (n,), first_exit (n,)
     """
-    from sims.kernels.path_following import compress_block
+    from sims.kernels.path_following import compress_block, transpose
 
     n, columns = weights.shape
     kind, p = specification(operator)
-    q = np.array(weights.T, order="C")  # a copy: the kernel replaces weights by results
+    q = np.empty((columns, n))  # the weights, which the kernel replaces by results
+    transpose(np.ascontiguousarray(weights), q)
     e = np.empty((columns, n))
     exits = np.zeros(n, dtype=np.int64)
     first = np.full(n, -1, dtype=np.int64)

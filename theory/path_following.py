@@ -111,8 +111,10 @@ def error_variance(scale: Any, operator: Operator, max_norm: Any, form: str = "r
     return float(beta) if beta.ndim == 0 else beta
 
 
-def as_inputs(inputs: Any, name: str = "inputs") -> np.ndarray:
-    """Inputs as a finite float64 matrix (samples, fan_in); integers and float16 are converted first.
+def as_inputs(inputs: Any, name: str = "inputs", finite: bool = True) -> np.ndarray:
+    """Inputs as a float64 matrix (samples, fan_in); integers and float16 are converted first.
+
+    With ``finite=False`` the caller vouches for (or checks) what this function would: no NaN, no infinity.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def as_inputs(inputs: Any, name: str = "inputs") -> np.ndarray:
     if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] == 0:
         raise ValueError(f"{name} must be a non-empty (samples, fan_in) matrix, got shape {array.shape}")
     array = array.astype(np.float64, copy=False)
-    if not np.all(np.isfinite(array)):
+    if finite and not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return array
 
