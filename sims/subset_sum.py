@@ -277,3 +277,90 @@ def estimate(
     """
     options.setdefault("key", ("subset_sum", n, max_value, target, law, delta))
     return montecarlo.probability(sampler(n, max_value, target, law, delta), trials, seed=seed, **options)
+
+
+def every_target_sampler(
+    n: int, max_value: int, law: Law = "nonzero", limit: int | None = None
+) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """`sample(rng, count)`: True where some target of {-limit..limit} is missed by one draw of n samples."""
+    check_arguments(n, max_value, None, law)
+    bound = max_value if limit is None else checked_target(limit)
+    words = (2 * n * largest(max_value, law) + 2 * bound + 128) // 64
+    if words > 2**24:
+        raise ValueError(
+            f"every-target runs need n * max_value below 2**29, got {n * largest(max_value, law)}"
+        )
+
+    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
+        from sims.kernels.subset_sum_table import missed_targets
+
+        out = np.empty(count, np.int64)
+        missed_targets(draw(rng, count, n, max_value, law), bound, words, out)
+        return out > 0
+
+    return sample
+
+
+def simulate(
+    n: int,
+    max_value: int,
+    target: int,
+    trials: int,
+    seed: int,
+    law: Law = "nonzero",
+    delta: int = 0,
+    *,
+    rare: bool = False,
+    **options,
+) -> list[dict]:
+    """Rows for `snapcut simulate subset-sum`: P(miss) measured, and every law and bound beside it.
+
+    Parameters
+    ----------
+    n, max_value, target, trials, seed, law, delta, options : as in `estimate`.
+    rare : measure by splitting (`sims.subset_sum_rare`) instead; `trials` is then the population size.
+
+    Returns
+    -------
+    Rows with "quantity", "value", "low", "high" (None where there is no interval) and "source".
+    """
+    from theory import subset_sum as theory
+
+    if rare:
+        from sims.subset_sum_rare import estimate_rare
+
+        found = estimate_rare(n, max_value, target, seed, law, delta, particles=trials, **options)
+        measured = (float(found.values[n]), float(found.low[n]), float(found.high[n]))
+        source = f"splitting, {len(found.replicates)} x {trials} particles"
+    else:
+        plain = estimate(n, max_value, target, trials, seed, law, delta, **options)
+        measured, source = (plain.value, plain.low, plain.high), f"{plain.trials} trials, exact decisions"
+
+    rows: list[dict] = []
+
+    def add(
+        quantity: str, value: float, source: str, low: float | None = None, high: float | None = None
+    ) -> None:
+        rows.append({"quantity": quantity, "value": value, "low": low, "high": high, "source": source})
+
+    add("P(miss), measured", measured[0], source, measured[1], measured[2])
+    form, accuracy = theory.miss_form(n, max_value, law, delta)
+    best = theory.miss_probability(n, max_value, target, law, delta=delta)
+    add("P(miss), best law", best, f"{form}; accuracy {accuracy}")
+    forms: tuple = ("saddlepoint",) if law == "product" else ("cox", "saddlepoint")
+    for name in forms:
+        add(f"P(miss), {name} law", theory.miss_probability(n, max_value, target, law, name, delta), "law")
+    if delta == 0:
+        lower, upper = theory.miss_probability_bounds(n, max_value, target, law)
+        add("P(miss), lower bound", lower, "rigorous: reach and divisibility")
+        add("P(miss), upper bound", upper, "rigorous: moments in blocks, trivial event")
+        add("P(no sample equals the target)", theory.trivial_miss(n, max_value, target, law), "exact")
+        add("E solutions", theory.expected_solutions(n, max_value, target, law), "exact")
+        add("failure exponent, bits per sample", theory.failure_exponent(max_value, target, law), "theorem")
+        if law == "nonzero" and n >= 2:
+            add(
+                "P(miss), Lemma 4",
+                theory.lemma4_failure(n, max_value, target),
+                "KN Lemma 4; above 1: vacuous",
+            )
+    return rows

@@ -133,3 +133,22 @@ def test_large_values_and_zeros():
 def test_bad_input_is_one_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("law", laws.LAWS)
+@pytest.mark.parametrize("rare", [False, True])
+def test_rows_for_the_command_line(law, rare):
+    options = {"replicates": 4} if rare else {}
+    table = subset_sum.simulate(9, 5, 3, 400, 1, law, rare=rare, **options)
+    rows = {row["quantity"]: row["value"] for row in table}
+    assert rows["P(miss), lower bound"] <= rows["P(miss), upper bound"]
+    assert table[0]["low"] <= table[0]["value"] <= table[0]["high"]
+    assert len(subset_sum.simulate(9, 5, 3, 400, 1, law, delta=1)) == (3 if law == "product" else 4)
+
+
+def test_every_target_sampler_decides_as_coverage_does():
+    from sims.montecarlo import stream
+
+    missed = subset_sum.every_target_sampler(7, 9)(stream(1, ("e",)), 200)
+    rows = subset_sum.draw(stream(1, ("e",)), 200, 7, 9)
+    assert np.array_equal(missed, [not subset_sum.coverage(row, 9).all() for row in rows])
