@@ -2,17 +2,7 @@ r"""Signal-to-noise ratio of quantization and of magnitude pruning.
 
     SNR_dB = 10 log10( E W^2 / E (W - F(W))^2 )
 
-Everything follows from two functions of the weights' law, T_0(x) = P(W > x) and T_1(x) = E[W; W > x]. A
-quantizer that rounds to the nearest of the levels s l_i, with thresholds s e_i halfway between neighbours and
-l = 0 among them, has
-
-    MSE(s) = E W^2 - 2 s A(s) + s^2 B(s)
-    A(s) = sum_i (l_{i+1} - l_i) T_1(s |e_i|),       B(s) = sum_i (l_{i+1} - l_i) 2 |e_i| T_0(s |e_i|)
-
-summed over the thresholds on both sides (the negative side with the law of -W); that is E W^2 minus 2 s times
-a sum of stop-losses E(|W| - s e)_+. Its derivative is -2 A + 2 s B and its second derivative
-2 B - 2 s sum_i (l_{i+1} - l_i) e_i^2 f(s e_i): the codes do not move at first order. The derivations are in
-:mod:`theory.derivations.snr`.
+F is the nearest of a scaled codebook (:mod:`theory.codebooks`), or zero for the smallest magnitudes.
 
 References
 ----------
@@ -20,23 +10,46 @@ References
    NeurIPS 2023, Sections 2-3.
 """
 
+import itertools
 import math
-from typing import Literal
 
 import numpy as np
 
-from theory.distributions import Distribution, Empirical
+from theory.codebooks import (
+    Codebook,
+    Grid,
+    Rule,
+    check_bits,
+    integer_codebook,
+    integer_levels,
+    optimal_scale,
+    quantization_error,
+    scale_for,
+)
+from theory.distributions import Distribution, Empirical, StudentT
 
-Grid = Literal["twos-complement", "symmetric"]
-Rule = Literal["mse", "max-abs", "percentile", "scale"]
+__all__ = [
+    "Codebook",
+    "Grid",
+    "Rule",
+    "check_bits",
+    "check_sparsity",
+    "crossover_bound",
+    "crossover_kurtosis",
+    "decibel",
+    "equal_sparsity",
+    "integer_levels",
+    "natural_zeros",
+    "optimal_scale",
+    "pruned_count",
+    "pruning_error",
+    "pruning_snr",
+    "quantization_error",
+    "quantization_snr",
+    "scale_for",
+]
+
 HIGH_PRECISION = 16  # bits of the uncompressed weights everything is compared with
-
-
-def check_bits(bits: int) -> int:
-    """`bits` as an int from 1 to 16, or a ValueError."""
-    if isinstance(bits, (bool, np.bool_)) or int(bits) != bits or not 1 <= bits <= 16:
-        raise ValueError(f"bits must be an integer from 1 to 16, got {bits!r}")
-    return int(bits)
 
 
 def check_sparsity(sparsity: float) -> float:
@@ -57,190 +70,6 @@ def decibel(signal: float, noise: float) -> float:
     if noise <= 0:
         return math.inf
     return 10 * (math.log10(signal) - math.log10(noise)) if signal > 0 else -math.inf
-
-
-def integer_levels(bits: int, grid: Grid = "twos-complement") -> np.ndarray:
-    """Integer grid of a `bits`-bit code, ascending float64.
-
-    {-2^(b-1), ..., 2^(b-1) - 1} for "twos-complement", {-(2^(b-1) - 1), ..., 2^(b-1) - 1} for "symmetric".
-
-    Examples
-    --------
-    >>> integer_levels(3)
-    array([-4., -3., -2., -1.,  0.,  1.,  2.,  3.])
-    >>> len(integer_levels(3, "symmetric"))
-    7
-    """
-    half = 2 ** (check_bits(bits) - 1)
-    if grid == "twos-complement":
-        return np.arange(-half, half, dtype=np.float64)
-    if grid == "symmetric":
-        if half == 1:
-            raise ValueError("the symmetric grid of 1 bit is {0} alone; use at least 2 bits")
-        return np.arange(1 - half, half, dtype=np.float64)
-    raise ValueError(f'grid must be "twos-complement" or "symmetric", got {grid!r}')
-
-
-class Codebook:
-    """Thresholds of the levels l_1 < ... < l_k, prepared for :func:`error`.
-
-    `anchor` is the level nearest to zero; thresholds above and below it are kept as magnitudes, with the
-    spacing of their two levels.
-    """
-
-    def __init__(self, levels: np.ndarray) -> None:
-        levels = np.unique(np.asarray(levels, dtype=np.float64))
-        if levels.size == 0 or not np.all(np.isfinite(levels)):
-            raise ValueError("levels must be finite numbers, at least one")
-        self.levels = levels
-        nearest = int(np.argmin(np.abs(levels)))
-        self.anchor = float(levels[nearest])
-        thresholds, gaps = (levels[1:] + levels[:-1]) / 2, np.diff(levels)
-        self.above = (thresholds[nearest:], gaps[nearest:])
-        self.below = (-thresholds[:nearest][::-1], gaps[:nearest][::-1])
-
-    def merged(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct |thresholds| and summed spacings, for a law that is symmetric."""
-        edges, inverse = np.unique(np.concatenate([self.above[0], self.below[0]]), return_inverse=True)
-        return edges, np.bincount(
-            inverse, np.concatenate([self.above[1], self.below[1]]), minlength=edges.size
-        )
-
-
-def _codebook(levels: "np.ndarray | Codebook") -> Codebook:
-    return levels if isinstance(levels, Codebook) else Codebook(levels)
-
-
-def _sides(law: Distribution, codebook: Codebook) -> list[tuple[Distribution, np.ndarray, np.ndarray]]:
-    if law.symmetric:
-        return [(law, *codebook.merged())]
-    return [(law, *codebook.above), (law.reflected(), *codebook.below)]
-
-
-def _sums(law: Distribution, codebook: Codebook, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A(s) and B(s) for every s of a 1-d array."""
-    a = np.full(scale.shape, codebook.anchor * law.mean)
-    b = np.full(scale.shape, codebook.anchor**2)
-    for side, edges, gaps in _sides(law, codebook):
-        if edges.size:
-            probability, first = side.tail(scale[:, None] * edges)
-            a += first @ gaps
-            b += probability @ (2 * edges * gaps)
-    return a, b
-
-
-def quantization_error(
-    law: Distribution, levels: "np.ndarray | Codebook", scale: float | np.ndarray
-) -> np.ndarray:
-    """E (W - Q(W))^2, Q the nearest of scale * levels.
-
-    Parameters
-    ----------
-    law : distribution of a weight.
-    levels : codebook before scaling, any finite numbers.
-    scale : positive step s, any shape.
-
-    Returns
-    -------
-    float64 of the shape of `scale`. The sum cancels against E W^2, so the relative error is about
-    1e-16 times the signal-to-noise ratio: 1e-12 at 40 dB, 1e-7 at 90 dB.
-
-    Examples
-    --------
-    >>> from theory.distributions import Uniform
-    >>> round(float(quantization_error(Uniform(1.0), np.array([-0.5, 0.5]), 1.0)) * 12, 12)
-    1.0
-    """
-    scale = np.asarray(scale, dtype=np.float64)
-    if not np.all((scale > 0) & np.isfinite(scale)):
-        raise ValueError(f"scale must be positive and finite, got {scale}")
-    flat = scale.reshape(-1)
-    a, b = _sums(law, _codebook(levels), flat)
-    return np.maximum(law.second_moment - 2 * flat * a + flat**2 * b, 0.0).reshape(scale.shape)
-
-
-def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
-    """The scale s > 0 that minimises :func:`quantization_error`.
-
-    Factor-two steps bracket the minimum, 48 logarithmic steps inside the bracket find the best valley (a
-    truncated law has two: clip, or cover everything), Newton steps on the exact derivatives polish it.
-    Tests hold the result against a branch-and-bound certificate. A law without signal gives 1.
-    """
-    codebook = _codebook(levels)
-    if law.second_moment == 0:
-        return 1.0
-    largest = float(np.max(np.abs(codebook.levels)))
-    if largest == 0:
-        return 1.0
-    spread = math.sqrt(law.second_moment)
-    # by Minkowski's inequality, clipping at spread/64 leaves (63/64)^2 = 97 % of the signal as error
-    reach = law.bound if math.isfinite(law.bound) else 64 * spread
-    coarse = spread / 64 / largest * 2.0 ** np.arange(2 + math.ceil(math.log2(64 * reach / spread)))
-    best = coarse[np.argmin(quantization_error(law, codebook, coarse))]
-    fine = best * np.geomspace(0.5, 2.0, 49)
-    errors = quantization_error(law, codebook, fine)
-    index = int(np.argmin(errors))
-    low, high = fine[max(index - 1, 0)], fine[min(index + 1, fine.size - 1)]
-    scale = float(fine[index])
-    lowest = float(errors[index])
-    for _ in range(60):
-        a, b = _sums(law, codebook, np.array([scale]))
-        candidate = _newton(law, codebook, scale, float(a[0]), float(b[0]))
-        if not low < candidate < high:
-            # the best scale for these codes never increases the error
-            candidate = float(a[0] / b[0]) if b[0] > 0 else scale
-        if abs(candidate - scale) <= 1e-13 * scale:
-            break
-        error = float(quantization_error(law, codebook, candidate))
-        if error > lowest:
-            break
-        scale, lowest = candidate, error
-    return scale
-
-
-def scale_for(
-    law: Distribution,
-    levels: "np.ndarray | Codebook",
-    rule: Rule = "mse",
-    *,
-    scale: float | None = None,
-    percentile: float = 99.9,
-) -> float:
-    """Scale of a codebook by a named rule.
-
-    Parameters
-    ----------
-    rule : "mse" (least error), "max-abs" (the largest positive level meets the largest magnitude; only for
-        bounded laws), "percentile" (it meets that percentile of the magnitudes), "scale" (as given).
-    """
-    codebook = _codebook(levels)
-    if rule == "mse":
-        return optimal_scale(law, codebook)
-    if rule == "scale":
-        if scale is None or not (scale > 0 and math.isfinite(scale)):
-            raise ValueError(f'rule="scale" needs a positive finite scale, got {scale!r}')
-        return float(scale)
-    top = float(codebook.levels[-1])
-    if top <= 0:
-        raise ValueError(f"rule={rule!r} needs a positive level; this codebook ends at {top:g}")
-    if rule == "max-abs":
-        if not math.isfinite(law.bound):
-            raise ValueError('rule="max-abs" needs a bounded law: this one has no largest magnitude')
-        return law.bound / top if law.bound > 0 else 1.0
-    if rule == "percentile":
-        if not 0 < percentile <= 100:
-            raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
-        return _magnitude_quantile(law, percentile / 100) / top
-    raise ValueError(f'rule must be "mse", "max-abs", "percentile" or "scale", got {rule!r}')
-
-
-def _magnitude_quantile(law: Distribution, share: float) -> float:
-    """The least x with P(|W| <= x) >= share."""
-    if isinstance(law, Empirical):
-        return float(Empirical(np.abs(law.values)).ppf(share))
-    if share == 1:
-        return law.bound
-    return float(law.ppf(0.5 + share / 2))
 
 
 def quantization_snr(
@@ -281,7 +110,7 @@ def quantization_snr(
     >>> round(quantization_snr(Gaussian(), 4), 4)
     19.2577
     """
-    codebook = Codebook(integer_levels(bits, grid))
+    codebook = integer_codebook(check_bits(bits), grid)
     step = scale_for(distribution, codebook, rule, scale=scale, percentile=percentile)
     return decibel(distribution.second_moment, float(quantization_error(distribution, codebook, step)))
 
@@ -303,7 +132,7 @@ def natural_zeros(
     >>> round(natural_zeros(Gaussian(), 4), 4)
     0.1344
     """
-    codebook = Codebook(integer_levels(bits, grid))
+    codebook = integer_codebook(check_bits(bits), grid)
     step = scale_for(distribution, codebook, rule, scale=scale, percentile=percentile)
     return float(distribution.cdf(0.5 * step) - distribution.cdf(-0.5 * step))
 
@@ -377,10 +206,53 @@ def equal_sparsity(bits: int, *, mask: bool = False) -> float:
     return 1 - (bits - 1) / HIGH_PRECISION if mask else 1 - bits / HIGH_PRECISION
 
 
-def _newton(law: Distribution, codebook: Codebook, scale: float, a: float, b: float) -> float:
-    if isinstance(law, Empirical):
-        return a / b if b > 0 else scale  # no density
-    curvature = b
-    for side, edges, gaps in _sides(law, codebook):
-        curvature -= scale * float(side.pdf(scale * edges) @ (gaps * edges**2))
-    return scale - (scale * b - a) / curvature if curvature > 0 else math.nan
+def crossover_bound(bits: int, df: float, *, mask: bool = False) -> float:
+    """Least truncation r at which pruning overtakes quantization for a Student-t law; nan if it never does.
+
+    Pruning at sparsity :func:`equal_sparsity` wins beyond r, where outliers stretch the grid. For df > 2 the
+    variance stays finite as r grows, and at enough bits quantization keeps its lead for every r: no crossing
+    is a result, not an error. Searched over r from 0.5 to 10^7, then bisected to 1e-12.
+
+    Parameters
+    ----------
+    bits : 1-15 (16 bits are no compression).
+    df : degrees of freedom, any positive number.
+    mask : whether pruning pays one bit per weight for saying which are kept.
+
+    Examples
+    --------
+    >>> round(crossover_bound(4, 2), 3)
+    29.366
+    """
+    from scipy.optimize import brentq
+
+    if check_bits(bits) == HIGH_PRECISION:
+        raise ValueError("bits must be below 16: at 16 bits nothing is compressed")
+    sparsity = equal_sparsity(bits, mask=mask)
+
+    def margin(log_bound: float) -> float:
+        law = StudentT(df, math.exp(log_bound))
+        return pruning_snr(law, sparsity) - quantization_snr(law, bits)
+
+    grid = np.linspace(math.log(0.5), math.log(1e7), 57)
+    before = margin(grid[0])
+    for left, right in itertools.pairwise(grid):
+        after = margin(right)
+        if before < 0 <= after:
+            return math.exp(brentq(margin, left, right, xtol=1e-13, rtol=1e-13))
+        before = after
+    return math.nan
+
+
+def crossover_kurtosis(bits: int, df: float, *, mask: bool = False) -> float:
+    """Kurtosis of the truncated Student-t law at :func:`crossover_bound`; nan where there is no crossing.
+
+    It depends on df: kurtosis alone does not decide between the methods.
+
+    Examples
+    --------
+    >>> round(crossover_kurtosis(4, 2), 3), crossover_kurtosis(4, 3)
+    (28.35, nan)
+    """
+    bound = crossover_bound(bits, df, mask=mask)
+    return StudentT(df, bound).kurtosis if math.isfinite(bound) else math.nan
