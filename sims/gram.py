@@ -122,7 +122,7 @@ class Gram:
             if y.shape != x.shape:
                 raise ValueError(f"target_inputs must have the shape of inputs {x.shape}, got {y.shape}")
         first = add_square(None, x) if self._lower is None else None
-        # A NaN or infinity reaches the diagonal: N numbers to look at instead of N m, while nothing can be lost.
+        # A NaN or infinity reaches the diagonal: N numbers to look at instead of N m, while nothing is lost.
         if not np.all(np.isfinite(x if first is None else np.diagonal(first))):
             as_inputs(x)
             raise ValueError("inputs are too large: their squares overflow float64")
