@@ -320,6 +320,25 @@ def sweep(
 
 
 @app.command
+def explore(*, host: str = "127.0.0.1", port: int = 2718, browser: bool = True) -> int:
+    """Explore parameters in the browser; nothing leaves this machine.
+
+    Parameters
+    ----------
+    host
+        Address to listen on; only this machine by default.
+    port
+        Port to listen on; 0 takes any free one.
+    browser
+        Open the address in the browser.
+    """
+    from figures.explore.server import serve
+
+    serve(host, port, browser)
+    return 0
+
+
+@app.command
 def report(
     *, out: Path = Path("report"), budget: Budget = "quick", seed: str = "0", power: bool = True
 ) -> int:
@@ -485,7 +504,7 @@ def _verdict_row(row: dict) -> dict:
         "claim": row["claim"] + (f" / twin: {row['twin']}" if row["twin"] else ""),
         "verdict": f"[{colour}]{row['verdict']}[/]",
         "expected": row["expected"],
-        "evidence": row["evidence"][0] if row["evidence"] else row["reason"],
+        "evidence": row["leading_evidence"] or row["reason"],
         "value": row["value"],
         "interval (99 %)": spread.replace("[", r"\["),
         "tightness": row["tightness"],

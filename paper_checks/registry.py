@@ -141,6 +141,7 @@ class Judged:
             "expected": self.expected,
             "as_declared": self.as_declared,
             "evidence": self.evidence,
+            "leading_evidence": lead.evidence if lead else None,
             "value": lead.as_dict()["value"] if lead else None,
             "interval": lead.as_dict()["interval"] if lead else None,
             "tightness": lead.tightness if lead else None,
