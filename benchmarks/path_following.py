@@ -49,7 +49,7 @@ def best(functions, rounds):
 
 
 def products(gram, errors):
-    """The matrix products of the recursion alone, in its blocks: panels of 128 rows, 16 rows within a panel."""
+    """The matrix products of the recursion alone, in its blocks: panels of 128 rows, 16 in a panel."""
     for panel in range(0, len(gram), 128):
         gram[panel : panel + 128, :panel] @ errors[:panel]
         for start in range(panel + 16, panel + 128, 16):
