@@ -58,6 +58,10 @@ def integer_codebook(bits: int, grid: Grid = "twos-complement") -> "Codebook":
     return Codebook(integer_levels(bits, grid))
 
 
+_BRACKET = np.geomspace(0.5, 2.0, 25)
+_COVER = np.linspace(-4.0, 4.0, 129)  # half levels
+
+
 class Codebook:
     """Thresholds of the levels l_1 < ... < l_k, prepared for :func:`error`.
 
@@ -138,38 +142,45 @@ def quantization_error(
 def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     """The scale s > 0 that minimises :func:`quantization_error`.
 
-    Factor-two steps bracket the minimum, 24 logarithmic steps inside the bracket find the best valley (a
-    truncated law can have two: clip, or cover everything), Newton steps on the exact derivatives polish it.
+    Factor-two steps bracket the minimum, 24 logarithmic steps inside the bracket (and, for bounded laws,
+    eight around covering everything) find the best valley, Newton steps on the exact derivative polish it.
     Tests hold the result against a branch-and-bound certificate (L is convex, so a chord bounds the error
     from below). For an empirical law :func:`sims.snr.optimal_scale` carries that certificate itself. A law
     without signal gives 1.
     """
     codebook = _codebook(levels)
-    if law.second_moment == 0:
-        return 1.0
     largest = float(np.max(np.abs(codebook.levels)))
-    if largest == 0:
+    if law.second_moment == 0 or largest == 0:
         return 1.0
+    if codebook.levels.size == 1:  # one level away from zero: no threshold, a parabola
+        sums = _sums(law, codebook, np.ones(1))
+        return float(sums[0][0] / sums[1][0]) if sums[0][0] > 0 else 1.0
     spread = math.sqrt(law.second_moment)
     # by Minkowski's inequality, clipping at spread/64 leaves (63/64)^2 = 97 % of the signal as error
     reach = law.bound if math.isfinite(law.bound) else 64 * spread
     coarse = spread / 64 / largest * 2.0 ** np.arange(2 + math.ceil(math.log2(64 * reach / spread)))
     best = coarse[np.argmin(_errors(law, codebook, coarse))]
-    fine = best * np.geomspace(0.5, 2.0, 25)
+    fine = best * _BRACKET
+    cover = math.isfinite(law.bound) and law.symmetric
+    if cover:
+        # covering everything is a valley of its own, one level wide: too narrow for the bracket's steps
+        around = law.bound / float(codebook.merged[0][-1]) * np.exp(_COVER / codebook.levels.size)
+        fine = np.sort(np.concatenate([fine, around[32:97:8]]))
     errors = _errors(law, codebook, fine)
     index = int(np.argmin(errors))
-    low, high = fine[max(index - 1, 0)], fine[min(index + 1, fine.size - 1)]
-    scale, lowest = float(fine[index]), float(errors[index])
-    for _ in range(60):
+    if cover and around[0] <= fine[index] <= around[-1]:  # ... with ripples where the last levels enter
+        fine = around
+        index = int(np.argmin(_errors(law, codebook, fine)))
+    low, high = float(fine[max(index - 1, 0)]), float(fine[min(index + 1, fine.size - 1)])
+    scale = float(fine[index])
+    for _ in range(60):  # Newton on the derivative 2 (s B - A), bisection where it leaves the bracket
         a, b = (float(x[0]) for x in _sums(law, codebook, np.array([scale])))
-        lowest = min(lowest, law.second_moment - 2 * scale * a + scale**2 * b)
         candidate = _newton(law, codebook, scale, a, b)
-        if not low < candidate < high:
-            candidate = a / b if b > 0 else scale  # the best scale of these codes never increases the error
-        if abs(candidate - scale) <= 1e-9 * scale:  # Newton: the next error is beyond double precision
-            return candidate
-        if float(_errors(law, codebook, np.array([candidate]))[0]) > lowest:
+        if abs(candidate - scale) <= 1e-10 * scale:  # the error differs by 1e-20 of itself
             break
+        low, high = (low, scale) if scale * b > a else (scale, high)
+        if not low < candidate < high:
+            candidate = 0.5 * (low + high)
         scale = candidate
     return scale
 

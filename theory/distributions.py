@@ -315,6 +315,11 @@ class StudentT(Distribution):
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """P(W > x) by one incomplete beta function (elementary for df = 2), E[W; W > x] elementary."""
         x = np.minimum(x, self.bound)
+        if self.df == 2:  # the paper's law: square roots alone, five times as fast
+            root, last = np.sqrt(2 + x * x), math.sqrt(2 + self.bound**2)
+            span = (self.bound - x) * (self.bound + x) / (root * last * (root + last))
+            probability = 0.5 / self._inside * (2 / (root * (root + x)) - self._outside)
+            return np.maximum(probability, 0.0), self._constant * math.sqrt(8) * span
         probability = 0.5 * (_two_sided(self.df, x)[1] - self._outside) / self._inside
         m = 0.5 * (self.df - 1)
         log_x = np.log1p(x * (x / self.df))

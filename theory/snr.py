@@ -93,7 +93,8 @@ def quantization_snr(
 
     Returns
     -------
-    float. inf where the grid holds every value (a constant, an all-zero tensor).
+    float. inf where the grid holds every value (a constant, an all-zero tensor): beyond 150 dB, which
+    double precision cannot tell from it.
 
     Raises
     ------
@@ -112,7 +113,8 @@ def quantization_snr(
     """
     codebook = integer_codebook(check_bits(bits), grid)
     step = scale_for(distribution, codebook, rule, scale=scale, percentile=percentile)
-    return decibel(distribution.second_moment, float(quantization_error(distribution, codebook, step)))
+    error = float(quantization_error(distribution, codebook, step))
+    return decibel(distribution.second_moment, error if error > 1e-15 * distribution.second_moment else 0.0)
 
 
 def natural_zeros(
