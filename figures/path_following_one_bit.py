@@ -77,7 +77,7 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         "bound, closed form": {"linestyle": (0, (4, 2)), "linewidth": 1},
     }
     handles = [Line2D([], [], color=style.GREY, label=name, **look) for name, look in styles.items()]
-    axis.legend(handles=handles, loc="lower left")
+    axis.legend(handles=handles, loc="center right")
     axis.set_xlim(0.65, 3e4)
     axis.set_xscale("log")
     axis.set_yscale("log")

@@ -159,12 +159,11 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
     here = table["panel"] == "fooled"
     radius = float(table["law"][here][0])
     fooled.axhline(radius, color=style.BLUE, linestyle=(0, (4, 2)), linewidth=1)
-    fooled.text(
-        1024, radius * 1.1, "bound, stochastic", color=style.BLUE, fontsize=8, ha="right", va="bottom"
-    )
+    fooled.text(512, radius * 1.1, "bound, stochastic", color=style.BLUE, fontsize=8, ha="right", va="bottom")
     fooled.text(5, 3.4, "nearest", color=style.RED, fontsize=8)
     fooled.text(24, 1.28, "stochastic", color=style.BLUE, fontsize=8)
     fooled.set_xticks([4, 16, 64, 256], ["4", "16", "64", "256"])
+    fooled.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     fooled.set_xlabel("N, inputs made to fool nearest")
     fooled.set_ylabel(r"$\|u_N\|_\infty/d$, 99 % quantile")
     for axis in (growth, cell, fooled):
