@@ -1,0 +1,265 @@
+"""What a page of the explorer is: parameters, curves drawn at once, points that join, and texts to take away.
+
+A page is made of plain functions of its state, a dict {parameter: value}; nothing here knows the browser.
+"""
+
+import csv
+import io
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+from matplotlib.axes import Axes
+
+State = dict[str, Any]
+Row = dict[str, Any]
+MAX_UPLOAD = 200 * 2**20  # bytes of a file handed to a page
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One control.
+
+    Attributes
+    ----------
+    name : as in the functions it is handed to, and in links.
+    label : Markdown with $formulas$.
+    default : value on a fresh page.
+    values : the positions of a slider; a link may name others, which join them.
+    choices : {label: value} of a menu, instead of `values`.
+    low, high : least and greatest value accepted.
+    kind : "model" or "simulation", the group it is shown in.
+    """
+
+    name: str
+    label: str
+    default: Any
+    values: tuple = ()
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    low: float = -math.inf
+    high: float = math.inf
+    kind: str = "model"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest value accepted."""
+        ends = (self.values[0], self.values[-1]) if self.values else (self.low, self.high)
+        return max(self.low, -math.inf if not self.values else ends[0]), min(self.high, ends[1])
+
+    def read(self, text: str) -> Any:
+        """Value of this parameter written in a link.
+
+        Raises
+        ------
+        ValueError : one sentence naming the parameter, the text and what would be right.
+
+        Examples
+        --------
+        >>> Parameter("n", "items", 24, values=tuple(range(4, 31))).read("12")
+        12
+        >>> Parameter("n", "items", 24, values=tuple(range(4, 31))).read("99")
+        Traceback (most recent call last):
+        ValueError: n must be an integer between 4 and 30, got '99'
+        """
+        if self.choices:
+            for value in self.choices.values():
+                if str(value) == text:
+                    return value
+            raise ValueError(
+                f"{self.name} must be one of {', '.join(map(str, self.choices.values()))}, got {text!r}"
+            )
+        kind = int if isinstance(self.default, int) else float
+        low, high = self.limits
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            noun = "an integer" if kind is int else "a number"
+            raise ValueError(f"{self.name} must be {noun} between {low:g} and {high:g}, got {text!r}")
+        return value
+
+    def positions(self, value: Any) -> list:
+        """Slider positions, `value` among them."""
+        return sorted({*self.values, value})
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named curve, or points with intervals; arrays of one length, None where a column does not apply."""
+
+    name: str
+    x: np.ndarray
+    value: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    trials: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One subject of the explorer.
+
+    Attributes
+    ----------
+    name, title : in links, above the page.
+    lead : Markdown: what is asked.
+    formulas : LaTeX of the law, in pieces that may stand beside each other or on lines of their own.
+    parameters : its controls.
+    curves : state -> the laws, under 50 ms.
+    live : state -> successive versions of the measured points, the point of the state first.
+    draw : (axes, state, curves, points, narrow) -> None.
+    rows : (state, points) -> quantity, value, low, high, source of the state on screen.
+    caption : Markdown below the picture.
+    python, command : state -> text that computes the numbers on screen.
+    count : points -> how far the simulation is, in words.
+    upload : endings of the files the page takes.
+    """
+
+    name: str
+    title: str
+    lead: str
+    formulas: Sequence[str]
+    caption: str
+    parameters: Sequence[Parameter]
+    curves: Callable[[State], list[Series]]
+    live: Callable[[State], Iterator[list[Series]]]
+    draw: Callable[[Axes, State, list[Series], list[Series], bool], None]
+    rows: Callable[[State, list[Series]], list[Row]]
+    python: Callable[[State], str]
+    command: Callable[[State], str]
+    count: Callable[[list[Series]], str] = lambda points: _count_trials(points)
+    upload: Sequence[str] = ()
+
+    def defaults(self) -> State:
+        """State of a fresh page."""
+        return {p.name: p.default for p in self.parameters}
+
+    def read(self, query: Mapping[str, Any]) -> tuple[State, list[str]]:
+        """State named by a link, and one sentence for every part of it that cannot be used."""
+        state, problems = self.defaults(), []
+        for parameter in self.parameters:
+            text = query.get(parameter.name)
+            if text is None:
+                continue
+            try:
+                state[parameter.name] = parameter.read(text if isinstance(text, str) else str(text[-1]))
+            except ValueError as error:
+                problems.append(f"{error}; {parameter.default} is shown instead.")
+        known = {"page", "file", *(p.name for p in self.parameters)}
+        problems += [f"This page has no parameter {name!r}." for name in query if name not in known]
+        return state, problems
+
+    def link(self, state: State) -> str:
+        """Relative address that restores the state."""
+        names = [p.name for p in self.parameters if p.name in state]
+        return "?" + urlencode({"page": self.name, **{name: state[name] for name in names}})
+
+
+def _count_trials(points: list[Series]) -> str:
+    total = sum(int(one.trials.sum()) for one in points if one.trials is not None)
+    return f"{total:,} trials".replace(",", "\u202f") if total else ""
+
+
+def to_csv(series: Sequence[Series]) -> bytes:
+    """Tidy table: series, x, value, low, high, trials.
+
+    Examples
+    --------
+    >>> print(to_csv([Series("law", np.array([1]), np.array([0.5]))]).decode())
+    series,x,value,low,high,trials
+    law,1,0.5,,,
+    <BLANKLINE>
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["series", "x", "value", "low", "high", "trials"])
+    for one in series:
+        columns = [one.x, one.value, one.low, one.high, one.trials]
+        cells = [[""] * len(one.x) if column is None else np.asarray(column).tolist() for column in columns]
+        writer.writerows([one.name, *values] for values in zip(*cells, strict=True))
+    return text.getvalue().encode()
+
+
+def call_text(module: str, function: str, *positional: str, **arguments: Any) -> str:
+    """Python source of one call that prints what it returns.
+
+    Examples
+    --------
+    >>> print(call_text("sims.partition", "estimate", n=24, max_value=2**20))
+    from sims import partition
+    <BLANKLINE>
+    print(partition.estimate(
+        n=24, max_value=1048576,
+    ))
+    """
+    package, _, name = module.rpartition(".")
+    inside = ", ".join([*positional, *(f"{key}={value!r}" for key, value in arguments.items())])
+    lines = textwrap.fill(
+        inside + ",", 72, initial_indent="    ", subsequent_indent="    ", break_long_words=False
+    )
+    return f"from {package} import {name}\n\nprint({name}.{function}(\n{lines}\n))"
+
+
+def command_text(*words: str, **options: Any) -> str:
+    """A `snapcut` command line.
+
+    Examples
+    --------
+    >>> command_text("simulate", "partition", n=24, max_value=1048576)
+    'snapcut simulate partition --n 24 --max-value 1048576'
+    """
+    flags = [f"--{name.replace('_', '-')} {value}" for name, value in options.items()]
+    return " ".join(["snapcut", *words, *flags])
+
+
+def row(quantity: str, value: float, source: str, low: float | None = None, high: float | None = None) -> Row:
+    """One line of the table of numbers."""
+    return {"quantity": quantity, "value": value, "low": low, "high": high, "source": source}
+
+
+def simulated_row(quantity: str, series: Series, unit: str = "instances") -> list[Row]:
+    """The line of the chosen point, the first of its series."""
+    if series.low is None or series.high is None or series.trials is None or not len(series.value):
+        return []
+    first = (
+        float(series.value[0]),
+        f"{int(series.trials[0])} {unit}",
+        float(series.low[0]),
+        float(series.high[0]),
+    )
+    return [row(quantity, *first)]
+
+
+def fixed_trials(state: State) -> int:
+    """Trials after which a fixed-length interval is at most as wide as the state asks, whatever the truth.
+
+    The commands run a fixed number of trials; the normal approximation is wide enough for choosing it.
+
+    Examples
+    --------
+    >>> fixed_trials({"width": 0.02, "level": 0.99})
+    17000
+    """
+    from scipy.special import ndtri
+
+    trials = (float(ndtri((1 + state["level"]) / 2)) / state["width"]) ** 2
+    step = 10 ** max(int(math.log10(trials)) - 1, 0)
+    return math.ceil(trials / step) * step
+
+
+SEED = Parameter("seed", "seed", 0, low=0, high=2**31 - 1, kind="simulation")
+LEVEL = Parameter(
+    "level", "confidence", 0.99, choices={"90 %": 0.9, "99 %": 0.99, "99.9 %": 0.999}, kind="simulation"
+)
+WIDTH = Parameter(
+    "width",
+    "stop at interval width",
+    0.02,
+    choices={"0.1": 0.1, "0.05": 0.05, "0.02": 0.02, "0.01": 0.01, "0.005": 0.005},
+    kind="simulation",
+)

@@ -1,0 +1,82 @@
+"""Pictures of a page: SVG that follows the reader's light or dark theme, and files to keep.
+
+Matplotlib's settings are global to the process while sessions are threads of it: one lock around drawing.
+"""
+
+import io
+import re
+import threading
+from collections.abc import Callable
+from html import escape
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures import style
+
+LOCK = threading.Lock()
+WIDE, NARROW = (7.2, 3.9), (3.9, 3.7)  # inches; shown about 800 and 360 pixels wide
+KINDS = ("pdf", "svg", "png")
+# Fixed margins: constrained layout would triple the time of a drawing, which must follow a slider.
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.68, 0.14, 0.5, 0.14
+
+# Colours that change with the theme, as CSS variables; head.html gives their values.
+_THEMED = {
+    style.BLUE: "blue",
+    style.RED: "red",
+    style.GREEN: "green",
+    style.ORANGE: "orange",
+    style.PURPLE: "purple",
+    style.SKY: "sky",
+    style.BLACK: "ink",
+    style.GREY: "grey",
+    "#E6E6E6": "grid",
+    "#FFFFFF": "paper",
+    "#000000": "ink",
+}
+_COLOUR = re.compile("|".join(re.escape(c.lower()) for c in _THEMED))
+_IDENTIFIER = re.compile(r'((?:\bid="|href="#|url\(#))')
+
+
+@style.styled
+def _drawn(draw: Callable[[Axes], None], size: tuple[float, float]) -> Figure:
+    figure = Figure(figsize=size)
+    width, height = size
+    axes = figure.add_axes(
+        (_LEFT / width, _BOTTOM / height, 1 - (_LEFT + _RIGHT) / width, 1 - (_BOTTOM + _TOP) / height)
+    )
+    draw(axes)
+    return figure
+
+
+def export(draw: Callable[[Axes], None], kind: str, size: tuple[float, float] = WIDE) -> bytes:
+    """The picture as a file: "pdf", "svg" or "png", black on white; equal pictures give equal bytes."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    info: dict[str, dict] = {
+        "pdf": {"CreationDate": None, "Producer": None},
+        "svg": {"Date": None, "Creator": None},
+        "png": {"Software": None},
+    }
+    buffer = io.BytesIO()
+    with LOCK, matplotlib.rc_context({"svg.hashsalt": "snapcut", "svg.fonttype": "path"}):
+        _drawn(draw, size).savefig(buffer, format=kind, metadata=info[kind], dpi=200)
+    return buffer.getvalue()
+
+
+def themed_svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str, description: str) -> str:
+    """The picture as an <svg> element whose colours are CSS variables and whose ids begin with `prefix`."""
+    with LOCK, matplotlib.rc_context({"svg.hashsalt": prefix, "svg.fonttype": "path"}):
+        buffer = io.StringIO()
+        _drawn(draw, size).savefig(
+            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = _COLOUR.sub(lambda m: f"var(--snapcut-{_THEMED[m.group().upper()]})", text)
+    text = _IDENTIFIER.sub(rf"\g<1>{prefix}", text)
+    # Its <style> would apply to the whole page; head.html has the same rule for pictures alone.
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", text, count=1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(description, quote=True)}" ', 1)

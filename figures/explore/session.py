@@ -1,0 +1,126 @@
+"""One reader's page: its state, the thread that simulates, and what it can download."""
+
+import threading
+import time
+from typing import Any
+
+from figures.explore import pages, picture, view
+from figures.explore.page import Page, Series, State, to_csv
+
+_REDRAW = 0.4  # least seconds between pictures of a running simulation ...
+_SHARE = 0.2  # ... and at most this share of its time goes into drawing them
+
+
+def open_page(query: Any) -> tuple[Page, State, list[str]]:
+    """Page and state of a link, with a sentence for whatever in it could not be used.
+
+    `query` maps names to texts, as a dict or marimo's query parameters do.
+    """
+    given = {name: query[name] for name in query}
+    try:
+        page = pages.find(given.get("page"))
+    except ValueError as error:
+        first = pages.find(None)
+        return first, first.defaults(), [str(error)]
+    return page, *page.read(given)
+
+
+def state_of(elements: Any, upload: Any) -> State:
+    """The state that the controls show."""
+    state = dict(elements.value)
+    if upload is not None and upload.value:
+        state["upload"] = (upload.value[0].name, upload.value[0].contents)
+    return state
+
+
+def sentence(error: Exception) -> str:
+    """The message of an error as a sentence.
+
+    Examples
+    --------
+    >>> sentence(ValueError("n must be at least 1, got 0"))
+    'n must be at least 1, got 0.'
+    """
+    text = " ".join(str(error).split())
+    return text.rstrip(".") + "."
+
+
+class Shown:
+    """The picture of one state: laws at once, then points as they come.
+
+    Parameters
+    ----------
+    mo : the marimo module, or None to draw nowhere.
+    page, state : what to show.
+    """
+
+    def __init__(self, mo: Any, page: Page, state: State):
+        self.mo, self.page, self.state = mo, page, state
+        self.laws: list[Series] = []
+        self.points: list[Series] = []
+        self.problem = ""
+        self._owner = threading.current_thread()  # of the session; it ends a while after its page was closed
+        try:
+            self.laws = page.curves(state)
+        except ValueError as error:
+            self.problem = sentence(error)
+
+    def start(self) -> None:
+        """Show the laws, then simulate in a thread that ends when the state changes."""
+        if self.problem:
+            self.mo.output.replace(self.mo.Html(view.notice([self.problem])))
+            return
+        self._show(running=True)
+        self.mo.Thread(target=self._simulate, daemon=True).start()
+
+    def _show(self, running: bool, problem: str = "") -> None:
+        html = view.picture(self.page, self.state, self.laws, self.points, running, problem)
+        self.mo.output.replace(self.mo.Html(html))
+
+    def _simulate(self) -> None:
+        thread = self.mo.current_thread()
+
+        def unwanted() -> bool:
+            return thread.should_exit or not self._owner.is_alive()
+
+        due, problem = time.monotonic() + _REDRAW, ""
+        try:
+            for points in self.page.live(self.state):
+                if unwanted():
+                    return
+                self.points = points
+                if (began := time.monotonic()) > due:
+                    self._show(running=True)
+                    ended = time.monotonic()
+                    due = ended + max(_REDRAW, (ended - began) / _SHARE)
+        except ValueError as error:
+            problem = sentence(error)
+        if not unwanted():
+            self._show(running=False, problem=problem)
+
+    def csv(self) -> bytes:
+        """Laws and points on screen."""
+        return to_csv([*self.laws, *self.points])
+
+    def file(self, kind: str) -> bytes:
+        """The picture on screen as a file."""
+        points = self.points
+        return picture.export(lambda axes: self.page.draw(axes, self.state, self.laws, points, False), kind)
+
+
+def downloads(mo: Any, shown: Shown) -> str:
+    """Buttons that make their file when pressed."""
+    if shown.problem:
+        return ""
+    name = f"snapcut-{shown.page.name}"
+    buttons = [mo.download(shown.csv, filename=f"{name}.csv", mimetype="text/csv", label="Data (CSV)")]
+    for kind, mimetype in (("pdf", "application/pdf"), ("svg", "image/svg+xml"), ("png", "image/png")):
+        buttons.append(
+            mo.download(
+                lambda kind=kind: shown.file(kind),
+                filename=f"{name}.{kind}",
+                mimetype=mimetype,
+                label=kind.upper(),
+            )
+        )
+    return f'<div class="snapcut-downloads">{"".join(button.text for button in buttons)}</div>'

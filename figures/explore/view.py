@@ -1,0 +1,173 @@
+"""HTML of a page, and its controls as marimo elements. Everything that varies is escaped here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from figures.explore.page import MAX_UPLOAD, Page, Parameter, Row, Series, State
+from figures.explore.picture import NARROW, WIDE, themed_svg
+
+_DISPLAY = r"\displaystyle "
+
+
+def navigation(labels: Mapping[str, str], here: str) -> str:
+    """Links to every page, {name: label}."""
+    links = "".join(
+        f'<a href="?page={name}"{" aria-current=page" if name == here else ""}>{escape(label)}</a>'
+        for name, label in labels.items()
+    )
+    return f'<nav class="snapcut-nav" aria-label="Subjects"><strong>snapcut</strong>{links}</nav>'
+
+
+def lead(mo: Any, page: Page) -> str:
+    """What the page asks, and its law; formulas stand in a row where there is room."""
+    formulas = "".join(
+        f"<div>{mo.md('$' + _DISPLAY + formula + '$').text}</div>" for formula in page.formulas
+    )
+    title, text = mo.md(f"# {page.title}").text, mo.md(page.lead).text
+    return f'{title}{text}<div class="snapcut-formulas">{formulas}</div>'
+
+
+def notice(sentences: Sequence[str]) -> str:
+    """What could not be done, one line each; nothing when there is nothing to say."""
+    lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    return f'<div class="snapcut-notice" role="alert">{lines}</div>' if sentences else ""
+
+
+def control(mo: Any, parameter: Parameter, value: Any) -> Any:
+    """The marimo element of a parameter, set to `value`."""
+    if parameter.choices:
+        shown = next(label for label, choice in parameter.choices.items() if choice == value)
+        return mo.ui.dropdown(dict(parameter.choices), value=shown, label=parameter.label, full_width=True)
+    if parameter.values:
+        return mo.ui.slider(
+            steps=parameter.positions(value),
+            value=value,
+            label=parameter.label,
+            show_value=True,
+            full_width=True,
+        )
+    return mo.ui.number(
+        start=parameter.low, stop=parameter.high, step=1, value=value, label=parameter.label, full_width=True
+    )
+
+
+def upload(mo: Any, page: Page) -> Any:
+    """The element that takes a file, on the page that does."""
+    if not page.upload:
+        return None
+    return mo.ui.file(
+        filetypes=list(page.upload), max_size=MAX_UPLOAD, label="Choose a weight file", kind="button"
+    )
+
+
+def controls(page: Page, elements: Any, file: Any = None) -> str:
+    """The controls in their groups."""
+    groups = {"model": "Parameters", "simulation": "Simulation"}
+    blocks = []
+    for kind, heading in groups.items():
+        inside = "".join(f"<div>{elements[p.name]}</div>" for p in page.parameters if p.kind == kind)
+        if kind == "model" and file is not None:
+            hint = f"{' '.join(page.upload)}, up to {MAX_UPLOAD >> 20} MB"
+            inside += f'<div class="snapcut-upload">{file}<p>{hint}</p></div>'
+        if inside:
+            blocks.append(f'<fieldset class="snapcut-controls"><legend>{heading}</legend>{inside}</fieldset>')
+    return "".join(blocks)
+
+
+def number(value: float) -> str:
+    """Five significant digits; large powers of ten written out.
+
+    Examples
+    --------
+    >>> number(0.123456), number(1048576), number(1.5e-9), number(float("nan"))
+    ('0.12346', '1048576', '1.5 × 10⁻⁹', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == int(value) and abs(value) < 1e12:
+        text = str(int(value))
+    elif 1e-4 <= abs(value) < 1e7:
+        text = f"{value:.5g}"
+    else:
+        mantissa, exponent = f"{value:.4e}".split("e")
+        digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        text = f"{float(mantissa):g} × 10{digits}"
+    return text.replace("-", "−")
+
+
+def numbers(rows: Sequence[Row]) -> str:
+    """The table of numbers: a column per key, "low" and "high" together as an interval."""
+    if not rows:
+        return '<div class="snapcut-numbers"></div>'
+    names = ["interval" if name == "low" else name for name in rows[0] if name != "high"]
+    head = "".join(
+        f"<th scope=col{' class=snapcut-source' if name == 'source' else ''}>{escape(name)}</th>"
+        for name in names
+    )
+    lines = []
+    for one in rows:
+        cells = [
+            f"<td{' class=snapcut-source' if name == 'source' else ''}>"
+            f"{_cell(one['low'], one['high']) if name == 'interval' else _cell(one[name])}</td>"
+            for name in names[1:]
+        ]
+        lines.append(f"<tr><th scope=row>{escape(str(one[names[0]]))}</th>{''.join(cells)}</tr>")
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return f'<div class="snapcut-numbers">{table}</div>'
+
+
+def _cell(*values: Any) -> str:
+    if values[0] is None:
+        return ""
+    texts = [escape(value) if isinstance(value, str) else number(value) for value in values]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+
+
+def picture(
+    page: Page, state: State, laws: list[Series], points: list[Series], running: bool, problem: str = ""
+) -> str:
+    """Picture in two shapes (the style sheet shows the fitting one), status, problem and numbers."""
+    rows = page.rows(state, points)
+    first = [[text for text in map(_cell, one.values()) if text][:2] for one in rows[:3]]
+    description = f"{page.title}: " + "; ".join(" ".join(pair) for pair in first)
+    shapes = ""
+    for shape, size in (("wide", WIDE), ("narrow", NARROW)):
+
+        def draw(axes: Axes, narrow: bool = shape == "narrow") -> None:
+            page.draw(axes, state, laws, points, narrow)
+
+        shapes += f'<div class="snapcut-{shape}">{themed_svg(draw, size, shape, description)}</div>'
+    below = status(page.count(points), running) + notice([problem] if problem else [])
+    return f'<div class="snapcut-figure">{shapes}{below}</div>{numbers(rows)}'
+
+
+def status(text: str, running: bool) -> str:
+    """How far the simulation is."""
+    words = " ".join(["Simulating …" if running else "", text]).strip()
+    return f'<p class="snapcut-status" data-running="{str(running).lower()}">{escape(words)}</p>'
+
+
+def texts(page: Page, state: State) -> str:
+    """The state as Python, as a command and as a link, each with a button that copies it."""
+    blocks = "".join(
+        f'<div class="snapcut-text">{_button(f"snapcut-{kind}", label)}'
+        f'<pre tabindex="0" id="snapcut-{kind}">{escape(text)}</pre></div>'
+        for kind, label, text in (
+            ("python", "as Python", page.python(state)),
+            ("command", "as command", page.command(state)),
+        )
+    )
+    address, title = escape(page.link(state)), escape(f"{page.title} · snapcut")
+    mark = f'<span data-snapcut-link="{address}" data-snapcut-title="{title}">restores this page</span>'
+    link = f'<div class="snapcut-text">{_button("link", "link")}{mark}</div>'
+    return f'<div class="snapcut-texts">{blocks}{link}</div>'
+
+
+def _button(source: str, label: str) -> str:
+    return f'<button type="button" data-snapcut-copy="{source}">Copy {label}</button>'
