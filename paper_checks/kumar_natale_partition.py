@@ -2,15 +2,20 @@
 
 import math
 
-from paper_checks.claim import Claim, Twin, identity, within
+import numpy as np
+
+from paper_checks.claim import Claim, Twin, at_least, at_most, identity, within
 from sims import partition as simulation
 from theory import partition as law
 
 PAPER = "kumar-natale"
 GOLDEN = (2, 10, 3, 8, 5, 7, 9, 5, 3, 2)
-
-
 SIZES = ((12, 20_000), (16, 30_000), (20, 50_000), (24, 60_000))
+
+
+def draw(rng, count, n, max_value):
+    """Random instances (count, n) on {1..M}."""
+    return rng.integers(1, max_value + 1, size=(count, n))
 
 
 def threshold_law(run, parity_matters=True, sizes=SIZES):
@@ -24,10 +29,91 @@ def threshold_law(run, parity_matters=True, sizes=SIZES):
         yield within(f"n = {n}, M = {size}", estimate, target, 0.5 / n)
 
 
+def collapse(run, centre=0.5, positions=(-2.0, 1.5), sizes=((12, 30_000), (22, 60_000))):
+    """Equal window positions give equal probabilities; tolerance 0.5/n around the limit curve."""
+    for position in positions:
+        for n, trials in sizes:
+            size = max(1, round(2.0 ** (n - centre * math.log2(n) + position)))
+            name = f"n = {n}, lambda = {position:g}"
+            estimate = run.probability(f"{name}, M={size}", simulation.sampler(n, size), trials)
+            yield within(name, estimate, float(law.window_probability(position)), 0.5 / n)
+
+
+def poisson_counts(run, odd_factor=2.0, n=16, position=-1.0, trials=100_000, most=4):
+    """Joint law of parity and number of perfect partitions, cell by cell; tolerance 0.2/n."""
+    size = law.window_max_value(n, position)
+    cells = [(parity, k) for parity in (0, 1) for k in range(most + 1)]
+
+    def sample(rng, count):
+        rows = draw(rng, count, n, size)
+        counts, odd = simulation.count_rows(rows), rows.sum(axis=1) % 2
+        return np.stack([(odd == parity) & (counts == k) for parity, k in cells], axis=1).astype(float)
+
+    estimates = run.means(f"n={n}, M={size}", sample, trials, [(0.0, 1.0)] * len(cells))
+    mean = float(law.expected_perfect_partitions(n, size))
+    for (parity, k), estimate in zip(cells, estimates, strict=True):
+        m = mean * (odd_factor if parity else 1.0)
+        target = 0.5 * math.exp(-m) * m**k / math.factorial(k)
+        yield within(f"{'odd' if parity else 'even'} total, {k} partitions", estimate, target, 0.2 / n)
+
+
+def corrections(run, mean_coefficient=0.15, variance_coefficient=0.2, sizes=(16, 32, 64)):
+    """Exact moments at finite n against mu (1 - 3/(20n)) and mu + mu^2/(5n): remainders of second order."""
+    from theory.derivations import partition as derivation
+
+    derived = derivation.mean_correction() == -3 / derivation.sp.Integer(20)
+    derived &= derivation.mean_relative_variance() == 1 / derivation.sp.Integer(5)
+    yield identity("sympy: coefficients -3/20 and 1/5", bool(derived))
+    for n in sizes:
+        size = law.window_max_value(n, 0.0)
+        mu = float(law.expected_perfect_partitions(n, size))
+        mean = law.expected_perfect_partitions_exact(n, size)
+        name = f"n = {n}: n (1 - E Z/mu)"
+        yield within(name, n * (1.0 - mean / mu), mean_coefficient, 0.1 / n, evidence="certified")
+        if n > 16:  # the dispersion is visible once multiplicities of tiny sums have died out
+            spread = n * (law.perfect_partition_variance_exact(n, size) - mean) / mu**2
+            yield within(
+                f"n = {n}: n (Var Z - E Z)/mu^2", spread, variance_coefficient, 1.0 / n, evidence="certified"
+            )
+
+
+def smallest_discrepancy(run, factor=1.0, n=14, position=7.0, trials=60_000):
+    """Above the threshold min D is exponential with mean 1/mu; tolerance 0.5/n."""
+    size = law.window_max_value(n, position)
+    scale = float(law.discrepancy_scale(n, size))
+    multiples = (0.25, 1.0, 2.0)
+
+    def sample(rng, count):
+        smallest = simulation.smallest_discrepancy_rows(draw(rng, count, n, size))
+        return np.stack([smallest > m * scale for m in multiples], axis=1).astype(float)
+
+    estimates = run.means(f"n={n}, M={size}", sample, trials, [(0.0, 1.0)] * len(multiples))
+    for m, estimate in zip(multiples, estimates, strict=True):
+        yield within(f"P(min D > {m:g}/mu)", estimate, math.exp(-factor * m), 0.5 / n)
+
+
 def golden_case(run, unordered=23):
     """Exact count of one published instance."""
     count = simulation.count_perfect_partitions(GOLDEN)
     yield identity(f"unordered perfect partitions: {count}", count == unordered, evidence="exhaustive")
+
+
+def lemma_1(run, upper_factor=1.0, parity_share=True, n=16, positions=(-4.0, 0.0, 3.0), trials=40_000):
+    """P(discrepancy 0) between the moments, O(1/n) terms allowed for by 0.5/n."""
+    for position in positions:
+        size = law.window_max_value(n, position)
+
+        def sample(rng, count, size=size):
+            rows = draw(rng, count, n, size)
+            return simulation.perfect_rows(rows) & (rows.sum(axis=1) % 2 == 0)
+
+        estimate = run.probability(f"n={n}, M={size}", sample, trials)
+        lower, upper = law.lemma1_bounds(n, size)
+        if not parity_share:  # E Z^2 = (E Z)^2 + 2 E Z, as if one signing said nothing of the other's parity
+            mean = float(law.expected_perfect_partitions(n, size))
+            lower = mean / (mean + 2.0)
+        yield at_most(f"lambda = {position:g}, Markov", estimate, min(upper_factor * upper, 1.0) + 0.05 / n)
+        yield at_least(f"lambda = {position:g}, Cauchy-Schwarz", estimate, lower - 0.5 / n)
 
 
 CLAIMS = (
@@ -45,6 +131,61 @@ CLAIMS = (
         figure="partition_threshold",
     ),
     Claim(
+        id="kn.collapse",
+        title="One curve for all n in the scaling window",
+        paper=PAPER,
+        place="Borgs, Chayes & Pittel, finite-size scaling",
+        statement=r"M = 2^{n - \frac12\log_2 n + \lambda} \Rightarrow P(\text{perfect}) \to 1 -"
+        r" \tfrac12(e^{-\mu} + e^{-2\mu}),\; \mu = \sqrt{3/(2\pi)}\, 2^{-\lambda}",
+        hypotheses=r"$\lambda = -2$ and $1.5$, $n = 12$ and $22$; tolerance $0.5/n$.",
+        mark="derived",
+        check=collapse,
+        twins=(Twin(r"window centred at $n - \log_2 n$ bits", {"centre": 1.0}),),
+        figure="partition_threshold",
+    ),
+    Claim(
+        id="kn.counts",
+        title="The number of perfect partitions is Poisson given the parity",
+        paper=PAPER,
+        place="Borgs, Chayes & Pittel Th. 2.3 (even totals); odd totals derived",
+        statement=r"Z \mid \text{even} \to \mathrm{Poisson}(\mu), \qquad Z \mid \text{odd} \to"
+        r" \mathrm{Poisson}(2\mu)",
+        hypotheses=r"$n = 16$, $\lambda = -1$; every cell (parity, count up to 4); tolerance $0.2/n$.",
+        mark="derived",
+        check=poisson_counts,
+        twins=(Twin("mean mu on odd totals too", {"odd_factor": 1.0}),),
+        figure="partition_counts",
+    ),
+    Claim(
+        id="kn.corrections",
+        title="First corrections of mean and variance in 1/n",
+        paper=PAPER,
+        place="beyond Borgs, Chayes & Pittel (2.9)",
+        statement=r"E Z = \mu\left(1 - \frac{3}{20n}\right) + O(n^{-2}),\quad"
+        r" \mathrm{Var} Z = \mu + \frac{\mu^2}{5n} + \dots",
+        hypotheses=r"even total, $\lambda = 0$; exact integer moments at $n = 16, 32, 64$.",
+        mark="derived",
+        check=corrections,
+        twins=(
+            Twin(
+                r"fluctuation of $\sum X_i^2$ alone: $+3/(10n)$, no fourth cumulant",
+                {"mean_coefficient": -0.3},
+            ),
+        ),
+    ),
+    Claim(
+        id="kn.min-discrepancy",
+        title="Above the threshold the smallest discrepancy is exponential",
+        paper=PAPER,
+        place="Borgs, Chayes & Pittel Th. 2.8; Mertens",
+        statement=r"P(\min D > x/\mu) \to e^{-x}, \qquad 1/\mu = M\sqrt{2\pi n c}/2^n",
+        hypotheses=r"$n = 14$, $\lambda = 7$; tolerance $0.5/n$.",
+        mark="derived",
+        check=smallest_discrepancy,
+        twins=(Twin("ordered partitions counted: mean 1/(2 mu)", {"factor": 2.0}),),
+        figure="partition_discrepancy",
+    ),
+    Claim(
         id="kn.golden",
         title="An instance with 23 perfect partitions",
         paper=PAPER,
@@ -54,5 +195,23 @@ CLAIMS = (
         mark="derived",
         check=golden_case,
         twins=(Twin("ordered partitions counted instead (46)", {"unordered": 46}),),
+    ),
+    Claim(
+        id="kn.lemma1",
+        title="Moment bounds on the existence of a partition",
+        paper=PAPER,
+        place="Lemma 1",
+        statement=r"\frac{(E Z)^2}{E Z^2} \le P(Z_{n,0} > 0) \le E Z = \rho_n/2,\;"
+        r" \rho_n = 2^{n+1}\gamma_n",
+        hypotheses=r"$n = 16$, $\lambda = -4, 0, 3$; the lemma's $O(1/n)$ terms allowed for by $0.5/n$.",
+        mark="paper",
+        check=lemma_1,
+        twins=(
+            Twin(r"upper bound $\rho_n/5$, below the limit $\rho_n/4$ of P", {"upper_factor": 0.4}),
+            Twin(
+                "second moment without the parity factor: lower bound tends to 1",
+                {"parity_share": False},
+            ),
+        ),
     ),
 )

@@ -246,7 +246,7 @@ def sampler(
         rows = draw(rng, count, n, max_value, law)
         if abs(target) <= delta:
             return np.zeros(count, bool)
-        return engine.search_rows(rows, np.full(count, target - delta), 2 * delta, spread) < 0
+        return engine.missed_rows(rows, target, delta, spread)
 
     return sample
 

@@ -8,6 +8,7 @@ import numpy as np
 from sims.montecarlo import default_threads
 from sims.subset_sum_plan import geometry
 
+WIDE = 16  # adjacent targets from which sorted halves beat the modular search
 _ROUNDS = 24  # random sub-collections tried before an exhaustive algorithm takes over
 
 
@@ -36,7 +37,15 @@ def search_rows(
 
 
 def find_by_search(items: np.ndarray, low: int, high: int) -> np.ndarray | None:
-    """Modular meet in the middle."""
+    """Modular meet in the middle; a wide window is first narrowed to one reachable sum, by sorted halves."""
+    if high - low > WIDE:
+        from sims.kernels.subset_sum_count import sum_between
+
+        left, right = _sorted_halves(items)
+        i, j = sum_between(left, right, low, high)
+        if i < 0:
+            return None
+        low = high = int(left[i] + right[j])
     chosen = int(search_rows(items[None, :], np.array([low]), high - low)[0])
     return None if chosen < 0 else ((chosen >> np.arange(items.size)) & 1).astype(bool)
 
@@ -146,14 +155,31 @@ def count_by_table(items: np.ndarray, target: int) -> int:
 
 def count_by_sorting(items: np.ndarray, target: int) -> int:
     """Sorted halves and one two-pointer pass."""
-    from sims.kernels.subset_sum_count import count_pairs, sorted_sums
+    from sims.kernels.subset_sum_count import count_pairs
+
+    return int(count_pairs(*_sorted_halves(items), target, target))
+
+
+def _sorted_halves(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sims.kernels.subset_sum_count import sorted_sums
 
     halves = []
     for half in (items[: items.size // 2], items[items.size // 2 :]):
         sums, buffer = np.empty((2, 1 << half.size), np.int64)
         sorted_sums(np.ascontiguousarray(half), buffer, sums)
         halves.append(sums)
-    return int(count_pairs(halves[0], halves[1], target, target))
+    return halves[0], halves[1]
+
+
+def missed_rows(rows: np.ndarray, target: int, delta: int, spread: float) -> np.ndarray:
+    """True for every row none of whose subsets comes within delta of the target."""
+    if 2 * delta <= WIDE:
+        return search_rows(rows, np.full(len(rows), target - delta), 2 * delta, spread) < 0
+    from sims.kernels.subset_sum_count import between_rows
+
+    out = np.empty(len(rows), np.bool_)
+    between_rows(np.ascontiguousarray(rows, dtype=np.int64), target - delta, target + delta, out)
+    return ~out
 
 
 def count_by_polynomial(items: np.ndarray, target: int) -> int:

@@ -76,7 +76,7 @@ def miss_form(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> t
     if law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW:
         accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if max_value >= 100 else "tens of per cent"
         return "cox", accuracy
-    return "saddlepoint", "a factor of 2.6, small M" if law == "product" else "a factor of 1.8 down to 1e-11"
+    return "saddlepoint", "a factor of 1.8 down to 1e-11" if max_value >= 15 else "a factor of 3"
 
 
 def miss_probability(

@@ -8,6 +8,7 @@ exp(-lambda(X)) over random samples estimates P(miss) with little variance (`sim
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -82,20 +83,24 @@ def _log_saddlepoint(x: np.ndarray, t: float) -> np.ndarray:
     """log of the saddlepoint density times 2^n, by Newton steps kept inside a shrinking bracket."""
     scale = np.abs(x).max(axis=1)
     y, goal = x / scale[:, None], t / scale  # samples in [-1, 1]: h of order one in the bulk
-    below, above = -50.0 * scale, 50.0 * scale
     h = (4.0 * goal - 2.0 * y.sum(axis=1)) / (y * y).sum(axis=1)  # the Gaussian solution
+    open_rows = np.arange(len(x))  # most rows need five steps, a few near the ends of the range need forty
+    below, above = -50.0 * scale, 50.0 * scale
     for _ in range(80):
-        share = _logistic(h[:, None] * y)
-        slope = (y * share).sum(axis=1) - goal
-        curve = (y * y * share * (1.0 - share)).sum(axis=1)
-        above, below = np.where(slope > 0, h, above), np.where(slope > 0, below, h)
+        u, now = y[open_rows], h[open_rows]
+        share = _logistic(now[:, None] * u)
+        slope = (u * share).sum(axis=1) - goal[open_rows]
+        curve = (u * u * share * (1.0 - share)).sum(axis=1)
+        above, below = np.where(slope > 0, now, above), np.where(slope > 0, below, now)
         with np.errstate(divide="ignore", invalid="ignore"):
-            step = h - slope / curve
+            step = now - slope / curve
         step = np.where((step > below) & (step < above), step, 0.5 * (below + above))
-        moved = np.abs(step - h)
-        h = step
-        if (moved * moved * curve < 1e-8).all():  # the exponent is stationary in h: its error is second order
+        h[open_rows] = step
+        # the exponent is stationary in h: its error is of second order
+        rest = (step - now) ** 2 * curve >= 1e-8
+        if not rest.any():
             break
+        open_rows, below, above = open_rows[rest], below[rest], above[rest]
     share = _logistic(h[:, None] * y)
     curve = (x * x * share * (1.0 - share)).sum(axis=1)
     cumulant = np.logaddexp(0.0, h[:, None] * y).sum(axis=1) - h * goal
@@ -115,6 +120,7 @@ def _spread(count: int, dimensions: int) -> np.ndarray:
     return (0.5 + np.arange(1, count + 1)[:, None] * steps) % 1.0
 
 
+@lru_cache(maxsize=4096)
 def saddlepoint_miss_probability(
     n: int, max_value: int, target: int, law: Law = "nonzero", delta: int = 0
 ) -> float:

@@ -49,3 +49,28 @@ def count_pairs(left, right, low, high):
             upto -= 1
         total += upto - below
     return total
+
+
+@njit(cache=True, nogil=True)
+def sum_between(left, right, low, high):
+    """Positions of a left and a right sum that add up to between low and high, or (-1, -1)."""
+    upto = np.int64(right.size)
+    for i in range(left.size):
+        while upto > 0 and left[i] + right[upto - 1] > high:
+            upto -= 1
+        if upto > 0 and left[i] + right[upto - 1] >= low:
+            return np.int64(i), upto - 1
+    return np.int64(-1), np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
+def between_rows(rows, low, high, out):
+    """out[i] = has row i a subset with low <= sum <= high?"""
+    n = rows.shape[1]
+    half = n // 2
+    left = np.empty((2, 1 << half), np.int64)
+    right = np.empty((2, 1 << (n - half)), np.int64)
+    for i in range(rows.shape[0]):
+        sorted_sums(rows[i, :half], left[1], left[0])
+        sorted_sums(rows[i, half:], right[1], right[0])
+        out[i] = sum_between(left[0], right[0], low, high)[0] >= 0
