@@ -92,6 +92,22 @@ def smallest_discrepancy(run, factor=1.0, n=14, position=7.0, trials=60_000):
         yield within(f"P(min D > {m:g}/mu)", estimate, math.exp(-factor * m), 0.5 / n)
 
 
+def poisson_process(run, intensity=1.0, n=14, position=7.0, reach=2.0, trials=60_000, most=5):
+    """Partitions with discrepancy at most reach/mu: a Poisson number of mean `reach`; tolerance 0.5/n."""
+    size = law.window_max_value(n, position)
+    limit = round(reach * float(law.discrepancy_scale(n, size)))
+
+    def sample(rng, count):
+        found = simulation.count_within_rows(draw(rng, count, n, size), limit)
+        return np.stack([found == k for k in range(most)], axis=1).astype(float)
+
+    estimates = run.means(f"n={n}, M={size}", sample, trials, [(0.0, 1.0)] * most)
+    mean = intensity * reach
+    for k, estimate in enumerate(estimates):
+        target = math.exp(-mean) * mean**k / math.factorial(k)
+        yield within(f"P({k} partitions up to {reach:g}/mu)", estimate, target, 0.5 / n)
+
+
 def golden_case(run, unordered=23):
     """Exact count of one published instance."""
     count = simulation.count_perfect_partitions(GOLDEN)
@@ -183,6 +199,19 @@ CLAIMS = (
         mark="derived",
         check=smallest_discrepancy,
         twins=(Twin("ordered partitions counted: mean 1/(2 mu)", {"factor": 2.0}),),
+        figure="partition_discrepancy",
+    ),
+    Claim(
+        id="kn.discrepancy-process",
+        title="Sorted discrepancies form a Poisson process",
+        paper=PAPER,
+        place="Borgs, Chayes & Pittel Th. 2.8; Mertens",
+        statement=r"\#\{\text{partitions}: D \le x/\mu\} \to \mathrm{Poisson}(x)",
+        hypotheses=r"$n = 14$, $\lambda = 7$, $x = 2$, counts 0 to 4; tolerance $0.5/n$. Simple points: the"
+        r" optimum is unique in the limit.",
+        mark="derived",
+        check=poisson_process,
+        twins=(Twin("twice the intensity, both signs counted", {"intensity": 2.0}),),
         figure="partition_discrepancy",
     ),
     Claim(

@@ -81,6 +81,16 @@ def count_rows(rows: np.ndarray) -> np.ndarray:
     return _by_halves(kernel, rows)
 
 
+def count_within_rows(rows: np.ndarray, limit: int) -> np.ndarray:
+    """Number of unordered partitions of every row with discrepancy at most `limit` (an integer >= 0)."""
+    from sims.kernels.partition import within_rows
+
+    def kernel(rows: np.ndarray, out: np.ndarray) -> None:
+        within_rows(rows, limit, out)
+
+    return _by_halves(kernel, rows)
+
+
 def smallest_discrepancy_rows(rows: np.ndarray) -> np.ndarray:
     """Exact smallest discrepancy of every row, by sorted halves; `rows` (count, n) integers of any sign."""
     from sims.kernels.partition import smallest_rows
@@ -214,6 +224,7 @@ def _check(n: int, max_value: int) -> None:
 __all__: Sequence[str] = [
     "count_perfect_partitions",
     "count_rows",
+    "count_within_rows",
     "differencing_rows",
     "estimate",
     "find_perfect_partition",

@@ -219,7 +219,7 @@ def draw(rng: np.random.Generator, count: int, n: int, max_value: int, law: Law 
     >>> bool((draw(np.random.default_rng(0), 1000, 3, 2) != 0).all())
     True
     """
-    check_arguments(n, max_value, None, law)
+    n, max_value, _ = check_arguments(n, max_value, None, law)
     if law == "uniform":
         return rng.integers(-max_value, max_value + 1, size=(count, n))
     values = rng.integers(-max_value, max_value, size=(count, n))
@@ -235,7 +235,7 @@ def sampler(
     n: int, max_value: int, target: int, law: Law = "nonzero", delta: int = 0
 ) -> Callable[[np.random.Generator, int], np.ndarray]:
     """`sample(rng, count)` for `sims.montecarlo.probability`: True where every subset misses."""
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if n > _LARGEST_N:
         raise ValueError(f"n must be at most {_LARGEST_N} for Monte Carlo over exact decisions, got {n}")
     if n * largest(max_value, law) + abs(target) + delta >= 2**62:
@@ -283,7 +283,7 @@ def every_target_sampler(
     n: int, max_value: int, law: Law = "nonzero", limit: int | None = None
 ) -> Callable[[np.random.Generator, int], np.ndarray]:
     """`sample(rng, count)`: True where some target of {-limit..limit} is missed by one draw of n samples."""
-    check_arguments(n, max_value, None, law)
+    n, max_value, _ = check_arguments(n, max_value, None, law)
     bound = max_value if limit is None else checked_target(limit)
     words = (2 * n * largest(max_value, law) + 2 * bound + 128) // 64
     if words > 2**24:

@@ -94,7 +94,7 @@ def estimate_rare(
     >>> bool(rare.low[24] < rare.values[24] < rare.high[24] < 1e-6)
     True
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if isinstance(replicates, bool) or replicates < 2 or particles < 2:
         raise ValueError(f"replicates and particles must be >= 2, got {replicates} and {particles}")
     # sums in [-n R, n R] and the target must be told apart modulo the length of the bitset
@@ -185,7 +185,7 @@ def exact_miss_probability(n: int, max_value: int, target: int, law: Law = "nonz
     >>> exact_miss_probability(3, 1, 1)
     array([1.   , 0.5  , 0.25 , 0.125])
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     reach, target = largest(max_value, law), abs(int(target))
     if reach > 4:
         raise ValueError(f"exact miss probabilities need samples of at most 4 in size, got {reach}")

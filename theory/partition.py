@@ -290,8 +290,9 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     """
     from fractions import Fraction
 
-    from theory.subset_sum_moments import sum_probability
+    from theory.subset_sum_moments import check_arguments, sum_probability
 
+    n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
     even = (1 + odd_minus_even**n) / 2
@@ -314,8 +315,9 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     """
     from fractions import Fraction
 
-    from theory.subset_sum_moments import sum_probability
+    from theory.subset_sum_moments import check_arguments, sum_probability
 
+    n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = [sum_probability(a, max_value, 0, "nonzero", exact=True) for a in range(n + 1)]
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)
     even = (1 + odd_minus_even**n) / 2

@@ -72,7 +72,7 @@ def miss_form(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> t
     >>> miss_form(21, 127)[0], miss_form(12, 127, "product")[0]
     ('saddlepoint', 'saddlepoint')
     """
-    check_arguments(n, max_value, None, law)
+    n, max_value, _ = check_arguments(n, max_value, None, law)
     if law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW:
         accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if max_value >= 100 else "tens of per cent"
         return "cox", accuracy
@@ -107,7 +107,7 @@ def miss_probability(
     >>> round(miss_probability(16, 8191, 1), 3), f"{miss_probability(21, 127, 127):.0e}"
     (0.199, '9e-04')
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if isinstance(delta, bool) or not isinstance(delta, int) or delta < 0:
         raise ValueError(f"delta must be an integer >= 0, got {delta!r}")
     if abs(target) <= delta:
@@ -151,7 +151,7 @@ def samples_needed(
     >>> samples_needed(127, 1, 0.01), samples_needed(127, 1, 0.01, rigorous=True)
     (13, 36)
     """
-    check_arguments(None, max_value, target, law)
+    _, max_value, target = check_arguments(None, max_value, target, law)
     if not 0.0 < miss_probability < 1.0:
         raise ValueError(f"miss_probability must lie strictly between 0 and 1, got {miss_probability}")
     if target == 0:

@@ -37,7 +37,7 @@ def divides_every_sample(divisor: int, max_value: int, law: Law = "nonzero") -> 
     >>> divides_every_sample(2, 4), divides_every_sample(2, 4, "product")
     (Fraction(1, 2), Fraction(3, 4))
     """
-    check_arguments(None, max_value, None, law)
+    _, max_value, _ = check_arguments(None, max_value, None, law)
     if divisor < 1:
         raise ValueError(f"divisor must be an integer >= 1, got {divisor}")
     multiples = max_value // divisor
@@ -63,7 +63,7 @@ def critical_divisors(max_value: int, target: int, law: Law = "nonzero", count: 
     >>> critical_divisors(100, 12, count=4)
     [5, 7, 8, 9]
     """
-    check_arguments(None, max_value, target, law)
+    _, max_value, target = check_arguments(None, max_value, target, law)
     if target == 0:
         return []
     found = []
@@ -99,7 +99,7 @@ def reach_probability(
     >>> reach_probability(2, 3, 1), reach_probability(2, 3, 2)
     (Fraction(1, 4), Fraction(5, 12))
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if target == 0:
         return Fraction(0)
     most = (abs(target) - 1) // divisor  # of the positive sum in units of the divisor
@@ -151,7 +151,7 @@ def miss_lower_bound(n: int, max_value: int, target: int, law: Law = "nonzero") 
     >>> miss_lower_bound(1, 5, 3)  # one sample: only X = 3 solves it
     0.9
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if target == 0:
         return 0.0
     if n == 0:
@@ -181,7 +181,7 @@ def trivial_miss(n: int, max_value: int, target: int, law: Law = "nonzero") -> f
     >>> trivial_miss(2, 1, 1)
     0.25
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if target == 0:
         return 0.0
     return float((1 - _equals_target(max_value, target, law)) ** n)
@@ -245,13 +245,13 @@ def block_miss(n: int, max_value: int, target: int, law: Law = "nonzero") -> flo
     >>> round(block_miss(24, 127, 1), 4)
     0.044
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if target == 0:
         return 0.0
     if n == 0:
         return 1.0
     # the moment bound has saturated at 0.87 by then; longer blocks only cost work
-    most = min(n, math.ceil(math.log2(largest(max_value, law))) + 10)
+    most = min(n, math.ceil(math.log2(largest(max_value, law))) + 14)
     while most and law == "product" and not second_moment_reachable(most, max_value, law):
         most -= 1
     if second_moment_reachable(most, max_value, law) and most:
@@ -280,7 +280,7 @@ def miss_probability_bounds(n: int, max_value: int, target: int, law: Law = "non
     >>> f"{lower:.2e} {upper:.3f}"
     '3.83e-04 0.214'
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if target == 0:
         return 0.0, 0.0
     lower = miss_lower_bound(n, max_value, target, law)

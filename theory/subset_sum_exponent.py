@@ -46,7 +46,7 @@ def nonpositive_probability(max_value: int, law: Law = "nonzero") -> Fraction:
     >>> nonpositive_probability(3, "uniform")
     Fraction(4, 7)
     """
-    check_arguments(None, max_value, None, law)
+    _, max_value, _ = check_arguments(None, max_value, None, law)
     return Fraction(max_value + 1, 2 * max_value + 1) if law == "uniform" else Fraction(1, 2)
 
 
@@ -62,7 +62,7 @@ def failure_rate(max_value: int, target: int, law: Law = "nonzero") -> Fraction:
     >>> failure_rate(127, 5), failure_rate(7, 5, "uniform"), failure_rate(8, 5, "product")
     (Fraction(1, 2), Fraction(8, 15), Fraction(3, 4))
     """
-    check_arguments(None, max_value, target, law)
+    _, max_value, target = check_arguments(None, max_value, target, law)
     if target == 0:
         return Fraction(0)
     divisors = critical_divisors(max_value, target, law, count=8)

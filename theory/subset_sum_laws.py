@@ -35,7 +35,7 @@ def cox_mean(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> fl
     >>> round(cox_mean(16, 8191), 3)
     2.764
     """
-    check_arguments(n, max_value, None, law)
+    n, max_value, _ = check_arguments(n, max_value, None, law)
     _check_delta(delta)
     if n == 0:
         raise ValueError("n must be an integer >= 1 for the Cox law, got 0")

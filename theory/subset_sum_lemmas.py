@@ -28,7 +28,7 @@ def lemma3_bounds(n: int, max_value: int, target: int, total: int) -> tuple[floa
     >>> round(lower, 4), upper
     (0.9991, 1.0)
     """
-    check_arguments(n, max_value, target, "nonzero")
+    n, max_value, target = check_arguments(n, max_value, target, "nonzero")
     lower, upper = lemma1_bounds(n, max_value, abs(total - 2 * target))
     return 2.0 * lower, min(2.0 * upper, 1.0)
 
@@ -52,7 +52,7 @@ def lemma4_failure(n: int, max_value: int, target: int) -> float:
     >>> lemma4_failure(128, 127, 1) >= 1.0, round(lemma4_failure(10_000, 127, 1), 3)
     (True, 0.537)
     """
-    check_arguments(n, max_value, target, "nonzero")
+    n, max_value, target = check_arguments(n, max_value, target, "nonzero")
     if n < 2:
         raise ValueError(f"n must be an integer >= 2, got {n}")
     level = max_value * math.sqrt(n * math.log(n) / (3.0 + BETA))

@@ -10,7 +10,7 @@ Laws: "nonzero" is uniform on {+-1..+-M}, "uniform" on {-M..M}, "product" is a b
 import math
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,22 +20,29 @@ _EXACT_PRODUCT = 3_000_000  # length of the integer polynomial up to which the p
 _ARRAY_LIMIT = 60_000_000  # n^2 times the reach: work of the exact second moment (seconds)
 
 
-def check_arguments(n: int | None, max_value: int, target: int | None, law: str) -> None:
-    """Raise one sentence for arguments outside the domain of every function of the subject."""
+def check_arguments(n: int | None, max_value: int, target: int | None, law: str) -> tuple[Any, Any, Any]:
+    """(n, max_value, target) as Python integers (None stays), or one sentence saying what is wrong.
+
+    NumPy integers are accepted and converted: exact arithmetic must not wrap around at 64 bits.
+    """
     if law not in LAWS:
         raise ValueError(f'law must be "nonzero", "uniform" or "product", got {law!r}')
+    checked: list[int | None] = []
     for name, value, least in (("n", n, 0), ("max_value", max_value, 1), ("target", target, None)):
         if value is None:
+            checked.append(None)
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{name} must be an integer, got {value!r}")
         if least is not None and value < least:
             raise ValueError(f"{name} must be an integer >= {least}, got {value}")
+        checked.append(int(value))
+    return checked[0], checked[1], checked[2]
 
 
 def largest(max_value: int, law: Law) -> int:
     """Largest value a sample takes: M, or M^2 for "product"."""
-    return max_value * max_value if law == "product" else max_value
+    return int(max_value) ** 2 if law == "product" else int(max_value)
 
 
 def variance(max_value: int, law: Law) -> float:
@@ -49,7 +56,7 @@ def variance(max_value: int, law: Law) -> float:
     >>> variance(1, "nonzero"), variance(1, "uniform"), variance(2, "product")
     (1.0, 0.6666666666666666, 6.25)
     """
-    check_arguments(None, max_value, None, law)
+    _, max_value, _ = check_arguments(None, max_value, None, law)
     if law == "uniform":
         return max_value * (max_value + 1) / 3
     square = (max_value + 1) * (2 * max_value + 1) / 6
@@ -65,7 +72,7 @@ def sample_counts(max_value: int, law: Law) -> tuple[np.ndarray, int]:
     >>> sample_counts(2, "product")
     (array([2, 0, 4, 2, 0, 2, 4, 0, 2]), 16)
     """
-    check_arguments(None, max_value, None, law)
+    _, max_value, _ = check_arguments(None, max_value, None, law)
     reach = largest(max_value, law)
     if law != "product":
         counts = np.ones(2 * reach + 1, np.int64)
@@ -111,7 +118,7 @@ def sum_probability(k: int, max_value: int, s: int, law: Law = "nonzero", exact:
     >>> sum_probability(2, 1, 0), sum_probability(2, 1, 0, "uniform", exact=True)
     (0.5, Fraction(1, 3))
     """
-    check_arguments(k, max_value, s, law)
+    k, max_value, s = check_arguments(k, max_value, s, law)
     if law == "uniform":
         value = Fraction(_lattice_count(k, max_value, s), (2 * max_value + 1) ** k)
     elif law == "nonzero":
@@ -143,7 +150,7 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
     >>> f"{expected_solutions(21, 127, 0):.2f}"
     '3515.67'
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if abs(target) > n * largest(max_value, law):
         return 0.0
     if law == "product":
@@ -287,7 +294,7 @@ def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> 
     >>> second_moment(2, 1, 1)  # {1,1}: 2^2, {1,-1} twice: 1, {-1,-1}: 0, over four draws
     1.5
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if not second_moment_reachable(n, max_value, law):
         raise ValueError(
             f"the exact second moment needs n**2 * {largest(max_value, law)} <= {_ARRAY_LIMIT}, "

@@ -136,7 +136,7 @@ def saddlepoint_miss_probability(
     estimates it stayed within 0.85-1.75 of P(miss) down to 1e-11 for M = 15, 127, 1023, where the Cox law was
     wrong by up to 25 times.
     """
-    check_arguments(n, max_value, target, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
     if abs(target) <= delta:
         return 0.0
     if n == 0:

@@ -85,3 +85,20 @@ def differencing_rows(rows, out):
                 j -= 1
             values[j] = gap
         out[i] = values[0]
+
+
+@njit(cache=True, nogil=True)
+def within_rows(rows, limit, out):
+    """out[i] = number of unordered partitions of row i with discrepancy at most `limit`."""
+    n = rows.shape[1] - 1
+    half = n // 2
+    left = np.empty((2, 1 << half), np.int64)
+    right = np.empty((2, 1 << (n - half)), np.int64)
+    for i in range(rows.shape[0]):
+        total = np.int64(0)
+        for j in range(rows.shape[1]):
+            total += rows[i, j]
+        sorted_sums(rows[i, 1 : 1 + half], left[1], left[0])
+        sorted_sums(rows[i, 1 + half :], right[1], right[0])
+        # |total - 2 s| <= limit  <=>  ceil((total - limit)/2) <= s <= floor((total + limit)/2)
+        out[i] = count_pairs(left[0], right[0], -((limit - total) >> 1), (total + limit) >> 1)

@@ -93,6 +93,48 @@ def test_plain_python_gives_the_same_verdicts():
     assert plain == compiled and "0" in plain and "1" in plain
 
 
+def test_discrepancies_equal_brute_force():
+    rng = np.random.default_rng(4)
+    for n in (1, 2, 3, 9):
+        rows = rng.integers(1, 300, size=(80, n))
+        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        discrepancies = np.abs(rows @ signs.T)
+        assert np.array_equal(partition.smallest_discrepancy_rows(rows), discrepancies.min(axis=1))
+        perfect = (discrepancies == rows.sum(axis=1, keepdims=True) % 2).sum(axis=1) // 2
+        assert np.array_equal(partition.count_rows(rows), perfect)
+        for limit in (0, 1, 17, 40):
+            within = (discrepancies <= limit).sum(axis=1) // 2
+            assert np.array_equal(partition.count_within_rows(rows, limit), within)
+        assert (partition.differencing_rows(rows) >= discrepancies.min(axis=1)).all()
+    assert partition.smallest_discrepancy([-8, 7, 6, -5, 4]) == 0
+    with pytest.raises(ValueError, match="at least one"):
+        partition.smallest_discrepancy([])
+    with pytest.raises(ValueError, match="at most 48"):
+        partition.count_rows(np.ones((1, 60), np.int64))
+
+
+def test_differencing_follows_the_textbook():
+    """8, 7, 6, 5, 4 -> 6, 5, 4, 1 -> 4, 1, 1 -> 3, 1 -> 2."""
+    assert partition.differencing_rows(np.array([[8, 7, 6, 5, 4], [1, 1, 1, 1, 1]])).tolist() == [2, 1]
+
+
+def test_verdicts_agree_with_cp_sat_around_the_threshold():
+    """200 random instances; a general MIP solver would err by its tolerance and is no oracle."""
+    cp_model = pytest.importorskip("ortools.sat.python.cp_model", reason="needs the extra [oracles]")
+    rng = np.random.default_rng(11)
+    for n, size, count in ((10, 400, 100), (12, 1500, 100)):
+        rows = rng.integers(1, size + 1, size=(count, n))
+        verdicts = partition.perfect_rows(rows)
+        assert 0 < verdicts.sum() < count
+        for row, verdict in zip(rows.tolist(), verdicts, strict=True):
+            model = cp_model.CpModel()
+            inside = [model.new_bool_var(str(i)) for i in range(n)]
+            model.add(sum(v * x for v, x in zip(row, inside, strict=True)) == sum(row) // 2)
+            solver = cp_model.CpSolver()
+            solver.parameters.num_workers = 1
+            assert (solver.solve(model) == cp_model.OPTIMAL) == verdict
+
+
 def test_rows_for_the_command_line():
     table = partition.simulate(12, 700, trials=500, seed=1)
     assert table[0]["low"] < table[0]["value"] < table[0]["high"]

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,3 +147,30 @@ def test_plans_name_their_reasons():
 def test_questions_out_of_reach_are_refused_before_starting(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_plain_python_gives_the_same_answers():
+    code = """
+import numpy as np
+from sims import subset_sum, subset_sum_engine as engine
+from sims.subset_sum_rare import estimate_rare
+x = np.random.default_rng(0).integers(-40, 40, size=12)
+x[x == 0] = 1
+print(subset_sum.find_subset(x, 31).astype(int), engine.find_by_search(x, 31, 31).astype(int))
+print(engine.lists(x, 31, True, threads=1)[0], engine.count_by_table(x, 31), engine.count_by_sorting(x, 31))
+print(engine.lists(x, 31, False, threads=1)[1].astype(int), subset_sum.coverage(x, 20).sum())
+print(engine.find_by_search(x, 20, 60).astype(int), engine.find_by_table(x, 20, 22).astype(int))
+print(estimate_rare(6, 3, 2, seed=1, particles=10, replicates=2, threads=1).values.tolist())
+print(subset_sum.every_target_sampler(5, 4)(np.random.default_rng(1), 20).astype(int))
+"""
+    plain, compiled = (
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            env={**os.environ, "NUMBA_DISABLE_JIT": flag},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for flag in ("1", "0")
+    )
+    assert plain == compiled and plain.count("\n") == 6

@@ -174,3 +174,19 @@ def test_one_law_two_limits():
             quantized = subset_sum.miss_probability(n, size, size // 2, form="cox", delta=size // 100)
             gaps.append(abs(quantized / subset_sum.continuous_miss(n, 0.01, 0.5) - 1.0))
         assert gaps[2] < gaps[1] < gaps[0] and gaps[2] < 1e-3
+
+
+def test_numpy_integers_do_not_wrap_around():
+    n, size, target = np.int64(40), np.int64(2**31), np.int32(12345)
+    for law in ("nonzero", "uniform"):
+        plain = subset_sum.miss_probability_bounds(40, 2**31, 12345, law)
+        assert subset_sum.miss_probability_bounds(n, size, target, law) == plain
+        exact = subset_sum.expected_solutions(40, 2**31, 12345, law)
+        assert subset_sum.expected_solutions(n, size, target, law) == exact
+    assert subset_sum_moments.largest(np.int32(2**16), "product") == 2**32
+
+
+def test_many_samples_stay_finite():
+    lower, upper = subset_sum.miss_probability_bounds(600, 127, 100)
+    assert 0.0 < lower < 1e-150 and upper < 1e-6
+    assert subset_sum.hit_probability_bounds(600, 127, 100)[0] == 1.0 - upper
