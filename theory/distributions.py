@@ -367,6 +367,58 @@ def _two_sided(df: float, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+@dataclass(frozen=True)
+class Truncated(Distribution):
+    """A symmetric law given that |W| <= bound: the weights of a block below its largest magnitude.
+
+    Examples
+    --------
+    >>> round(float(Truncated(Gaussian(), 1.0).partial_moment(0)), 12)
+    1.0
+    """
+
+    law: Distribution
+    bound: float
+
+    def __post_init__(self) -> None:
+        _positive("bound", self.bound, "truncation")
+        if not self.law.symmetric:
+            raise TypeError("law must be symmetric about zero")
+
+    @functools.cached_property
+    def _mass(self) -> float:
+        return float(self.law.partial_moment(0, -self.bound, self.bound))
+
+    def pdf(self, x: ArrayLike) -> np.ndarray:
+        """Density of the law divided by its mass inside, 0 outside."""
+        return np.where(np.abs(x) <= self.bound, self.law.pdf(x) / self._mass, 0.0)
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        """P(W <= x)."""
+        x = np.clip(np.asarray(x, float), -self.bound, self.bound)
+        upper = self.tail(np.abs(x))[0]
+        return np.where(x < 0, upper, 1 - upper)
+
+    def ppf(self, p: ArrayLike) -> np.ndarray:
+        """Quantile, from the law's own."""
+        p = np.asarray(p, float)
+        inside = np.clip(self.law.ppf(0.5 + (p - 0.5) * self._mass), -self.bound, self.bound)
+        return np.where((p <= 0) | (p >= 1), np.sign(p - 0.5) * self.bound, inside)
+
+    def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Differences of the law's tails."""
+        x = np.minimum(x, self.bound)
+        probability, first = self.law.tail(x)
+        outside, first_outside = self.law.tail(np.array(self.bound))
+        return (
+            np.maximum(probability - outside, 0.0) / self._mass,
+            np.maximum(first - first_outside, 0.0) / self._mass,
+        )
+
+    def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return self.law._half(order, np.minimum(low, self.bound), np.minimum(high, self.bound)) / self._mass
+
+
 class Empirical(Distribution):
     """The law of a weight drawn from given values: exact, by sorting once and prefix sums.
 

@@ -1,0 +1,80 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory import storage
+
+
+def test_bitmask_is_sixteenth_of_sixteen_bits():
+    assert storage.mask_overhead(16) == 0.0625
+    assert storage.bits_per_weight("bitmask", 0.0, 16) == 16 * (1 + storage.mask_overhead(16))
+
+
+@pytest.mark.parametrize(("sparsity", "run"), [(0.5, 2), (0.9, 3), (0.97, 4)])
+def test_run_length_entries_are_counted_on_a_drawn_mask(sparsity, run):
+    kept = np.random.default_rng(0).random(400_000) >= sparsity
+    gaps = np.diff(np.concatenate([[-1], np.flatnonzero(kept)])) - 1
+    entries = len(gaps) + int((gaps // 2**run).sum())
+    assert storage.run_length_bits(sparsity, run) == pytest.approx(entries / kept.size, rel=0.01)
+
+
+@given(st.floats(0, 0.9999), st.integers(1, 16))
+def test_no_mask_is_smaller_than_its_entropy(sparsity, bits):
+    values = (1 - sparsity) * bits
+    entropy = storage.bits_per_weight("entropy", sparsity, bits) - values
+    assert storage.bits_per_weight("bitmask", sparsity, bits) - values >= entropy - 1e-9
+    for run in range(12):  # runs, and one bit per entry that tells fillers from values
+        assert storage.run_length_bits(sparsity, run) * (run + 1) >= entropy * (1 - 1e-9)
+
+
+@given(st.sampled_from(["bitmask", "csr", "run-length", "entropy"]), st.floats(1.5, 12))
+def test_break_even_is_where_the_sizes_meet(scheme, dense):
+    sparsity = storage.break_even_sparsity(scheme, dense)
+    assert storage.bits_per_weight(scheme, sparsity) == pytest.approx(dense, rel=1e-9)
+    assert storage.bits_per_weight(scheme, min(sparsity * 1.001, (1 + sparsity) / 2)) < dense
+
+
+def test_a_mask_alone_can_be_too_large():
+    assert math.isnan(storage.break_even_sparsity("bitmask", 0.5))
+    assert storage.break_even_sparsity("bitmask", 17.5) == 0
+    assert storage.break_even_sparsity("entropy", 17.5) == 0
+
+
+def test_group_positions_and_block_scales():
+    assert storage.bits_per_weight("n:m", 0.5, 16, group=4) == 9
+    assert storage.bits_per_weight("n:m", 0.75, 8, group=8) == 2 * (8 + 3) / 8
+    assert storage.bits_per_weight("block", bits=4, block=64, scale_bits=16) == 4.25
+    assert storage.bits_per_weight("csr", 0.9, 16, columns=512) == pytest.approx(0.1 * 25 + 32 / 512)
+
+
+def test_entropy_formula():
+    for p in (0.1, 0.5, 0.97):
+        assert storage.binary_entropy(p) == pytest.approx(-p * math.log2(p) - (1 - p) * math.log2(1 - p))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: storage.bits_per_weight("zip"), "scheme must be one of dense, bitmask"),
+        (lambda: storage.bits_per_weight("dense", 1.0), r"sparsity must lie in \[0, 1\)"),
+        (lambda: storage.bits_per_weight("dense", math.nan), "sparsity must lie"),
+        (lambda: storage.bits_per_weight("dense", 0, -1), "bits must be a finite number"),
+        (lambda: storage.bits_per_weight("csr", 0.5, columns=0), "columns must be a positive integer"),
+        (lambda: storage.bits_per_weight("n:m", 0.3), "keeps no whole number of every 4"),
+        (lambda: storage.break_even_sparsity("dense", 4), 'scheme must be "bitmask"'),
+        (lambda: storage.binary_entropy(1.5), r"p must lie in \[0, 1\]"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_sizes_fall_with_sparsity():
+    for scheme in ("bitmask", "csr", "run-length", "entropy"):
+        sizes = [storage.bits_per_weight(scheme, c) for c in np.linspace(0.01, 0.99, 50)]
+        assert all(a >= b for a, b in itertools.pairwise(sizes))

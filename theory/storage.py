@@ -1,0 +1,150 @@
+r"""Storage of pruned and quantized weights, in bits per weight, metadata counted.
+
+At sparsity c (share of zeros) and b bits per kept value:
+
+    dense        b
+    bitmask      1 + (1 - c) b                          one bit per weight says which are kept
+    csr          (1 - c)(b + ceil log2 columns) + 32 / columns
+    run-length   (1 - c)(b + r) / (1 - c^(2^r))         r-bit zero runs, fillers where a run is longer, best r
+    entropy      h(c) + (1 - c) b                       the mask at its entropy: no shorter code of it
+    n:m          (n/m) b + n ceil(log2 m) / m           n kept of every m, positions within the group
+    block        b + scale bits / block                 dense values that share a scale
+
+Run-length: a zero run G of an iid mask has P(G >= k) = c^k; an entry covers at most 2^r - 1 zeros before its
+value, so a run costs floor(G / 2^r) fillers, in the mean c^(2^r) / (1 - c^(2^r)).
+"""
+
+import math
+
+import numpy as np
+
+SCHEMES = ("dense", "bitmask", "csr", "run-length", "entropy", "n:m", "block")
+
+
+def binary_entropy(p: float) -> float:
+    """H(p) = -p log2 p - (1-p) log2(1-p), bits.
+
+    Examples
+    --------
+    >>> binary_entropy(0.5), binary_entropy(0.0)
+    (1.0, 0.0)
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"p must lie in [0, 1], got {p!r}")
+    return sum((q * math.log2(1 / q) for q in (p, 1 - p) if q > 0), 0.0)
+
+
+def run_length_bits(sparsity: float, run_bits: int) -> float:
+    """Entries per weight times their run field: see the module's table; without the values themselves."""
+    fillers = sparsity ** (2**run_bits)
+    return (1 - sparsity) / (1 - fillers)
+
+
+def bits_per_weight(
+    scheme: str,
+    sparsity: float = 0.0,
+    bits: float = 16,
+    *,
+    columns: int = 1024,
+    group: int = 4,
+    block: int = 32,
+    scale_bits: float = 8,
+) -> float:
+    """Stored bits per weight of a scheme.
+
+    Parameters
+    ----------
+    scheme : "dense", "bitmask", "csr", "run-length", "entropy", "n:m" or "block".
+    sparsity : share of zeros, in [0, 1).
+    bits : of one kept value.
+    columns : of the matrix, for "csr".
+    group : m of "n:m"; (1 - sparsity) m must be a whole number n.
+    block, scale_bits : weights that share a scale, and its size, for "block".
+
+    Raises
+    ------
+    ValueError
+        An unknown scheme, a sparsity outside [0, 1), or a group the sparsity does not fit.
+
+    Examples
+    --------
+    >>> bits_per_weight("bitmask", 0.75), bits_per_weight("n:m", 0.5), bits_per_weight("block", bits=4)
+    (5.0, 9.0, 4.25)
+    """
+    if not 0 <= sparsity < 1:
+        raise ValueError(f"sparsity must lie in [0, 1), the share of weights set to zero, got {sparsity!r}")
+    if not (bits >= 0 and math.isfinite(bits)):
+        raise ValueError(f"bits must be a finite number of at least 0, got {bits!r}")
+    for name, value in (("columns", columns), ("group", group), ("block", block)):
+        if int(value) != value or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    kept = 1 - sparsity
+    if scheme == "dense":
+        return float(bits)
+    if scheme == "bitmask":
+        return 1 + kept * bits
+    if scheme == "csr":
+        return kept * (bits + math.ceil(math.log2(columns))) + 32 / columns
+    if scheme == "run-length":
+        return min(run_length_bits(sparsity, r) * (bits + r) for r in range(17))
+    if scheme == "entropy":
+        return binary_entropy(sparsity) + kept * bits
+    if scheme == "n:m":
+        n = round(kept * group)
+        if abs(n - kept * group) > 1e-9 or n == 0:
+            raise ValueError(f"sparsity {sparsity!r} keeps no whole number of every {group} weights")
+        return n * (bits + math.ceil(math.log2(group))) / group
+    if scheme == "block":
+        return bits + scale_bits / block
+    raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+
+
+def mask_overhead(bits: float = 16) -> float:
+    """Size of the mask's one bit per weight relative to dense weights of `bits` bits.
+
+    Examples
+    --------
+    >>> mask_overhead()
+    0.0625
+    """
+    return 1 / bits
+
+
+def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **options) -> float:
+    """Least sparsity at which `scheme` with `bits`-bit values is no larger than dense weights.
+
+    nan where no sparsity is enough (a mask alone may be larger). For the mask: 1 - (dense_bits - 1)/bits.
+
+    Parameters
+    ----------
+    scheme : "bitmask", "csr", "run-length" or "entropy".
+    dense_bits : bits per weight of the dense alternative.
+    bits : of one kept value.
+    options : as for :func:`bits_per_weight`.
+
+    Examples
+    --------
+    >>> break_even_sparsity("bitmask", 4)
+    0.8125
+    >>> round(break_even_sparsity("entropy", 4), 4)
+    0.7957
+    """
+    if scheme not in ("bitmask", "csr", "run-length", "entropy"):
+        raise ValueError(f'scheme must be "bitmask", "csr", "run-length" or "entropy", got {scheme!r}')
+    if scheme == "bitmask":
+        sparsity = 1 - (dense_bits - 1) / bits
+        return max(sparsity, 0.0) if sparsity < 1 else math.nan
+    from scipy.optimize import brentq
+
+    def excess(sparsity: float) -> float:
+        return bits_per_weight(scheme, sparsity, bits, **options) - dense_bits
+
+    # "entropy" first grows with sparsity, so look from the sparse end, where every scheme decreases
+    grid = np.concatenate([[0.0], np.linspace(0.001, 0.999, 999), 1 - np.geomspace(1e-3, 1e-9, 60)[1:]])
+    enough = np.array([excess(c) <= 0 for c in grid])
+    if not enough[-1]:
+        return math.nan
+    if enough.all():
+        return 0.0
+    last = int(np.flatnonzero(~enough)[-1])
+    return float(brentq(excess, grid[last], grid[last + 1], xtol=1e-14))
