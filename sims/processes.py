@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -36,6 +37,8 @@ def run(
     if local:
         with _deaf_to_interrupts():  # start the workers; the next call finds the same pool
             Parallel(n_jobs=processes)(delayed(int)() for _ in range(processes))
+    # joblib replaces a worker that has grown by 300 MB, as sampling does, and warns: no result depends on it.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     kind = "generator" if ordered else "generator_unordered"
     pool = Parallel(n_jobs=processes, return_as=kind, pre_dispatch="all", batch_size=1)
     yield from pool(delayed(function)(*each) for each in arguments)
