@@ -37,7 +37,7 @@ COLORS = {
 
 
 def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns kind, method, x, accuracy, least, greatest (over seeds), uncompressed, snr (dB at the output)."""
+    """Columns kind, method, x, accuracy, least, greatest (over seeds), uncompressed, snr (dB)."""
     from sims import digits
 
     network = digits.load()
