@@ -56,8 +56,8 @@ def real_layers(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
         ):
             bound = len(weights) * layer_error_bound(gram.own, operator, method, damping=0.01) / energy
             title = f"{name}, {type(operator).__name__}, {method}"
-            # A trial above 1.5 times the bound counts as that. Truncation lowers a mean and could hide a small
-            # violation; the twin at half of the bound shows the power that is left.
+            # A trial above 1.5 times the bound counts as that. Truncation lowers a mean: it could hide a
+            # small violation; the twin at half of the bound shows the power that is left.
             sample = mean_errors(weights, gram, operator, method)
             limited = partial(_truncated, sample, 1.5 * bound)
             (estimate,) = run.means(title, limited, 600, [(0.0, 1.5 * bound)], block=200)
