@@ -38,6 +38,7 @@ def subset_sum(
     max_value: int = 127,
     target: int = 1,
     law: Literal["nonzero", "uniform", "product"] = "nonzero",
+    delta: int = 0,
     trials: int = 20_000,
     seed: int = 0,
 ) -> Rows:
@@ -53,6 +54,8 @@ def subset_sum(
         The sum to reach.
     law
         Sampling law: nonzero {±1..±M}, uniform {-M..M}, product of two nonzero factors.
+    delta
+        Sums within delta of the target count as hits.
     trials
         Random instances, each decided exactly.
     seed
@@ -60,7 +63,7 @@ def subset_sum(
     """
     from sims.subset_sum import simulate
 
-    return _laws_below(simulate(n, max_value, target, trials, seed, law=law))
+    return _laws_below(simulate(n, max_value, target, trials, seed, law=law, delta=delta))
 
 
 def lottery(
