@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,8 +39,8 @@ def curves(state: State) -> list[Series]:
     return [Series("Student law", *_student(state["bits"]))]
 
 
-def _tensors(state: State) -> Mapping[str, np.ndarray]:
-    """The tensors to judge.
+def _checkpoint(state: State) -> checkpoints.Checkpoint:
+    """The network to judge.
 
     Raises
     ------
@@ -48,14 +48,14 @@ def _tensors(state: State) -> Mapping[str, np.ndarray]:
     """
     upload = state.get("upload")
     if upload is None and state["source"] == "digits":
-        return {f"layer{i}": matrix for i, matrix in enumerate(digits.weights(), start=1)}
+        return checkpoints.Checkpoint({f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)})
     if upload is None:
         path = simulation.zoo_checkpoint()
         if path is None:
             raise ValueError(
                 "EfficientNet-Lite0 needs the zoo extra; upload a file, or choose the digits network"
             )
-        return checkpoints.read(path).tensors
+        return checkpoints.read(path)
     name, contents = upload
     if len(contents) > MAX_UPLOAD:
         raise ValueError(f"{name!r} has {len(contents):,} bytes; at most {MAX_UPLOAD:,} can be uploaded")
@@ -64,13 +64,15 @@ def _tensors(state: State) -> Mapping[str, np.ndarray]:
     with tempfile.TemporaryDirectory(prefix="snapcut-") as folder:
         path = Path(folder) / plain
         path.write_bytes(contents)
-        found = checkpoints.read(path).tensors
-        return {key: np.array(array) for key, array in found.items()}
+        found = checkpoints.read(path)
+        found.tensors = {key: np.array(array) for key, array in found.tensors.items()}  # the file goes away
+        return found
 
 
 def live(state: State) -> Iterator[list[Series]]:
     """Judge tensor after tensor; a series each."""
-    arrays = _tensors(state)
+    checkpoint = _checkpoint(state)
+    arrays = checkpoint.tensors
     judged = [
         name
         for name, array in arrays.items()
@@ -79,7 +81,8 @@ def live(state: State) -> Iterator[list[Series]]:
     if not judged:  # vectors are judged only where there is nothing else: leave the choice to the analysis
         table = simulation.analyse(arrays, [state["bits"]])
         if not table.rows:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(table.skipped.items())[:3])
+            skipped = {**checkpoint.skipped, **table.skipped}
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:3])
             raise ValueError(f"the file holds no weights to judge ({reasons})")
         yield [_series(one, state["bits"]) for one in table.rows]
         return
@@ -88,6 +91,15 @@ def live(state: State) -> Iterator[list[Series]]:
         table = simulation.analyse({name: arrays[name]}, [state["bits"]])
         found += [_series(one, state["bits"]) for one in table.rows]
         yield list(found)
+    others = [array.size for name, array in arrays.items() if name not in judged]
+    if others or checkpoint.skipped:
+        number = len(others) + len(checkpoint.skipped)
+        yield [*found, _unknown(f"{number} others: vectors, small, or not real numbers", sum(others))]
+
+
+def _unknown(name: str, size: int) -> Series:
+    nothing = np.array([np.nan])
+    return Series(name, nothing, nothing, nothing, nothing, np.array([size]))
 
 
 def _series(one: simulation.TensorRow, bits: int) -> Series:
@@ -128,8 +140,8 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     for text, color, above, side in (("snap ↑", style.SNAP, 4, "bottom"), ("cut ↓", style.CUT, -4, "top")):
-        place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": side}
-        axes.annotate(text, (0, 0), (6, above), color=color, **place)
+        options: dict = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": side}
+        axes.annotate(text, (0, 0), (6, above), color=color, **options)
     axes.set(
         xlabel="kurtosis of the tensor",
         ylabel="quantization above pruning (dB)",
@@ -148,8 +160,10 @@ def rows(state: State, points: list[Series]) -> list[Row]:
         assert one.low is not None and one.high is not None and one.trials is not None
         ratios, size, margin = np.array([one.low[0], one.high[0]]), int(one.trials[0]), float(one.value[0])
         verdict = "snap" if margin > 0 else "cut" if margin < 0 else "either"
+        if np.isnan(ratios).all():
+            verdict = "not judged"
         lines.append((one.name, size, float(one.x[0]), *ratios.tolist(), verdict))
-        total += size
+        total += size * (verdict != "not judged")
         snapped += size * (verdict == "snap")
         if np.isfinite(ratios).all():
             counted += size
@@ -158,7 +172,7 @@ def rows(state: State, points: list[Series]) -> list[Row]:
         return []
     mean = (sums / counted).tolist() if counted else [np.nan, np.nan]
     whole = (
-        "all, weighted by size",
+        "all judged, weighted by size",
         total,
         None,
         *mean,
@@ -223,6 +237,8 @@ PAGE = Page(
     rows=rows,
     python=python,
     command=command,
-    count=lambda points: f"{len(points)} tensors" if points else "",
+    count=lambda points: (
+        f"{sum(np.isfinite(one.low[0]) for one in points if one.low is not None)} tensors" if points else ""
+    ),
     upload=ENDINGS,
 )
