@@ -190,7 +190,7 @@ CLAIMS = (
         ),
     ),
     Claim(
-        id="kn.min-discrepancy",
+        id="kn.min_discrepancy",
         title="Above the threshold the smallest discrepancy is exponential",
         paper=PAPER,
         place="Borgs, Chayes & Pittel Th. 2.8; Mertens",
@@ -202,7 +202,7 @@ CLAIMS = (
         figure="partition_discrepancy",
     ),
     Claim(
-        id="kn.discrepancy-process",
+        id="kn.discrepancy_process",
         title="Sorted discrepancies form a Poisson process",
         paper=PAPER,
         place="Borgs, Chayes & Pittel Th. 2.8; Mertens",

@@ -1,8 +1,11 @@
 import pytest
 
 from paper_checks.claim import REFUTED, Run, execute
-from paper_checks.kumar_natale_subset_sum import CLAIMS
+from paper_checks.kumar_natale_subset_sum import CLAIMS as RIGOROUS
+from paper_checks.kumar_natale_subset_sum_laws import CLAIMS as LAWS
 from paper_checks.registry import judge
+
+CLAIMS = (*RIGOROUS, *LAWS)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
