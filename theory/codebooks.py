@@ -165,11 +165,11 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     if cover:
         # covering everything is a valley of its own, one level wide: too narrow for the bracket's steps
         around = law.bound / float(codebook.merged[0][-1]) * np.exp(_COVER / codebook.levels.size)
-        fine = np.sort(np.concatenate([fine, around[32:97:8]]))
+        fine = np.unique(np.concatenate([fine, around[32:97:8]]))
     errors = _errors(law, codebook, fine)
     index = int(np.argmin(errors))
     if cover and around[0] <= fine[index] <= around[-1]:  # ... with ripples where the last levels enter
-        fine = around
+        fine = np.unique(np.concatenate([fine, around]))
         index = int(np.argmin(_errors(law, codebook, fine)))
     low, high = float(fine[max(index - 1, 0)]), float(fine[min(index + 1, fine.size - 1)])
     scale = float(fine[index])

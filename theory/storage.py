@@ -31,7 +31,7 @@ def binary_entropy(p: float) -> float:
     """
     if not 0 <= p <= 1:
         raise ValueError(f"p must lie in [0, 1], got {p!r}")
-    return sum((q * math.log2(1 / q) for q in (p, 1 - p) if q > 0), 0.0)
+    return sum((-q * math.log2(q) for q in (p, 1 - p) if q > 0), 0.0)
 
 
 def run_length_bits(sparsity: float, run_bits: int) -> float:

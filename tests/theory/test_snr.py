@@ -104,7 +104,9 @@ def certified_least_error(law, levels, tolerance=1e-6):
     return best, proved
 
 
-@pytest.mark.parametrize("law", [*LAWS, StudentT(0.3, 100), StudentT(2, 1.5), StudentT(2, 1e6)], ids=repr)
+@pytest.mark.parametrize(
+    "law", [*LAWS, StudentT(0.3, 100), StudentT(2, 1.5), StudentT(2, 18.12), StudentT(2, 1e6)], ids=repr
+)
 def test_optimal_scale_is_within_1e6_of_the_certified_optimum(law):
     for levels in (*map(snr.integer_levels, (1, 2, 3, 5, 8)), np.array([-6.0, -3, -1, 0, 0.5, 1, 4])):
         least = float(snr.quantization_error(law, levels, snr.optimal_scale(law, levels)))

@@ -1,0 +1,106 @@
+"""SNR against stored bits per weight: every format in one frame, with the limits of any code."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.style import BLACK, CUT, GREEN, GREY, ORANGE, PURPLE, SNAP, label, panels, styled
+from theory.distributions import Distribution, Gaussian, StudentT
+from theory.formats import FORMATS, Format, format_snr
+from theory.snr import pruning_snr
+from theory.snr_limits import lloyd_max_snr, shannon_bound_snr
+from theory.storage import break_even_sparsity
+
+TITLE = "Signal per stored bit: formats, pruning, and the limits of any code"
+CAPTION = (
+    "Expected SNR of independent weights against bits per weight as stored, scales and masks counted: "
+    "Gaussian weights (left) and a Student-t law with 2 degrees of freedom truncated at 30, kurtosis 29 "
+    "(right). Integers have one scale of least error per tensor; g128 and b64 share a largest-magnitude "
+    "scale per 128 or 64 weights; MX formats share a power of two per 32. Pruned values keep 16 bits; "
+    "solid with a mask of one bit per weight, dotted with the mask at its entropy. Grey: Lloyd-Max "
+    "levels; black: the Shannon bound (for the Gaussian the rate-distortion line of 6.02 dB per bit), "
+    "which no code exceeds."
+)
+LAWS: dict[str, Distribution] = {"Gaussian": Gaussian(), "Student-t": StudentT(2, 30)}
+KINDS = {"integer": SNAP, "float": GREEN, "block": PURPLE, "n:m": ORANGE, "prune": CUT, "prune + round": CUT}
+
+
+def kind(form: Format) -> str:
+    """Family of a format, which sets its colour."""
+    if form.group:
+        return "n:m"
+    if form.sparsity:
+        return "prune + round" if form.codes else "prune"
+    if form.block:
+        return "block"
+    return "integer" if form.codes.startswith("int") else "float"
+
+
+def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
+    """Rows (law, kind, name, stored_bits, snr); exact laws, nothing is random."""
+    rows = []
+    for name, law in LAWS.items():
+        for form in FORMATS:
+            if not (form.sparsity and not form.codes):
+                rows.append((name, kind(form), form.name, form.stored_bits, format_snr(law, form)))
+        for stored in np.linspace(1.25, 9.5, 34):
+            for scheme in ("bitmask", "entropy"):
+                sparsity = break_even_sparsity(scheme, float(stored))
+                rows.append((name, "prune", f"{scheme} mask", stored, pruning_snr(law, sparsity)))
+        rows += [(name, "limit", "Lloyd-Max", bits, lloyd_max_snr(law, bits)) for bits in range(1, 9)]
+        bound = shannon_bound_snr(law, 0)
+        rows += [(name, "limit", "Shannon", bits, bound + 20 * np.log10(2) * bits) for bits in (1.0, 9.5)]
+    names = ("law", "kind", "name", "stored_bits", "snr")
+    return {key: np.array(column) for key, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+@styled
+def draw(table: dict[str, np.ndarray]) -> Figure:
+    """One panel per law."""
+    figure, axes = panels(len(LAWS), width=5.2, height=4.6, sharey=True)
+    markers = {"integer": "o", "float": "D", "block": "s", "n:m": "v", "prune + round": "P"}
+    for panel, law in zip(axes, LAWS, strict=True):
+        here = table["law"] == law
+        for name, color, style in (
+            ("Shannon", BLACK, "-"),
+            ("Lloyd-Max", GREY, "--"),
+            ("bitmask mask", CUT, "-"),
+            ("entropy mask", CUT, ":"),
+        ):
+            line = here & (table["name"] == name)
+            panel.plot(table["stored_bits"][line], table["snr"][line], style, color=color, linewidth=1.3)
+        for name, marker in markers.items():
+            dots = here & (table["kind"] == name)
+            style = "-" if name == "integer" else "none"
+            panel.plot(
+                table["stored_bits"][dots], table["snr"][dots], marker, color=KINDS[name], linestyle=style,
+                linewidth=1, markersize=5, label={"integer": "INT b, one scale", "float": "FP4, FP8",
+                "block": "shared scales (g128, b64, MX)", "n:m": "n:m, 16-bit values",
+                "prune + round": "50 % pruned, then INT b"}[name],
+            )  # fmt: skip
+        named = {"NF4 b64": (4, 6), "MXFP4": (5, -8), "MXINT8": (3, 6), "FP8 E4M3": (-4, 9), "2:4": (6, -2),
+                 "FP8 E5M2": (-4, -11), "INT4": (-30, 2), "INT2 g128": (6, -4),
+                 "MXFP6 E2M3": (-2, 8)}  # fmt: skip
+        for name, offset in named.items():
+            (at,) = np.flatnonzero(here & (table["name"] == name))
+            label(
+                panel, table["stored_bits"][at], table["snr"][at], name, KINDS[table["kind"][at]],
+                xytext=offset, fontsize=7,
+            )  # fmt: skip
+        panel.set(xlabel="stored bits per weight", title=law, xlim=(1, 9.7), ylim=(0, 56))
+        line = here & (table["name"] == "Shannon")
+        slope = "6.02 dB per bit" if law == "Gaussian" else "Shannon bound"
+        top = float(np.interp(7.2, table["stored_bits"][line], table["snr"][line]))
+        label(panel, 7.2, top, slope, BLACK, xytext=(-6, 10), ha="right")
+        line = here & (table["name"] == "bitmask mask")
+        middle = int(np.flatnonzero(line)[18])
+        label(
+            panel,
+            table["stored_bits"][middle],
+            table["snr"][middle],
+            "pruned, with mask",
+            CUT,
+            xytext=(4, -10),
+        )
+    axes[0].set_ylabel("SNR (dB)")
+    axes[0].legend(loc="upper left")
+    return figure
