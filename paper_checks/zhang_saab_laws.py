@@ -12,7 +12,13 @@ from sims.montecarlo import Estimate
 from sims.path_following import compress, output_error
 from theory.convex_order import stop_loss_slack, tail_bound
 from theory.operators import NearestRounding, OneBit, Operator, StochasticRounding
-from theory.path_following import error_covariance, error_map, error_variance, optq_covariance
+from theory.path_following import (
+    alignment_bound,
+    error_covariance,
+    error_map,
+    error_variance,
+    optq_covariance,
+)
 from theory.path_following_laws import break_even_ratio, direct_error, saturation_law, second_moment
 
 PAPER = "zhang-saab"
@@ -230,6 +236,10 @@ def alignment(run: Run, simultaneous: bool = False) -> Iterator[Measurement]:
             yield at_least(
                 f"{sweeps} sweeps: excess over least squares", excess, -1e-9, evidence="exhaustive"
             )
+    limits = alignment_bound(w, y, x)
+    first = compress(w, y, target_inputs=x, operator=fine, alignment=1).aligned
+    share = float((np.linalg.norm(x @ w.T - y @ first.T, axis=0) / limits).max())
+    yield at_most("1 sweep: residual / (sum |w_t| |X_t - Y_t|)", share, 1.0, evidence="exhaustive")
     decreasing = all(b <= a * (1 + 1e-12) for a, b in pairwise(residuals))
     yield identity("the residual never rises", decreasing, evidence="exhaustive")
     yield at_most("1024 sweeps: excess over least squares", excess, 1e-6, evidence="exhaustive")
@@ -368,7 +378,8 @@ CLAIMS = (
         paper=PAPER,
         place="Section 4, Phase I",
         statement=r"\tilde X^\top \tilde X\,\tilde w = \tilde X^\top X w;\quad "
-        r"X w - \tilde X q = (X w - \tilde X \tilde w) + u_N",
+        r"X w - \tilde X q = (X w - \tilde X \tilde w) + u_N;\quad "
+        r"\|X w - \tilde X \tilde w\| \le \textstyle\sum_t |w_t| \|X_t - \tilde X_t\|",
         hypotheses=r"no dead column; 16 correlated columns",
         mark="derived",
         check=alignment,

@@ -50,6 +50,8 @@ class Compressed:
     gram : Gram
     operator : Operator or None
         What was applied; with a `PruneFraction` the operator of the threshold found, None after "obs".
+    row_scales : (fan_out,) ndarray
+        Unit of the operator for each neuron, 1 unless asked for.
     """
 
     weights: np.ndarray
@@ -60,6 +62,7 @@ class Compressed:
     order: np.ndarray = field(repr=False)
     gram: Gram = field(repr=False)
     operator: Operator | None = None
+    row_scales: np.ndarray = field(default_factory=lambda: np.ones(1), repr=False)
 
     @cached_property
     def error(self) -> np.ndarray:
@@ -110,6 +113,15 @@ def as_weights(weights: Any, fan_in: int) -> np.ndarray:
     return array
 
 
+def _as_row_scales(row_scales: Any, count: int) -> np.ndarray:
+    if row_scales is None:
+        return np.ones(count)
+    units = np.asarray(row_scales, dtype=np.float64)
+    if units.shape != (count,) or not np.all(np.isfinite(units) & (units > 0)):
+        raise ValueError(f"row_scales must hold one positive finite number per neuron, shape ({count},)")
+    return units
+
+
 def compress(
     weights: Any,
     inputs: Any = None,
@@ -123,6 +135,7 @@ def compress(
     method: str = "path-following",
     alignment: int | str = 1,
     damping: float = 0.01,
+    row_scales: Any = None,
 ) -> Compressed:
     r"""Compress a layer so that X~ q stays close to X w.
 
@@ -155,6 +168,9 @@ def compress(
         Sweeps of Phase I (order r of the paper), or its limit; only with `target_inputs`.
     damping : float
         "optq" and "obs" add this multiple of the mean diagonal to the diagonal of the Gram matrix.
+    row_scales : (fan_out,) array_like, optional
+        Unit of the operator for each neuron: neuron i is compressed by s_i T(w/s_i), so that
+        ``StochasticRounding(1.0, bits=4)`` with these steps gives every neuron a grid of its own.
 
     Returns
     -------
@@ -191,7 +207,8 @@ def compress(
         raise ValueError(f"scale C must be a finite number greater than 1/2, got {scale}")
     grams = as_gram(inputs, gram, target_inputs)
     w = as_weights(weights, len(grams.lower))
-    check_one_bit(w, operator)
+    units = _as_row_scales(row_scales, len(w))
+    check_one_bit(w if row_scales is None else w / units[:, None], operator)
     rng = np.random.default_rng(seed)
     given = isinstance(order, str) and order == "given"
     # only this case never reads the upper triangle
@@ -202,6 +219,9 @@ def compress(
     if grams.cross is not None:
         cross = grams.cross if given else grams.cross[np.ix_(permutation, permutation)]
         ordered = align(ordered, g, cross, alignment)
+    aligned_rows = ordered
+    if row_scales is not None:
+        ordered = ordered / units[:, None]  # the recursion is linear in everything but T
     if method == "obs":
         assert isinstance(operator, PruneFraction)
         q = optimal_brain_surgeon(ordered, g, operator.sparsity, damping)
@@ -218,13 +238,15 @@ def compress(
             # every threshold is judged on the same uniforms
             operator = with_sparsity(operator, ordered, lambda tried: run(tried, copy.deepcopy(rng))[0])
         q, exits, first = run(operator, rng)
+    if row_scales is not None:
+        q = q * units[:, None]
     if given:
-        result, aligned = q, ordered
+        result, aligned = q, aligned_rows
     else:
         result, aligned = np.empty_like(w), np.empty_like(w)
-        result[:, permutation], aligned[:, permutation] = q, ordered
+        result[:, permutation], aligned[:, permutation] = q, aligned_rows
     used = None if isinstance(operator, PruneFraction) else operator
-    return Compressed(result, w, aligned, exits, first, permutation, grams, used)
+    return Compressed(result, w, aligned, exits, first, permutation, grams, used, units)
 
 
 def _feedback_parts(

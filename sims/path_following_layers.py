@@ -83,6 +83,33 @@ def quantizer(weights: Any, bits: int, stochastic: bool, rule: str = "mse") -> O
     return StochasticRounding(step, bits=int(bits)) if stochastic else NearestRounding(step, bits=int(bits))
 
 
+def neuron_quantizer(
+    weights: Any, bits: int, stochastic: bool, rule: str = "mse"
+) -> tuple[Operator, np.ndarray]:
+    """One operator in units of each neuron's own step, and these steps: see `quantizer` and `compress`.
+
+    A neuron whose weights are all zero gets the unit 1.
+
+    Examples
+    --------
+    >>> operator, units = neuron_quantizer([[0.5, -1.0], [0.1, 0.3]], 3, stochastic=False, rule="max")
+    >>> operator, units.round(4).tolist()
+    (NearestRounding(step=1.0, bits=3), [0.3333, 0.1])
+    """
+    w = np.atleast_2d(np.asarray(weights, np.float64))
+    if not np.all(np.isfinite(w)):
+        raise ValueError("weights must be finite, got NaN or infinity")
+    units = np.ones(len(w))
+    for index, row in enumerate(w):
+        if row.any():
+            operator = quantizer(row, bits, stochastic, rule)
+            units[index] = float(getattr(operator, "step", getattr(operator, "level", 1.0)))
+    if bits == 1:
+        return (OneBit(1.0) if stochastic else NearestSign(1.0)), units
+    made = StochasticRounding if stochastic else NearestRounding
+    return made(1.0, bits=bits), units
+
+
 @dataclass(frozen=True)
 class LayerRow:
     """One method on one layer.
@@ -154,6 +181,7 @@ def compare(
     target_inputs: Any = None,
     alignment: int | str = 1,
     damping: float = 0.01,
+    per_neuron: bool = False,
 ) -> list[LayerRow]:
     """Compress one layer by every method at the same bits or the same sparsity.
 
@@ -164,6 +192,8 @@ def compare(
     bits, sparsity : one of the two
     methods : names from QUANTIZERS (with bits) or PRUNERS (with sparsity); all by default
     rule : how the step is chosen, see `quantizer`; the same step for every method
+    per_neuron : bool
+        With bits: a step for every neuron (output channel) instead of one for the layer.
 
     Returns
     -------
@@ -185,10 +215,14 @@ def compare(
         raise ValueError(f"unknown method {unknown[0]!r}; there are {', '.join(table)}")
     grams = as_gram(inputs, gram, target_inputs)
     rows = []
+    operator: Operator | PruneFraction
     for name in names:
         method, stochastic = table[name]
-        if bits is not None:
-            operator: Operator | PruneFraction = quantizer(weights, bits, stochastic, rule)
+        units = None
+        if bits is not None and per_neuron:
+            operator, units = neuron_quantizer(weights, bits, stochastic, rule)
+        elif bits is not None:
+            operator = quantizer(weights, bits, stochastic, rule)
         else:
             assert sparsity is not None
             operator = PruneFraction(sparsity, stochastic)
@@ -202,6 +236,7 @@ def compare(
             seed=seed,
             alignment=alignment,
             damping=damping,
+            row_scales=units,
         )
         rows.append(_row(name, method, result, inputs, scale, damping))
     return rows
@@ -219,9 +254,10 @@ def _row(name: str, method: str, result: Compressed, inputs: Any, scale: float, 
     if operator is not None and exits == 0 and result.gram.cross is None:
         own = result.gram.own
         ordered = own[np.ix_(result.order, result.order)]
-        bound = len(result.weights) * layer_error_bound(ordered, operator, method, scale, damping) / energy
+        units = float((result.row_scales**2).sum())
+        bound = units * layer_error_bound(ordered, operator, method, scale, damping) / energy
         if inputs is not None and operator.unbiased and method == "path-following":
-            std = float(error_stds(x[:, result.order], scale, operator).max())
+            std = float(error_stds(x[:, result.order], scale, operator).max() * result.row_scales.max())
             largest_bound = tail_bound(std, LEVEL, x.shape[0] * len(result.weights))
     error = float(result.error.sum()) / energy if energy > 0 else 0.0
     return LayerRow(name, error, bound, largest, largest_bound, exits, result.sparsity, result)

@@ -242,6 +242,39 @@ def error_stds(inputs: Any, scale: float, operator: Operator, form: str = "range
     return np.sqrt(noise_variance(operator, form) * np.einsum("ij,ij->i", a, a))
 
 
+def alignment_bound(weights: Any, inputs: Any, target_inputs: Any) -> np.ndarray:
+    r"""Bound on what one sweep of Phase I leaves: |X w - X~ w~|_2 <= sum_t |w_t| |X_t - X~_t|_2.
+
+    *Proof.* The sweep projects: r_t = (I - R_t)(r_{t-1} + w_t X_t), R_t the projection on X~_t, r_0 = 0, and
+    r_N = X w - X~ w~. As R_t X~_t = X~_t, (I - R_t) X_t = (I - R_t)(X_t - X~_t); projections shorten. (A dead
+    column X~_t = 0 keeps its weight and R_t = 0.) Later sweeps only reduce the residual, down to least
+    squares.
+
+    Parameters
+    ----------
+    weights : (fan_out, N) or (N,) array_like
+    inputs, target_inputs : (samples, N) array_like
+        X~ and X.
+
+    Returns
+    -------
+    (fan_out,) ndarray
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> alignment_bound([[1.0, -2.0]], np.eye(2), 1.1 * np.eye(2)).round(6)
+    array([0.3])
+    """
+    x, y = as_inputs(target_inputs, "target_inputs"), as_inputs(inputs)
+    if x.shape != y.shape:
+        raise ValueError(f"target_inputs must have the shape of inputs {y.shape}, got {x.shape}")
+    w = np.atleast_2d(np.asarray(weights, np.float64))
+    if w.shape[1] != x.shape[1]:
+        raise ValueError(f"weights have fan_in {w.shape[1]} but the inputs have {x.shape[1]} columns")
+    return np.abs(w) @ np.linalg.norm(x - y, axis=0)
+
+
 def gram_schmidt_reversed(inputs: Any) -> np.ndarray:
     """Columns g_t: X_t minus its projection on the columns after it. OPTQ's error is X(w - q) = sum eps_t
     g_t.

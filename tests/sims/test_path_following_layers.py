@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sims.path_following import compress
 from sims.path_following_layers import PRUNERS, QUANTIZERS, compare, compress_network, quantizer
 from sims.path_following_simulation import exit_sampler, problem, quantile, simulate
 from theory.operators import NearestRounding, NearestSign, OneBit, PruneFraction, StochasticRounding
@@ -73,6 +74,21 @@ def test_quantizers():
         assert np.sum((nearest(w) - w) ** 2) <= np.sum((quantizer(w, bits, False, "max")(w) - w) ** 2)
 
 
+def test_a_step_per_neuron_is_the_layer_rescaled_row_by_row():
+    w, x = layer(n=6)
+    w *= np.geomspace(0.01, 10, 6)[:, None]
+    common, own = compare(w, x, bits=4, seed=3), compare(w, x, bits=4, seed=3, per_neuron=True)
+    for a, b in zip(common, own, strict=True):
+        relative = b.result.error / b.result.output_energy
+        assert relative.max() < 0.2  # the smallest neurons too, which one step for all rounds to nothing
+        assert (a.result.error / a.result.output_energy)[0] > 0.9
+    for row in own:
+        levels = row.result.weights / row.result.row_scales[:, None]
+        np.testing.assert_allclose(levels, np.rint(levels), atol=1e-9)
+    unclipped = compare(w, x, bits=8, rule="max", per_neuron=True, methods=["stochastic OPTQ"])[0]
+    assert unclipped.error < 2 * unclipped.bound
+
+
 def test_network_propagates_compressed_inputs():
     rng = np.random.default_rng(0)
     network = [rng.standard_normal((8, 6)), rng.standard_normal((7, 8)), rng.standard_normal((3, 7))]
@@ -138,6 +154,7 @@ def test_quantile_interval_covers():
             lambda: compress_network([np.ones((2, 3))], np.ones((4, 2)), lambda w: NearestRounding(1.0)),
             r"weights\[0\]",
         ),
+        (lambda: compress(*layer(), operator=NearestRounding(1.0), row_scales=[1.0]), "row_scales"),
         (lambda: simulate(NearestRounding(1.0)), "biased"),
         (lambda: problem(0, 4), "columns must be a positive integer"),
         (lambda: PruneFraction(1.0), "below 1"),

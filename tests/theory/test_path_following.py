@@ -18,6 +18,7 @@ from theory.operators import (
     StochasticRounding,
 )
 from theory.path_following import (
+    alignment_bound,
     error_covariance,
     error_map,
     error_stds,
@@ -168,6 +169,19 @@ def test_optq_error_is_the_sum_along_gram_schmidt_vectors():
     assert np.trace(optq_covariance(x, StochasticRounding(1.0))) == pytest.approx(math.pi / 8 * np.sum(g**2))
 
 
+@given(st.integers(0, 10**6), st.floats(0, 2))
+def test_alignment_bound_holds_for_one_projection_sweep(seed, noise):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((5, 4))
+    y = x + noise * rng.standard_normal(x.shape)
+    w = rng.standard_normal(4)
+    residual = np.zeros(5)
+    for t in range(4):
+        residual = residual + w[t] * x[:, t]
+        residual -= y[:, t] * (y[:, t] @ residual) / (y[:, t] @ y[:, t])
+    assert np.linalg.norm(residual) <= alignment_bound(w, y, x)[0] + 1e-12
+
+
 def test_error_map_columns_are_products_of_projections():
     x = np.random.default_rng(2).standard_normal((3, 5))
     a = error_map(x, 1.5)
@@ -190,6 +204,8 @@ def test_error_map_columns_are_products_of_projections():
         (lambda: sufficient_scale(0.1, 5, 0.1, OneBit(1.0), 0.5), "norm_ratio"),
         (lambda: exit_bound([[0.0]], np.eye(2), 1.0, OneBit(1.0)), "fan_in 1"),
         (lambda: error_map(np.zeros((2, 0)), 1.0), "non-empty"),
+        (lambda: alignment_bound([1.0], np.eye(2), np.eye(2)), "fan_in 1"),
+        (lambda: alignment_bound([1.0, 1.0], np.eye(2), np.eye(3)), "shape of inputs"),
         (lambda: gram_schmidt_reversed(np.ones((3, 2))), "dependent"),
         (lambda: saturation_law(-1, 5, 1.0, 1.0), "columns must be"),
         (lambda: second_moment(np.eye(2), 1.0, -1.0), "variance"),
