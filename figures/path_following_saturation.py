@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from figures import style
 from sims.montecarlo import stream
 from sims.path_following import compress
+from sims.path_following_simulation import adversarial_columns
 from theory.convex_order import tail_bound
 from theory.operators import NearestRounding, Operator, StochasticRounding
 from theory.path_following import error_variance
@@ -38,19 +39,6 @@ COLORS = {
     "stochastic, C = 1": style.BLUE,
     "nearest (GPFQ)": style.RED,
 }
-
-
-def adversarial_columns(samples: int, columns: int, weight: float, rng: np.random.Generator) -> np.ndarray:
-    """Unit columns, each orthogonal to the error that nearest rounding of `weight` has made so far."""
-    x = np.empty((samples, columns))
-    u = np.zeros(samples)
-    for t in range(columns):
-        g = rng.standard_normal(samples)
-        if t:
-            g -= u * (u @ g) / (u @ u)
-        x[:, t] = g / np.linalg.norm(g)
-        u = u + (weight - round(weight)) * x[:, t]
-    return x
 
 
 def _growth(repeats: int, seed: int) -> list[tuple[str, str, float, float, float, float]]:

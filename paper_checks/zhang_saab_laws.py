@@ -10,6 +10,7 @@ import numpy as np
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity, within
 from sims.montecarlo import Estimate
 from sims.path_following import compress, output_error
+from sims.path_following_simulation import adversarial_columns
 from theory.convex_order import stop_loss_slack, tail_bound
 from theory.operators import NearestRounding, OneBit, Operator, StochasticRounding
 from theory.path_following import (
@@ -162,25 +163,11 @@ def price_of_scale(run: Run, price: bool = True) -> Iterator[Measurement]:
         )
 
 
-def adversarial_columns(samples: int, columns: int, weight: float) -> np.ndarray:
-    """Unit columns, each orthogonal to the error that nearest rounding of `weight` has made so far."""
-    rng = np.random.default_rng(24)
-    x = np.empty((samples, columns))
-    u = np.zeros(samples)
-    for t in range(columns):
-        g = rng.standard_normal(samples)
-        if u.any():
-            g -= u * (u @ g) / (u @ u)
-        x[:, t] = g / np.linalg.norm(g)
-        u = u + (weight - round(weight)) * x[:, t]
-    return x
-
-
 def worst_case(run: Run, nearest_too: bool = False) -> Iterator[Measurement]:
     """Against inputs made for it nearest rounding fails like sqrt(N); stochastic rounding keeps its bound."""
     samples = 4
     for columns in (64, 256, 512):
-        inputs = adversarial_columns(samples, columns, 0.49)
+        inputs = adversarial_columns(samples, columns, 0.49, np.random.default_rng(24))
         radius = tail_bound(math.sqrt(error_variance(1.0, StochasticRounding(1.0), 1.0)), 1e-3, samples)
         compressed = compress(np.full(columns, 0.49), inputs, operator=NearestRounding(1.0))
         nearest = float(math.sqrt(compressed.error[0]))

@@ -139,6 +139,43 @@ def problem(
     return inputs, rng.uniform(-spread, spread, columns)
 
 
+def adversarial_columns(samples: int, columns: int, weight: float, rng: np.random.Generator) -> np.ndarray:
+    """Unit columns, each orthogonal to the error that nearest rounding (step 1, C = 1) has made so far.
+
+    No column then corrects anything: with every weight at w, |w| < 1/2, the error is |w| sqrt(N) long.
+
+    Parameters
+    ----------
+    samples, columns : int
+        m >= 2 and N.
+    weight : float
+        w, the value of every weight.
+    rng : Generator
+
+    Returns
+    -------
+    (samples, columns) ndarray
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = adversarial_columns(3, 100, 0.49, np.random.default_rng(0))
+    >>> round(float(np.linalg.norm(0.49 * x.sum(axis=1))), 6)
+    4.9
+    """
+    if samples < 2:
+        raise ValueError(f"samples must be at least 2 for columns orthogonal to an error, got {samples}")
+    x = np.empty((samples, columns))
+    u = np.zeros(samples)
+    for t in range(columns):
+        g = rng.standard_normal(samples)
+        if t:
+            g -= u * (u @ g) / (u @ u)
+        x[:, t] = g / np.linalg.norm(g)
+        u = u + (weight - round(weight)) * x[:, t]
+    return x
+
+
 def simulate(
     operator: Operator,
     *,
