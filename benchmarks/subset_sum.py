@@ -17,7 +17,9 @@ os.environ.setdefault("SNAPCUT_THREADS", "1")
 import numpy as np
 
 from sims import partition, subset_sum
+from sims import subset_sum_engine as engine
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
+from sims.subset_sum_rare import estimate_rare
 from theory.partition import window_max_value
 
 
@@ -92,9 +94,39 @@ def decisions(n, count, peers, rounds):
 def counting(n):
     values = np.random.default_rng(1).integers(1, 2 ** (n - 4), size=n)
     target = int(values.sum()) // 2
-    result = subset_sum.count_subsets(values, target)
-    seconds = best_of(3, lambda: subset_sum.count_subsets(values, target))
-    print(f"count all solutions, n = {n}: {result} solutions, {1e3 * seconds:.0f} ms")
+    result = subset_sum.count_subsets(values, target, threads=1)
+    assert result == engine.count_by_sorting(values, target)
+    seconds = best_of(3, lambda: subset_sum.count_subsets(values, target, threads=1))
+    peer = best_of(3, lambda: engine.count_by_sorting(values, target))
+    plan = subset_sum.explain(values, target, "count").algorithm
+    print(f"count all {result} solutions, n = {n}, by {plan}: {1e3 * seconds:.1f} ms")
+    print(f"    x {peer / seconds:12,.1f}  sorted-merge meet in the middle, {32 * 2 ** (n // 2) >> 20} MiB")
+
+
+def finding(n, bits):
+    rng = np.random.default_rng(2)
+    values = rng.integers(1, 2**bits, size=n) * rng.choice([-1, 1], size=n)
+    target = int(values[rng.random(n) < 0.5].sum())
+    mask = subset_sum.find_subset(values, target)
+    assert values[mask].sum() == target
+    seconds = best_of(3, lambda: subset_sum.find_subset(values, target))
+    plan = subset_sum.explain(values, target).algorithm
+    print(f"find one of n = {n}, values to 2^{bits}, by {plan}: {seconds:.3f} s")
+
+
+def rare():
+    start = time.process_time()
+    found = estimate_rare(40, 127, 1, seed=0, threads=1)
+    seconds = time.process_time() - start
+    plain = subset_sum.estimate(16, 127, 1, 1_000_000, 0, threads=1)
+    assert found.low[16] < plain.high and plain.low < found.high[16]
+    start = time.process_time()
+    subset_sum.estimate(21, 127, 1, 200_000, 0, threads=1)
+    per_trial = (time.process_time() - start) / 200_000
+    value, error = found.values[40], found.replicates[:, 40].std(ddof=1) / len(found.replicates) ** 0.5
+    trials = value / error**2  # plain trials of the same relative error
+    print(f"P(miss), n = 40, M = 127, t = 1: {value:.2e} +- {error:.0e} in {seconds:.1f} s")
+    print(f"    x {trials * per_trial / seconds:12,.1e}  plain Monte Carlo of the same error (extrapolated)")
 
 
 def threads():
@@ -129,6 +161,9 @@ def main():
     )
     decisions(32, 100 if quick else 1000, [(*merge, 100)], 3)
     counting(40)
+    counting(44)
+    finding(64, 40)
+    rare()
     threads()
 
 

@@ -137,7 +137,7 @@ CLAIMS = (
         id="kn.threshold",
         title="Threshold law of perfect partitions",
         paper=PAPER,
-        place="Section 2; Borgs, Chayes & Pittel Th. 2.1",
+        place="Section 2; Borgs, Chayes & Pittel",
         statement=r"P(\text{perfect}) \to 1 - \tfrac12\left(e^{-\mu} + e^{-2\mu}\right),\quad"
         r" \mu = \frac{2^n}{M\sqrt{2\pi n c}}",
         hypotheses=r"$X_i$ uniform on $\{1..M\}$, $M = 2^{n - \log_2(n)/2}$; tolerance $0.5/n$.",
@@ -163,7 +163,7 @@ CLAIMS = (
         id="kn.counts",
         title="The number of perfect partitions is Poisson given the parity",
         paper=PAPER,
-        place="Borgs, Chayes & Pittel Th. 2.3 (even totals); odd totals derived",
+        place="Borgs, Chayes & Pittel (even totals); odd totals derived",
         statement=r"Z \mid \text{even} \to \mathrm{Poisson}(\mu), \qquad Z \mid \text{odd} \to"
         r" \mathrm{Poisson}(2\mu)",
         hypotheses=r"$n = 16$, $\lambda = -1$; every cell (parity, count up to 4); tolerance $0.2/n$.",
@@ -176,7 +176,7 @@ CLAIMS = (
         id="kn.corrections",
         title="First corrections of mean and variance in 1/n",
         paper=PAPER,
-        place="beyond Borgs, Chayes & Pittel (2.9)",
+        place="beyond Borgs, Chayes & Pittel",
         statement=r"E Z = \mu\left(1 - \frac{3}{20n}\right) + O(n^{-2}),\quad"
         r" \mathrm{Var} Z = \mu + \frac{\mu^2}{5n} + \dots",
         hypotheses=r"even total, $\lambda = 0$; exact integer moments at $n = 16, 32, 64$.",
@@ -193,7 +193,7 @@ CLAIMS = (
         id="kn.min_discrepancy",
         title="Above the threshold the smallest discrepancy is exponential",
         paper=PAPER,
-        place="Borgs, Chayes & Pittel Th. 2.8; Mertens",
+        place="Borgs, Chayes & Pittel; Mertens",
         statement=r"P(\min D > x/\mu) \to e^{-x}, \qquad 1/\mu = M\sqrt{2\pi n c}/2^n",
         hypotheses=r"$n = 14$, $\lambda = 7$; tolerance $0.5/n$.",
         mark="derived",
@@ -205,7 +205,7 @@ CLAIMS = (
         id="kn.discrepancy_process",
         title="Sorted discrepancies form a Poisson process",
         paper=PAPER,
-        place="Borgs, Chayes & Pittel Th. 2.8; Mertens",
+        place="Borgs, Chayes & Pittel; Mertens",
         statement=r"\#\{\text{partitions}: D \le x/\mu\} \to \mathrm{Poisson}(x)",
         hypotheses=r"$n = 14$, $\lambda = 7$, $x = 2$, counts 0 to 4; tolerance $0.5/n$. Simple points: the"
         r" optimum is unique in the limit.",

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sims import montecarlo
 from sims.montecarlo import Estimate
 from sims.subset_sum import checked_values, count_subsets, find_subset
-from sims.subset_sum_plan import geometry
+from sims.subset_sum_plan import geometry, price
 from theory import partition as laws
 
 _LARGEST_SORTED = 48  # two sorted halves of 2^23 and 2^24 sums
@@ -60,7 +60,7 @@ def find_perfect_partition(values: ArrayLike) -> np.ndarray | None:
 def perfect_rows(rows: np.ndarray) -> np.ndarray:
     """Decide every row: has it a perfect partition? `rows` (count, n), integers >= 1; booleans (count,).
 
-    The Monte Carlo kernel: exact, about 10 microseconds a row at n = 24 (benchmarks/subset_sum.py).
+    The Monte Carlo kernel: exact, about 7 microseconds a row at n = 24 (benchmarks/subset_sum.py).
     """
     from sims.kernels.partition import perfect_rows as kernel
 
@@ -177,7 +177,9 @@ def simulate(n: int, max_value: int, trials: int, seed: int, **options) -> list[
 
     return [
         row("P(perfect), measured", measured.value, f"{measured.trials} trials", measured.low, measured.high),
-        row("P(perfect), limit law", float(laws.perfect_partition_probability(n, max_value)), "BCP Th. 2.1"),
+        row(
+            "P(perfect), limit law", float(laws.perfect_partition_probability(n, max_value)), "limit law, BCP"
+        ),
         row(
             "P(perfect), corrected law",
             float(laws.perfect_partition_probability(n, max_value, form="corrected")),
@@ -215,7 +217,7 @@ def _check(n: int, max_value: int) -> None:
     if n > _LARGEST_N:
         raise ValueError(
             f"n must be at most {_LARGEST_N} for Monte Carlo over exact decisions, got {n}: "
-            f"one decision would probe 2**{n - 1 - 24} bitset rows and more"
+            f"{price(n - 1, math.log2(max_value) + 0.5 * math.log2(n))}"
         )
     if n * max_value >= 2**62:
         raise ValueError(f"n * max_value must stay below 2**62 (64-bit sums), got {n * max_value}")

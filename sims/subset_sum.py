@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sims import montecarlo
 from sims import subset_sum_engine as engine
 from sims.montecarlo import Estimate
-from sims.subset_sum_plan import MOST_BYTES, Plan, plan
+from sims.subset_sum_plan import MOST_BYTES, Plan, plan, price
 from theory.subset_sum_moments import Law, check_arguments, largest, variance
 
 _LARGEST_N = 44
@@ -237,7 +237,11 @@ def sampler(
     """`sample(rng, count)` for `sims.montecarlo.probability`: True where every subset misses."""
     n, max_value, target = check_arguments(n, max_value, target, law)
     if n > _LARGEST_N:
-        raise ValueError(f"n must be at most {_LARGEST_N} for Monte Carlo over exact decisions, got {n}")
+        spread = 0.5 * math.log2(n * variance(max_value, law))
+        raise ValueError(
+            f"n must be at most {_LARGEST_N} for Monte Carlo over exact decisions, got {n}: "
+            f"{price(n, spread)}; sims.subset_sum_rare.estimate_rare takes more samples of smaller values"
+        )
     if n * largest(max_value, law) + abs(target) + delta >= 2**62:
         raise ValueError("n times the largest sample must stay below 2**62 (64-bit sums)")
     spread = 0.5 * math.log2(max(n * variance(max_value, law), 2.0)) - math.log2(2 * delta + 1)

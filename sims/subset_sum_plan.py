@@ -168,6 +168,20 @@ Instead of: sorted 0.7 s, 512 MiB; table 140.7 h, 131072.0 GiB.
     return Plan(chosen.algorithm, chosen.seconds, chosen.bytes, chosen.reason, others, chosen.collection)
 
 
+def price(items: int, log2_spread: float) -> str:
+    """Predicted time and memory of one exact decision, in words, for refusals.
+
+    Examples
+    --------
+    >>> price(60, 60.0)
+    'about 23.9 s and 52.0 GiB a decision'
+    """
+    split = (items + 1) // 2
+    words = 2 ** max(split - 3, 0)
+    shape = Geometry(split, min(split, 7), min(items - split, 8), words, max(words - 1, 1))
+    return f"about {_time(shape.seconds(items, log2_spread))} and {_size(shape.bytes)} a decision"
+
+
 def _collection(items: int, log2_spread: float) -> int:
     """Items that a random sub-collection needs to hold about 16 solutions (or as many as fit), or 0."""
     if items <= SMALL:

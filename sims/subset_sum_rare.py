@@ -7,7 +7,7 @@ A longer list of samples keeps every subset of a shorter one, so the events "mis
 A population of sample lists that all miss is carried from m to m + 1: each list draws one more sample, those
 that now hit die, and the survivors are copied at random back to full size. The product of the surviving
 fractions is an unbiased estimate of P(miss) at every n at once (Cerou, Del Moral, Furon & Guyader, Statistics
-and Computing 22 (2012) 795, section 3); every hit is decided exactly on a bitset of all sums. One level costs
+and Computing 22 (2012) 795); every hit is decided exactly on a bitset of all sums. One level costs
 a factor of about two in probability, so 1e-12 is forty levels, not 10^12 trials.
 
 Independent replicates give the interval.

@@ -38,7 +38,7 @@ def critical_bits(n: ArrayLike) -> np.ndarray | float:
 
     Returns
     -------
-    log2 of the critical M; [BCP] (1.2). The window around it has width O(1) in bits.
+    log2 of the critical M; [BCP]. The window around it has width O(1) in bits.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def expected_perfect_partitions(
     parity : "even" or "odd".
     form : "limit" is the leading order, relative error -3/(20 n) + O(n^-2); "corrected" keeps that term.
 
-    Source: [BCP] (2.9) for the leading order; the correction is derived in `theory.derivations.partition`.
+    Source: [BCP] for the leading order; the correction is derived in `theory.derivations.partition`.
     Given the total is even, the exact mean for finite n and M is `expected_perfect_partitions_exact`.
 
     Examples

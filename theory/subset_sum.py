@@ -143,8 +143,8 @@ def samples_needed(
 
     Returns
     -------
-    n; 0 for target 0. Inside the window n grows like log2 M + log2(1/p) - ... with slope 1 in log2 M; for
-    p -> 0 at fixed M it grows like log2(1/p) / `failure_exponent`.
+    n; 0 for target 0. At fixed p it grows by one per bit of M; for p -> 0 at fixed M like
+    log2(1/p) / `failure_exponent`. Raises ValueError where no n up to 4096 suffices.
 
     Examples
     --------

@@ -16,7 +16,6 @@ from theory.subset_sum_moments import (
     expected_solutions,
     largest,
     moments_up_to,
-    sample_counts,
     second_moment_reachable,
     sum_probability,
 )
@@ -128,18 +127,20 @@ def _tuples_up_to(k: int, cap: int, most: int) -> int:
 
 
 def _product_reach(n: int, max_value: int, target: int, divisor: int) -> Fraction:
+    rest = divides_every_sample(divisor, max_value, "product") / 2  # P(X < 0, divisor | X); X is never 0
+    if target > _PRODUCT_REACH:
+        return rest**n  # no positive sample at all: weaker, still a lower bound
     from flint import fmpz_poly
 
-    reach = largest(max_value, "product")
-    counts, total = sample_counts(max_value, "product")
-    rest = int(counts[reach - (reach // divisor) * divisor : reach + 1 : divisor].sum())
-    if target > _PRODUCT_REACH:
-        return Fraction(rest, total) ** n  # no positive sample at all: weaker, still a lower bound
     most = (target - 1) // divisor
-    row = [rest] + [
-        int(c) for c in counts[reach + divisor : reach + min(most * divisor, reach) + 1 : divisor]
-    ]
-    power = fmpz_poly(row).pow_trunc(n, most + 1)
+    ways = [0] * (most + 1)  # ways[v] = number of factor pairs (a, b), of either sign, with a b = v * divisor
+    for a in range(1, min(max_value, most * divisor) + 1):
+        step = divisor // math.gcd(a, divisor)
+        for b in range(step, min(max_value, most * divisor // a) + 1, step):
+            ways[a * b // divisor] += 2
+    total = 4 * max_value * max_value
+    ways[0] = int(rest * total)
+    power = fmpz_poly(ways).pow_trunc(n, most + 1)
     return Fraction(int(sum(power.coeffs())), total**n)
 
 

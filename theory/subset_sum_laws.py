@@ -68,7 +68,7 @@ def cox_miss(mu: float, d: ArrayLike) -> np.ndarray | float:
     Returns
     -------
     Miss probability, by the trapezoidal rule (which converges geometrically for analytic integrands),
-    relative error below 1e-10.
+    relative error below 1e-9.
 
     Examples
     --------

@@ -17,6 +17,7 @@ import numpy as np
 Law = Literal["nonzero", "uniform", "product"]
 LAWS: tuple[Law, ...] = ("nonzero", "uniform", "product")
 _EXACT_PRODUCT = 3_000_000  # length of the integer polynomial up to which the product law stays exact
+_FOURIER_PRODUCT = 30_000_000  # half length of the Fourier sum: a gigabyte
 _ARRAY_LIMIT = 60_000_000  # n^2 times the reach: work of the exact second moment (seconds)
 
 
@@ -153,6 +154,11 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
     n, max_value, target = check_arguments(n, max_value, target, law)
     if abs(target) > n * largest(max_value, law):
         return 0.0
+    if not expected_solutions_reachable(n, max_value, law):
+        raise ValueError(
+            f"the product law needs n * max_value**2 <= {_FOURIER_PRODUCT} here, got {n * max_value**2}; "
+            "use smaller n or max_value"
+        )
     if law == "product":
         if n * max_value**2 <= _EXACT_PRODUCT:
             return _to_float(_product_coefficient(n, max_value, target, empty=1))
@@ -301,6 +307,11 @@ def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> 
             f"got {n * n * largest(max_value, law)}; use smaller n or max_value"
         )
     return float(_pair_moments(n, max_value, target, law)[1][n])
+
+
+def expected_solutions_reachable(n: int, max_value: int, law: Law) -> bool:
+    """Does `expected_solutions` fit the memory of an ordinary machine? Always, but for large products."""
+    return law != "product" or n * largest(max_value, law) <= _FOURIER_PRODUCT
 
 
 def second_moment_reachable(n: int, max_value: int, law: Law) -> bool:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory import subset_sum, subset_sum_bounds, subset_sum_lemmas, subset_sum_moments
@@ -93,6 +93,7 @@ def test_the_cheap_second_moment_is_an_upper_bound(n, max_value, target):
     assert (second >= exact * (1 - 1e-9) - 1e-12).all()
 
 
+@settings(max_examples=40)
 @given(
     st.integers(0, 60),
     st.integers(1, 2**20),
@@ -190,3 +191,17 @@ def test_many_samples_stay_finite():
     lower, upper = subset_sum.miss_probability_bounds(600, 127, 100)
     assert 0.0 < lower < 1e-150 and upper < 1e-6
     assert subset_sum.hit_probability_bounds(600, 127, 100)[0] == 1.0 - upper
+
+
+def test_large_products_are_bounded_or_refused():
+    lower, upper = subset_sum.miss_probability_bounds(40, 8191, 12345, "product")
+    assert 0.0 < lower < upper <= 1.0
+    assert subset_sum.reach_probability(3, 10**6, 10**9, "product") == Fraction(1, 8)
+    with pytest.raises(ValueError, match="product law needs"):
+        subset_sum.expected_solutions(40, 8191, 1, "product")
+
+
+def test_targets_out_of_reach_are_never_hit():
+    for law in subset_sum.LAWS:
+        assert subset_sum.hit_probability_bounds(3, 4, 1000, law) == (0.0, 0.0)
+        assert subset_sum.hit_probability_bounds(0, 4, 1, law) == (0.0, 0.0)
