@@ -139,7 +139,7 @@ def _spread(rows: int, weights: int, workers: int | None, work: Callable[[int, i
 
 
 def scratch(limit: int, samples: int) -> tuple:
-    """Arrays the mask solver works in: (left items, their sums, direct table, ruler sequence)."""
+    """What the mask solver works in: (left items, their sums, direct table, ruler sequence)."""
     from sims.kernels import lottery as kernels
 
     # 2^left sums against a spread of sums that grows as `limit`: balance filling the table and probing it.

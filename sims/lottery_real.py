@@ -126,7 +126,7 @@ def ticket_rows(
         ticket = embed(targets, top, chosen, seed, construction, signed_inputs=signed, retries=redraws)
         expected = expected_failures(layers, rare_misses(chosen, top, _TRIALS, seed=0))
         if ticket.failures:
-            raise ValueError(_too_few(ticket, expected, failure))
+            raise ValueError(_too_few(ticket, layers, expected, failure))
         wanted = network_outputs(targets, inputs)
         got = ticket.outputs(inputs)
         if out is not None:
@@ -155,8 +155,8 @@ def _accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(outputs.argmax(axis=1) == labels))
 
 
-def _too_few(ticket: Ticket, expected: float, failure: float) -> str:
-    enough, _ = smallest_samples(ticket.weights, ticket.max_value, failure)
+def _too_few(ticket: Ticket, layers: list[np.ndarray], expected: float, failure: float) -> str:
+    enough, _ = smallest_samples(layers, ticket.max_value, failure)
     return (
         f"samples={ticket.samples} is too few: {len(ticket.failures)} weights have no solution, and the "
         f"network fails with probability {1 - np.exp(-expected):.3g}; "

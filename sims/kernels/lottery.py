@@ -184,7 +184,7 @@ def _all_sums(x, n, t):
     return mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def find_mask(x, n, t, left, sums, table, generation, ruler):
     """Bit mask of a subset of x[:n] with sum t, or -1 when there is none. Exact.
 
@@ -193,39 +193,38 @@ def find_mask(x, n, t, left, sums, table, generation, ruler):
     are tried in Gray-code order, one addition and one look-up each. Few of them are needed when there are
     many solutions. After PROBES of them the table of all sums decides.
     """
-    if t == 0:
-        return np.int64(0)
-    left = min(left, n)
-    wrap = table.size - 1
-    sums[0] = 0
-    count = 1
-    for b in range(left):
-        v = x[b]
+    mask = np.int64(0 if t == 0 else -1)
+    if t != 0 and n > 0:
+        size = min(left, n)
+        wrap = table.size - 1
+        stamp = generation << _GENERATION
+        sums[0] = 0
+        count = 1
+        for b in range(size):
+            v = x[b]
+            for k in range(count):
+                sums[count + k] = sums[k] + v
+            count *= 2
         for k in range(count):
-            sums[count + k] = sums[k] + v
-        count *= 2
-    stamp = generation << _GENERATION
-    for k in range(count):
-        table[sums[k] & wrap] = stamp | k
-    s = 0
-    found = table[t & wrap]
-    if found >> _GENERATION == generation:
-        k = found & 0xFFFF
-        if sums[k] == t:
-            return np.int64(k)
-    right = n - left
-    last = min(PROBES, 1 << min(right, 20))
-    for g in range(1, last):
-        b = ruler[g]
-        gray = g ^ (g >> 1)
-        s += x[left + b] if (gray >> b) & 1 else -x[left + b]
-        wanted = t - s
-        found = table[wanted & wrap]
-        if found >> _GENERATION == generation:
-            k = found & 0xFFFF
-            if sums[k] == wanted:
-                return np.int64(k) | (np.int64(gray) << np.int64(left))
-    return _all_sums(x, n, t)
+            table[sums[k] & wrap] = stamp | k
+        last = min(PROBES, 1 << min(n - size, 20))
+        wanted = t
+        g = 0
+        while True:
+            k = table[wanted & wrap] ^ stamp  # a left subset if the entry is of this generation
+            if 0 <= k < count and sums[k] == wanted:
+                mask = np.int64(k) | (np.int64(g ^ (g >> 1)) << np.int64(size))
+                break
+            g += 1
+            if g == last:
+                mask = _all_sums(x, n, t)
+                break
+            b = ruler[g]
+            if ((g ^ (g >> 1)) >> b) & 1:
+                wanted -= x[size + b]
+            else:
+                wanted += x[size + b]
+    return mask
 
 
 @njit(cache=True, nogil=True)

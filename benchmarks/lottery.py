@@ -1,0 +1,167 @@
+"""Lottery tickets: the mask solver beside a big-integer bitset and CP-SAT; whole networks in one call.
+
+Solver times are CPU times of one thread; peers solve the same weights and their answers are compared before
+anything is timed. CP-SAT comes with the [oracles] extra, EfficientNet-Lite0 with [zoo].
+"""
+
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from sims.kernels import lottery as kernels
+from sims.lottery import embed
+from sims.lottery_experiments import random_network
+from sims.lottery_masks import scratch
+
+PUBLISHED_SECONDS, PUBLISHED_CORES = 77_266, 36  # 397,000 weights, n = 21, error 0.01, commercial MIP solver
+
+
+def bitset_mask(x, target):
+    """Reachable sums as bits of one Python integer, item by item; the mask by walking back."""
+    low = -sum(v for v in x if v < 0)
+    reach = [1 << low]
+    for v in x:
+        r = reach[-1]
+        reach.append(r | (r << v if v > 0 else r >> -v))
+    at = target + low
+    if at < 0 or not reach[-1] >> at & 1:
+        return -1
+    mask = 0
+    for c in range(len(x) - 1, -1, -1):
+        if not reach[c] >> at & 1:
+            mask |= 1 << c
+            at -= x[c]
+    return mask
+
+
+def cp_sat_mask(x, target):
+    from ortools.sat.python import cp_model
+
+    model = cp_model.CpModel()
+    chosen = [model.new_bool_var("") for _ in x]
+    model.add(sum(v * b for v, b in zip(x, chosen, strict=True)) == target)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    status = solver.solve(model)
+    if status == cp_model.INFEASIBLE:
+        return -1
+    assert status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
+    return sum(1 << c for c, b in enumerate(chosen) if solver.value(b))
+
+
+def check(x, targets, masks):
+    """Every mask is a solution; -1 stands for none."""
+    for row, target, mask in zip(x.tolist(), targets.tolist(), masks, strict=True):
+        if mask >= 0:
+            assert sum(v for c, v in enumerate(row) if mask >> c & 1) == target
+
+
+def solver(top, n, weights, name):
+    rng = np.random.default_rng(0)
+    x = (rng.integers(1, top + 1, (weights, n)) * rng.choice([-1, 1], (weights, n))).astype(np.int32)
+    targets = rng.integers(-top, top + 1, weights)
+    masks, solved = np.empty(weights, np.int64), np.empty(weights, bool)
+    least = float("inf")
+    for _ in range(5):
+        work = scratch(top, n)
+        start = time.process_time()
+        failures = kernels.solve_many(x, targets, masks, solved, *work)
+        least = min(least, time.process_time() - start)
+    masks = np.where(solved, masks, -1)
+    print(f"{name}: {weights:,} weights, M = {top}, {n} candidates")
+    print(
+        f"  solver           {least:8.3f} s  {1e9 * least / weights:8.0f} ns per weight, {failures} without solution"
+    )
+
+    some = min(20_000, weights)
+    rows = x[:some].tolist()
+    start = time.process_time()
+    found = [bitset_mask(row, t) for row, t in zip(rows, targets[:some].tolist(), strict=True)]
+    each = (time.process_time() - start) / some
+    assert [m < 0 for m in found] == (~solved[:some]).tolist(), "verdicts differ from the bitset"
+    check(x[:some], targets[:some], found)
+    check(x[:some], targets[:some], masks[:some].tolist())
+    print(f"  big-integer bitset {1e9 * each:,.0f} ns per weight: {each * weights / least:,.0f} x slower")
+    try:
+        import ortools  # noqa: F401
+    except ImportError:
+        print("  CP-SAT: skipped, the [oracles] extra is not installed")
+        return
+    some = 200
+    cp_sat_mask(rows[0], int(targets[0]))
+    start = time.process_time()
+    found = [cp_sat_mask(rows[i], int(targets[i])) for i in range(some)]
+    each = (time.process_time() - start) / some
+    assert [m < 0 for m in found] == (~solved[:some]).tolist(), "verdicts differ from CP-SAT"
+    check(x[:some], targets[:some], found)
+    print(f"  CP-SAT {1e9 * each:,.0f} ns per weight: {each * weights / least:,.0f} x slower")
+
+
+def whole_network():
+    weights = random_network((784, 500, 10), 127, 0)
+    embed(weights, 127, 21, 0)
+    seconds, core = float("inf"), float("inf")
+    for _ in range(3):
+        start, cpu = time.perf_counter(), time.process_time()
+        ticket = embed(weights, 127, 21, 0)
+        masks = ticket.kept_parameters
+        wrong = sum(int((p != w).sum()) for (p, _), w in zip(ticket.effective(), weights, strict=True))
+        seconds, core = (
+            min(seconds, time.perf_counter() - start),
+            min(core, time.process_time() - cpu),
+        )
+    assert wrong == len(ticket.failures), "a weight that is no failure is not represented"
+    published = PUBLISHED_SECONDS * PUBLISHED_CORES
+    print("784-500-10, 397,000 weights, 8 bits, 21 candidates: drawing, solving, masks, verification")
+    print(
+        f"  one call {seconds:.3f} s ({core:.3f} core-seconds), {wrong} failures, {masks:,} parameters kept"
+    )
+    print(
+        f"  published log for as many weights at error 0.01: {published:,} core-seconds: {published / core:,.0f} x"
+    )
+    whole = embed(weights, 127, 34, 0)
+    print(f"  34 candidates: {len(whole.failures)} failures, verified {whole.verify()}")
+
+
+def checkpoint():
+    from sims import weights
+    from sims.lottery_real import quantize
+
+    path = weights.zoo_checkpoint()
+    if path is None:
+        print("EfficientNet-Lite0: skipped, the [zoo] extra is not installed")
+        return
+    arrays = [a for a in weights.load(path).values() if a.ndim > 1 and a.size >= 256]
+    matrices = [quantize(a.reshape(len(a), -1), 4)[0] for a in arrays]
+    del arrays
+    for signed in (False, True):
+        start, cpu = time.perf_counter(), time.process_time()
+        failures = wrong = 0
+        for i, w in enumerate(matrices):
+            ticket = embed([w], 7, 14, i, signed_inputs=signed)
+            failures += len(ticket.failures)
+            positive, negative = ticket.effective()[0]
+            wrong += int(((positive != w) | ((negative != w) if signed else False)).sum())
+        seconds, core = time.perf_counter() - start, time.process_time() - cpu
+        assert wrong == failures
+        count = sum(w.size for w in matrices)
+        sides = "both sides" if signed else "one side"
+        print(
+            f"EfficientNet-Lite0, {count:,} weights, 4 bits, 14 candidates, {sides}: drawing, solving, "
+            f"masks, verification {seconds:.2f} s ({core:.2f} core-seconds), {failures} failures"
+        )
+    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+if __name__ == "__main__":
+    if "--checkpoint" in sys.argv:
+        checkpoint()
+    else:
+        solver(127, 21, 397_000, "8 bits")
+        solver(7, 14, 4_608_992, "4 bits")
+        whole_network()
+        sys.stdout.flush()
+        subprocess.run([sys.executable, __file__, "--checkpoint"], check=True)  # its own peak memory
