@@ -315,6 +315,7 @@ def simulate(
     delta: int = 0,
     *,
     rare: bool = False,
+    every_target: bool = False,
     **options,
 ) -> list[dict]:
     """Rows for `snapcut simulate subset-sum`: P(miss) measured, and every law and bound beside it.
@@ -323,6 +324,7 @@ def simulate(
     ----------
     n, max_value, target, trials, seed, law, delta, options : as in `estimate`.
     rare : measure by splitting (`sims.subset_sum_rare`) instead; `trials` is then the population size.
+    every_target : add P(some target of {-M..M} is missed by one draw), measured on `trials` instances.
 
     Returns
     -------
@@ -367,4 +369,10 @@ def simulate(
                 theory.lemma4_failure(n, max_value, target),
                 "KN Lemma 4; above 1: vacuous",
             )
+    if every_target:
+        sample = every_target_sampler(n, max_value, law)
+        every = montecarlo.probability(sample, trials, seed=seed, key=("every_target", n, max_value, law))
+        add("P(some |t| <= M missed), measured", every.value, f"{trials} trials", every.low, every.high)
+        if law != "product":
+            add("P(some |t| <= M missed), Cox law", theory.every_target_miss(n, max_value, law), "law")
     return rows

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sims.montecarlo import default_threads, stream
+from sims import montecarlo
+from sims.montecarlo import Estimate, default_threads, stream
 from sims.subset_sum import draw
 from theory.subset_sum_moments import Law, check_arguments, largest, sample_counts
+from theory.subset_sum_poisson import poisson_mean
 
 _MOST_BYTES = 2**30
 _BATCH = 256
@@ -158,6 +160,45 @@ def _summary(found: np.ndarray, level: float, particles: int, seed: int) -> Rare
     high = np.where(positive, mean * factor, np.maximum(mean + reach * error, 0.0))
     high = np.where(mean == 0.0, 0.0, np.minimum(high, 1.0))
     return RareEstimate(mean, low, high, found, level, particles, seed)
+
+
+def estimate_poisson(
+    n: int,
+    max_value: int,
+    target: int,
+    trials: int,
+    seed: int,
+    law: Law = "nonzero",
+    delta: int = 0,
+    **options,
+) -> Estimate:
+    r"""Conditional Poisson law averaged over random samples: low variance, no decision, but a law's bias.
+
+    .. math:: E_X\, e^{-\lambda(X)}
+
+    with the saddlepoint mean lambda of `theory.subset_sum_poisson.poisson_mean`. Where divisibility matters
+    (small products) the law misses it; `estimate_rare` is unbiased.
+
+    Parameters
+    ----------
+    n, max_value, target, law, delta : as in `theory.subset_sum.miss_probability`.
+    trials, seed, options : as in `sims.montecarlo.mean`.
+
+    Examples
+    --------
+    >>> found = estimate_poisson(12, 127, 1, trials=2000, seed=1)
+    >>> bool(found.low < 0.025 < found.high)
+    True
+    """
+    n, max_value, target = check_arguments(n, max_value, target, law)
+
+    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
+        if abs(target) <= delta:
+            return np.zeros(count)
+        return np.exp(-np.asarray(poisson_mean(draw(rng, count, n, max_value, law), target, delta=delta)))
+
+    options.setdefault("key", ("subset_sum_poisson", n, max_value, target, law, delta))
+    return montecarlo.mean(sample, trials, bounds=(0.0, 1.0), seed=seed, **options)
 
 
 def exact_miss_probability(n: int, max_value: int, target: int, law: Law = "nonzero") -> np.ndarray:

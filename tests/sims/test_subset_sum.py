@@ -139,10 +139,11 @@ def test_bad_input_is_one_sentence(call, error, words):
 @pytest.mark.parametrize("rare", [False, True])
 def test_rows_for_the_command_line(law, rare):
     options = {"replicates": 4} if rare else {}
-    table = subset_sum.simulate(9, 5, 3, 400, 1, law, rare=rare, **options)
+    table = subset_sum.simulate(9, 5, 3, 400, 1, law, rare=rare, every_target=True, **options)
     rows = {row["quantity"]: row["value"] for row in table}
     assert rows["P(miss), lower bound"] <= rows["P(miss), upper bound"]
     assert table[0]["low"] <= table[0]["value"] <= table[0]["high"]
+    assert 0.0 <= rows["P(some |t| <= M missed), measured"] <= 1.0
     assert len(subset_sum.simulate(9, 5, 3, 400, 1, law, delta=1)) == (3 if law == "product" else 4)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sims.subset_sum import estimate
-from sims.subset_sum_rare import estimate_rare, exact_miss_probability
-from theory.subset_sum import failure_exponent, miss_probability_bounds
+from sims.subset_sum_rare import estimate_poisson, estimate_rare, exact_miss_probability
+from theory.subset_sum import failure_exponent, miss_probability, miss_probability_bounds
 from theory.subset_sum_exponent import failure_rate
 
 
@@ -100,3 +100,11 @@ def test_within_delta_and_extinction():
 def test_bad_input_is_one_sentence(changes, words):
     with pytest.raises(ValueError, match=words):
         estimate_rare(**{"n": 10, "max_value": 7, "target": 1, "seed": 0, **changes})
+
+
+def test_poisson_average_is_close_to_the_truth_and_to_its_quadrature():
+    found = estimate_poisson(12, 127, 1, trials=8000, seed=4)
+    rare = estimate_rare(12, 127, 1, seed=1, particles=1000, replicates=8)
+    assert found.value == pytest.approx(rare.values[12], rel=0.35)
+    assert found.low < miss_probability(12, 127, 1, form="saddlepoint") < found.high
+    assert estimate_poisson(16, 31, 1, trials=50, seed=4, delta=1).value == 0.0
