@@ -17,8 +17,7 @@ def add_square(total: np.ndarray | None, inputs: np.ndarray) -> np.ndarray:
     if total is None:
         total = np.zeros((inputs.shape[1], inputs.shape[1]))
     # LAPACK counts by columns: the transposed view's upper triangle is the lower one here
-    dsyrk(1.0, inputs.T, beta=1.0, c=total.T, lower=0, overwrite_c=1)
-    return total
+    return dsyrk(1.0, inputs.T, beta=1.0, c=total.T, lower=0, overwrite_c=1).T
 
 
 def mirror(matrix: np.ndarray) -> None:
