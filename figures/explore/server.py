@@ -34,8 +34,8 @@ class Guard:
 
     async def __call__(self, scope: _Scope, receive: Callable, send: Callable) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
             return
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
@@ -44,12 +44,30 @@ class Guard:
             await _refuse(scope, send)
             return
 
+        lasting = _LASTING if scope["path"].startswith("/assets/") else []
+
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *_HEADERS]}
+                message = {**message, "headers": [*message["headers"], *_HEADERS, *lasting]}
             await send(message)
 
         await self.app(scope, receive, guarded)
+
+    async def _live(self, scope: _Scope, receive: Callable, send: Callable) -> None:
+        """Start and stop the application; stopping ends the sessions' threads, which would outlive it.
+
+        marimo ends them in the lifespan of its own application, which is not run for a mounted one.
+        """
+
+        async def last(message: Any) -> None:
+            if message["type"] == "lifespan.shutdown.complete":
+                for route in getattr(self.app, "routes", ()):
+                    state = getattr(getattr(route, "app", None), "state", None)
+                    if (sessions := getattr(state, "session_manager", None)) is not None:
+                        await sessions.shutdown()
+            await send(message)
+
+        await self.app(scope, receive, last)
 
 
 _HEADERS = [
@@ -57,6 +75,8 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 ]
+# Assets carry a hash of their content in their names; without this, 300 of them are sent anew for every page.
+_LASTING = [(b"cache-control", b"public, max-age=31536000, immutable")]
 
 
 def _name(host: str) -> str:
@@ -158,7 +178,7 @@ def serve(host: str = "127.0.0.1", port: int = 2718, open_browser: bool = True) 
         threading.Timer(0.5, _open, [address]).start()
     import uvicorn
 
-    config = uvicorn.Config(app, log_level="warning")
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 

@@ -339,7 +339,7 @@ def test_an_upload_over_the_limit_is_refused_before_it_is_read(monkeypatch):
         list(one.live(state))
 
 
-def request(app, headers, kind="http"):
+def request(app, headers, kind="http", path="/"):
     """Status of one request to an ASGI application, and its headers."""
     sent = []
 
@@ -349,7 +349,7 @@ def request(app, headers, kind="http"):
     async def receive():
         return {"type": "http.request"}
 
-    scope = {"type": kind, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    scope = {"type": kind, "path": path, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
     asyncio.run(app(scope, receive, send))
     return sent
 
@@ -384,6 +384,15 @@ def test_only_requests_addressed_to_this_server_are_served(headers, hosts, statu
         assert b"default-src 'self'" in dict(first["headers"])[b"content-security-policy"]
     else:
         assert request(guard, headers, "websocket") == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_assets_may_be_kept_and_pages_may_not():
+    guard = server.Guard(inner, LOCAL)
+    kept = [
+        dict(request(guard, {"host": "localhost"}, path=path)[0]["headers"]).get(b"cache-control")
+        for path in ("/assets/index-s-M1OXjs.js", "/")
+    ]
+    assert kept == [b"public, max-age=31536000, immutable", None]
 
 
 def test_a_taken_port_is_one_sentence():

@@ -1,0 +1,305 @@
+"""The explorer in headless Chromium: what a reader sees, types, downloads and shares.
+
+The module starts its own server on a free port and ends it. It is skipped where no Chromium is found.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from figures.explore import pages
+from sims import partition
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (extra dev)")
+pytest.importorskip("marimo", reason="the explorer needs marimo (extra explore)")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+PATIENCE = 60_000  # milliseconds: a loaded machine is slow, and no verdict hangs on the time
+FINISHED = '.snapcut-status[data-running="false"]'
+QUICK = "&width=0.1"
+WIDE, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
+
+
+def chromium() -> str | None:
+    """Path of a Chromium: $SNAPCUT_CHROMIUM, one on the path, or playwright's own."""
+    if chosen := os.environ.get("SNAPCUT_CHROMIUM"):
+        return chosen
+    for name in NAMES:
+        if found := shutil.which(name):
+            return found
+    with sync_api.sync_playwright() as driver:
+        own = driver.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A server of this module's own, ended like a reader ends it: by Ctrl-C."""
+    if chromium() is None:
+        pytest.skip(f"no Chromium found (looked for $SNAPCUT_CHROMIUM, {', '.join(NAMES)}, playwright's own)")
+    command = [sys.executable, "-m", "snapcut", "explore", "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            line = process.stdout.readline()
+            found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+            assert found, line + process.stderr.read()
+            yield found.group()
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                _, errors = process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors and "internal error" not in errors, errors
+
+
+@pytest.fixture(scope="module")
+def browser(address):
+    with sync_api.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium(), args=QUIET)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    """A browser profile that most tests share: the app's files are loaded once."""
+    shared = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    yield shared
+    shared.close()
+
+
+class Reader:
+    """A page that remembers errors and requests to other hosts."""
+
+    def __init__(self, context, address):
+        self.address = address
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.set_viewport_size(WIDE)
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._note)
+        self.page.on("websocket", self._note)
+
+    def _note(self, request):
+        own = (self.address, self.address.replace("http:", "ws:"), "data:", "blob:")
+        if not request.url.startswith(own):
+            self.foreign.append(request.url)
+
+    def open(self, query, finished=True):
+        self.page.goto(self.address + query)
+        self.page.wait_for_selector(FINISHED if finished else ".snapcut-status")
+        return self.page
+
+
+@pytest.fixture
+def reader(context, address):
+    """Give readers; close them, and hold that nothing went wrong or elsewhere."""
+    readers = []
+
+    def new(profile=context):
+        readers.append(Reader(profile, address))
+        return readers[-1]
+
+    yield new
+    for one in readers:
+        one.page.close()
+        assert one.errors == [] and one.foreign == []
+
+
+def first_number(page):
+    """Value in the first row of the numbers."""
+    return page.locator(".snapcut-numbers tbody td").first.inner_text()
+
+
+def picture(page, shape="wide"):
+    return page.locator(f".snapcut-{shape} svg").inner_html()
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_every_page_opens_in_both_themes_and_widths(name, reader, tmp_path):
+    page = reader().open(f"?page={name}", finished=False)
+    page.wait_for_selector(".katex")
+    page.wait_for_function("title => document.title === title", arg=f"{pages.find(name).title} · snapcut")
+    assert page.locator("nav a").all_inner_texts() == list(pages.LABELS.values())
+    assert page.locator("nav a[aria-current=page]").inner_text() == pages.LABELS[name]
+    assert page.locator(".katex-error, .marimo-error, .snapcut-notice").count() == 0
+    shots, ink = {}, {}
+    for size in (WIDE, PHONE):
+        for theme in ("light", "dark"):
+            page.set_viewport_size(size)
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_selector(f"body.{theme}", state="attached")
+            shape = "wide" if size is WIDE else "narrow"
+            assert page.locator(f".snapcut-{shape} svg").is_visible()
+            assert page.locator(f".snapcut-{'narrow' if size is WIDE else 'wide'} svg").is_hidden()
+            ink[theme] = page.locator(f".snapcut-{shape} svg").evaluate("svg => getComputedStyle(svg).fill")
+            across = page.evaluate("[document.querySelector('#App').scrollWidth, innerWidth]")
+            assert across[0] <= across[1], "the page must not scroll sideways"
+            path = tmp_path / f"{name}-{size['width']}-{theme}.png"
+            shots[size["width"], theme] = page.screenshot(path=path)
+    assert len(set(shots.values())) == 4 and ink["light"] != ink["dark"]
+    box = page.locator(".snapcut-narrow svg").bounding_box()
+    assert box["width"] > 330 and box["height"] > 300
+    page.set_viewport_size(WIDE)
+    box = page.locator(".snapcut-wide svg").bounding_box()
+    assert box["y"] + box["height"] < WIDE["height"], "the picture is in sight without scrolling"
+
+
+def test_the_keyboard_moves_a_slider_the_picture_follows_and_the_link_restores_it(reader):
+    one = reader()
+    page = one.open("?page=partition&n=10&bits=8" + QUICK)
+    before = picture(page)
+    thumb = page.get_by_role("slider").first
+    thumb.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => location.search.includes('n=11')")
+    page.wait_for_selector(FINISHED)
+    after, number = picture(page), first_number(page)
+    assert after != before
+    expected = partition.estimate(11, 256, 2**20, 0, width=0.1)
+    assert float(number) == pytest.approx(expected.value, abs=5e-5)
+    other = reader()
+    again = other.open(page.url.removeprefix(one.address))
+    assert first_number(again) == number and picture(again) == after
+
+
+def test_every_control_is_reached_by_the_tab_key(reader):
+    page = reader().open("?page=subset-sum&n=8&max_value=31" + QUICK)
+    wanted = len(pages.find("subset-sum").parameters)
+    seen = set()
+    page.locator("nav a").first.focus()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(
+            page.evaluate(
+                """() => {
+                  let at = document.activeElement;
+                  while (at && at.shadowRoot && at.shadowRoot.activeElement) at = at.shadowRoot.activeElement;
+                  const host = document.activeElement;
+                  const element = host.closest?.('marimo-ui-element');
+                  return element?.getAttribute('object-id') ?? at.textContent.trim();
+                }"""
+            )
+        )
+    controls = {name for name in seen if re.search(r"-\d+-\d+$|-\d+$", name)}
+    assert len(controls) >= wanted + 4, controls  # four downloads
+    assert {"Copy as Python", "Copy as command", "Copy link"} <= seen
+
+
+def test_copying_gives_the_text_on_screen(reader):
+    page = reader().open("?page=partition&n=10&bits=8" + QUICK)
+    for name, wanted in (
+        ("snapcut-python", page.locator("#snapcut-python").text_content()),
+        ("snapcut-command", page.locator("#snapcut-command").text_content()),
+        ("link", page.url),
+    ):
+        button = f"[data-snapcut-copy={name}]"
+        page.locator(button).click()
+        page.wait_for_selector(f"{button}:text-is('Copied')")
+        assert page.evaluate("navigator.clipboard.readText()") == wanted
+
+
+def test_data_and_pictures_are_downloaded(reader):
+    page = reader().open("?page=partition&n=10&bits=8" + QUICK)
+    number = float(first_number(page))
+    for label, start in (
+        ("Data (CSV)", b"series,x,value"),
+        ("PDF", b"%PDF"),
+        ("SVG", b"<?xml"),
+        ("PNG", b"\x89PNG"),
+    ):
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name=label).click()
+        content = Path(waiting.value.path()).read_bytes()
+        assert content.startswith(start), label
+        assert waiting.value.suggested_filename.startswith("snapcut-partition.")
+        if label.startswith("Data"):
+            (line,) = (text for text in content.decode().splitlines() if text.startswith("simulation,8.0,"))
+            assert float(line.split(",")[2]) == pytest.approx(number, abs=5e-5)
+
+
+def test_a_bad_link_says_so_and_shows_what_it_can(reader):
+    page = reader().open("?page=partition&n=99&bits=8" + QUICK)
+    sentence = "n must be an integer between 4 and 30, got '99'; 20 is shown instead."
+    assert page.get_by_role("alert").inner_text() == sentence
+    assert "n=20" in page.url and "bits=8" in page.url
+
+
+def test_own_weights_are_judged_and_a_bad_file_is_one_sentence(reader, tmp_path):
+    page = reader().open("?page=weights")
+    good, bad = tmp_path / "mine.npz", tmp_path / "broken.npz"
+    np.savez(good, first=np.random.default_rng(0).normal(size=(32, 32)), second=np.eye(64))
+    bad.write_bytes(good.read_bytes()[:100])
+    upload = page.locator("input[type=file]")
+    upload.set_input_files(good)
+    page.wait_for_selector("text=first")
+    page.wait_for_selector(FINISHED)
+    assert page.locator(".snapcut-numbers tbody th").all_inner_texts()[1:] == ["first", "second"]
+    assert "'mine.npz'" in page.locator("#snapcut-command").text_content()
+    page.locator("input[type=file]").set_input_files(bad)
+    page.wait_for_selector(".snapcut-notice")
+    (sentence,) = page.get_by_role("alert").all_inner_texts()
+    assert "broken.npz" in sentence and sentence.count("\n") == 0 and "/tmp" not in sentence
+
+
+def test_two_sessions_at_once_get_their_own_numbers(reader, browser, context):
+    settings = [(10, 8), (12, 10)]
+    tabs = [reader(context), reader(browser.new_context())]
+    for one, (n, bits) in zip(tabs, settings, strict=True):
+        one.open(f"?page=partition&n={n}&bits={bits}&width=0.02&seed=3", finished=False)
+    for one, (n, bits) in zip(tabs, settings, strict=True):
+        one.page.wait_for_selector(FINISHED)
+        expected = partition.estimate(n, 2**bits, 2**20, 3, width=0.02)
+        assert float(first_number(one.page)) == pytest.approx(expected.value, abs=5e-5)
+        assert f"{expected.trials} instances" in one.page.locator(".snapcut-source").all_inner_texts()
+
+
+def test_a_simulation_shows_the_law_first_and_its_interval_shrinks(reader):
+    one = reader()
+    page = one.open("?page=partition&n=26&bits=23&width=0.02", finished=False)
+    assert page.locator(".snapcut-wide svg").is_visible()
+    widths = []
+    for _ in range(100):
+        first = page.locator(".snapcut-numbers tbody tr").first.inner_text()
+        if found := re.search(r"\[(.*), (.*)\]", first):
+            width = float(found[2]) - float(found[1])
+            if not widths or width != widths[-1]:
+                widths.append(width)
+        if len(widths) >= 3:
+            break
+        page.wait_for_timeout(100)
+    assert len(widths) >= 2 and widths == sorted(widths, reverse=True)
+
+
+def test_a_second_server_on_the_port_is_refused_in_a_sentence(address):
+    port = address.rstrip("/").rpartition(":")[2]
+    command = [sys.executable, "-m", "snapcut", "explore", "--port", port, "--no-browser"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 2 and second.stdout == ""
+    assert re.fullmatch(
+        rf"snapcut: cannot listen on 127\.0\.0\.1 port {port} \(.*\); name another .*\n", second.stderr
+    )
