@@ -1,6 +1,7 @@
 """The ticket: a pruned random network beside its target; verified, run, written and read."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from sims import lottery_masks as masks_
 from sims.files import atomic_write
 from sims.lottery_masks import Block, Draw
 from sims.lottery_network import check_network, exact_product, integer_inputs, network_outputs, reduce_outputs
+from theory.lottery import predicted_failures, samples_needed
 
 _FORMAT = "snapcut.ticket.1"
 _HEADER = (
@@ -217,12 +219,21 @@ class Ticket:
             x = reduce_outputs(layer.run(x), reduction * layer.scale)
         return x
 
+    def _advice(self) -> str:
+        """What the law says about so few samples, where there is one for a whole network."""
+        if self.law != "nonzero" or self.construction != "two_layer":
+            return ""
+        layers = [*self.weights, *self.weights[: int(self.signed_inputs)]]
+        failed = predicted_failures(layers, self.max_value, self.samples)
+        enough = samples_needed(layers, self.max_value, 0.01)
+        return f" (failure probability {-math.expm1(-failed):.3g}; {enough} samples bring it under 0.01)"
+
     def save(self, path: str | Path) -> None:
         """Write seed and packed masks (safetensors). An incomplete ticket is refused."""
         if self.failures:
             raise ValueError(
-                f"ticket is incomplete: {len(self.failures)} weights have no subset among {self.samples} "
-                "samples; embed with more samples or with retries"
+                f"ticket is incomplete: {len(self.failures)} weights have no subset among "
+                f"samples={self.samples}{self._advice()}; embed with more samples or with retries"
             )
         from safetensors.numpy import save
 

@@ -7,7 +7,7 @@ candidates; p[..., 0] = 0. They come from a law (`miss_probabilities`) or from m
 
     numbers of parameters     drawn_units, parameter_counts, counting_bound
     success                   success_probability, block_success_probability, copies_success_probability
-    size                      samples_needed
+    size                      predicted_failures, samples_needed
     price of products         theory.lottery_products
 
 References
@@ -224,6 +224,38 @@ def miss_probabilities(samples: int, max_value: int, law: Law = "nonzero", limit
     return np.array([miss_probability(samples, max_value, v, law=law) for v in range(top + 1)])
 
 
+def predicted_failures(
+    weights: Sequence[np.ndarray], max_value: int, samples: int, rigorous: bool = False
+) -> float:
+    r"""Expected number of failed weights, law "nonzero": a bound of the network's failure probability.
+
+    .. math:: \sum_w p_{n, |w|}
+
+    Parameters
+    ----------
+    weights : integer matrices. samples : n.
+    rigorous : by the proved upper bounds of p; else by the law, evaluated at nine sizes of weights and
+        interpolated in log p between them (within a third).
+
+    Examples
+    --------
+    >>> w = [np.array([[7, -3], [1, 5]])]
+    >>> round(predicted_failures(w, 7, 14), 3), round(predicted_failures(w, 7, 14, rigorous=True), 2)
+    (0.009, 0.32)
+    """
+    sizes, counts = np.unique(np.abs(np.concatenate([np.ravel(w) for w in weights])), return_counts=True)
+    sizes, counts = sizes[sizes > 0], counts[sizes > 0]
+    if sizes.size == 0:
+        return 0.0
+    if rigorous:
+        miss = np.array([1 - hit_probability_bounds(samples, max_value, int(v))[0] for v in sizes])
+    else:
+        nodes = np.unique(np.rint(np.linspace(sizes[0], sizes[-1], 9)).astype(int))
+        law = [math.log(miss_probability(samples, max_value, int(v))) for v in nodes]
+        miss = np.exp(np.interp(sizes, nodes, law))
+    return float(counts @ miss)
+
+
 def samples_needed(
     weights: Sequence[np.ndarray], max_value: int, failure: float, rigorous: bool = False
 ) -> int:
@@ -236,9 +268,8 @@ def samples_needed(
     Parameters
     ----------
     weights : integer matrices. failure : epsilon in (0, 1).
-    rigorous : by the proved upper bounds of p; else by the law, evaluated at nine sizes of weights and
-        interpolated in log p between them (within a third: half a candidate). For M from 3 to
-        127 the bounds ask for two to four times as many; for M = 1 they are exact.
+    rigorous : as in `predicted_failures`. For M from 3 to 127 the bounds ask for two to four times as many as
+        the law; for M = 1 they are exact.
 
     Examples
     --------
@@ -248,25 +279,16 @@ def samples_needed(
     """
     if not 0.0 < failure < 1.0:
         raise ValueError(f"failure={failure} must lie strictly between 0 and 1")
-    sizes, counts = np.unique(np.abs(np.concatenate([np.ravel(w) for w in weights])), return_counts=True)
-    sizes, counts = sizes[sizes > 0], counts[sizes > 0]
-    if sizes.size == 0:
+    largest, total = 0, 0
+    for w in weights:
+        largest, total = max(largest, int(np.abs(w).max())), total + int(np.count_nonzero(w))
+    if total == 0:
         return 0
-
-    def expected(n: int) -> float:
-        if rigorous:
-            miss = np.array([1 - hit_probability_bounds(n, max_value, int(v))[0] for v in sizes])
-        else:
-            nodes = np.unique(np.rint(np.linspace(sizes[0], sizes[-1], 9)).astype(int))
-            law = [math.log(miss_probability(n, max_value, int(v))) for v in nodes]
-            miss = np.exp(np.interp(sizes, nodes, law))
-        return float(counts @ miss)
-
-    n = samples_for_one(max_value, int(sizes[-1]), failure / int(counts.sum()), rigorous=rigorous)
-    while expected(n) > failure:
+    n = samples_for_one(max_value, largest, failure / total, rigorous=rigorous)
+    while predicted_failures(weights, max_value, n, rigorous) > failure:
         n += 1
-    while n > 1 and expected(n - 1) <= failure:  # the largest weight needs more than the average one
-        n -= 1
+    while n > 1 and predicted_failures(weights, max_value, n - 1, rigorous) <= failure:
+        n -= 1  # the largest weight needs more than the average one
     return n
 
 
