@@ -1,9 +1,11 @@
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from sims.lottery_masks import Draw, allot
+from theory.derivations import lottery as derivations
 from theory.lottery import (
     ERDOS_BORWEIN,
     block_success_probability,
@@ -229,3 +231,27 @@ def test_reduced_shares_are_not_uniform():
     drawn = Draw(0, 0, 3, 4, nearest=True).matrix(300, 1000).ravel()
     shares = np.bincount(drawn + 3, minlength=7) / drawn.size
     assert np.abs(shares - reduced_shares(3, 4, "nearest")).max() < 0.005
+
+
+def test_derivations_agree_with_the_fast_forms():
+    mean, variance = derivations.geometric_moments()
+    s = derivations.s
+    assert mean == 1 / s and (variance - (1 - s) / s**2).simplify() == 0
+    for slots in (1, 2, 7):
+        mean, variance = derivations.round_moments(slots)
+        found, deviation = drawn_units(slots, 1)
+        assert found == pytest.approx(float(mean), rel=1e-14)
+        assert deviation**2 == pytest.approx(float(variance), rel=1e-12)
+    assert float(sum(derivations.waste().subs(derivations.k, j) for j in range(1, 60))) == pytest.approx(
+        ERDOS_BORWEIN, abs=1e-14
+    )
+    assert derivations.counting_residual() == 0
+    assert derivations.even_share() == Fraction(3, 4)
+    table = np.array([[0.0, 2.0**-j] for j in range(9)])
+    for outputs in (2, 5):
+        gain = derivations.shared_units_gain(outputs, 4)
+        alone = block_success_probability([np.ones((1, 1), int)], table, 4)
+        together = block_success_probability([np.ones((outputs, 1), int)], table, 4)
+        assert float(gain) == pytest.approx(together - alone**outputs, abs=1e-14) and gain > 0
+        assert alone == pytest.approx(1 - 0.75**8)
+    assert derivations.block_miss() == 1
