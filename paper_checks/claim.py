@@ -3,13 +3,16 @@
 A check yields measurements. Each says: the statement puts a number into a region; here is the number,
 known exactly or with an interval. Two null hypotheses follow, "the truth is inside" and "the truth is
 outside"; exactly one of them is true. A verdict is the rejection of one of them, at a family-wise error
-shared by all measurements of the run (`paper_checks.registry.check`).
+shared by all measurements of the run (`paper_checks.registry.judge`). A "simulated" number (a fit to several
+estimates, say) has no interval and stands outside that budget: it is the weakest evidence.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from sims import montecarlo
 from sims.montecarlo import Estimate, Sample
@@ -18,7 +21,7 @@ HOLDS, REFUTED, INCONCLUSIVE = "holds", "refuted", "inconclusive"
 NOT_REPRODUCED, SKIPPED = "not reproduced", "skipped"
 VERDICTS = (HOLDS, REFUTED, INCONCLUSIVE, NOT_REPRODUCED, SKIPPED)
 MARKS = ("paper", "derived", "heuristic")
-EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "monte carlo")  # strongest first
+EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "monte carlo", "simulated")  # strongest first
 BUDGETS = {"quick": 1, "standard": 10, "deep": 100}
 
 
@@ -55,7 +58,7 @@ class Measurement:
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON; infinite limits become None."""
-        finite = [None if math.isinf(x) else x for x in (self.value, self.low, self.high, *self.region)]
+        finite = [_plain(x) for x in (self.value, self.low, self.high, *self.region)]
         return {
             "name": self.name,
             "evidence": self.evidence,
@@ -65,10 +68,15 @@ class Measurement:
             "p_inside": self.p_inside,
             "p_outside": self.p_outside,
             "trials": self.trials,
-            "tightness": self.tightness,
+            "tightness": _plain(self.tightness),
             "printed": self.printed,
             "detail": self.detail,
         }
+
+
+def _plain(x: float | None) -> float | None:
+    """JSON knows neither infinity nor NaN."""
+    return x if x is not None and math.isfinite(x) else None
 
 
 def _measure(
@@ -80,6 +88,8 @@ def _measure(
     detail: str,
 ) -> Measurement:
     least, greatest = float(region[0]), float(region[1])
+    if not least <= greatest:  # NaN included: a law that fails to answer must not prove itself
+        raise ValueError(f"{name}: the statement allows no value, its region is [{least}, {greatest}]")
     if isinstance(measured, Estimate):
         # An impossible value bounds nothing: "P <= 1" needs no trial.
         floor, ceiling = measured.bounds
@@ -97,6 +107,8 @@ def _measure(
         inside = least <= value <= greatest  # a NaN is never inside
         p_inside, p_outside = (1.0, 0.0) if inside else (0.0, 1.0)
         evidence = evidence or "exhaustive"
+        if evidence == "monte carlo":
+            raise ValueError(f"{name}: a Monte Carlo number needs its interval; hand over the Estimate")
     if evidence not in EVIDENCE:
         raise ValueError(f"evidence must be one of {EVIDENCE}, got {evidence!r}")
     return Measurement(
@@ -164,11 +176,9 @@ def printed(
     >>> printed("INT4", 19.2577, "19.1").region
     (19.05, 19.150000000000002)
     """
-    decimals = len(text.partition(".")[2])
-    half = 0.5 * 10.0**-decimals
+    half = 0.5 * 10.0 ** int(Decimal(text).as_tuple().exponent)
     region = (float(text) - half, float(text) + half)
-    result = _measure(name, value, region, evidence, _ratio(value, float(text)), detail)
-    return Measurement(**{**result.__dict__, "printed": text})
+    return replace(_measure(name, value, region, evidence, _ratio(value, float(text)), detail), printed=text)
 
 
 @dataclass(frozen=True)
@@ -223,7 +233,8 @@ class Claim:
 class Run:
     """What a check may use: the budget, the seed, and the claim's own random streams.
 
-    Estimates are kept by name, so that a claim and its twins judge the same trials.
+    Estimates are kept, so that a claim and its twins judge the same trials where they sample alike; a sampler
+    that differs in anything it closes over is another estimate.
     """
 
     def __init__(self, claim: str, budget: str = "quick", seed: int = 0, threads: int | None = None):
@@ -259,7 +270,7 @@ class Run:
         return self._estimate(montecarlo.means, name, sample, trials, {**options, "bounds": tuple(bounds)})
 
     def _estimate(self, estimator: Callable, name: str, sample: Sample, trials: int, options: dict):
-        named = (estimator.__name__, name, trials, repr(sorted(options.items())))
+        named = (estimator.__name__, name, trials, repr(sorted(options.items())), _identity(sample))
         if named not in self._kept:
             self._kept[named] = estimator(
                 sample,
@@ -270,6 +281,13 @@ class Run:
                 **options,
             )
         return self._kept[named]
+
+
+def _identity(sample: Sample) -> bytes:
+    """Hash of a sampler with all it closes over; equal samplers may differ in it, never the reverse."""
+    import cloudpickle
+
+    return hashlib.sha256(cloudpickle.dumps(sample)).digest()
 
 
 @dataclass(frozen=True)
@@ -292,6 +310,9 @@ def execute(claim: Claim, run: Run, twin: Twin | None = None) -> Outcome:
         measurements = tuple(claim.check(run, **parameters))
     except Skipped as reason:
         return Outcome(claim, twin, (), time.perf_counter() - start, run.seed, skipped=str(reason))
+    except Exception as error:
+        where = f"{claim.id} / twin {twin.title!r}" if twin else claim.id
+        raise RuntimeError(f"the check of {where} failed: {type(error).__name__}: {error}") from error
     if not measurements:
         raise ValueError(f"{claim.id}: the check measured nothing")
     return Outcome(claim, twin, measurements, time.perf_counter() - start, run.seed)

@@ -33,9 +33,9 @@ def growth(
     counts = [run.once(f"{b} bits", partial(candidates_for, b, miss, run.seed)) for b in WIDTHS]
     fitted = np.polyfit(WIDTHS, counts, 1)
     detail = ", ".join(f"{b} bits: {c:.2f}" for b, c in zip(WIDTHS, counts, strict=True))
-    yield within("candidates per bit", fitted[0], slope, 0.15, evidence="monte carlo", detail=detail)
+    yield within("candidates per bit", fitted[0], slope, 0.15, evidence="simulated", detail=detail)
     bend = float(np.abs(np.polyval(fitted, WIDTHS) - counts).max())
-    yield at_most("largest distance from a line, in candidates", bend, 0.3, evidence="monte carlo")
+    yield at_most("largest distance from a line, in candidates", bend, 0.3, evidence="simulated")
     sizes = (24,) * 5
     for construction, power in zip(("two_layer", "depth_plus_one"), powers, strict=True):
 
@@ -48,7 +48,7 @@ def growth(
         found = np.polyfit(np.log(np.ceil(counts)), np.log(parameters), 1)[0]
         title = f"{construction}: power of the number of candidates"
         # depth_plus_one: the last matrix has no copies of its outputs and grows like the first power
-        yield within(title, float(found), power, 0.15, evidence="monte carlo")
+        yield within(title, float(found), power, 0.15, evidence="simulated")
 
 
 def counting(run: Run, exponent: float = 1.0) -> Iterator[Measurement]:
@@ -64,8 +64,8 @@ def counting(run: Run, exponent: float = 1.0) -> Iterator[Measurement]:
         n = run.once(f"{bits} bits", partial(candidates_for, bits, 0.01, run.seed))
         name = f"{bits} bits, 1 % of the weights missed: candidates over the bound"
         ratio = math.ceil(n) * (1 + 1 / 64) / (lottery.counting_bound(64, 64, 2**bits - 1) / 64**2)
-        yield at_least(name, ratio, 1.0, evidence="monte carlo")
-        yield at_most(name, ratio, 5.0, evidence="monte carlo")
+        yield at_least(name, ratio, 1.0, evidence="simulated")
+        yield at_most(name, ratio, 5.0, evidence="simulated")
 
 
 def matched_units(run: Run, block: bool = False) -> Iterator[Measurement]:
@@ -135,7 +135,7 @@ def product_price(run: Run, free: bool = False) -> Iterator[Measurement]:
             price = math.log(plain.high) / math.log(found.low)
             detail = f"asymptotic price {lottery_products.candidate_price(top, target):.3f}"
             title = f"{name}: candidates needed per uniform candidate"
-            yield at_least(title, price, 1.2, evidence="monte carlo", detail=detail)
+            yield at_least(title, price, 1.2, evidence="simulated", detail=detail)
 
 
 def reduction_law(run: Run, uniform: bool = False) -> Iterator[Measurement]:

@@ -33,6 +33,8 @@ def holm(p_values: Sequence[float] | np.ndarray, level: float) -> np.ndarray:
     [True, False, False]
     """
     values = np.asarray(p_values, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"p_values must lie in [0, 1], got {values[~((values >= 0) & (values <= 1))][0]}")
     rejected = np.zeros(len(values), dtype=bool)
     order = np.argsort(values, kind="stable")
     for rank, index in enumerate(order):

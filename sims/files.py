@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside `path` and rename it onto `path` only when the block ends without error.
 
     A full disk, an exception or Ctrl-C inside the block leaves `path` as it was and no temporary file
-    behind.
+    behind. A link is followed and an existing file keeps its permissions; what is no ordinary file (a device,
+    a pipe) is written to directly, because a rename would destroy it.
 
     Parameters
     ----------
@@ -32,16 +34,26 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
     >>> (folder / "a.txt").read_text(), len(list(folder.iterdir()))
     ('whole', 1)
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    encoding = None if "b" in mode else "utf-8"
     try:
-        with os.fdopen(descriptor, mode, encoding=None if "b" in mode else "utf-8") as file:
+        before = os.stat(path)
+    except FileNotFoundError:
+        before = None
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        with open(path, mode, encoding=encoding) as file:
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, mode, encoding=encoding) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_UMASK)  # mkstemp makes 0600; a result is an ordinary file
-        os.replace(name, path)
+        # mkstemp makes 0600; a new result is an ordinary file, an old one keeps its mode
+        os.chmod(name, stat.S_IMODE(before.st_mode) if before else 0o666 & ~_UMASK)
+        os.replace(name, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)

@@ -2,10 +2,13 @@
 
 A run is cut into blocks of a fixed number of trials. Block i draws from its own stream, spawned from
 (seed, key, i), and its moments are merged in block order, so neither the number of threads nor an
-interruption can change a digit. `key` names the run ("kn.threshold", "n=16"): two runs of one seed never
-share a stream.
+interruption can change a digit. `key` names the run ("kn.threshold", "n=16"): runs of one seed and one key
+share their streams, runs of different keys do not. Trials must be independent and identically distributed:
+the intervals rest on it.
 """
 
+import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -136,7 +139,9 @@ def stream(seed: int, key: Sequence[str | int | float] = (), block: int = 0) -> 
 def default_threads() -> int:
     """Threads used when none are named: $SNAPCUT_THREADS, else every core this process may use."""
     if chosen := os.environ.get("SNAPCUT_THREADS"):
-        return max(1, int(chosen))
+        if not chosen.isdecimal() or int(chosen) < 1:
+            raise ValueError(f"SNAPCUT_THREADS must be a positive integer, got {chosen!r}")
+        return int(chosen)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -177,9 +182,18 @@ def probability(
     >>> estimate.low < 0.25 < estimate.high
     True
     """
-    _check(trials, level)
+    _check(trials, level, block, seed)
     sequence = BernoulliSequence(level)
-    moments = _run(sample, trials, seed, key, block, threads, store, _stop([sequence], width), binary=True)
+
+    def decided(rng: np.random.Generator, count: int) -> np.ndarray:
+        values = np.asarray(sample(rng, count))
+        if values.dtype != np.bool_ or values.shape != (count,):
+            shape = f"{values.dtype} {values.shape}"
+            raise ValueError(f"a probability needs booleans of shape ({count},), the sample returned {shape}")
+        return values
+
+    kept = None if store is None else _Store(store, seed, key, block, [(0.0, 1.0)], "probability")
+    moments = _run(decided, trials, seed, key, block, threads, kept, _stop([sequence], width))
     successes = round(moments.mean[0] * moments.count)
     fixed = clopper_pearson(successes, moments.count, level)
     low, high = fixed if width is None else sequence.interval()
@@ -252,16 +266,19 @@ def means(
 
     Each interval holds at `level` on its own. With `width`, the run stops when all are narrow enough.
     """
-    _check(trials, level)
+    _check(trials, level, block, seed)
     limits = [(float(a), float(b)) for a, b in bounds]
     if any(not (math.isfinite(a) and math.isfinite(b) and a < b) for a, b in limits):
         raise ValueError(f"bounds must be finite pairs low < high, got {bounds}")
     sequences = [BoundedSequence(level, a, b) for a, b in limits]
 
     def bounded(rng: np.random.Generator, count: int) -> np.ndarray:
-        values = np.asarray(sample(rng, count), dtype=np.float64).reshape(count, -1)
-        if values.shape[1] != len(limits):
-            raise ValueError(f"sample returned {values.shape[1]} columns, bounds name {len(limits)}")
+        values = np.asarray(sample(rng, count))
+        shapes = [(count, len(limits))] + ([(count,)] if len(limits) == 1 else [])
+        if values.dtype.kind not in "biuf" or values.shape not in shapes:
+            wanted = " or ".join(map(str, shapes))
+            raise ValueError(f"the sample must be real of shape {wanted}, got {values.dtype} {values.shape}")
+        values = values.astype(np.float64).reshape(count, len(limits))
         for column, (a, b) in zip(values.T, limits, strict=True):
             if not (column.min() >= a and column.max() <= b):
                 worst = (column.min(), column.max())
@@ -269,7 +286,8 @@ def means(
         return values
 
     stop = _stop(sequences, width)
-    moments = _run(bounded, trials, seed, key, block, threads, store, stop, binary=False)
+    kept = None if store is None else _Store(store, seed, key, block, limits, "means")
+    moments = _run(bounded, trials, seed, key, block, threads, kept, stop)
     results = []
     for column, (sequence, (a, b)) in enumerate(zip(sequences, limits, strict=True)):
         value, variance = moments.mean[column], _variance(moments, column)
@@ -292,9 +310,11 @@ def means(
     return results
 
 
-def _check(trials: int, level: float) -> None:
-    if not isinstance(trials, (int, np.integer)) or trials < 1:
-        raise ValueError(f"trials must be a positive integer, got {trials!r}")
+def _check(trials: int, level: float, block: int, seed: int) -> None:
+    for name, value, least in (("trials", trials, 1), ("block", block, 1), ("seed", seed, 0)):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+            kind = "a positive integer" if least else "a nonnegative integer"
+            raise ValueError(f"{name} must be {kind}, got {value!r}")
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
 
@@ -327,40 +347,36 @@ def _run(
     key: Sequence[str | int | float],
     block: int,
     threads: int | None,
-    store: str | Path | None,
+    store: "_Store | None",
     enough: Callable[[Moments], bool] | None,
-    binary: bool,
 ) -> Moments:
     """Merge the moments of the blocks, in block order, until all are done or `enough` says so."""
-    counts = [min(block, trials - start) for start in range(0, trials, block)]
-    kept = _Store(store, seed, key, block) if store is not None else None
 
     def compute(index: int) -> Moments:
-        count = counts[index]
-        if kept is not None and (found := kept.blocks.get(index)) is not None and found.count == count:
+        count = min(block, trials - index * block)
+        if store is not None and (found := store.blocks.get(index)) is not None and found.count == count:
             return found
-        values = np.asarray(sample(stream(seed, key, index), count))
-        if len(values) != count:
-            raise ValueError(f"sample returned {len(values)} trials, asked for {count}")
-        if binary and (values.dtype != np.bool_ or values.ndim != 1):
-            raise ValueError(
-                f"a probability needs booleans of shape (count,), got {values.dtype} {values.shape}"
-            )
-        return Moments.of(values)
+        return Moments.of(sample(stream(seed, key, index), count))
 
     total = Moments(0, (), ())
+    finished = False
     with progress.bar(trials, str(key[-1]) if key else "trials") as advance:
         try:
-            for index, moments in enumerate(_in_order(compute, len(counts), threads or default_threads())):
+            for index, moments in enumerate(
+                _in_order(compute, -(-trials // block), threads or default_threads())
+            ):
                 total = total.merge(moments)
-                if kept is not None:
-                    kept.add(index, moments)
+                if store is not None:
+                    store.add(index, moments)
                 advance(moments.count)
                 if enough is not None and enough(moments):
                     break
+            finished = True
         finally:
-            if kept is not None:
-                kept.save()
+            if store is not None:
+                # an error under way is the news; a second one from saving must not hide it
+                with contextlib.nullcontext() if finished else contextlib.suppress(OSError):
+                    store.save()
     return total
 
 
@@ -384,44 +400,84 @@ def _in_order(compute: Callable[[int], Moments], blocks: int, threads: int) -> I
 
 
 class _Store:
-    """Finished blocks of one run in a JSON file, rewritten atomically; floats round-trip exactly."""
+    """Finished blocks of one run in a JSON file, rewritten atomically; floats round-trip exactly.
 
-    def __init__(self, path: str | Path, seed: int, key: Sequence, block: int):
-        from sims.kernels import source_hash
+    The identity holds what the run is made of, except the sampler, which cannot be compared with one of
+    yesterday: `key` stands for it and must name it.
+    """
 
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | Path,
+        seed: int,
+        key: Sequence,
+        block: int,
+        bounds: Sequence[tuple[float, float]],
+        estimator: str,
+    ):
+        if not key:
+            raise ValueError("a stored run needs a key that names what is sampled, got ()")
+        self.path, self.bounds = Path(path), bounds
         self.identity = {
-            "seed": seed,
+            "estimator": estimator,
+            "seed": int(seed),
             "key": [str(part) for part in key],
-            "block": block,
-            "kernels": source_hash(),
+            "block": int(block),
+            "bounds": [list(pair) for pair in bounds],
+            "sources": source_digest(),
         }
         self.blocks: dict[int, Moments] = {}
-        self._saved = time.monotonic()
-        self._fresh = False
-        if not self.path.exists():
-            return
-        try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
-            if stored["identity"] != self.identity:
-                raise ValueError("it belongs to another run (seed, key, block size or kernels differ)")
-            self.blocks = {
-                int(index): Moments(int(n), tuple(map(float, mean)), tuple(map(float, deviations)))
-                for index, (n, mean, deviations) in stored["blocks"].items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            warnings.warn(f"{self.path} cannot be resumed and is computed anew: {error}", stacklevel=4)
+        self._next, self._fresh = 0.0, True
+        if self.path.exists():
+            try:
+                self.blocks = self._read()
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                warnings.warn(f"{self.path} cannot be resumed and is computed anew: {error}", stacklevel=4)
+        self.save()  # a path that cannot be written is noticed now, not after the work
+
+    def _read(self) -> dict[int, Moments]:
+        stored = json.loads(self.path.read_text(encoding="utf-8"))
+        if stored["identity"] != self.identity:
+            raise ValueError("it belongs to another run (seed, key, bounds, block size or sources differ)")
+        blocks = {}
+        for index, (count, means, deviations) in stored["blocks"].items():
+            moments = Moments(int(count), tuple(map(float, means)), tuple(map(float, deviations)))
+            sound = len(means) == len(deviations) == len(self.bounds) and all(
+                low <= mean <= high and 0.0 <= spread < math.inf
+                for mean, spread, (low, high) in zip(
+                    moments.mean, moments.deviations, self.bounds, strict=True
+                )
+            )
+            if not sound:
+                raise ValueError(f"block {index} holds impossible moments")
+            blocks[int(index)] = moments
+        return blocks
 
     def add(self, index: int, moments: Moments) -> None:
         self._fresh |= index not in self.blocks
         self.blocks[index] = moments
-        if self._fresh and time.monotonic() - self._saved > _SAVE_EVERY:
+        if self._fresh and time.monotonic() > self._next:
             self.save()
 
     def save(self) -> None:
         if not self._fresh:
             return
+        start = time.monotonic()
         blocks = {str(i): [m.count, list(m.mean), list(m.deviations)] for i, m in sorted(self.blocks.items())}
         with atomic_write(self.path) as file:
             json.dump({"identity": self.identity, "blocks": blocks}, file)
-        self._saved, self._fresh = time.monotonic(), False
+        now = time.monotonic()
+        # the file grows with the run: saving must stay a small part of its time
+        self._next, self._fresh = now + max(_SAVE_EVERY, 20 * (now - start)), False
+
+
+@functools.cache
+def source_digest() -> str:
+    """Hash of every source file of the two floors that results come from."""
+    import theory
+
+    digest = hashlib.sha256()
+    for folder in (Path(theory.__file__).parent, Path(__file__).parent):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

@@ -113,18 +113,54 @@ def test_the_tests_of_a_two_sided_region_pay_for_both_sides():
     assert within("p", estimate, 0.35, 0.05).p_inside == pytest.approx(2 * one_sided)
 
 
+DRAWN = []
+
+
+def counted(rng, count):
+    DRAWN.append(count)
+    return rng.random(count) < 0.5
+
+
 def test_claims_and_twins_judge_the_same_trials():
-    drawn = []
-
     def check(run, target=0.5):
-        def counted(rng, count):
-            drawn.append(count)
-            return rng.random(count) < 0.5
-
         yield within("heads", run.probability("coin", counted, 4096), target, 0.5)
 
+    DRAWN.clear()
     verdicts(claim_of(check))
-    assert drawn == [4096]
+    assert DRAWN == [4096]
+
+
+def test_a_twin_that_samples_otherwise_gets_trials_of_its_own():
+    def check(run, p=0.5):
+        yield within("heads", run.probability("coin", coin(p), 200_000), 0.5, 0.02)
+
+    assert verdicts(claim_of(check, twins=[Twin("a biased coin", {"p": 0.9})])) == ["holds", "refuted"]
+
+
+@pytest.mark.parametrize(
+    "make", [at_most, at_least, lambda n, e, x: within(n, e, x, 0.1), lambda n, e, x: within(n, e, 0.1, x)]
+)
+def test_a_law_that_fails_to_answer_proves_nothing(make):
+    estimate = montecarlo.probability(coin(0.3), 1000, seed=1)
+    with pytest.raises(ValueError, match="the statement allows no value"):
+        make("nan", estimate, math.nan)
+    with pytest.raises(ValueError, match="allows no value"):
+        within("negative tolerance", estimate, 0.3, -0.1)
+    with pytest.raises(ValueError, match="p_values must lie in"):
+        holm([math.nan], 0.05)
+
+
+def test_a_monte_carlo_number_without_its_interval_is_no_evidence():
+    with pytest.raises(ValueError, match="needs its interval"):
+        at_most("ratio", 0.7, 1.0, evidence="monte carlo")
+
+
+def test_a_failing_check_is_named():
+    def check(run, target=0.5):
+        raise ZeroDivisionError("in the check")
+
+    with pytest.raises(RuntimeError, match=r"the check of kn\.test failed: ZeroDivisionError: in the check"):
+        execute(claim_of(check), Run("kn.test"))
 
 
 def test_budgets_scale_trials():

@@ -11,10 +11,15 @@ import pytest
 
 from sims import montecarlo
 from sims.montecarlo import Moments
+from sims.sequential import BernoulliSequence, BoundedSequence
 
 
 def uniforms(rng, count):
     return rng.random(count)
+
+
+def transposed(rng, count):
+    return rng.random((2, count))
 
 
 def rare(rng, count):
@@ -81,9 +86,70 @@ def test_a_corrupt_or_foreign_store_is_reported_and_recomputed(tmp_path, content
     store = tmp_path / "run.json"
     store.write_text(content)
     with pytest.warns(UserWarning, match="cannot be resumed"):
-        again = montecarlo.probability(rare, 3000, seed=1, block=1000, store=store)
-    assert again == montecarlo.probability(rare, 3000, seed=1, block=1000)
+        again = montecarlo.probability(rare, 3000, seed=1, key=("c",), block=1000, store=store)
+    assert again == montecarlo.probability(rare, 3000, seed=1, key=("c",), block=1000)
     assert json.loads(store.read_text())["identity"]["seed"] == 1
+
+
+FOREIGN = {
+    "another estimator": lambda store: montecarlo.probability(rare, 3000, seed=1, key=("f",), store=store),
+    "other bounds": lambda store: montecarlo.mean(
+        uniforms, 3000, bounds=(0, 2), seed=1, key=("f",), store=store
+    ),
+    "more columns": lambda store: montecarlo.means(
+        lambda r, n: r.random((n, 2)), 3000, bounds=[(0, 1)] * 2, seed=1, key=("f",), store=store
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_a_store_of_another_run_is_never_taken_over(tmp_path, case):
+    store = tmp_path / "run.json"
+    montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store)
+    with pytest.warns(UserWarning, match="another run"):
+        found = FOREIGN[case](store)
+    assert found == FOREIGN[case](None)
+
+
+@pytest.mark.parametrize("mean", [float("nan"), 7.0])
+def test_impossible_moments_in_a_store_are_computed_anew(tmp_path, mean):
+    store = tmp_path / "run.json"
+    whole = montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store)
+    stored = json.loads(store.read_text())
+    stored["blocks"]["0"][1] = [mean]
+    store.write_text(json.dumps(stored))
+    with pytest.warns(UserWarning, match="impossible moments"):
+        assert montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store) == whole
+
+
+def test_a_store_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    def never(rng, count):
+        raise AssertionError("sampled before the store was tried")
+
+    with pytest.raises(OSError, match="file"):
+        montecarlo.mean(never, 10, bounds=(0, 1), seed=1, key=("f",), store=tmp_path / "file" / "run.json")
+
+
+def test_an_enormous_run_that_stops_early_costs_only_what_it_runs():
+    estimate = montecarlo.probability(rare, 10**15, seed=2, width=0.5)
+    assert estimate.trials == montecarlo.BLOCK
+
+
+@pytest.mark.parametrize("kind", ["probability", "mean"])
+def test_the_interval_after_an_early_stop_is_the_confidence_sequence(kind):
+    """Not the fixed-sample interval: that one is not valid at a time the data chose."""
+    if kind == "probability":
+        estimate = montecarlo.probability(rare, 10**6, seed=2, width=0.02, block=100)
+        sequence, sample = BernoulliSequence(0.99), rare
+    else:
+        estimate = montecarlo.mean(uniforms, 10**6, bounds=(-1, 3), seed=2, width=0.5, block=100)
+        sequence, sample = BoundedSequence(0.99, -1.0, 3.0), uniforms
+    for index in range(estimate.trials // 100):
+        values = sample(montecarlo.stream(2, (), index), 100).astype(float)
+        sequence.update(100, float(values.sum()), float(((values - values.mean()) ** 2).sum()))
+    assert (estimate.low, estimate.high) == pytest.approx(sequence.interval(), rel=1e-12)
 
 
 def test_early_stopping_is_anytime_valid_and_says_so():
@@ -120,11 +186,27 @@ def test_merging_moments_is_exact_enough():
         (lambda: montecarlo.probability(rare, 2.5, seed=1), "trials must be a positive integer"),
         (lambda: montecarlo.probability(rare, 10, seed=1, level=1.0), "level must lie strictly between"),
         (lambda: montecarlo.probability(rare, 10, seed=1, width=0.0), "width must be positive"),
+        (lambda: montecarlo.probability(rare, 10, seed=1.5), "seed must be a nonnegative integer, got 1.5"),
+        (
+            lambda: montecarlo.probability(rare, 10, seed=1, block=0),
+            "block must be a positive integer, got 0",
+        ),
+        (
+            lambda: montecarlo.means(transposed, 10, bounds=[(0, 1)] * 2, seed=1),
+            r"must be real of shape \(10, 2\)",
+        ),
+        (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 1), seed=1, store="x"), "needs a key that names"),
         (lambda: montecarlo.probability(uniforms, 10, seed=1), "needs booleans"),
         (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 0.1), seed=1), "outside its stated bounds"),
         (lambda: montecarlo.mean(uniforms, 10, bounds=(1, 0), seed=1), "low < high"),
-        (lambda: montecarlo.means(uniforms, 10, bounds=[(0, 1)] * 2, seed=1), "1 columns, bounds name 2"),
-        (lambda: montecarlo.probability(lambda r, n: rare(r, n + 1), 10, seed=1), "asked for 10"),
+        (
+            lambda: montecarlo.means(uniforms, 10, bounds=[(0, 1)] * 2, seed=1),
+            r"must be real of shape \(10, 2\), got float64 \(10,\)",
+        ),
+        (
+            lambda: montecarlo.probability(lambda r, n: rare(r, n + 1), 10, seed=1),
+            r"booleans of shape \(10,\), the sample returned bool \(11,\)",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(call, message):
