@@ -88,8 +88,8 @@ def ticket_rows(
 ) -> list[dict]:
     """Rows for `snapcut ticket`: quantize a network, find its exact ticket, verify it, compare all outputs.
 
-    "identical outputs" counts inputs on which all outputs agree, both as they are and with the outputs of every
-    target layer reduced to a 16 times coarser grid.
+    "identical outputs" counts inputs on which all outputs agree, both as they are and with the outputs of
+    every target layer reduced to a 16 times coarser grid.
 
     Parameters
     ----------

@@ -2,7 +2,8 @@ r"""Derivations behind `theory.lottery` and `theory.lottery_products`, by sympy.
 
 A hidden unit fits none of k waiting slots with probability 2^-k, so the k-th last slot of a round waits a
 geometric time with success s = 1 - 2^-k; the moments of a round are sums of geometric moments. The success
-of outputs that share N usable units is a mixture over N; a mixture of powers exceeds the power of the mixture.
+of outputs that share N usable units is a mixture over N, and a mixture of powers exceeds the power of the
+mixture.
 """
 
 from functools import cache
@@ -57,7 +58,7 @@ def shared_units_gain(outputs: int, samples: int) -> sp.Rational:
 
 @cache
 def block_miss() -> sp.Expr:
-    """Sum over N of C(2n, N) 4^-n 2^-N, over (3/4)^(2n): a ternary weight fails so often in the block form."""
+    """Sum over N of C(2n, N) 4^-n 2^-N, over (3/4)^(2n), the failure of a ternary weight in the block form."""
     n, j = sp.symbols("n j", integer=True, positive=True)
     total = sp.summation(sp.binomial(2 * n, j) * sp.Rational(1, 2) ** j, (j, 0, 2 * n)) / 4**n
     return sp.simplify(total / sp.Rational(3, 4) ** (2 * n))
