@@ -10,12 +10,12 @@ squares of small weights vanish and fourth powers of large ones overflow).
 import importlib.util
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from sims import checkpoints
+from sims import checkpoints, formats
 from sims.snr import Values, integer_scale, pruning_snr
 from theory.snr import check_bits, equal_sparsity
 
@@ -33,6 +33,7 @@ class TensorRow:
     kurtosis : fourth central moment over the squared variance; nan for a constant.
     quantization, pruning : SNR in dB by bit width; pruning at sparsity 1 - bits/16.
     zeros : share of weights the quantizer rounds to zero, by bit width.
+    stored : the tensor in every format, by stored bits (where `analyse` was asked for formats).
     """
 
     name: str
@@ -42,6 +43,11 @@ class TensorRow:
     quantization: dict[int, float]
     pruning: dict[int, float]
     zeros: dict[int, float]
+    stored: tuple[formats.Stored, ...] = ()
+
+    def best(self, budget: float) -> formats.Stored | None:
+        """The format with the most signal within `budget` stored bits per weight, metadata counted."""
+        return formats.best(self.stored, budget)
 
     def winner(self, bits: int) -> str:
         """ "snap" or "cut" at a width; "either" where both ratios are equal (say, both infinite)."""
@@ -75,6 +81,9 @@ class TensorRow:
             "pruning_snr": {str(bits): _plain(value) for bits, value in self.pruning.items()},
             "natural_zeros": {str(bits): value for bits, value in self.zeros.items()},
             "verdict": self.verdict,
+            "formats": [
+                {"name": one.name, "stored_bits": one.bits, "snr": _plain(one.snr)} for one in self.stored
+            ],
         }
 
 
@@ -124,6 +133,50 @@ class Table:
     def size(self) -> int:
         """Number of weights analysed."""
         return sum(row.size for row in self.rows)
+
+    def format_means(self) -> list[formats.Stored]:
+        """Every format over the whole network: stored bits and SNR (dB), means weighted by weights."""
+        names = [one.name for one in self.rows[0].stored] if self.rows else []
+        found = []
+        for name in names:
+            pairs = [(row.size, one) for row in self.rows for one in row.stored if one.name == name]
+            pairs = [(size, one) for size, one in pairs if math.isfinite(one.snr)]
+            if total := sum(size for size, _ in pairs):
+                stored = sum(size * one.bits for size, one in pairs) / total
+                snr = sum(size * one.snr for size, one in pairs) / total
+                found.append(formats.Stored(name, stored, snr))
+        return sorted(found, key=lambda one: one.bits)
+
+    def best_format(self, budget: float) -> str:
+        """One sentence: the format for the whole network within `budget` stored bits per weight, and why."""
+        chosen = formats.best(self.format_means(), budget)
+        if chosen is None:
+            return f"No format fits into {budget:g} bits per weight."
+        winners = [row.best(budget) for row in self.rows]
+        wins = sum(one is not None and one.name == chosen.name for one in winners)
+        sentence = (
+            f"Within {budget:g} bits per weight {chosen.name} keeps the most signal: {chosen.snr:.1f} dB "
+            f"in the mean at {chosen.bits:.3g} stored bits, best for {wins} of {len(self.rows)} tensors"
+        )
+        pruned = [one for one in self.format_means() if one.name.startswith("prune") or ":" in one.name]
+        other = formats.best(pruned, budget)
+        if other is not None and other.name != chosen.name:
+            sentence += f"; the best with zeros, {other.name}, keeps {other.snr:.1f} dB"
+        return sentence + "."
+
+    def lines(self, budget: float | None = None) -> list[dict[str, str]]:
+        """One dict of printable cells per tensor: name, weights, kurtosis, SNRs, verdict, best format."""
+        found = []
+        for row in self.rows:
+            line = {"tensor": row.name, "weights": f"{row.size:,}", "kurtosis": f"{row.kurtosis:.1f}"}
+            for bits in self.bits:
+                line[f"{bits} bits"] = f"{row.quantization[bits]:.1f} / {row.pruning[bits]:.1f}"
+            line["verdict"] = row.verdict
+            if budget is not None and row.stored:
+                one = row.best(budget)
+                line[f"best within {budget:g} bits"] = f"{one.name} ({one.snr:.1f} dB)" if one else "none"
+            found.append(line)
+        return found
 
     def totals(self) -> list[Total]:
         """One :class:`Total` per width."""
@@ -175,6 +228,9 @@ class Table:
             "bits": list(self.bits),
             "tensors": [row.as_dict() for row in self.rows],
             "totals": [total.as_dict() for total in self.totals()],
+            "formats": [
+                {"name": one.name, "stored_bits": one.bits, "snr": one.snr} for one in self.format_means()
+            ],
             "skipped": self.skipped,
             "recommendation": self.recommendation(),
         }
@@ -216,7 +272,11 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def analyse(
-    arrays: Mapping[str, np.ndarray], bits: Iterable[int] = range(2, 9), min_size: int = MIN_SIZE
+    arrays: Mapping[str, np.ndarray],
+    bits: Iterable[int] = range(2, 9),
+    min_size: int = MIN_SIZE,
+    *,
+    every_format: bool = False,
 ) -> Table:
     """Signal-to-noise ratios of quantization and pruning for every tensor of a network.
 
@@ -226,6 +286,8 @@ def analyse(
         (biases, normalisation) are judged only where there is nothing else.
     bits : widths to compare, 1-16; pruning at sparsity 1 - bits/16.
     min_size : least number of elements.
+    every_format : also store every tensor in the formats of ``theory.formats.FORMATS`` and in integers with a
+        scale per channel; two to three seconds per million weights.
 
     Returns
     -------
@@ -256,7 +318,10 @@ def analyse(
         if prepared.energy == 0:
             table.skipped[name] = "all zeros: both methods are exact"
             continue
-        table.rows.append(_row(name, array, prepared, widths))
+        row = _row(name, array, prepared, widths)
+        if every_format:
+            row = replace(row, stored=tuple(formats.compare(array, prepared=prepared)))
+        table.rows.append(row)
     return table
 
 
@@ -299,7 +364,7 @@ def _row(name: str, array: np.ndarray, prepared: Values, widths: tuple[int, ...]
     )
 
 
-def report(path: str | Path, bits: Iterable[int] = range(2, 9)) -> Table:
+def report(path: str | Path, bits: Iterable[int] = range(2, 9), *, every_format: bool = False) -> Table:
     """Read a weight file and judge it: :func:`analyse` of everything in it, unreadable arrays skipped.
 
     Raises
@@ -308,7 +373,7 @@ def report(path: str | Path, bits: Iterable[int] = range(2, 9)) -> Table:
         The file cannot be read, or holds no tensor that can be judged.
     """
     checkpoint = checkpoints.read(path)
-    table = analyse(checkpoint.tensors, bits)
+    table = analyse(checkpoint.tensors, bits, every_format=every_format)
     table.skipped = {**checkpoint.skipped, **table.skipped}
     if not table.rows:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(table.skipped.items())[:3])

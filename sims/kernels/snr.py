@@ -9,7 +9,7 @@ checkpoints; every product and sum is float64 (Numba's float() would keep float3
 import numpy as np
 from numba import njit
 
-SCAN = np.uint64(24)  # elements of a bucket that are compared one by one rather than bisected
+SCAN = 24  # elements of a bucket that are compared one by one rather than bisected
 BLOCK = 16  # elements per prefix sum: the rest of a block is summed directly, an eighth of the memory
 
 
@@ -87,10 +87,49 @@ def prefix2(w, p2, k):
 
 
 @njit(cache=True, nogil=True)
-def side_sums(w, p1, table, e, g, s):
+def is_uniform(e, g):
+    """Whether the levels are 0, 1, ..., m: then rounding finds a level without a search."""
+    for j in range(e.size):
+        if e[j] != j + 0.5 or g[j] != 1.0:
+            return False
+    return e.size > 0
+
+
+@njit(cache=True, nogil=True)
+def rounded_sums(w, top, s):
+    """A and B of few weights on the levels 0, 1, ..., top; four sums at a time hide the adder's latency."""
+    rate = 1.0 / s
+    n = w.size
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
+    for i in range(n // 4):
+        k = np.uint64(4 * i)  # unsigned indices need no wrap-around checks
+        x0, x1 = np.float64(w[k]), np.float64(w[k + np.uint64(1)])
+        x2, x3 = np.float64(w[k + np.uint64(2)]), np.float64(w[k + np.uint64(3)])
+        q0, q1 = min(np.floor(x0 * rate + 0.5), top), min(np.floor(x1 * rate + 0.5), top)
+        q2, q3 = min(np.floor(x2 * rate + 0.5), top), min(np.floor(x3 * rate + 0.5), top)
+        a0 += q0 * x0
+        a1 += q1 * x1
+        a2 += q2 * x2
+        a3 += q3 * x3
+        b0 += q0 * q0
+        b1 += q1 * q1
+        b2 += q2 * q2
+        b3 += q3 * q3
+    for i in range(n // 4 * 4, n):
+        x0 = np.float64(w[i])
+        q0 = min(np.floor(x0 * rate + 0.5), top)
+        a0 += q0 * x0
+        b0 += q0 * q0
+    return (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3)
+
+
+@njit(cache=True, nogil=True)
+def side_sums(w, p1, table, e, g, uniform, s):
     """A and B of one sign at scale s."""
     a = b = 0.0
     n, m = w.size, e.size
+    if uniform and n <= 12 * m:
+        return rounded_sums(w, float(m), s)
     if n <= 2 * m:  # few weights: find the level of each
         for i in range(n):
             low, high = 0, m
@@ -115,12 +154,12 @@ def side_sums(w, p1, table, e, g, s):
         x = e[j] * s
         if x >= largest:
             break
-        i = np.uint64(np.int64(x * rate))  # unsigned indices: no wrap-around checks in the loop below
-        low, high = np.uint64(np.int64(table[i, 0])), np.uint64(np.int64(table[i + np.uint64(1), 0]))
-        if high - low <= SCAN:
-            below = table[i, 1]
-            k = np.int64(low)
-            for r in range(low, high):
+        bucket = np.uint64(np.int64(x * rate))  # unsigned indices need no wrap-around checks
+        first, last = np.int64(table[bucket, 0]), np.int64(table[bucket + np.uint64(1), 0])
+        if last - first <= SCAN:
+            below = table[bucket, 1]
+            k = first
+            for r in range(np.uint64(first), np.uint64(last)):
                 inside = w[r] <= x
                 below += np.float64(w[r]) if inside else 0.0
                 k += np.int64(inside)
@@ -177,6 +216,7 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
         largest = max(largest, np.float64(wn[wn.size - 1]))
     if m2 == 0.0 or ep.size + en.size == 0:
         return 1.0, m2, m2, 0
+    up, un = is_uniform(ep, gp), is_uniform(en, gn)
     floor = 1e-13 * m2  # rounding of the sums; 130 dB
 
     # a first feasible value: factor-two steps over every useful scale
@@ -185,15 +225,15 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
     s = largest / max(topp, topn) / 8.0
     first = 2.0 * largest / min(ep[0] if ep.size else np.inf, en[0] if en.size else np.inf)
     while s <= first:
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, s)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, s)
+        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, s)
+        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, s)
         a, b = a1 + a2, b1 + b2
         evaluations += 1
         if b > 0.0 and m2 - a * a / b < best:
             best, best_s = m2 - a * a / b, a / b  # these codes at their best scale: an upper bound there
         s *= 2.0
     best_s, best, evaluations = polish(
-        wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, best_s, best, evaluations
+        wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, best_s, best, evaluations
     )
 
     # limits: below, clipping alone is worse than `best`; above, the weights rounded to zero alone are
@@ -226,8 +266,8 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
     sa, la = start, 0.0
     for i in range(pieces + 1):
         sb = start * ratio**i
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, sb)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, sb)
+        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, sb)
+        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, sb)
         a, b = a1 + a2, b1 + b2
         lb = a - 0.5 * sb * b
         evaluations += 1
@@ -237,7 +277,7 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
             stack[i - 1, 0], stack[i - 1, 1], stack[i - 1, 2], stack[i - 1, 3] = sa, la, sb, lb
         sa, la = sb, lb
     best_s, best, evaluations = polish(
-        wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, best_s, best, evaluations
+        wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, best_s, best, evaluations
     )
     count = pieces
     proved = best
@@ -249,14 +289,14 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
             proved = min(proved, bound)
             continue
         sm = 0.5 * (sa + sb)
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, sm)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, sm)
+        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, sm)
+        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, sm)
         a, b = a1 + a2, b1 + b2
         lm = a - 0.5 * sm * b
         evaluations += 1
         if b > 0.0 and m2 - a * a / b < best:
             best_s, best, evaluations = polish(
-                wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, a / b, m2 - a * a / b, evaluations
+                wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, a / b, m2 - a * a / b, evaluations
             )
         stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3] = sa, la, sm, lm
         stack[count + 1, 0], stack[count + 1, 1], stack[count + 1, 2], stack[count + 1, 3] = sm, lm, sb, lb
@@ -265,11 +305,11 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
 
 
 @njit(cache=True, nogil=True)
-def polish(wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, m2, s, error, evaluations):
+def polish(wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, s, error, evaluations):
     """Alternate the best codes and the best scale (each step can only improve) a few times."""
     for _ in range(8):
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, s)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, s)
+        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, s)
+        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, s)
         a, b = a1 + a2, b1 + b2
         evaluations += 1
         f = m2 - 2.0 * s * a + s * s * b
@@ -320,3 +360,59 @@ def centred_kurtosis(w):
         second += square
         fourth += square * square
     return w.size * fourth / (second * second)
+
+
+@njit(cache=True, nogil=True)
+def row_errors(rows, widths, tolerance, limit):
+    """Least error of every row, a scale each, on the integer grids of `widths` bits: (rows, widths)."""
+    count = rows.shape[0]
+    errors = np.empty((count, widths.size))
+    edges = np.arange(2 ** (np.max(widths) - 1)) + 0.5
+    gaps = np.ones(edges.size)
+    for r in range(count):
+        w = np.sort(rows[r].astype(np.float64))
+        zero = np.searchsorted(w, 0.0)
+        fold(w, zero)
+        wp, wn = w[zero:], w[:zero]
+        p1p, p2p, tp = prepare(wp, max(1, wp.size // 2))
+        p1n, p2n, tn = prepare(wn, max(1, wn.size // 2))
+        for j in range(widths.size):
+            n = 2 ** (widths[j] - 1)
+            ep, gp, en, gn = edges[: n - 1], gaps[: n - 1], edges[:n], gaps[:n]
+            _, errors[r, j], _, _ = optimal_scale(
+                wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, n - 1.0, float(n), tolerance, limit
+            )
+    return errors
+
+
+@njit(cache=True, nogil=True)
+def block_error(rows, size, levels, thresholds, power):
+    """Summed squared error of blocks along each row that share a scale from their largest magnitude.
+
+    power: the scale is 2^(floor(log2 largest) - floor(log2 top)), else largest / top.
+    """
+    top = levels[levels.size - 1]
+    exponent = np.floor(np.log2(top))
+    total = 0.0
+    for r in range(rows.shape[0]):
+        for start in range(0, rows.shape[1], size):
+            stop = min(start + size, rows.shape[1])
+            largest = 0.0
+            for k in range(start, stop):
+                largest = max(largest, abs(np.float64(rows[r, k])))
+            if largest == 0.0:
+                continue
+            s = largest / top
+            if power:
+                s = 2.0 ** (np.floor(np.log2(largest)) - exponent)
+            for k in range(start, stop):
+                x = np.float64(rows[r, k]) / s
+                low, high = 0, thresholds.size
+                while low < high:
+                    middle = (low + high) >> 1
+                    if thresholds[middle] < x:
+                        low = middle + 1
+                    else:
+                        high = middle
+                total += (s * (x - levels[low])) ** 2
+    return total

@@ -1,0 +1,138 @@
+"""Number formats applied to real tensors: noise, stored bits, and the best format under a budget.
+
+The laws of the same formats for independent weights are in :mod:`theory.formats`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sims.snr import EVALUATIONS, Values
+from theory import storage
+from theory.codebooks import check_bits
+from theory.formats import FORMATS, Format, codebook
+from theory.snr import decibel, pruned_count
+
+WIDTHS = tuple(range(2, 9))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a format: `bits` per weight as stored, metadata counted, and its SNR in dB."""
+
+    name: str
+    bits: float
+    snr: float
+
+
+def rows_of(array: np.ndarray) -> np.ndarray:
+    """Weights as (fan_out, everything else): rows are channels, blocks and groups run along them."""
+    array = np.asarray(array)
+    return array.reshape(array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1)
+
+
+def _normalised(array: np.ndarray, prepared: Values) -> np.ndarray:
+    return np.ldexp(rows_of(array).astype(np.float64), -prepared.exponent)
+
+
+def channel_snr(
+    array: np.ndarray, bits: Sequence[int] = range(2, 9), prepared: Values | None = None
+) -> list[float]:
+    """SNR in dB of integers with a scale of least error per row (output channel), one per width.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> rows = rng.normal(size=(8, 500)) * np.array([1, 1, 1, 1, 50, 50, 50, 50])[:, None]
+    >>> from sims.snr import quantization_snr
+    >>> channel_snr(rows, [4])[0] > quantization_snr(rows, 4)
+    True
+    """
+    from sims.kernels import snr as kernels
+
+    prepared = prepared or Values(array)
+    widths = np.array([check_bits(width) for width in bits], dtype=np.int64)
+    if prepared.energy == 0 or widths.size == 0:
+        return [decibel(0.0, 0.0)] * widths.size
+    errors = kernels.row_errors(_normalised(array, prepared), widths, 1e-6, EVALUATIONS)
+    ratios = errors.sum(axis=0) / prepared.energy
+    return [decibel(1.0, float(ratio) if ratio > 1e-15 else 0.0) for ratio in ratios]
+
+
+def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> float:
+    """Error energy over signal energy of a tensor in a format; blocks and groups run along its rows.
+
+    What remains of a row after the last whole n:m group is kept.
+
+    Examples
+    --------
+    >>> two_four = next(form for form in FORMATS if form.name == "2:4")
+    >>> noise(np.array([[3.0, 1.0, -4.0, 2.0]]), two_four) == 5 / 30
+    True
+    """
+    from sims.kernels import snr as kernels
+
+    prepared = prepared or Values(array)
+    if prepared.energy == 0:
+        return 0.0
+    if form.group:
+        rows = np.abs(_normalised(array, prepared))
+        whole = rows.shape[1] // form.group * form.group
+        groups = np.sort(rows[:, :whole].reshape(-1, form.group), axis=1)
+        return float((groups[:, : form.group - form.keep] ** 2).sum()) / prepared.energy
+    if form.sparsity:
+        count = pruned_count(prepared.size, form.sparsity)
+        pruned = prepared.pruning_noise(count)
+        if not form.codes:
+            return pruned
+        flat = _normalised(array, prepared).ravel()
+        kept = Values(flat[np.argpartition(np.abs(flat), count)[count:]])
+        share = kept.second_moment * kept.size / prepared.energy
+        return pruned + kept.optimal_scale(codebook(form.codes)).noise * share
+    if form.block:
+        levels = codebook(form.codes).levels
+        thresholds = (levels[1:] + levels[:-1]) / 2
+        rows = _normalised(array, prepared)
+        return (
+            kernels.block_error(rows, form.block, levels, thresholds, form.scale == "power") / prepared.energy
+        )
+    return prepared.optimal_scale(codebook(form.codes)).noise
+
+
+def compare(
+    array: np.ndarray, formats: Sequence[Format] = FORMATS, prepared: Values | None = None
+) -> list[Stored]:
+    """Every format, and integers with a scale per channel, applied to one tensor; by stored bits.
+
+    Examples
+    --------
+    >>> found = compare(np.random.default_rng(0).normal(size=(64, 256)))
+    >>> max((f for f in found if f.bits <= 4.25), key=lambda f: f.snr).name
+    'NF4 b64'
+    """
+    prepared = prepared or Values(array)
+    columns = rows_of(array).shape[1]
+    found = []
+    for form in formats:
+        ratio = noise(array, form, prepared)
+        stored = form.stored_bits
+        if form.block:  # a row's last block may be short, and costs a scale like the others
+            stored = form.bits + (stored - form.bits) * form.block * -(-columns // form.block) / columns
+        found.append(Stored(form.name, stored, decibel(1.0, ratio if ratio > 1e-15 else 0.0)))
+    for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
+        stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)
+        found.append(Stored(f"INT{bits} per channel", stored, snr))
+    return sorted(found, key=lambda one: (one.bits, -one.snr))
+
+
+def best(found: Sequence[Stored], budget: float) -> Stored | None:
+    """The most SNR within `budget` bits per weight (the smaller one among equals), or None.
+
+    Examples
+    --------
+    >>> best([Stored("a", 4, 20.0), Stored("b", 5, 26.0), Stored("c", 4, 19.0)], 4.5).name
+    'a'
+    """
+    within = [one for one in found if one.bits <= budget + 1e-9]
+    return max(within, key=lambda one: (one.snr, -one.bits), default=None)

@@ -1,0 +1,98 @@
+import math
+
+import numpy as np
+import pytest
+
+from sims import formats, weights
+from sims.snr import Values, quantization_snr, quantize
+from theory.distributions import Gaussian
+from theory.formats import FORMATS, block_scale, format_snr
+from theory.snr import decibel
+
+BY_NAME = {form.name: form for form in FORMATS}
+
+
+def literal_noise(array, form):
+    """Every weight on its own, in plain Python order: rows, blocks, nearest level."""
+    kept = np.zeros_like(array)
+    for row in range(array.shape[0]):
+        size = form.block or form.group
+        for start in range(0, array.shape[1], size):
+            block = array[row, start : start + size]
+            if form.group:
+                if len(block) == size:
+                    chosen = np.argsort(np.abs(block))[form.group - form.keep :]
+                    kept[row, start + chosen] = block[chosen]
+                else:
+                    kept[row, start : start + size] = block
+            elif np.abs(block).max() > 0:
+                scale = float(block_scale(form, np.abs(block).max()))
+                kept[row, start : start + size] = quantize(block, form.levels, scale)
+    return float(((array - kept) ** 2).sum() / (array**2).sum())
+
+
+@pytest.mark.parametrize("name", ["INT4 g128", "NF4 b64", "MXFP4", "MXFP8 E4M3", "2:4", "2:8"])
+def test_blocks_and_groups_are_literal_with_short_ends(name):
+    array = np.random.default_rng(0).standard_t(3, size=(5, 150)) * 1e-3
+    array[2, :64] = 0
+    assert formats.noise(array, BY_NAME[name]) == pytest.approx(literal_noise(array, BY_NAME[name]), rel=1e-9)
+
+
+def test_gaussian_tensors_have_the_ratios_of_their_laws():
+    array = np.random.default_rng(1).normal(size=(300, 512))
+    for name in (
+        "INT3",
+        "FP4 E2M1",
+        "NF4 b64",
+        "MXINT8",
+        "2:4",
+        "prune 75 %",
+        "prune 50 % + INT4",
+        "FP8 E5M2",
+    ):
+        found = decibel(1.0, formats.noise(array, BY_NAME[name]))
+        assert found == pytest.approx(format_snr(Gaussian(), BY_NAME[name]), abs=0.06), name
+
+
+def test_channel_scales_are_the_optimum_of_each_row():
+    array = np.random.default_rng(2).laplace(size=(6, 70)) * np.array([1, 2, 3, 10, 20, 0.1])[:, None]
+    for bits, found in zip((1, 2, 4, 8), formats.channel_snr(array, (1, 2, 4, 8)), strict=True):
+        errors = [(row**2).sum() * 10 ** (-quantization_snr(row, bits) / 10) for row in array]
+        assert found == pytest.approx(decibel((array**2).sum(), sum(errors)), abs=1e-5)
+
+
+def test_metadata_of_short_rows_is_counted():
+    found = {one.name: one for one in formats.compare(np.random.default_rng(0).normal(size=(64, 9)))}
+    assert found["INT4 per channel"].bits == pytest.approx(4 + 16 / 9)
+    assert found["INT4 g128"].bits == pytest.approx(4 + 16 / 9)
+    assert found["MXFP4"].bits == pytest.approx(4 + 8 / 9)
+    assert found["INT4"].bits == 4
+
+
+def test_all_zero_and_huge_tensors():
+    assert formats.noise(np.zeros((2, 4)), BY_NAME["2:4"]) == 0
+    assert formats.channel_snr(np.zeros((2, 4)), [4]) == [math.inf]
+    small = np.random.default_rng(0).normal(size=(4, 64))
+    for name in ("MXFP4", "2:4", "prune 50 % + INT4"):
+        assert formats.noise(small * 1e200, BY_NAME[name]) == pytest.approx(
+            formats.noise(small, BY_NAME[name]), rel=0.3
+        )
+
+
+def test_budget_and_sentences():
+    rng = np.random.default_rng(0)
+    table = weights.analyse(
+        {"a": rng.normal(size=(64, 256)), "b": rng.normal(size=(32, 256))}, [4], every_format=True
+    )
+    assert table.rows[0].best(4.25).name == "NF4 b64" and table.rows[0].best(1) is None
+    assert table.best_format(4.25).startswith(
+        "Within 4.25 bits per weight NF4 b64 keeps the most signal: 20."
+    )
+    assert "prune 50 % + INT6, keeps 11." in table.best_format(4.25)
+    assert table.best_format(1) == "No format fits into 1 bits per weight."
+    line = table.lines(4.25)[0]
+    assert line["verdict"] == "snap" and line["best within 4.25 bits"].startswith("NF4 b64 (20.")
+    assert list(table.lines()[0]) == ["tensor", "weights", "kurtosis", "4 bits", "verdict"]
+    assert len(table.as_dict()["formats"]) == len(FORMATS) + 7
+    prepared = Values(rng.normal(size=(8, 8)))
+    assert prepared.size == 64
