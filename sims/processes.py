@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+_RESTARTS = 5  # times a local pool whose worker died is started again
+
 
 def run(
     function: Callable,
@@ -16,6 +18,8 @@ def run(
     local: bool = True,
 ) -> Iterator[Any]:
     """Call `function` with every tuple of arguments; yield the results in order, or as they end.
+
+    A worker process that dies costs only the calls it had under way; they run again.
 
     Parameters
     ----------
@@ -28,20 +32,49 @@ def run(
     >>> list(run(divmod, [(7, 2), (9, 4)], processes=1))
     [(3, 1), (2, 1)]
     """
-    from joblib import Parallel, delayed
-
     if processes == 1 and local:
         for each in arguments:
             yield function(*each)
         return
-    if local:
-        with _deaf_to_interrupts():  # start the workers; the next call finds the same pool
-            Parallel(n_jobs=processes)(delayed(int)() for _ in range(processes))
+    waiting: dict[int, Any] = {}
+    following = 0
+    for index, result in _unordered(function, dict(enumerate(arguments)), processes, local):
+        if not ordered:
+            yield result
+            continue
+        waiting[index] = result
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
+def _unordered(function: Callable, calls: dict[int, tuple], processes: int, local: bool) -> Iterator[tuple]:
+    """(index, result) of every call, as they end."""
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     # joblib replaces a worker that has grown by 300 MB, as sampling does, and warns: no result depends on it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-    kind = "generator" if ordered else "generator_unordered"
-    pool = Parallel(n_jobs=processes, return_as=kind, pre_dispatch="all", batch_size=1)
-    yield from pool(delayed(function)(*each) for each in arguments)
+    for attempt in range(_RESTARTS + 1):
+        if local:
+            with _deaf_to_interrupts():  # start the workers; the next call finds the same pool
+                Parallel(n_jobs=processes)(delayed(int)() for _ in range(processes))
+        pool = Parallel(n_jobs=processes, return_as="generator_unordered", pre_dispatch="all", batch_size=1)
+        try:
+            for index, result in pool(
+                delayed(_indexed)(i, function, each) for i, each in list(calls.items())
+            ):
+                del calls[index]
+                yield index, result
+            return
+        except TerminatedWorkerError:
+            if attempt == _RESTARTS:
+                raise
+            warnings.warn(f"a worker process was lost; its work runs again ({len(calls)} left)", stacklevel=3)
+
+
+def _indexed(index: int, function: Callable, arguments: tuple) -> tuple:
+    return index, function(*arguments)
 
 
 @contextlib.contextmanager

@@ -6,12 +6,12 @@ seed alone, so every backend gives the same bits.
 """
 
 import contextlib
-import functools
 import hashlib
 import importlib
 import inspect
 import itertools
 import json
+import os
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from typing import Any
 from sims import processes as workers
 from sims import progress
 from sims.files import atomic_write
-from sims.montecarlo import default_threads
+from sims.montecarlo import default_threads, source_digest
 
 SIMULATIONS = {
     "partition": "sims.simulations:partition",
@@ -32,8 +32,8 @@ SIMULATIONS = {
 }
 BACKENDS = ("local", "dask")
 _CONNECT_WITHIN = 10  # seconds
+_COLUMNS = ("quantity", "estimate", "low", "high", "theory", "seed")
 _SHOWN = {"measured": ", measured", "theory": ""}  # columns of further rows, and how their names end
-_RESTARTS = 5  # times a local pool whose worker died is started again
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,10 @@ def _simulation(name: str) -> Callable[..., list[dict]]:
     module, colon, function = address.partition(":")
     if not colon:
         raise ValueError(f"simulation must be one of {_known()} or module:function, got {name!r}")
-    return getattr(importlib.import_module(module), function)
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"simulation {name!r} cannot be found: {error}") from None
 
 
 def _validate(sweep: Sweep) -> None:
@@ -112,6 +115,8 @@ def _validate(sweep: Sweep) -> None:
         raise ValueError(f"{sweep.simulation} has no parameter {unknown[0]!r}; it takes {', '.join(named)}")
     if missing := [n for n, p in named.items() if p.default is p.empty and n not in given]:
         raise ValueError(f"{sweep.simulation} needs a value for {missing[0]!r}, fixed or in [grid]")
+    if taken := sorted((set(sweep.grid) | set(sweep.fixed)) & set(_COLUMNS)):
+        raise ValueError(f"{taken[0]!r} names a column of the results and cannot be a parameter")
     if repeated := sorted(set(sweep.grid) & set(sweep.fixed)):
         raise ValueError(f"{repeated[0]!r} is given both fixed and in [grid]")
 
@@ -119,12 +124,11 @@ def _validate(sweep: Sweep) -> None:
 def compute(simulation: str, parameters: dict[str, Any], seed: int) -> dict[str, Any]:
     """One cell as one flat row: parameters, the first row's estimate and interval, the other rows by name.
 
-    Runs in a worker process or on another machine; one thread, because cells are what runs in parallel.
+    Runs in a worker process or on another machine; one thread, because cells are what runs in parallel. Only
+    plain values: what is stored and read again is the same row.
     """
-    import os
-
-    os.environ["SNAPCUT_THREADS"] = "1"
-    first, *others = _simulation(simulation)(**parameters, seed=seed)
+    with _one_thread():
+        first, *others = _simulation(simulation)(**parameters, seed=seed)
     row = {
         **parameters,
         "seed": seed,
@@ -139,28 +143,33 @@ def compute(simulation: str, parameters: dict[str, Any], seed: int) -> dict[str,
         row |= {
             f"{name}{ending}": other[column] for column, ending in _SHOWN.items() if other[column] is not None
         }
-    return row
+    return json.loads(json.dumps(row, default=float))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    before = os.environ.get("SNAPCUT_THREADS")
+    os.environ["SNAPCUT_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["SNAPCUT_THREADS"]
+        if before is not None:
+            os.environ["SNAPCUT_THREADS"] = before
 
 
 def cell_key(sweep: Sweep, parameters: Mapping[str, Any]) -> str:
-    """Name of a cell's file: a hash of its parameters, the seed, and every source that could change it.
+    """Name of a cell's file: a hash of its parameters, the seed, and the sources it comes from.
 
-    The hash covers all of `theory` and `sims`: a cell computed by other code is not this cell.
+    The hash covers all of `theory` and `sims`, and the file of a simulation of one's own (not what that file
+    imports): a cell computed by other code is not this cell.
     """
-    text = json.dumps([sweep.simulation, dict(parameters), sweep.seed, source_digest()], sort_keys=True)
+    own = inspect.getsourcefile(_simulation(sweep.simulation))
+    source = hashlib.sha256(Path(own).read_bytes()).hexdigest() if own else ""
+    text = json.dumps(
+        [sweep.simulation, dict(parameters), sweep.seed, source_digest(), source], sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-@functools.cache
-def source_digest() -> str:
-    """Hash of every source file of the two floors that results come from."""
-    import theory
-
-    digest = hashlib.sha256()
-    for folder in (Path(theory.__file__).parent, Path(__file__).parent):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def run(
@@ -191,12 +200,18 @@ def run(
     if (scheduler is None) == (backend == "dask"):
         raise ValueError("the dask backend needs a scheduler address, and only it takes one")
     _validate(sweep)
+    if processes is not None and processes < 1:
+        raise ValueError(f"processes must be at least 1, got {processes}")
     folder = Path(folder)
     cells = sweep.cells()
+    try:
+        json.dumps(cells)
+    except TypeError as error:
+        raise ValueError(f"parameters must be numbers, words or lists of them: {error}") from None
     keys = [cell_key(sweep, parameters) for parameters in cells]
     with _only_one(folder):
         stored = folder / "cells"
-        finished = {key: row for key in keys if (row := _read(stored / f"{key}.json")) is not None}
+        finished = {key: row for key in keys if (row := _read(stored / f"{key}.json", key)) is not None}
         if finished and not resume:
             raise ValueError(
                 f"{folder} holds {len(finished)} finished cells; resume them or choose another folder"
@@ -204,42 +219,40 @@ def run(
         waiting = {
             key: parameters for key, parameters in zip(keys, cells, strict=True) if key not in finished
         }
+        failed = []
         with progress.bar(len(cells), f"{sweep.simulation} cells") as advance:
             advance(len(finished))
             with _backend(backend, scheduler):
-                for key, row in _computed(sweep, waiting, processes, backend == "local"):
+                for key, row, why in _computed(sweep, waiting, processes, backend == "local"):
+                    if why:
+                        failed.append((waiting[key], why))
+                        continue
                     with atomic_write(stored / f"{key}.json") as file:
-                        json.dump(row, file)
+                        json.dump({"cell": key, "row": row}, file)
                     finished[key] = row
                     advance(1)
+        if failed:
+            parameters, why = failed[0]
+            others = f"; {len(failed) - 1} more cells failed" if len(failed) > 1 else ""
+            raise ValueError(f"the cell {parameters} failed: {why}{others}; the other cells are stored")
         return [finished[key] for key in keys]
 
 
 def _computed(
     sweep: Sweep, waiting: dict[str, dict], processes: int | None, local: bool
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Finished cells in the order they end; cells whose worker died run again."""
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    waiting = dict(waiting)
-    for attempt in range(_RESTARTS + 1):
-        cells = [(key, sweep.simulation, parameters, sweep.seed) for key, parameters in waiting.items()]
-        processes = processes or default_threads()
-        try:
-            for key, row in workers.run(_keyed, cells, processes, ordered=False, local=local):
-                del waiting[key]
-                yield key, row
-            return
-        except TerminatedWorkerError:
-            if attempt == _RESTARTS:
-                raise
-            warnings.warn(
-                f"a worker process was lost; its cells run again ({len(waiting)} left)", stacklevel=3
-            )
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """(key, row, "") or (key, {}, error) of every cell, in the order they end."""
+    cells = ((key, sweep.simulation, parameters, sweep.seed) for key, parameters in waiting.items())
+    return workers.run(_keyed, cells, processes or default_threads(), ordered=False, local=local)
 
 
-def _keyed(key: str, simulation: str, parameters: dict, seed: int) -> tuple[str, dict]:
-    return key, compute(simulation, parameters, seed)
+def _keyed(key: str, simulation: str, parameters: dict, seed: int) -> tuple[str, dict, str]:
+    """One cell that fails must not take the others with it: its error travels back as text."""
+    try:
+        return key, compute(simulation, parameters, seed), ""
+    except Exception as error:
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        return key, {}, f"{kind}{error}"
 
 
 @contextlib.contextmanager
@@ -278,15 +291,15 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def _read(path: Path) -> dict | None:
+def _read(path: Path, key: str) -> dict | None:
     """A stored row, or None where there is none; a damaged one is reported and computed again."""
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(row, dict) and {"quantity", "estimate"} <= row.keys():
-            return row
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["cell"] == key and isinstance(stored["row"], dict):
+            return stored["row"]
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     warnings.warn(f"{path} is damaged and its cell is computed again", stacklevel=4)
     return None

@@ -1,6 +1,7 @@
 """A sweep loses nothing and repeats nothing, and gives the same bits wherever its cells run."""
 
 import csv
+import importlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from sims import sweep
+from sims.montecarlo import default_threads
 from sims.sweep import Sweep
 
 PARTITION = Sweep("partition", {"n": [8, 10], "max_value": [64, 128, 256]}, {"trials": 500}, seed=3)
@@ -25,6 +27,9 @@ def simulate(x, log, seed, wait=0.0):
     with open(pathlib.Path(log) / f"{os.getpid()}.log", "a") as file:
         file.write(f"{x}\\n")
     time.sleep(wait)
+    gate = pathlib.Path(log).parent / "gate"
+    while gate.exists() and x >= 6:  # a test holds the later cells back while it kills
+        time.sleep(0.01)
     estimate = montecarlo.mean(lambda rng, n: rng.random(n), 5000, bounds=(0, 1), seed=seed, key=("toy", x))
     return [
         {"quantity": "mean", "measured": estimate.value, "low": estimate.low, "high": estimate.high,
@@ -75,6 +80,7 @@ def test_one_process_and_two_give_the_same_rows_in_grid_order(tmp_path):
 
 
 def test_kill_minus_nine_loses_nothing_and_repeats_nothing(toy):
+    (toy / "gate").touch()
     command = [sys.executable, str(toy / "driver.py"), str(toy / "out"), str(toy / "log")]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     cells = toy / "out" / "cells"
@@ -85,6 +91,7 @@ def test_kill_minus_nine_loses_nothing_and_repeats_nothing(toy):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    (toy / "gate").unlink()
     kept = {path.name for path in cells.glob("*.json")}
     assert 4 <= len(kept) < 12
     before = len(calls(toy))
@@ -102,7 +109,7 @@ def test_a_lost_local_worker_costs_only_its_cells(toy, monkeypatch):
             "        flag.touch(); os.kill(os.getpid(), 9)\n",
         )
     )
-    with pytest.warns(UserWarning, match="a worker process was lost; its cells run again"):
+    with pytest.warns(UserWarning, match="a worker process was lost; its work runs again"):
         rows = sweep.run(toy_sweep(toy), toy / "out", processes=2)
     assert [row["x"] for row in rows] == list(range(12))
 
@@ -110,17 +117,25 @@ def test_a_lost_local_worker_costs_only_its_cells(toy, monkeypatch):
 def test_a_dask_cluster_gives_the_same_bits_and_survives_a_killed_worker(toy):
     distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
     here = sweep.run(toy_sweep(toy, 0.1), toy / "here", processes=1)
+    (toy / "gate").touch()
     with distributed.LocalCluster(
         n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         killer = subprocess.Popen(
-            [sys.executable, "-c", KILLER, str(toy / "there" / "cells"), str(cluster.workers[0].pid)]
+            [
+                sys.executable,
+                "-c",
+                KILLER,
+                str(toy / "there" / "cells"),
+                str(cluster.workers[0].pid),
+                str(toy / "gate"),
+            ]
         )
         there = sweep.run(
             toy_sweep(toy, 0.1), toy / "there", backend="dask", scheduler=cluster.scheduler_address
         )
         assert killer.wait() == 0
-    assert [{k: v for k, v in row.items()} for row in there] == here
+    assert there == here
 
 
 KILLER = """
@@ -131,6 +146,7 @@ while not (cells.exists() and len(list(cells.glob("*.json"))) >= 2):
     assert time.monotonic() < end
     time.sleep(0.005)
 os.kill(int(sys.argv[2]), 9)
+os.unlink(sys.argv[3])  # only now can the later cells end: the kill was in the middle
 """
 
 
@@ -148,7 +164,45 @@ def test_a_damaged_cell_is_reported_and_computed_again(tmp_path, damage):
     victim.write_text(damage)
     with pytest.warns(UserWarning, match="is damaged and its cell is computed again"):
         assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
-    assert json.loads(victim.read_text()) in rows
+    assert json.loads(victim.read_text())["row"] in rows
+
+
+def test_a_cell_under_another_name_is_not_taken_for_it(tmp_path):
+    rows = sweep.run(PARTITION, tmp_path, processes=1)
+    first, second, *_ = sorted((tmp_path / "cells").iterdir())
+    first.write_bytes(second.read_bytes())
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
+
+
+def test_one_failing_cell_is_named_and_the_others_are_stored(toy):
+    (toy / "toy_simulation.py").write_text(
+        TOY.replace("    time.sleep(wait)", "    if x == 5: raise ZeroDivisionError('five')")
+    )
+    for processes in (1, 2):
+        with pytest.raises(ValueError, match=r"the cell .*'x': 5.* failed: ZeroDivisionError: five"):
+            sweep.run(toy_sweep(toy), toy / "out", resume=True, processes=processes)
+        assert len(list((toy / "out" / "cells").glob("*.json"))) == 11
+
+
+def test_a_changed_simulation_of_ones_own_is_other_cells(toy):
+    sweep.run(toy_sweep(toy), toy / "out", processes=1)
+    (toy / "toy_simulation.py").write_text(TOY.replace('"theory": 0.5', '"theory": 0.25'))
+    del sys.modules["toy_simulation"]
+    importlib.invalidate_caches()
+    rows = sweep.run(toy_sweep(toy), toy / "out", resume=True, processes=1)
+    assert {row["law | exact"] for row in rows} == {0.25}
+
+
+def test_fresh_and_resumed_rows_are_the_same(toy):
+    grid = Sweep("toy_simulation:simulate", {"x": [(1, 2), (3, 4)]}, {"log": str(toy / "log")})
+    assert sweep.run(grid, toy / "out", processes=1) == sweep.run(grid, toy / "out", resume=True, processes=1)
+
+
+def test_a_sweep_in_this_process_leaves_its_threads_alone(tmp_path):
+    before = default_threads()
+    sweep.run(PARTITION, tmp_path, processes=1)
+    assert default_threads() == before
 
 
 def test_finished_cells_are_not_mixed_into_a_new_sweep_unasked(tmp_path):
@@ -191,7 +245,7 @@ def test_the_table_is_tidy(tmp_path):
         ('simulation = "partition"', r"needs a table \[grid\]"),
         ('simulation = "partition"\n[grid]\nn = []', r"needs a table \[grid\]"),
         ('simulation = "partition"\n[grid]\nn = [8]\ncolour = [1]', "has no parameter 'colour'"),
-        ('simulation = "partition"\n[grid]\nn = [8]', "needs a value for 'max_value'"),
+        ('simulation = "sims.partition:simulate"\n[grid]\nn = [8]', "needs a value for 'max_value'"),
         ('simulation = "nothing"\n[grid]\nn = [8]', "simulation must be one of partition"),
         ('simulation = "partition"\nseed = "x"\n[grid]\nn = [8]', "seed must be a nonnegative integer"),
         ('simulation = "partition"\nn = 8\ntrials = 1\n[grid]\nn = [8]\nmax_value = [9]', "given both fixed"),
