@@ -149,7 +149,7 @@ def samples_needed(
     Examples
     --------
     >>> samples_needed(127, 1, 0.01), samples_needed(127, 1, 0.01, rigorous=True)
-    (13, 36)
+    (13, 32)
     """
     _, max_value, target = check_arguments(None, max_value, target, law)
     if not 0.0 < miss_probability < 1.0:

@@ -16,6 +16,7 @@ import numpy as np
 
 Law = Literal["nonzero", "uniform", "product"]
 LAWS: tuple[Law, ...] = ("nonzero", "uniform", "product")
+WEIGHTS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 _EXACT_PRODUCT = 3_000_000  # length of the integer polynomial up to which the product law stays exact
 _FOURIER_PRODUCT = 30_000_000  # half length of the Fourier sum: a gigabyte
 _ARRAY_LIMIT = 60_000_000  # n^2 times the reach: work of the exact second moment (seconds)
@@ -233,8 +234,9 @@ def _coin_pmf_fourier(n: int, max_value: int, law: Law) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.ndarray, np.ndarray]:
-    r"""E Z and E Z^2 for every number of samples 0..n at once.
+    r"""E Z and E Z^2 for every number of samples 0..n and every weight of WEIGHTS, shapes (weights, n + 1).
 
+    Z counts the subsets S with theta^\|S\|, theta a weight; theta = 1, the plain count, comes first.
     A pair (A, B) of subsets is a = |A only|, b = |B only|, c = |both|; both sums are t exactly when the sums
     of A only and of B only agree, u, and the common one is t - u. So E Z_m^2 is the sum over a + b + c <= m
     of m!/(a! b! c! (m-a-b-c)!) T(a, b, c), with T = sum_u P_a(u) P_b(u) P_c(t - u) shared by every m.
@@ -249,14 +251,12 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
         sums[k] = np.concatenate([values[length - reach :], values[: reach + 1]])
         power = power * transform
     np.maximum(sums, 0.0, out=sums)
-    first = np.array(
-        [
-            math.fsum(math.comb(m, k) * sums[k, reach + target] for k in range(m + 1))
-            if abs(target) <= reach
-            else 0.0
-            for m in range(n + 1)
-        ]
-    )
+    theta = np.array(WEIGHTS)
+    first = np.zeros((theta.size, n + 1))
+    if abs(target) <= reach:
+        for m in range(n + 1):
+            hits = [math.comb(m, k) * sums[k, reach + target] for k in range(m + 1)]
+            first[:, m] = theta[:, None] ** np.arange(m + 1) @ hits
     # common[c, reach + u] = P(S_c = t - u)
     common = np.zeros_like(sums)
     low, high = max(-reach, target - reach), min(reach, target + reach)
@@ -264,7 +264,7 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
         common[:, reach + low : reach + high + 1] = sums[:, reach + target - high : reach + target - low + 1][
             :, ::-1
         ]
-    second = np.zeros(n + 1)
+    second = np.zeros((theta.size, n + 1))
     factorial = np.cumprod(np.concatenate([[1.0], np.arange(1.0, n + 1)]))
     step = largest(max_value, law)
     for a in range(n + 1):
@@ -279,7 +279,8 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
                 if weight:
                     s = a + b + c
                     weight /= factorial[a] * factorial[b] * factorial[c]
-                    second[s:] += weight * factorial[s:] / factorial[: n + 1 - s]
+                    ways = weight * factorial[s:] / factorial[: n + 1 - s]
+                    second[:, s:] += theta[:, None] ** (s + c) * ways
     return first, second
 
 
@@ -306,7 +307,7 @@ def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> 
             f"the exact second moment needs n**2 * {largest(max_value, law)} <= {_ARRAY_LIMIT}, "
             f"got {n * n * largest(max_value, law)}; use smaller n or max_value"
         )
-    return float(_pair_moments(n, max_value, target, law)[1][n])
+    return float(_pair_moments(n, max_value, target, law)[1][0, n])
 
 
 def expected_solutions_reachable(n: int, max_value: int, law: Law) -> bool:
@@ -321,6 +322,29 @@ def second_moment_reachable(n: int, max_value: int, law: Law) -> bool:
 
 def moments_up_to(n: int, max_value: int, target: int, law: Law = "nonzero") -> tuple[np.ndarray, np.ndarray]:
     """(E Z_t, E Z_t^2) for 0..n samples, arrays of length n + 1; the work of one `second_moment`."""
+    second_moment(n, max_value, target, law)
+    first, second = _pair_moments(n, max_value, target, law)
+    return first[0].copy(), second[0].copy()
+
+
+def weighted_moments_up_to(
+    n: int, max_value: int, target: int, law: Law = "nonzero"
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Moments of the weighted count for every weight of WEIGHTS and 0..n samples, shapes (weights, n + 1).
+
+    .. math:: Z_\theta = \sum_{S : \sum_S X = t} \theta^{|S|}, \qquad
+              E Z_\theta^2 = \sum_{a+b+c \le n} \frac{n!\;\theta^{a+b+2c}}{a!\,b!\,c!\,(n-a-b-c)!}\, T(a,b,c)
+
+    Z_theta > 0 exactly when Z > 0, so (E Z_theta)^2/E Z_theta^2 bounds P(hit) from below for every theta.
+    Small subsets depend less on the sum of all samples: the bound is no longer capped at sqrt(3)/2 = 0.866.
+
+    Examples
+    --------
+    >>> first, second = weighted_moments_up_to(28, 127, 1)
+    >>> hit = first[:, 28] ** 2 / second[:, 28]
+    >>> bool(hit[0] < 0.866 < 0.96 < hit.max())
+    True
+    """
     second_moment(n, max_value, target, law)
     first, second = _pair_moments(n, max_value, target, law)
     return first.copy(), second.copy()

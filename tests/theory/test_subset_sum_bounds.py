@@ -88,9 +88,21 @@ def test_divisibility_by_counting(divisor, max_value, law):
 @given(st.integers(2, 14), st.integers(2, 60), st.integers(-100, 100))
 def test_the_cheap_second_moment_is_an_upper_bound(n, max_value, target):
     first, second = subset_sum_bounds.second_moment_bounds(n, max_value, target)
-    exact_first, exact = subset_sum_moments.moments_up_to(n, max_value, target)
+    exact_first, exact = subset_sum_moments.weighted_moments_up_to(n, max_value, target)
     assert first == pytest.approx(exact_first, rel=1e-9, abs=1e-12)
     assert (second >= exact * (1 - 1e-9) - 1e-12).all()
+
+
+def test_weighted_moments_equal_enumeration():
+    for law, max_value, n, target in (("nonzero", 2, 4, 3), ("uniform", 2, 4, 1), ("product", 2, 3, 2)):
+        x = np.array(list(itertools.product(values_of(max_value, law), repeat=n)))
+        masks = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        hits = (x @ masks.T) == target
+        first, second = subset_sum_moments.weighted_moments_up_to(n, max_value, target, law)
+        for row, theta in enumerate(subset_sum_moments.WEIGHTS):
+            weighted = hits @ theta ** masks.sum(axis=1)
+            assert first[row, n] == pytest.approx(weighted.mean(), rel=1e-12)
+            assert second[row, n] == pytest.approx((weighted**2).mean(), rel=1e-12)
 
 
 @settings(max_examples=40)
