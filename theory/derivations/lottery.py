@@ -58,7 +58,7 @@ def shared_units_gain(outputs: int, samples: int) -> sp.Rational:
 
 @cache
 def block_miss() -> sp.Expr:
-    """Sum over N of C(2n, N) 4^-n 2^-N, over (3/4)^(2n), the failure of a ternary weight in the block form."""
+    """Sum over N of C(2n, N) 4^-n 2^-N, over (3/4)^(2n), by which a ternary weight fails there."""
     n, j = sp.symbols("n j", integer=True, positive=True)
     total = sp.summation(sp.binomial(2 * n, j) * sp.Rational(1, 2) ** j, (j, 0, 2 * n)) / 4**n
     return sp.simplify(total / sp.Rational(3, 4) ** (2 * n))
