@@ -41,7 +41,7 @@ def saddlepoint(run, conditional=True, cells=((21, 127), (17, 1), (19, 60)), tri
         yield within(f"M = 127, n = {n}, t = {target}", estimate, value, 0.7 * value)
 
 
-def every_target(run, shared=True, cells=((14, 127), (16, 1023)), trials=30_000):
+def every_target(run, shared=True, cells=((14, 127), (16, 1023)), trials=45_000):
     """All targets of {-M..M} on one draw, at the Cox law; tolerance 10 % of the law."""
     for n, size in cells:
         sample = simulation.every_target_sampler(n, size)
