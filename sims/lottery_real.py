@@ -60,7 +60,11 @@ def load_network(path: str | Path, activation: str = "relu") -> list[np.ndarray]
     found: list[np.ndarray] = []
     for name, array in weights.load(path).items():
         if array.ndim != 2:
-            kind = "a bias: the theorems are about networks without" if array.ndim == 1 else "no matrix"
+            kind = (
+                "a bias: the theorems are about networks without"
+                if array.ndim == 1
+                else "no matrix (`checkpoint_rows` represents such a file layer by layer)"
+            )
             if array.ndim == 1 and not array.any():
                 continue
             raise ValueError(f"{Path(path).name!r}: tensor {name!r} of shape {array.shape} is {kind}")
