@@ -75,8 +75,8 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         chosen = table["bits"] == bits
         at = np.median(table["quantization_snr"][chosen])
         label(left, table["pruning_snr"][chosen].max(), at, f"{bits} bits", SNAP, xytext=(8, 0), fontsize=9)
-        low = table["kurtosis"][chosen].min()
-        height = np.median(margin[chosen][table["kurtosis"][chosen] < np.median(table["kurtosis"])])
+        flattest = np.argsort(table["kurtosis"][chosen])[: max(1, chosen.sum() // 2)]
+        low, height = table["kurtosis"][chosen].min(), np.median(margin[chosen][flattest])
         label(right, low, height, f"{bits} bits", SNAP, xytext=(-6, 0), ha="right", fontsize=9)
     limit = 1.08 * max(table["quantization_snr"].max(), table["pruning_snr"].max())
     left.plot([0, limit], [0, limit], color=GREY, linewidth=1)

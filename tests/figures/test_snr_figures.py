@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from figures import snr_gaussian, snr_stored_bits, snr_student, storage_break_even, weights_scatter
+
+
+@pytest.fixture(scope="module")
+def tables():
+    modules = (snr_gaussian, snr_student, snr_stored_bits, storage_break_even, weights_scatter)
+    return {module: module.data() for module in modules}
+
+
+def test_tables_are_tidy_and_draw(tables):
+    for module, table in tables.items():
+        assert len({len(column) for column in table.values()}) == 1
+        assert module.draw(table).axes and module.TITLE and module.CAPTION
+
+
+def test_gaussian_panel_shows_the_printed_point(tables):
+    table = tables[snr_gaussian]
+    chosen = (table["panel"] == "snr") & (table["series"] == "pruned") & (table["x"] == 4)
+    assert table["y"][chosen] == pytest.approx(5.5847, abs=1e-4)
+
+
+def test_the_kurtosis_map_changes_sign_at_the_crossovers(tables):
+    table = tables[snr_student]
+    for bits in range(2, 9):
+        here = table["bits"] == bits
+        quantized, pruned = (here & (table["kind"] == kind) for kind in ("quantization", "pruning"))
+        margin = table["snr"][quantized] - table["snr"][pruned]
+        crossing = table["kurtosis"][here & (table["kind"] == "crossover") & (table["df"] == 2)]
+        kurtosis = table["kurtosis"][quantized]
+        assert np.all(margin[kurtosis < crossing[0] * 0.999] > 0)
+        assert np.all(margin[kurtosis > crossing[0] * 1.001] < 0)
+
+
+def test_no_point_lies_above_the_shannon_bound(tables):
+    table = tables[snr_stored_bits]
+    for law in np.unique(table["law"]):
+        here = table["law"] == law
+        bound = table["snr"][here & (table["name"] == "Shannon")]
+        limit = np.interp(table["stored_bits"][here], (1.0, 9.5), bound)
+        assert np.all(table["snr"][here] <= limit + 1e-9)
+
+
+def test_a_users_file_can_be_drawn(tmp_path):
+    np.savez(tmp_path / "mine.npz", w=np.random.default_rng(0).normal(size=(40, 40)))
+    table = weights_scatter.data_of(tmp_path / "mine.npz")
+    assert set(table["network"]) == {"mine.npz"} and weights_scatter.draw(table).axes
