@@ -33,9 +33,9 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 while simulation.estimate(n, size, 1, TRIALS[budget], seed).value > miss:
                     n += 1
                 rows.append((bits, "measured", miss, n))
-        if bits % 2 == 1 and bits <= 13:
+        if bits % 2 == 1 and bits <= 11:
             rows.append((bits, "rigorous", 0.01, theory.samples_needed(size, 1, 0.01, rigorous=True)))
-        if bits <= 12:
+        if bits <= 10:
             n = bits
             while theory.every_target_miss(n, size) > 0.1:
                 n += 1

@@ -1,23 +1,24 @@
+import functools
+
 import numpy as np
 import pytest
 
-from figures.build import build, module, names
+from figures import build
 
-OURS = [name for name in names() if name.startswith(("partition_", "subset_sum_"))]
+OURS = [name for name in build.names() if name.startswith(("partition_", "subset_sum_"))]
+built = functools.cache(build.build)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in OURS if name != "subset_sum_precision"]
-)  # the slow one: below
+@pytest.mark.parametrize("name", OURS)
 def test_figures_are_built_from_tables_of_equal_columns(name):
-    first = build(name)
-    assert len(first.png) > 10_000
-    assert first.title and len(first.caption) > 100
-    assert all(len(column) for column in first.table.values())
+    figure = built(name)
+    assert len(figure.png) > 10_000
+    assert figure.title and len(figure.caption) > 100
+    assert all(len(column) for column in figure.table.values())
 
 
 def test_measured_sizes_lie_within_one_sample_of_the_law():
-    table = module("subset_sum_precision").data("quick", 0)
+    table = built("subset_sum_precision").table
     for bits, miss, n in zip(
         *(table[k][table["kind"] == "measured"] for k in ("bits", "miss", "n")), strict=True
     ):
@@ -26,6 +27,6 @@ def test_measured_sizes_lie_within_one_sample_of_the_law():
 
 
 def test_the_bounds_in_the_figure_hold():
-    table = module("subset_sum_bounds").data("quick", 0)
+    table = built("subset_sum_bounds").table
     assert (table["lower"] <= table["high"]).all() and (table["low"] <= table["upper"]).all()
     assert (table["lower"] <= table["upper"]).all() and np.isfinite(table["saddlepoint"]).all()

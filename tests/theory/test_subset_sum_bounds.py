@@ -105,7 +105,7 @@ def test_weighted_moments_equal_enumeration():
             assert second[row, n] == pytest.approx((weighted**2).mean(), rel=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.integers(0, 60),
     st.integers(1, 2**20),
