@@ -25,6 +25,7 @@ from figures.explore.page import (
     row,
     simulated_row,
 )
+from figures.explore.picture import decades
 from sims.lottery_experiments import network_failures, random_network, rare_misses
 from theory.lottery import copies_success_probability, parameter_counts, success_probability
 from theory.subset_sum_bounds import reach_probability
@@ -65,6 +66,7 @@ def _failure(state: State, miss: np.ndarray) -> np.ndarray:
     """P(the network fails) for n = 1.._MOST samples, from the misses p[n, v] of single weights."""
     weights = _target(_sizes(state), max_value(state), state["seed"])
     counts = range(1, _MOST + 1)
+    miss = np.minimum(miss, 1.0)  # an unbiased estimate of a probability near 1 may exceed it
     if state["construction"] == "depth_plus_one":
         return np.array([1 - copies_success_probability(weights, miss, n, n) for n in counts])
     return np.array([1 - success_probability(weights, miss[n]) for n in counts])
@@ -133,6 +135,7 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     style.label(axes, *place, "reach law alone", style.GREY, ha="right", xytext=(-8, -8))
     axes.axvline(state["samples"], color=style.BLUE, linewidth=0.9, linestyle=(0, (2, 3)))
     axes.set_yscale("log")
+    decades(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(
         xlabel="samples per weight, n",

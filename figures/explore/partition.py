@@ -71,25 +71,10 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     style.label(axes, centre, 1.04, "threshold n − ½ log₂ n", style.GREY)
     axes.plot(limit.x, limit.value, color=style.BLUE)
     axes.plot(corrected.x, corrected.value, color=style.RED, linestyle=(0, (5, 2)), linewidth=1.2)
-    at = max(centre - 0.4, float(limit.x[0]))
-    style.label(
-        axes,
-        at,
-        float(np.interp(at, limit.x, limit.value)),
-        "limit law",
-        style.BLUE,
-        ha="right",
-        xytext=(-6, -6),
-    )
-    style.label(
-        axes,
-        at,
-        float(np.interp(at, limit.x, limit.value)),
-        "with 1/n terms",
-        style.RED,
-        ha="right",
-        xytext=(-6, -20),
-    )
+    at = centre + 0.5
+    place = at, float(np.interp(at, limit.x, limit.value))
+    style.label(axes, *place, "limit law", style.BLUE, xytext=(10, 18))
+    style.label(axes, *place, "with 1/n terms", style.RED, xytext=(10, 5))
     here = float(np.log2(max_value(state)))
     axes.plot(
         [here], [np.interp(here, limit.x, limit.value)], "o", color=style.BLUE, markersize=9, fillstyle="none"

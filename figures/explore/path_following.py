@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from figures import style
 from figures.explore.live import BUSY, QuantileSequence
@@ -23,6 +23,7 @@ from figures.explore.page import (
     row,
     simulated_row,
 )
+from figures.explore.picture import decades
 from sims.montecarlo import stream
 from sims.path_following_simulation import error_sampler, problem
 from sims.sequential import BoundedSequence
@@ -160,18 +161,20 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     for one in laws:
         color = _COLOURS[one.name]
         dashes = (0, (4, 2)) if one.name == "round to nearest" else "-"
-        axes.plot(one.x, one.value, color=color, linestyle=dashes, linewidth=1.4)
+        mark = "." if len(one.x) == 1 else None
+        axes.plot(one.x, one.value, color=color, linestyle=dashes, linewidth=1.4, marker=mark)
     _place_names(axes, laws, state["columns"], narrow)
     for one in points:
         if one.name == "simulation":
             assert one.low is not None and one.high is not None
             low = np.maximum(one.low, one.value / 1e3)
             style.interval(axes, one.x, one.value, low, one.high, style.BLACK, zorder=4)
-    values = np.concatenate([one.value for one in laws])
+    values = np.concatenate([one.value for one in (*laws, *points) if one.name != "largest error"])
     last = max(state["columns"], 2)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xticks([2**k for k in range(0, 10, 2) if 2**k <= last])
+    decades(axes.yaxis)
+    axes.xaxis.set_major_locator(FixedLocator([2**k for k in range(0, 10, 2) if 2**k <= last]))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set(

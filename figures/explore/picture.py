@@ -4,6 +4,7 @@ Matplotlib's settings are global to the process while sessions are threads of it
 """
 
 import io
+import math
 import re
 import threading
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from html import escape
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from figures import style
 
@@ -37,6 +40,30 @@ _THEMED = {
 }
 _COLOUR = re.compile("|".join(re.escape(c.lower()) for c in _THEMED))
 _IDENTIFIER = re.compile(r'((?:\bid="|href="#|url\(#))')
+
+
+def superscript(exponent: int) -> str:
+    """Digits above the line.
+
+    Examples
+    --------
+    >>> superscript(-12)
+    '⁻¹²'
+    """
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def decades(axis: Axis) -> None:
+    """Label the powers of ten of a logarithmic axis in plain text, without minor ticks.
+
+    Matplotlib's own labels are formulas, and its minor ticks are many: they double the time of a drawing.
+    """
+
+    def label(value: float, _: float) -> str:
+        return f"{value:g}" if 1e-2 <= value <= 1e3 else f"10{superscript(round(math.log10(value)))}"
+
+    axis.set_major_formatter(label)
+    axis.set_minor_locator(NullLocator())
 
 
 @style.styled

@@ -18,7 +18,7 @@ from theory.distributions import Distribution
 WIDTHS = tuple(range(2, 9))
 _BLOCK = 64  # tensors
 _STOP = {"0.5 dB": 0.5, "0.2 dB": 0.2, "0.1 dB": 0.1, "0.05 dB": 0.05}
-_MAX_TENSORS = 20_000
+_MAX_TENSORS = 6_400
 _DEGREES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0)
 _GRIDS: dict = {"−2^(b−1) .. 2^(b−1)−1": "twos-complement", "symmetric": "symmetric"}
 LAWS = {

@@ -24,6 +24,7 @@ from figures.explore.page import (
     row,
     simulated_row,
 )
+from figures.explore.picture import decades
 from sims import subset_sum as simulation
 from theory import subset_sum as theory
 from theory.subset_sum_laws import cox_mean
@@ -131,6 +132,13 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     floor = 10.0 ** math.floor(math.log10(min(max(float(miss.min()), 1e-6), 0.05)))
     inside = np.array([_cox_is_best(state, int(k)) for k in n])
     outside = np.ones_like(inside) if not inside.any() else ~inside | (n == n[inside].max())
+    axes.set_yscale("log")
+    decades(axes.yaxis)
+    if miss.max() == 0:
+        axes.text(
+            0.5, 0.9, "reached by the empty set", transform=axes.transAxes, ha="center", color=style.BLUE
+        )
+        inside, outside = np.zeros_like(inside), np.zeros_like(inside)
     axes.plot(n[inside], miss[inside], color=style.BLUE)
     axes.plot(n[outside], miss[outside], color=style.BLUE, linestyle=(0, (3, 2)), linewidth=1.2)
     if miss.max() > 0:
@@ -156,7 +164,6 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
         bars = np.maximum(one.low[seen], floor / 10), one.high[seen]
         style.interval(axes, one.x[seen], one.value[seen], *bars, style.BLACK, zorder=4)
         axes.plot(one.x[~seen], one.high[~seen], "v", color=style.BLACK, markersize=5)
-    axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(
         xlabel="samples n", ylabel="P(no subset sums to t)", ylim=(floor, 1.6), xlim=(low - 0.4, high + 0.4)

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from figures.explore.page import MAX_UPLOAD, Page, Parameter, Row, Series, State
-from figures.explore.picture import NARROW, WIDE, themed_svg
+from figures.explore.picture import NARROW, WIDE, superscript, themed_svg
 
 _DISPLAY = r"\displaystyle "
 
@@ -96,8 +96,7 @@ def number(value: float) -> str:
         text = f"{value:.5g}"
     else:
         mantissa, exponent = f"{value:.4e}".split("e")
-        digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        text = f"{float(mantissa):g} × 10{digits}"
+        text = f"{float(mantissa):g} × 10{superscript(int(exponent))}"
     return text.replace("-", "−")
 
 
@@ -143,8 +142,8 @@ def picture(
             page.draw(axes, state, laws, points, narrow)
 
         shapes += f'<div class="snapcut-{shape}">{themed_svg(draw, size, shape, description)}</div>'
-    below = status(page.count(points), running) + notice([problem] if problem else [])
-    return f'<div class="snapcut-figure">{shapes}{below}</div>{numbers(rows)}'
+    above, below = notice([problem] if problem else []), status(page.count(points), running)
+    return f'<div class="snapcut-figure">{above}{shapes}{below}</div>{numbers(rows)}'
 
 
 def status(text: str, running: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from figures import style
 from figures.explore.page import MAX_UPLOAD, Page, Parameter, Row, Series, State, command_text
@@ -136,9 +136,9 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
             zorder=4,
         )
     axes.set_xscale("log")
-    axes.set_xticks([tick for tick in (2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000) if tick <= right])
+    axes.xaxis.set_major_locator(FixedLocator([2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000]))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     for text, color, above, side in (("snap ↑", style.SNAP, 4, "bottom"), ("cut ↓", style.CUT, -4, "top")):
         options: dict = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": side}
         axes.annotate(text, (0, 0), (6, above), color=color, **options)

@@ -186,6 +186,22 @@ def test_a_picture_follows_the_theme_and_has_both_shapes(name, finished):
 
 
 @pytest.mark.parametrize("name", pages.LABELS)
+def test_every_end_of_every_control_has_laws_a_picture_and_numbers(name):
+    one, state = state_of(name)
+    for parameter in one.parameters:
+        ends = [*parameter.choices.values()] or [
+            *parameter.values[:1],
+            *parameter.values[-1:],
+            parameter.default,
+        ]
+        for value in ends:
+            there = {**state, parameter.name: value}
+            laws = one.curves(there)
+            picture._drawn(lambda axes, s=there, c=laws: one.draw(axes, s, c, [], True), picture.NARROW)
+            assert all(np.isfinite(row["value"]) for row in one.rows(there, []))
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
 def test_the_data_are_tidy_and_the_files_are_what_they_say(name, finished):
     one, state, laws, points = finished[name]
     shown = session.Shown(None, one, state)
