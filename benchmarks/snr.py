@@ -129,7 +129,9 @@ def large():
     print(
         f"100 M weights, {len(BITS)} widths: {seconds:.1f} s, 4 bits {table.rows[0].quantization[4]:.3f} dB"
     )
-    print(f"  peak memory {(after - before) * 1024 / values.nbytes:.2f} times the tensor's beyond the start")
+    print(
+        f"  peak memory {(after - before) * 1024 / values.nbytes + 1:.2f} times the tensor, itself included"
+    )
 
 
 if __name__ == "__main__":

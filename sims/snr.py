@@ -82,7 +82,7 @@ class Values:
             magnitudes *= 2.0**-self.exponent  # exact, and five times as fast as ldexp
         else:
             np.ldexp(magnitudes, -self.exponent, out=magnitudes)
-        zero = int(np.searchsorted(magnitudes, 0, side="left"))
+        zero = int(np.searchsorted(magnitudes, magnitudes.dtype.type(0), side="left"))  # no cast, no copy
         kernels.fold(magnitudes, zero)
         self.size = values.size
         self.positive, self.negative = magnitudes[zero:], magnitudes[:zero]
@@ -122,9 +122,10 @@ class Values:
 
     def zeros(self, scale: float) -> float:
         """Share of the values nearest to 0 among the multiples of `scale`."""
+        from sims.kernels import snr as kernels
+
         half = math.ldexp(0.5 * scale, -self.exponent)
-        below = [np.searchsorted(side, half, side="right") for side in (self.positive, self.negative)]
-        return float(sum(below)) / self.size
+        return sum(kernels.position(side, table, half) for side, _, _, table in self._sides) / self.size
 
     def pruning_noise(self, count: int) -> float:
         """Share of the energy in the `count` smallest magnitudes."""

@@ -357,7 +357,7 @@ def _row(name: str, array: np.ndarray, prepared: Values, widths: tuple[int, ...]
         name=name,
         shape=array.shape,
         size=array.size,
-        kurtosis=float(centred_kurtosis(flat * 2.0**-prepared.exponent)),
+        kurtosis=float(centred_kurtosis(flat, math.ldexp(1.0, min(-prepared.exponent, 1000)))),
         quantization=quantization,
         pruning={bits: pruning_snr(prepared, equal_sparsity(bits)) for bits in widths},
         zeros=zeros,

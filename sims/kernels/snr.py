@@ -344,19 +344,20 @@ def fold(w, zero):
 
 
 @njit(cache=True, nogil=True)
-def centred_kurtosis(w):
-    """Fourth central moment over the squared second; nan for a constant."""
+def centred_kurtosis(w, factor):
+    """Fourth central moment over the squared second, of factor * w without a copy; nan for a constant."""
     total = 0.0
     constant = True
     for x in w:
-        total += np.float64(x)
+        total += np.float64(x) * factor
         constant = constant and x == w[0]
     if constant:
         return np.nan
     mean = total / w.size
     second = fourth = 0.0
     for x in w:
-        square = (np.float64(x) - mean) * (np.float64(x) - mean)
+        deviation = np.float64(x) * factor - mean
+        square = deviation * deviation
         second += square
         fourth += square * square
     return w.size * fourth / (second * second)
