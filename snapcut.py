@@ -1,13 +1,14 @@
 """The command line: parse, call, print.
 
 Results go to stdout, progress to stderr (on a terminal only). Exit codes: 0 every verdict is the declared
-one, 1 a claim refuted, 2 usage or bad input, 3 inconclusive, 130 interrupted; SNAPCUT_DEBUG=1 shows the
-traceback behind a sentence. Everything heavy is imported inside the command that needs it: `snapcut --help`
-must answer at once.
+one, 1 a claim refuted, 2 usage or bad input, 3 inconclusive, 70 an error of snapcut itself, 130 interrupted,
+141 the reader of a pipe went away. SNAPCUT_DEBUG=1 shows the traceback behind a sentence. Everything heavy is
+imported inside the command that needs it: `snapcut --help` must answer at once.
 """
 
 import functools
 import inspect
+import math
 import os
 import signal
 import sys
@@ -45,10 +46,8 @@ def _simulation(function: Callable) -> Callable:
     @functools.wraps(function)
     def command(*, json: Json = None, **parameters) -> int:
         rows = function(**parameters)
-        if json:
-            _write_json(json, {"simulation": function.__name__, "parameters": parameters, "rows": rows})
-        if not _is_stdout(json):
-            _print_table(rows, title=None)
+        content = {"simulation": function.__name__, "parameters": parameters, "rows": rows}
+        _emit(json, content, lambda: _print_table(rows))
         return 0
 
     signature = inspect.signature(function)
@@ -92,11 +91,12 @@ def check(
     selected = registry.claims(claim, paper)
     judged = registry.check(selected, budget=budget, power=power, seed=_seed(seed))
     rows = [one.as_dict() for one in judged]
-    if json:
-        _write_json(json, {"claims": rows, "error_budget": registry.family(judged)})
-    if not _is_stdout(json):
-        _print_table([_verdict_row(row) for row in rows], title=None)
+
+    def show() -> None:
+        _print_table([_verdict_row(row) for row in rows], marked=("verdict",))
         _print_summary(judged)
+
+    _emit(json, {"claims": rows, "error_budget": registry.family(judged)}, show)
     return registry.exit_code(judged)
 
 
@@ -125,12 +125,10 @@ def figures(
     """
     from figures import build
 
-    written = {one.name: build.save(one, out) for one in build.build_all(name, budget, seed)}
-    if json:
-        _write_json(json, {"figures": {key: [str(path) for path in paths] for key, paths in written.items()}})
-    if not _is_stdout(json):
-        for paths in written.values():
-            print(paths[0])
+    written = {}
+    for one in build.build_all(name, budget, seed):  # each is whole on disk before the next is waited for
+        written[one.name] = [str(path) for path in build.save(one, out)]
+    _emit(json, {"figures": written}, lambda: print(*(paths[0] for paths in written.values()), sep="\n"))
     return 0
 
 
@@ -151,13 +149,14 @@ def weights(file: Path, *, bits: str = "2-8", json: Json = None) -> int:
     from sims.weights import report as judge
 
     table = judge(file, _widths(bits))
-    if json:
-        _write_json(json, table.as_dict())
-    if not _is_stdout(json):
+
+    def show() -> None:
         _print_table(weight_rows(table), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
         for name, reason in table.skipped.items():
             print(f"skipped {name}: {reason}")
         print(table.recommendation())
+
+    _emit(json, table.as_dict(), show)
     return 0
 
 
@@ -169,6 +168,7 @@ def ticket(
     samples: int | None = None,
     construction: Literal["two_layer", "depth_plus_one"] = "two_layer",
     retries: int | None = None,
+    layers: bool = False,
     seed: int = 0,
     out: Path | None = None,
     json: Json = None,
@@ -187,6 +187,8 @@ def ticket(
         Two layers per target layer, or depth plus one with copies.
     retries
         Times a failed weight is redrawn; every redraw is counted.
+    layers
+        Take every tensor of the file as a layer of its own (any architecture); failures are counted.
     seed
         Seed of the random network.
     out
@@ -194,15 +196,16 @@ def ticket(
     json
         Also write the rows to this file ("-" for stdout).
     """
-    from sims.lottery_real import ticket_rows
+    from sims.lottery_real import checkpoint_rows, ticket_rows
 
+    if layers:
+        (width,) = _widths(bits)[:1]
+        rows = checkpoint_rows(network, width, samples or 14, seed, retries=retries or 0)
+        _emit(json, {"network": network, "layers": rows}, lambda: _print_table(rows))
+        return 0
     rows = ticket_rows(network, _widths(bits), samples, seed, construction, retries, out=out)
-    if json:
-        _write_json(json, {"network": network, "tickets": rows})
-    if not _is_stdout(json):
-        _print_table(
-            [{"": name, **{f"{r['bits']} bits": r[name] for r in rows}} for name in rows[0]][1:], title=None
-        )
+    turned = [{"": name, **{f"{row['bits']} bits": row[name] for row in rows}} for name in rows[0]][1:]
+    _emit(json, {"network": network, "tickets": rows}, lambda: _print_table(turned))
     return 0
 
 
@@ -215,6 +218,8 @@ def layer(
     sparsity: float | None = None,
     scale: float = 1.0,
     order: Literal["given", "norm", "random", "pivoted"] = "given",
+    rule: Literal["mse", "max"] = "mse",
+    per_neuron: bool = False,
     seed: int = 0,
     method: str | None = None,
     out: Path | None = None,
@@ -236,6 +241,11 @@ def layer(
         C of path following.
     order
         Order of the columns.
+    rule
+        Step of the grid: least squared error of the weights (some are clipped, and no bound covers those), or
+        large enough to hold every weight.
+    per_neuron
+        A step for every row of W instead of one for all.
     seed
         Seed of the stochastic methods.
     method
@@ -262,16 +272,16 @@ def layer(
         methods=None if method is None else [method],
         scale=scale,
         order=order,
+        rule=rule,
+        per_neuron=per_neuron,
         seed=seed,
     )
     rows = [row.as_dict() for row in found]
     if out is not None:
         with atomic_write(out, "wb") as file:
             np.save(file, found[0].result.weights)
-    if json:
-        _write_json(json, {"weights": str(weights), "inputs": str(inputs), "methods": rows})
-    if not _is_stdout(json):
-        _print_table(rows, title="error: |X(W - Q)|^2 / |XW|^2")
+    content = {"weights": str(weights), "inputs": str(inputs), "methods": rows}
+    _emit(json, content, lambda: _print_table(rows, title="error: |X(W - Q)|^2 / |XW|^2"))
     return 0
 
 
@@ -312,10 +322,7 @@ def sweep(
         sweeps.load(file), folder, resume=resume, backend=backend, scheduler=scheduler, processes=processes
     )
     table = sweeps.save(rows, folder / "sweep.csv")
-    if json:
-        _write_json(json, {"cells": rows})
-    if not _is_stdout(json):
-        print(f"{len(rows)} cells in {table}")
+    _emit(json, {"cells": rows}, lambda: print(f"{len(rows)} cells in {table}"))
     return 0
 
 
@@ -340,7 +347,12 @@ def explore(*, host: str = "127.0.0.1", port: int = 2718, browser: bool = True) 
 
 @app.command
 def report(
-    *, out: Path = Path("report"), budget: Budget = "quick", seed: str = "0", power: bool = True
+    *,
+    out: Path = Path("report"),
+    budget: Budget = "quick",
+    seed: str = "0",
+    power: bool = True,
+    json: Json = None,
 ) -> int:
     """Check every claim, draw every figure, and write one self-contained HTML page.
 
@@ -354,6 +366,8 @@ def report(
         A number, or "random".
     power
         Also run and show the false version of every claim.
+    json
+        Also write the verdicts and the names of the figures to this file ("-" for stdout).
     """
     from figures import build
     from paper_checks import registry
@@ -362,36 +376,51 @@ def report(
     chosen = _seed(seed)
     judged = registry.check(registry.claims(), budget=budget, power=power, seed=chosen)
     used = judged[0].outcome.seed
-    built = build.build_all((), budget, used)
+    built = list(build.build_all((), budget, used))
     sheets = weight_sheets()
     for one in built:
         build.save(one, out / "figures")
     pictures = [Picture(one.name, one.title, one.caption, one.png) for one in built]
     page = render(judged, pictures, budget=budget, seed=used, versions=build.versions(), sheets=sheets)
     path = write(page, out)
-    _print_summary(judged)
-    print(path)
+
+    def show() -> None:
+        _print_summary(judged)
+        print(path)
+
+    content = {"page": str(path), "figures": [one.name for one in built]}
+    _emit(json, {**content, "claims": [one.as_dict() for one in judged]}, show)
     return registry.exit_code(judged)
+
+
+INTERNAL_ERROR, PIPE_CLOSED = 70, 141
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the `snapcut` command."""
-    signal.signal(signal.SIGINT, _interrupted)
-    _offer_simulations()
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, _interrupted)
+        _offer_simulations()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, say) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = PIPE_CLOSED
     except CycloptsError as error:
         code = _fail(str(error))
-    except (ValueError, OSError, ImportError) as error:
-        if os.environ.get("SNAPCUT_DEBUG"):
-            raise
-        code = _fail(_sentence(error))
     except KeyboardInterrupt:
         code = 130
+    except Exception as error:
+        if os.environ.get("SNAPCUT_DEBUG"):
+            raise
+        if isinstance(error, (ValueError, TypeError, OSError, ImportError)):
+            code = _fail(_sentence(error))
+        else:
+            _fail(f"internal error, please report it (SNAPCUT_DEBUG=1 shows where): {_sentence(error)}")
+            code = INTERNAL_ERROR
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -442,33 +471,45 @@ def _widths(text: str) -> list[int]:
     return found
 
 
-def _is_stdout(json: Path | None) -> bool:
-    return json is not None and str(json) == "-"
-
-
-def _write_json(path: Path, content: dict) -> None:
+def _emit(json: Path | None, content: dict, show: Callable[[], None]) -> None:
+    """Write JSON where it is wanted, and show the result unless that place is standard output."""
     from json import dumps
 
     from sims.files import atomic_write
 
-    text = dumps(content, indent=2, default=float) + "\n"
-    if _is_stdout(path):
-        sys.stdout.write(text)
-        return
-    with atomic_write(path) as file:
-        file.write(text)
+    if json is not None:
+        text = dumps(_plain(content), indent=2, allow_nan=False) + "\n"
+        if str(json) == "-":
+            sys.stdout.write(text)
+            return
+        with atomic_write(json) as file:
+            file.write(text)
+    show()
 
 
-def _console():
-    """Rich on stdout: colours on a terminal unless NO_COLOR, and room enough when piped to a file."""
+def _plain(value):
+    """The same content for JSON, which knows neither NumPy numbers nor infinity nor NaN."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, (bool, int)):
+        return number
+    return float(number) if math.isfinite(number) else None
+
+
+def _print_table(rows: list[dict], title: str | None = None, marked: tuple[str, ...] = ()) -> None:
+    """One row per dict; numbers to 5 significant digits, right-aligned.
+
+    Only the columns `marked` hold markup of ours; every other cell is text, whatever a file put into it.
+    Colours on a terminal unless NO_COLOR, and room enough for every column elsewhere.
+    """
     from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=10_000, no_color=True, highlight=False)
-
-
-def _print_table(rows: list[dict], title: str | None) -> None:
-    """One row per dict; numbers to 5 significant digits, right-aligned."""
     from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         return
@@ -477,8 +518,14 @@ def _print_table(rows: list[dict], title: str | None) -> None:
         numeric = all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    _console().print(table)
+        table.add_row(*(_cell(v) if column in marked else Text(_cell(v)) for column, v in row.items()))
+    terminal = sys.stdout.isatty()
+    console = Console() if terminal else Console(width=10_000, no_color=True, highlight=False)
+    with console.capture() as text:  # printed by us: rich has ideas of its own about closed pipes
+        console.print(table)
+    sys.stdout.write(
+        text.get() if terminal else "".join(f"{line.rstrip()}\n" for line in text.get().splitlines())
+    )
 
 
 def _cell(value: object) -> str:
@@ -506,18 +553,21 @@ def _verdict_row(row: dict) -> dict:
         "expected": row["expected"],
         "evidence": row["leading_evidence"] or row["reason"],
         "value": row["value"],
-        "interval (99 %)": spread.replace("[", r"\["),
+        "interval (99 %)": spread,
         "tightness": row["tightness"],
         "s": round(row["seconds"], 2),
     }
 
 
 def _print_summary(judged: list) -> None:
-    plain = [one for one in judged if not one.outcome.twin]
-    twins = [one for one in judged if one.outcome.twin]
+    run = [one for one in judged if one.verdict != "skipped"]
+    plain = [one for one in run if not one.outcome.twin]
+    twins = [one for one in run if one.outcome.twin]
     text = f"{sum(one.as_declared for one in plain)} of {len(plain)} verdicts as declared"
     if twins:
         text += f", {sum(one.as_declared for one in twins)} of {len(twins)} false versions refuted"
+    if skipped := len(judged) - len(run):
+        text += f", {skipped} skipped"
     print(f"{text}; seed {judged[0].outcome.seed}" if judged else text)
 
 

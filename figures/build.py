@@ -6,7 +6,7 @@ import io
 import json
 import pkgutil
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -112,8 +112,8 @@ def save(built: Built, folder: str | Path) -> list[Path]:
 
 def build_all(
     selected: Sequence[str] = (), budget: str = "quick", seed: int = 0, processes: int | None = None
-) -> list[Built]:
-    """Build several figures (default: all) over processes, in the order of their names."""
+) -> Iterator[Built]:
+    """Build several figures (default: all) over processes; yields them in the order given."""
     from sims import processes as workers
     from sims import progress
     from sims.montecarlo import default_threads
@@ -122,9 +122,7 @@ def build_all(
     for name in chosen:
         module(name)  # an unknown name fails before any work is done
     processes = min(processes or default_threads(), len(chosen))
-    built = []
     with progress.bar(len(chosen), "figures") as advance:
         for one in workers.run(build, ((name, budget, seed) for name in chosen), processes):
-            built.append(one)
             advance(1)
-    return built
+            yield one

@@ -151,8 +151,8 @@ class BernoulliSequence:
         def excess(p: float) -> float:
             return min(self.log_e(p) - threshold, 1e9)  # brentq wants a finite end
 
-        low = brentq(excess, 0.0, centre, xtol=1e-14) if self.successes and excess(0.0) > 0 else 0.0
-        high = brentq(excess, centre, 1.0, xtol=1e-14) if self.failures and excess(1.0) > 0 else 1.0
+        low = brentq(excess, 0.0, centre, xtol=1e-14) if self.successes else 0.0
+        high = brentq(excess, centre, 1.0, xtol=1e-14) if self.failures else 1.0
         return float(low), float(high)
 
     def p_values(self, bound: float) -> tuple[float, float]:

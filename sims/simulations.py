@@ -39,6 +39,8 @@ def subset_sum(
     target: int = 1,
     law: Literal["nonzero", "uniform", "product"] = "nonzero",
     delta: int = 0,
+    rare: bool = False,
+    every_target: bool = False,
     trials: int = 20_000,
     seed: int = 0,
 ) -> Rows:
@@ -56,6 +58,10 @@ def subset_sum(
         Sampling law: nonzero {±1..±M}, uniform {-M..M}, product of two nonzero factors.
     delta
         Sums within delta of the target count as hits.
+    rare
+        Measure by splitting, which reaches far into the tail; trials is then the population size.
+    every_target
+        Also measure the probability that some target of {-M..M} is missed.
     trials
         Random instances, each decided exactly.
     seed
@@ -63,7 +69,10 @@ def subset_sum(
     """
     from sims.subset_sum import simulate
 
-    return _laws_below(simulate(n, max_value, target, trials, seed, law=law, delta=delta))
+    found = simulate(
+        n, max_value, target, trials, seed, law=law, delta=delta, rare=rare, every_target=every_target
+    )
+    return _laws_below(found)
 
 
 def lottery(
@@ -166,7 +175,13 @@ def _row(quantity: str, measured, low, high, theory, source: str) -> dict:
 
 
 def _laws_below(rows: Rows) -> Rows:
-    """A measured first row, then one row per law or bound."""
+    """A measured first row, then one row per law, bound or further estimate."""
     first, *laws = rows
     measured = _row(first["quantity"], first["value"], first["low"], first["high"], None, first["source"])
-    return [measured, *(_row(r["quantity"], None, None, None, r["value"], r["source"]) for r in laws)]
+    below = []
+    for r in laws:
+        if r["low"] is None:
+            below.append(_row(r["quantity"], None, None, None, r["value"], r["source"]))
+        else:  # a further estimate, with an interval of its own
+            below.append(_row(r["quantity"], r["value"], r["low"], r["high"], None, r["source"]))
+    return [measured, *below]

@@ -53,10 +53,15 @@ def test_shell_blocks_run(code, elsewhere):
     assert done.stdout
 
 
+def test_the_claim_of_the_readme_gets_the_verdicts_the_readme_states():
+    (code,) = (found.values[0] for found in blocks("python") if found.id.startswith("README"))
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["holds", "refuted"]
+
+
 def test_the_make_targets_named_exist():
-    named = {
-        target for page in PAGES for target in re.findall(r"(?:^    |`)make ([a-z]+)", page.read_text(), re.MULTILINE)
-    }
+    pattern = re.compile(r"(?:^    |`)make ([a-z]+)", re.MULTILINE)
+    named = {target for page in PAGES for target in pattern.findall(page.read_text(encoding="utf-8"))}
     assert {"report", "test"} <= named
     for target in named:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
@@ -74,7 +79,9 @@ def test_local_links_and_images_lead_somewhere():
 
 
 def test_every_command_has_a_line_in_the_guide():
-    done = subprocess.run([Path(sys.executable).with_name("snapcut"), "--help"], capture_output=True, text=True)
-    commands = set(re.findall(r"^│ ([a-z]+) ", done.stdout, re.MULTILINE))
+    snapcut = Path(sys.executable).with_name("snapcut")
+    done = subprocess.run([snapcut, "--help"], capture_output=True, text=True)
+    commands = set(re.findall(r"^\W ([a-z]+)  ", done.stdout, re.MULTILINE))
+    assert {"check", "report", "weights"} <= commands
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert {c for c in commands if f"snapcut {c}" not in text} == set()

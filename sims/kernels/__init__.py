@@ -6,8 +6,10 @@ change starts a fresh one. This must happen before the first kernel is decorated
 package that every kernel module is imported through.
 """
 
+import atexit
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +24,7 @@ def source_hash() -> str:
 
 
 def cache_root() -> Path:
-    """Folder under which caches are kept: $SNAPCUT_CACHE, else $XDG_CACHE_HOME/snapcut, else ~/.cache/snapcut."""
+    """Folder of all caches: $SNAPCUT_CACHE, else $XDG_CACHE_HOME/snapcut, else ~/.cache/snapcut."""
     if chosen := os.environ.get("SNAPCUT_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snapcut"
@@ -31,12 +33,13 @@ def cache_root() -> Path:
 def _point_numba_at(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(2**16))  # an empty file can be made on a full disk
     except OSError:
-        # A read-only home must not stop a run: compile into a folder that dies with the machine's /tmp.
-        folder = Path(tempfile.gettempdir()) / f"snapcut-{os.getuid()}" / folder.name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A read-only home must not stop a run. Cached code is loaded like a program, so the folder must be
+        # nobody else's: a fresh one, which dies with this process's temporary files.
+        folder = Path(tempfile.mkdtemp(prefix="snapcut-kernels-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     if "numba" in sys.modules:  # imported earlier by the caller: the environment was already read
         sys.modules["numba"].config.CACHE_DIR = str(folder)

@@ -85,4 +85,15 @@ def test_an_unwritable_cache_folder_does_not_stop_a_run(tmp_path):
     environment = {"SNAPCUT_CACHE": str(tmp_path / "file"), "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
     assert run(code, tmp_path, **environment) == "4"
-    assert list((tmp_path / "tmp").rglob("*.nbi"))
+    assert not list((tmp_path / "tmp").iterdir())  # a folder of its own, removed again
+
+
+def test_a_folder_prepared_by_somebody_else_is_not_trusted(tmp_path):
+    """Cached kernels are programs: a predictable name in a shared folder would let others plant one."""
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=5))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "tmp").mkdir()
+    code = "from sims.kernels.caller import answer; answer(); import os; print(os.environ['NUMBA_CACHE_DIR'])"
+    environment = {"SNAPCUT_CACHE": str(tmp_path / "file"), "TMPDIR": str(tmp_path / "tmp")}
+    assert run(code, tmp_path, **environment) != run(code, tmp_path, **environment)

@@ -117,3 +117,91 @@ def test_sequences_shrink_to_the_truth():
     # sd 0.298: the fixed-sample normal interval at 99 % is 0.0049 wide; anytime validity costs a factor < 3.
     assert high - low < 0.015
     assert low < 1 / 3 < high
+
+
+def literal_bounded_interval(blocks, level, low, high):
+    """The published confidence sequence, trial by trial, with its running intersection after each block."""
+    alpha = 1 - level
+    weighted = weights = penalty = 0.0
+    count, mean, deviations = 0, 0.5, 0.25
+    interval = (0.0, 1.0)
+    for block in blocks:
+        scaled = (np.asarray(block) - low) / (high - low)
+        after = count + len(scaled)
+        spread = deviations / (count + 1)
+        weight = min(math.sqrt(2 * math.log(2 / alpha) / (spread * after * math.log(1 + after))), 0.5)
+        squares = 0.0
+        for x in scaled:
+            weighted += weight * x
+            weights += weight
+            squares += (x - mean) ** 2
+            penalty += (x - mean) ** 2 * (-math.log(1 - weight) - weight)
+        deviations += squares
+        mean = (mean * (count + 1) + scaled.sum()) / (after + 1)
+        count = after
+        radius = (math.log(2 / alpha) + penalty) / weights
+        interval = (
+            max(interval[0], weighted / weights - radius),
+            min(interval[1], weighted / weights + radius),
+        )
+    return tuple(low + (high - low) * x for x in interval)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.999])
+def test_the_bounded_sequence_is_the_published_one(level):
+    rng = np.random.default_rng(3)
+    blocks = [3 * rng.beta(2, 5, size) - 1 for size in (1, 50, 7, 400, 30)]
+    sequence = BoundedSequence(level, -1.0, 2.0)
+    for block in blocks:
+        sequence.update(len(block), float(block.sum()), float(((block - block.mean()) ** 2).sum()))
+    assert sequence.interval() == pytest.approx(literal_bounded_interval(blocks, level, -1.0, 2.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_the_bounded_sequence_keeps_its_level_exactly(p):
+    """Every path of 14 coin tosses in blocks of two: the truth is lost with probability at most alpha."""
+    lost = 0.0
+    for path in range(2**14):
+        tosses = [path >> i & 1 for i in range(14)]
+        sequence, inside = BoundedSequence(0.5, 0.0, 1.0), True
+        for i in range(0, 14, 2):
+            total = sum(tosses[i : i + 2])
+            sequence.update(2, float(total), total - total**2 / 2)
+            low, high = sequence.interval()
+            inside &= low <= p <= high
+        ones = sum(tosses)
+        lost += 0.0 if inside else p**ones * (1 - p) ** (14 - ones)
+    assert lost <= 0.5
+
+
+@pytest.mark.parametrize(("p", "bound"), [(0.3, 0.3), (0.25, 0.3), (0.5, 0.5)])
+def test_anytime_p_values_are_valid_at_every_look(p, bound):
+    """Exact, over all looks up to 60: P(some p-value of a true hypothesis <= a) <= a, and not far below."""
+    for alpha in (0.1, 0.01):
+        alive = {0: 1.0}  # successes -> probability of never having crossed
+        crossed = 0.0
+        for n in range(1, 61):
+            step: dict[int, float] = {}
+            for successes, weight in alive.items():
+                for gain, chance in ((0, 1 - p), (1, p)):
+                    step[successes + gain] = step.get(successes + gain, 0.0) + weight * chance
+            alive = {}
+            for successes, weight in step.items():
+                if BernoulliSequence(0.99, successes, n - successes).p_values(bound)[0] <= alpha:
+                    crossed += weight
+                else:
+                    alive[successes] = weight
+        assert crossed <= alpha
+        assert crossed > alpha / 100 or p < bound
+
+
+def test_bernstein_scales_with_the_range():
+    """Values in a range ten times as wide have an interval ten times as wide, and the same p-values."""
+    low, high = empirical_bernstein(0.5, 0.04, 500, 1.0)
+    wide = empirical_bernstein(5.0, 4.0, 500, 10.0)
+    assert wide == pytest.approx((10 * low, 10 * high))
+    assert bernstein_p_values(5.0, 4.0, 500, 10.0, 4.0) == pytest.approx(
+        bernstein_p_values(0.5, 0.04, 500, 1.0, 0.4)
+    )
+    assert bernstein_p_values(0.5, 0.04, 500, 2.0, 0.4)[0] > bernstein_p_values(0.5, 0.04, 500, 1.0, 0.4)[0]
+    assert empirical_bernstein(0.5, 0.04, 500, 2.0)[1] > high
