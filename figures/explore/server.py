@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
-_KEEP = 15  # seconds that the session of a closed page lives on, in case its reader was only disconnected
+_KEEP = 60  # seconds that the session of a closed page lives on, in case its reader was only disconnected
 # No request may leave for another host, whatever the page holds. marimo's own page has inline scripts, and
 # compiles templates at run time.
 POLICY = (
