@@ -133,7 +133,7 @@ def figures(
 
 
 @app.command
-def weights(file: Path, *, bits: str = "2-8", json: Json = None) -> int:
+def weights(file: Path, *, bits: str = "2-8", within: float | None = None, json: Json = None) -> int:
     """Snap or cut? Judge every tensor of a weight file, and the network as a whole.
 
     Parameters
@@ -142,19 +142,25 @@ def weights(file: Path, *, bits: str = "2-8", json: Json = None) -> int:
         .npz, .npy, .safetensors, .pt, .pth (torch is not needed) or .onnx (with the onnx extra).
     bits
         Widths to compare: a range like 2-8, or a list like 2,4,8.
+    within
+        Also compare every number format and find the best within this many stored bits per weight.
     json
         Also write the numbers to this file ("-" for stdout instead of the table).
     """
-    from paper_checks.report import weight_rows
     from sims.weights import report as judge
 
-    table = judge(file, _widths(bits))
+    table = judge(file, _widths(bits), every_format=within is not None)
 
     def show() -> None:
-        _print_table(weight_rows(table), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
+        _print_table(table.lines(within), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
         for name, reason in table.skipped.items():
             print(f"skipped {name}: {reason}")
         print(table.recommendation())
+        if within is not None:
+            _print_table(
+                [{"format": m.name, "stored bits": m.bits, "SNR (dB)": m.snr} for m in table.format_means()]
+            )
+            print(table.best_format(within))
 
     _emit(json, table.as_dict(), show)
     return 0

@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from paper_checks.claim import BUDGETS, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Measurement
 from paper_checks.registry import PAPERS, Judged, family
 from sims.files import atomic_write
-
-if TYPE_CHECKING:
-    from sims.weights import Table
 
 
 @dataclass(frozen=True)
@@ -140,29 +136,6 @@ def counts(judged: Iterable[Judged]) -> dict[str, int]:
     return tally
 
 
-def weight_rows(table: "Table") -> list[dict]:
-    """Rows for reading: per width "SNR quantized / pruned" in dB, then the verdict; the mean comes last."""
-
-    def pair(quantized: float | None, pruned: float | None) -> str:
-        return " / ".join("∞" if x is None else f"{x:.1f}" for x in (quantized, pruned))
-
-    rows = []
-    for row in table.as_dict()["tensors"]:
-        quantized, pruned = row["quantization_snr"], row["pruning_snr"]
-        rows.append(
-            {
-                "tensor": row["name"],
-                "weights": row["size"],
-                "kurtosis": row["kurtosis"],
-                **{f"{bits} bits": pair(quantized[str(bits)], pruned[str(bits)]) for bits in table.bits},
-                "verdict": row["verdict"],
-            }
-        )
-    means = {f"{total.bits} bits": pair(total.quantization, total.pruning) for total in table.totals()}
-    network = {"tensor": "mean, weighted by size", "weights": table.size, "kurtosis": None, "verdict": ""}
-    return [*rows, {column: {**network, **means}[column] for column in rows[0]}] if rows else []
-
-
 def weight_sheets() -> list[Sheet]:
     """Tables of the real networks at hand: the digits network, and EfficientNet-Lite0 with the zoo extra."""
     from sims import digits, weights
@@ -175,7 +148,7 @@ def weight_sheets() -> list[Sheet]:
     return [
         Sheet(title, f"{note} {table.recommendation()}", list(rows[0]), [list(row.values()) for row in rows])
         for title, table in tables
-        for rows in [weight_rows(table)]
+        for rows in [table.lines()]
     ]
 
 

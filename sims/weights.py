@@ -165,7 +165,9 @@ class Table:
         return sentence + "."
 
     def lines(self, budget: float | None = None) -> list[dict[str, str]]:
-        """One dict of printable cells per tensor: name, weights, kurtosis, SNRs, verdict, best format."""
+        """One dict of printable cells per tensor: name, weights, kurtosis, "SNR quantized / pruned" in dB per
+        width, verdict, best format; the mean over the network comes last.
+        """
         found = []
         for row in self.rows:
             line = {"tensor": row.name, "weights": f"{row.size:,}", "kurtosis": f"{row.kurtosis:.1f}"}
@@ -176,6 +178,14 @@ class Table:
                 one = row.best(budget)
                 line[f"best within {budget:g} bits"] = f"{one.name} ({one.snr:.1f} dB)" if one else "none"
             found.append(line)
+        if found:
+            mean = dict.fromkeys(found[0], "") | {
+                "tensor": "mean, weighted by size",
+                "weights": f"{self.size:,}",
+            }
+            for total in self.totals():
+                mean[f"{total.bits} bits"] = f"{total.quantization:.1f} / {total.pruning:.1f}"
+            found.append(mean)
         return found
 
     def totals(self) -> list[Total]:

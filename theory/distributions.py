@@ -448,6 +448,9 @@ class Empirical(Distribution):
         self.bound = float(max(-values[0], values[-1]))
         self._sums: dict[int, np.ndarray] = {}
 
+    def __repr__(self) -> str:
+        return f"Empirical({self.values.size} values in [{self.values[0]:g}, {self.values[-1]:g}])"
+
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """Refused: atoms have no density."""
         raise TypeError("an empirical law has atoms and no density; use cdf or partial_moment")
