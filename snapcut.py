@@ -348,7 +348,10 @@ def explore(*, host: str = "127.0.0.1", port: int = 2718, browser: bool = True) 
     from figures.explore.server import serve
 
     serve(host, port, browser)
-    return 0
+    # Simulations of pages still open run in threads inside compiled code; ending the interpreter around them
+    # would abort it. Nothing is left to finish or to write.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 @app.command

@@ -113,14 +113,23 @@ def save(built: Built, folder: str | Path) -> list[Path]:
 def build_all(
     selected: Sequence[str] = (), budget: str = "quick", seed: int = 0, processes: int | None = None
 ) -> Iterator[Built]:
-    """Build several figures (default: all) over processes; yields them in the order given."""
+    """Build several figures (default: all) over processes; yields them in the order given.
+
+    Raises
+    ------
+    ValueError : no figure of some name; raised before any work is done.
+    """
+    chosen = list(selected) or names()
+    for name in chosen:
+        module(name)
+    return _built(chosen, budget, seed, processes)
+
+
+def _built(chosen: Sequence[str], budget: str, seed: int, processes: int | None) -> Iterator[Built]:
     from sims import processes as workers
     from sims import progress
     from sims.montecarlo import default_threads
 
-    chosen = list(selected) or names()
-    for name in chosen:
-        module(name)  # an unknown name fails before any work is done
     processes = min(processes or default_threads(), len(chosen))
     with progress.bar(len(chosen), "figures") as advance:
         for one in workers.run(build, ((name, budget, seed) for name in chosen), processes):

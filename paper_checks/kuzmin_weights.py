@@ -171,7 +171,7 @@ CLAIMS = (
         title="The error of pruning hardly changes with the tails",
         paper=PAPER,
         place="Figure 2, left, caption",
-        statement=r"\mathbb{E}\left[W^2; |W| \le \tau\right] \text{ changes by less than 5 \%,}"
+        statement=r"\mathbb{E}\left[W^2; |W| \le \tau\right] \text{ changes by less than 5 percent,}"
         r"\ 10 \le r \le 1000",
         hypotheses="Student-t with 2 degrees of freedom, 75 % pruned, in the units of the law.",
         mark="paper",
@@ -211,7 +211,7 @@ CLAIMS = (
         paper=PAPER,
         place="Figure 3",
         statement=r"\mathrm{SNR}_{\mathrm{quant}} > \mathrm{SNR}_{\mathrm{prune}}"
-        r"\ \text{on at least 90 \% of the tensors}",
+        r"\ \text{on at least 90 percent of the tensors}",
         hypotheses="Digits network and, where installed, EfficientNet-Lite0; 4 and 8 bits, mask not counted.",
         mark="paper",
         check=real_tensors,

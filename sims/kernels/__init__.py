@@ -33,8 +33,8 @@ def cache_root() -> Path:
 def _point_numba_at(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(bytes(2**16))  # an empty file can be made on a full disk
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError:
         # A read-only home must not stop a run. Cached code is loaded like a program, so the folder must be
         # nobody else's: a fresh one, which dies with this process's temporary files.
