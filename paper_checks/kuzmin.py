@@ -83,7 +83,7 @@ def gaussian_quantization_wins(run, factor=1.0):
 
 CLAIMS = (
     Claim(
-        id="ku.gaussian-pruning",
+        id="ku.gaussian_pruning",
         title="75 % pruning of Gaussian weights: 5.6 dB",
         paper=PAPER,
         place="Figure 1, right; Section 2.3",
@@ -96,7 +96,7 @@ CLAIMS = (
         figure="snr_gaussian",
     ),
     Claim(
-        id="ku.gaussian-quantization",
+        id="ku.gaussian_quantization",
         title="4-bit quantization of Gaussian weights: 19.1 dB as printed",
         paper=PAPER,
         place="Figure 1, right; Section 2.3",
@@ -111,7 +111,7 @@ CLAIMS = (
         figure="snr_gaussian",
     ),
     Claim(
-        id="ku.gaussian-table",
+        id="ku.gaussian_table",
         title="SNR of both methods for Gaussian weights at 2-8 bits",
         paper=PAPER,
         place="Figure 1, right, as closed forms",
@@ -136,7 +136,7 @@ CLAIMS = (
         twins=(Twin("the threshold term with the wrong sign", {"sign": -1}),),
     ),
     Claim(
-        id="ku.sampled-error",
+        id="ku.sampled_error",
         title="The closed form is the error of drawn weights",
         paper=PAPER,
         place="Figure 1, middle",
@@ -148,7 +148,7 @@ CLAIMS = (
         figure="snr_gaussian",
     ),
     Claim(
-        id="ku.gaussian-quantization-wins",
+        id="ku.gaussian_quantization_wins",
         title="Gaussian weights are better quantized than pruned at every width",
         paper=PAPER,
         place="Figure 1, right",

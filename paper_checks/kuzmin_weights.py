@@ -143,7 +143,7 @@ CLAIMS = (
         figure="snr_student",
     ),
     Claim(
-        id="ku.no-crossover",
+        id="ku.no_crossover",
         title="Three degrees of freedom: quantization wins at 4 bits whatever the truncation",
         paper=PAPER,
         place="Figure 2, beyond the paper",
@@ -155,7 +155,7 @@ CLAIMS = (
         figure="snr_student",
     ),
     Claim(
-        id="ku.kurtosis-not-sufficient",
+        id="ku.kurtosis_not_sufficient",
         title="Kurtosis alone does not decide",
         paper=PAPER,
         place="Section 2.3, beyond the paper",
@@ -167,7 +167,7 @@ CLAIMS = (
         figure="snr_student",
     ),
     Claim(
-        id="ku.pruning-error-settles",
+        id="ku.pruning_error_settles",
         title="The error of pruning hardly changes with the tails",
         paper=PAPER,
         place="Figure 2, left, caption",
@@ -180,7 +180,7 @@ CLAIMS = (
         figure="snr_student",
     ),
     Claim(
-        id="ku.pruning-snr-rises",
+        id="ku.pruning_snr_rises",
         title="The signal-to-noise ratio of pruning rises with the tails",
         paper=PAPER,
         place="Figure 2, left",
@@ -192,7 +192,7 @@ CLAIMS = (
         figure="snr_student",
     ),
     Claim(
-        id="ku.natural-zeros",
+        id="ku.natural_zeros",
         title="Rounding alone makes 13 % zeros at 8 bits and 35 % at 4 bits",
         paper=PAPER,
         place="hardware section",
@@ -206,7 +206,7 @@ CLAIMS = (
         figure="weights_scatter",
     ),
     Claim(
-        id="ku.real-tensors",
+        id="ku.real_tensors",
         title="On real tensors quantization wins almost always from 4 bits on",
         paper=PAPER,
         place="Figure 3",
@@ -219,7 +219,7 @@ CLAIMS = (
         figure="weights_scatter",
     ),
     Claim(
-        id="ku.decibels-per-bit",
+        id="ku.decibels_per_bit",
         title="A fixed-rate uniform quantizer gains 5.27-5.66 dB per bit, not 6.02",
         paper=PAPER,
         place="Section 2.1, beyond the paper",
@@ -231,7 +231,7 @@ CLAIMS = (
         figure="snr_stored_bits",
     ),
     Claim(
-        id="ku.rate-distortion",
+        id="ku.rate_distortion",
         title="The rate-distortion line bounds every quantizer; entropy coding stays 1.53 dB below",
         paper=PAPER,
         place="beyond the paper; Cover & Thomas Th. 10.3.2",
@@ -243,7 +243,7 @@ CLAIMS = (
         figure="snr_stored_bits",
     ),
     Claim(
-        id="ku.mask-overhead",
+        id="ku.mask_overhead",
         title="A mask costs 6.25 % of 16-bit weights",
         paper=PAPER,
         place="hardware section",
@@ -255,7 +255,7 @@ CLAIMS = (
         figure="storage_break_even",
     ),
     Claim(
-        id="ku.break-even",
+        id="ku.break_even",
         title="Sparsity from which masked pruning is smaller than b-bit weights",
         paper=PAPER,
         place="hardware section",

@@ -5,8 +5,8 @@ H:
 
 - "path-following": H = (C D)^{-1} tril(X'X, -1), D = diag(X'X): SPFQ and its unified form; GPFQ with nearest
   rounding and C = 1;
-- "optq": H = (U')_strict where X'X = U diag(.) U' with U unit upper triangular (OPTQ/GPTQ, Babai's nearest
-plane);
+- "optq": H = (U')_strict where X'X = U diag(.) U' with U unit upper triangular (OPTQ/GPTQ, Babai's
+  nearest plane);
 - "direct": H = 0: round to nearest (RTN), magnitude pruning.
 
 "obs" is the one method of another kind: greedy pruning by the optimal brain surgeon's loss, with refitting.

@@ -160,7 +160,7 @@ def block_scale(form: Format, largest: np.ndarray) -> np.ndarray:
     """Scale of a block from its largest magnitude.
 
     "free" puts the largest level on it. "power" is 2^(floor(log2 largest) - e), e the exponent of the largest
-    level: the rule of [1]_, under which the largest value may be clipped.
+    level: the rule of the MX specification, under which the largest value may be clipped.
 
     Examples
     --------

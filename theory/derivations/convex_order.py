@@ -72,7 +72,7 @@ def certify_range_lemma(factor: Fraction = Fraction(1), precision: int = 128) ->
     Equivalently sqrt(factor) I(p) >= 4 I(1/2) p (1-p) for all p, in z = Phi^-1(p) >= 0 (both sides are even):
 
     - z >= 2: P(Z > z) <= phi(z)/z gives 4 phi(0) Phi(z) P(Z > z) <= (4 phi(0)/z) phi(z) < phi(z)
-    sqrt(factor);
+      sqrt(factor);
     - 1/4 <= z <= 2: balls that cover the interval, both sides evaluated with rigorous error;
     - 0 <= z <= 1/4: with factor 1 the difference vanishes at 0, so its second derivative in p,
       8 phi(0) - 1/phi(z), is shown positive on the whole piece (value and slope at 0 are 0 exactly); with
