@@ -1,6 +1,8 @@
 """A sweep loses nothing and repeats nothing, and gives the same bits wherever its cells run."""
 
+import contextlib
 import csv
+import errno
 import importlib
 import json
 import os
@@ -13,6 +15,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from sims import sweep
+from sims.files import atomic_write
 from sims.montecarlo import default_threads
 from sims.sweep import Sweep
 
@@ -209,6 +212,28 @@ def test_finished_cells_are_not_mixed_into_a_new_sweep_unasked(tmp_path):
     sweep.run(PARTITION, tmp_path, processes=1)
     with pytest.raises(ValueError, match="holds 6 finished cells"):
         sweep.run(PARTITION, tmp_path, processes=1)
+
+
+def test_a_full_disk_ends_a_sweep_and_loses_nothing(tmp_path, monkeypatch):
+    written = []
+
+    @contextlib.contextmanager
+    def filling(path, mode="w"):
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        with atomic_write(path, mode) as file:
+            yield file
+        written.append(path)
+
+    monkeypatch.setattr(sweep, "atomic_write", filling)
+    with pytest.raises(OSError, match="No space left"):
+        sweep.run(PARTITION, tmp_path / "out", processes=1)
+    monkeypatch.undo()
+    assert sorted((tmp_path / "out" / "cells").iterdir()) == sorted(written)  # three whole cells, no fragment
+    before = {path: path.stat().st_mtime_ns for path in written}
+    rows = sweep.run(PARTITION, tmp_path / "out", resume=True, processes=1)
+    assert rows == sweep.run(PARTITION, tmp_path / "again", processes=1)
+    assert {path: path.stat().st_mtime_ns for path in written} == before
 
 
 def test_a_second_sweep_in_one_folder_refuses(tmp_path):
