@@ -364,29 +364,6 @@ def centred_kurtosis(w, factor):
 
 
 @njit(cache=True, nogil=True)
-def row_errors(rows, widths, tolerance, limit):
-    """Least error of every row, a scale each, on the integer grids of `widths` bits: (rows, widths)."""
-    count = rows.shape[0]
-    errors = np.empty((count, widths.size))
-    edges = np.arange(2 ** (np.max(widths) - 1)) + 0.5
-    gaps = np.ones(edges.size)
-    for r in range(count):
-        w = np.sort(rows[r].astype(np.float64))
-        zero = np.searchsorted(w, 0.0)
-        fold(w, zero)
-        wp, wn = w[zero:], w[:zero]
-        p1p, p2p, tp = prepare(wp, max(1, wp.size // 2))
-        p1n, p2n, tn = prepare(wn, max(1, wn.size // 2))
-        for j in range(widths.size):
-            n = 2 ** (widths[j] - 1)
-            ep, gp, en, gn = edges[: n - 1], gaps[: n - 1], edges[:n], gaps[:n]
-            _, errors[r, j], _, _ = optimal_scale(
-                wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, n - 1.0, float(n), tolerance, limit
-            )
-    return errors
-
-
-@njit(cache=True, nogil=True)
 def block_error(rows, size, levels, thresholds, power):
     """Summed squared error of blocks along each row that share a scale from their largest magnitude.
 

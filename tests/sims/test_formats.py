@@ -61,6 +61,44 @@ def test_channel_scales_are_the_optimum_of_each_row():
         assert found == pytest.approx(decibel((array**2).sum(), sum(errors)), abs=1e-5)
 
 
+def test_short_and_long_rows_have_the_same_certified_errors():
+    """Rounding every weight and searching sorted ones are two programs with one answer."""
+    from sims.kernels.snr_rows import row_errors
+
+    rng = np.random.default_rng(3)
+    widths = np.arange(1, 9)
+    for columns in (1, 3, 9, 25, 192, 700):
+        rows = rng.standard_t(3, size=(9, columns)) * rng.choice([1e-6, 1, 1e3], size=(9, 1))
+        rows[0] = 0
+        rows[1] = 0.3
+        rows[2] = np.abs(rows[2])
+        rows[3] = -np.abs(rows[3])
+        rows[4, 0] = 1e4
+        rows[5] = np.round(rows[5] / np.abs(rows[5]).max() * 7)
+        energy = (rows**2).sum(axis=1, keepdims=True)
+        (direct, proved), (sorted_, bound) = (
+            row_errors(rows, widths, 1e-6, 200_000, short) for short in (columns, 0)
+        )
+        for one, low in ((direct, proved), (sorted_, bound)):
+            assert np.all(low <= one) and np.all(one - low <= 1.001e-6 * one + 1.1e-13 * energy)
+        slack = 1e-12 * energy
+        assert np.all(proved <= sorted_ + slack) and np.all(bound <= direct + slack)
+        assert np.all(np.abs(direct - sorted_) <= 1.001e-6 * sorted_ + slack)
+
+
+def test_direct_errors_are_those_of_a_fine_grid_of_scales():
+    from sims.kernels.snr_rows import row_errors
+
+    rows = np.random.default_rng(4).laplace(size=(4, 30))
+    for bits in (2, 3, 5):
+        (found, _) = row_errors(rows, np.array([bits]), 1e-6, 200_000, 30)
+        top = 2 ** (bits - 1)
+        for row, error in zip(rows, found[:, 0], strict=True):
+            steps = np.abs(row).max() / top * np.geomspace(0.02, 4, 20_001)[:, None]
+            least = ((row - steps * np.clip(np.rint(row / steps), -top, top - 1)) ** 2).sum(axis=1).min()
+            assert least * (1 - 1e-3) <= error <= least * (1 + 1e-6)
+
+
 def test_metadata_of_short_rows_is_counted():
     found = {one.name: one for one in formats.compare(np.random.default_rng(0).normal(size=(64, 9)))}
     assert found["INT4 per channel"].bits == pytest.approx(4 + 16 / 9)

@@ -1,0 +1,144 @@
+"""Optimal scales of the integer grids for every row of a matrix: two searches, one certificate.
+
+Long rows are sorted once for all widths, and a scale then costs a look-up per level
+(:func:`sims.kernels.snr.optimal_scale`). For short ones the sorting, the tables and the calls cost more than
+the sums, so :func:`integer_scale` rounds every weight at every scale, in vector instructions.
+"""
+
+import numpy as np
+from numba import njit
+
+from sims.kernels.snr import chord_bound, fold, optimal_scale, prepare
+
+SHORT = 2048  # weights per row up to which rounding all of them is faster than sorting (equal near 2,500)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def integer_sums(x, products, bottom, top, s):
+    """A and B of signed weights on the levels -bottom, ..., top; len(x) is a multiple of 4.
+
+    The first loop has no floating sum, so it is vectorised although additions stay in order: B is a sum of
+    integers. The second hides the adder's latency behind four sums.
+    """
+    rate = 1.0 / s
+    b = np.int64(0)
+    for k in range(x.size):
+        q = np.floor(x[k] * rate + 0.5)
+        q = q if q < top else top
+        q = q if q > -bottom else -bottom
+        products[k] = q * x[k]
+        code = np.int64(np.int32(q))
+        b += code * code
+    a0 = a1 = a2 = a3 = 0.0
+    for i in range(x.size // 4):
+        first = np.uint64(4 * i)  # unsigned indices need no wrap-around checks
+        a0 += products[first]
+        a1 += products[first + np.uint64(1)]
+        a2 += products[first + np.uint64(2)]
+        a3 += products[first + np.uint64(3)]
+    return (a0 + a1) + (a2 + a3), float(b)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def integer_scale(x, products, stack, bottom, top, tolerance, limit):
+    """:func:`optimal_scale` of few signed weights on integers: unsorted, every weight rounded at every scale.
+
+    The first intervals of the search double. Above 2 max |x| everything rounds to zero, below the first
+    interval the weights beyond the last level alone cost more than the error reached.
+    """
+    m2 = largest = 0.0
+    for k in range(x.size):
+        m2 += x[k] * x[k]
+        largest = max(largest, abs(x[k]))
+    if m2 == 0.0:
+        return 1.0, 0.0, 0.0, 0
+    floor = 1e-13 * m2  # rounding of the sums; 130 dB
+    best_s, best, proved = largest, m2, m2
+    count = evaluations = 0
+    sb, lb = 2.0 * largest, 0.0
+    lowest = largest / (4.0 * max(top, bottom))
+    while True:  # doubling intervals, downwards
+        sa = 0.5 * sb
+        a, b = integer_sums(x, products, bottom, top, sa)
+        la = a - 0.5 * sa * b
+        evaluations += 1
+        stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3] = sa, la, sb, lb
+        count += 1
+        if b > 0.0 and m2 - a * a / b < best:
+            best, best_s = m2 - a * a / b, a / b  # these codes at their best scale: an upper bound there
+        sb, lb = sa, la
+        if sa <= lowest:
+            clipped = 0.0
+            for k in range(x.size):
+                beyond = max(x[k] - top * sa, -x[k] - bottom * sa)
+                clipped += beyond * beyond if beyond > 0.0 else 0.0
+            if clipped >= best or sa < 1e-12 * best_s:
+                break
+    improved = True
+    while count or improved:
+        if improved:  # alternate the best codes and the best scale: each step can only improve
+            for _ in range(8):
+                a, b = integer_sums(x, products, bottom, top, best_s)
+                evaluations += 1
+                if b <= 0.0 or m2 - a * a / b >= best - 1e-9 * best:
+                    break
+                best, best_s = m2 - a * a / b, a / b
+            improved = False
+        enough = best * (1.0 - tolerance) - floor
+        if not count:
+            break
+        count -= 1
+        sa, la, sb, lb = stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3]
+        bound = chord_bound(m2, sa, la, sb, lb)
+        if bound >= enough or evaluations >= limit or sb <= sa * (1.0 + 1e-14):
+            proved = min(proved, bound)
+            continue
+        sm = 0.5 * (sa + sb)
+        a, b = integer_sums(x, products, bottom, top, sm)
+        lm = a - 0.5 * sm * b
+        evaluations += 1
+        if b > 0.0 and m2 - a * a / b < best:
+            best, best_s = m2 - a * a / b, a / b
+            improved = True
+        stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3] = sa, la, sm, lm
+        stack[count + 1, 0], stack[count + 1, 1], stack[count + 1, 2], stack[count + 1, 3] = sm, lm, sb, lb
+        count += 2
+    return best_s, max(best, 0.0), max(min(proved, best), 0.0), evaluations
+
+
+@njit(cache=True, nogil=True)
+def row_errors(rows, widths, tolerance, limit, short):
+    """Least error of every row, a scale each, on the integer grids of `widths` bits, and its lower bound.
+
+    Both (rows, widths). Rows of at most `short` weights are searched as they are, in scratch memory padded
+    with zeros (they add nothing to any sum); longer ones are sorted first.
+    """
+    count, columns = rows.shape
+    errors, bounds = np.empty((count, widths.size)), np.empty((count, widths.size))
+    if columns <= short:
+        x = np.zeros(-(-columns // 16) * 16)
+        products, stack = np.empty(x.size), np.empty((256, 4))
+        for r in range(count):
+            x[:columns] = rows[r]
+            for j in range(widths.size):
+                n = 2.0 ** (widths[j] - 1)
+                _, errors[r, j], bounds[r, j], _ = integer_scale(
+                    x, products, stack, n, n - 1.0, tolerance, limit
+                )
+        return errors, bounds
+    edges = np.arange(2 ** (np.max(widths) - 1)) + 0.5
+    gaps = np.ones(edges.size)
+    for r in range(count):
+        w = np.sort(rows[r].astype(np.float64))
+        zero = np.searchsorted(w, 0.0)
+        fold(w, zero)
+        wp, wn = w[zero:], w[:zero]
+        p1p, p2p, tp = prepare(wp, max(1, wp.size // 2))
+        p1n, p2n, tn = prepare(wn, max(1, wn.size // 2))
+        for j in range(widths.size):
+            n = 2 ** (widths[j] - 1)
+            ep, gp, en, gn = edges[: n - 1], gaps[: n - 1], edges[:n], gaps[:n]
+            _, errors[r, j], bounds[r, j], _ = optimal_scale(
+                wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, n - 1.0, float(n), tolerance, limit
+            )
+    return errors, bounds
