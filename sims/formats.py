@@ -3,6 +3,7 @@
 The laws of the same formats for independent weights are in :mod:`theory.formats`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import numpy as np
 from sims.snr import EVALUATIONS, Values
 from theory import storage
 from theory.codebooks import check_bits
-from theory.formats import FORMATS, Format, codebook
+from theory.formats import FORMATS, Format, block_scale, codebook
 from theory.snr import decibel, pruned_count
 
 WIDTHS = tuple(range(2, 9))
@@ -78,33 +79,46 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
     >>> noise(np.array([[3.0, 1.0, -4.0, 2.0]]), two_four) == 5 / 30
     True
     """
-    from sims.kernels import snr as kernels
-
     prepared = prepared or Values(array)
     if prepared.energy == 0:
         return 0.0
+    if form.block:
+        return _block_noise(_normalised(array, prepared), form) / prepared.energy
+    if not (form.group or form.sparsity):
+        return prepared.optimal_scale(codebook(form.codes)).noise
     if form.group:
-        rows = np.abs(_normalised(array, prepared))
-        whole = rows.shape[1] // form.group * form.group
-        groups = np.sort(rows[:, :whole].reshape(-1, form.group), axis=1)
-        return float((groups[:, : form.group - form.keep] ** 2).sum()) / prepared.energy
-    if form.sparsity:
+        kept, lost = _largest_of_groups(_normalised(array, prepared), form)
+        pruned = lost / prepared.energy
+    else:
         count = pruned_count(prepared.size, form.sparsity)
         pruned = prepared.pruning_noise(count)
-        if not form.codes:
-            return pruned
-        flat = _normalised(array, prepared).ravel()
-        kept = Values(flat[np.argpartition(np.abs(flat), count)[count:]])
-        share = kept.second_moment * kept.size / prepared.energy
-        return pruned + kept.optimal_scale(codebook(form.codes)).noise * share
-    if form.block:
-        levels = codebook(form.codes).levels
-        thresholds = (levels[1:] + levels[:-1]) / 2
-        rows = _normalised(array, prepared)
-        return (
-            kernels.block_error(rows, form.block, levels, thresholds, form.scale == "power") / prepared.energy
-        )
-    return prepared.optimal_scale(codebook(form.codes)).noise
+        if form.codes:
+            flat = _normalised(array, prepared).ravel()
+            kept = flat[np.argpartition(np.abs(flat), count)[count:]]
+    if not form.codes:
+        return pruned
+    rest = Values(kept)
+    share = math.ldexp(rest.energy, 2 * rest.exponent) / prepared.energy
+    return pruned + rest.optimal_scale(codebook(form.codes)).noise * share
+
+
+def _largest_of_groups(rows: np.ndarray, form: Format) -> tuple[np.ndarray, float]:
+    """Weights that n:m pruning keeps, and the energy of those it cuts."""
+    whole = rows.shape[1] // form.group * form.group
+    groups = rows[:, :whole].reshape(-1, form.group)
+    order = np.argsort(np.abs(groups), axis=1)
+    cut = np.take_along_axis(groups, order[:, : form.group - form.keep], axis=1)
+    kept = np.take_along_axis(groups, order[:, form.group - form.keep :], axis=1)
+    return np.concatenate([kept.ravel(), rows[:, whole:].ravel()]), float((cut**2).sum())
+
+
+def _block_noise(rows: np.ndarray, form: Format) -> float:
+    from sims.kernels import snr as kernels
+
+    levels = codebook(form.codes).levels
+    largest = kernels.block_maxima(rows, form.block)
+    scales = block_scale(form, largest, float(largest.max()))
+    return float(kernels.block_error(rows, form.block, levels, (levels[1:] + levels[:-1]) / 2, scales))
 
 
 def compare(

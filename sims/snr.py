@@ -7,14 +7,14 @@ are sorted once, a scale then costs one look-up per level, and a proved lower bo
 :mod:`theory.snr` holds the same quantities for distributions.
 """
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from theory.snr import Codebook, Grid, check_sparsity, decibel, integer_levels, pruned_count
+from theory.codebooks import Codebook, Grid, integer_codebook
+from theory.snr import check_sparsity, decibel, pruned_count
 
 NARROW = 2**22  # from this size on, float32 values are sorted as float32: memory matters more than compiling
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
@@ -150,6 +150,7 @@ def optimal_scale(values: np.ndarray, levels: np.ndarray | Sequence[float], tole
 
     Examples
     --------
+    >>> from theory.codebooks import integer_levels
     >>> found = optimal_scale(np.array([-2.0, 1.0, 2.0, 3.0]) * 0.7, integer_levels(3))
     >>> round(found.scale, 12), found.snr
     (0.7, inf)
@@ -162,17 +163,13 @@ def quantize(values: np.ndarray, levels: np.ndarray, scale: float) -> np.ndarray
 
     Examples
     --------
+    >>> from theory.codebooks import integer_levels
     >>> quantize(np.array([-9.0, 0.2, 0.8]), integer_levels(2), 1.0)
     array([-2.,  0.,  1.])
     """
     levels = np.unique(np.asarray(levels, dtype=np.float64))
     thresholds = (levels[1:] + levels[:-1]) / 2 * scale
     return scale * levels[np.searchsorted(thresholds, np.asarray(values, dtype=np.float64), side="left")]
-
-
-@functools.cache
-def _codebook(bits: int, grid: Grid) -> Codebook:
-    return Codebook(integer_levels(bits, grid))
 
 
 def integer_scale(values: "np.ndarray | Values", bits: int, grid: Grid = "twos-complement") -> Scale:
@@ -182,7 +179,7 @@ def integer_scale(values: "np.ndarray | Values", bits: int, grid: Grid = "twos-c
     scale per weight and level: 500 evaluations are spent, and `bound` says how far the proof got.
     """
     prepared = values if isinstance(values, Values) else Values(values)
-    return prepared.optimal_scale(_codebook(bits, grid), evaluations=EVALUATIONS if bits <= 8 else 500)
+    return prepared.optimal_scale(integer_codebook(bits, grid), evaluations=EVALUATIONS if bits <= 8 else 500)
 
 
 def quantization_snr(values: "np.ndarray | Values", bits: int, grid: Grid = "twos-complement") -> float:

@@ -3,21 +3,28 @@ r"""Number formats of compressed weights in one frame: SNR against *stored* bits
     per tensor      s l_i, s of least mean squared error            bits of a code
     per block       s l_i, s from the block's largest magnitude     bits + scale bits / block
     n:m             the n largest of every m magnitudes kept        (n/m) bits + n ceil(log2 m)/m
-    prune, round    zero below the c-quantile, then s l_i           1 + (1 - c) bits (bitmask)
+    prune           zero below the c-quantile of magnitudes         1 + (1 - c) bits (bitmask)
+    then round      what is kept on s l_i, s of least error         the same with the bits of a code
 
 For iid weights each has an exact law. In a block of B weights the largest magnitude m has distribution
 function G(m)^B with G(x) = P(|W| <= x), the others are the law truncated to [-m, m], so
 
     MSE = E_m [ ((B - 1) MSE(W | |W| <= m; s(m)) + (m - Q(m))^2) / B ].
 
-A weight of magnitude quantile u is among the m - n smallest of its group with probability
-P(Bin(m - 1, u) <= m - n - 1), so n:m pruning loses int_0^1 G^{-1}(u)^2 P(Bin(m - 1, u) <= m - n - 1) du.
+A weight of magnitude quantile u is kept among m where at least m - n of the others are smaller, with
+probability P(Bin(m - 1, u) >= m - n) = P(C <= u), C ~ Beta(m - n, n): the others' (m - n)-th smallest. So
+
+    n:m pruning is magnitude pruning at the random sparsity C ~ Beta(m - n, n), rounding afterwards included,
+
+and loses E_C E[W^2; |W| < G^{-1}(C)] = int_0^1 G^{-1}(u)^2 P(Bin(m - 1, u) <= m - n - 1) du.
 
 References
 ----------
 .. [1] Rouhani et al., "OCP Microscaling Formats (MX) Specification v1.0", 2023: blocks of 32, E8M0 scale.
 .. [2] Dettmers et al., "QLoRA", NeurIPS 2023: NF4, quantiles of the normal law, blocks of 64.
 .. [3] Micikevicius et al., "FP8 Formats for Deep Learning", 2022: E4M3 and E5M2.
+.. [4] Alvarez et al., "Introducing NVFP4 for Efficient and Accurate Low-Precision Inference", NVIDIA, 2025:
+       blocks of 16, E4M3 scale relative to one float32 scale per tensor.
 """
 
 import functools
@@ -56,7 +63,7 @@ def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None =
     values = np.concatenate(positive)
     if largest is not None:
         values = values[values <= largest]
-    return np.unique(np.concatenate([-values, values]))
+    return np.unique(np.concatenate([-values, values])) + 0.0  # no negative zero
 
 
 def normal_float_levels() -> np.ndarray:
@@ -86,7 +93,7 @@ class Format:
     codes : name of the codebook in `CODEBOOKS`; "" keeps values as they are.
     bits : of one stored value.
     block : weights that share a scale; 0 means the whole tensor (or row), with the scale of least error.
-    scale : "free" (any real, stored in 16 bits) or "power" (a power of two, 8 bits), for blocks.
+    scale : of blocks, see :func:`block_scale`: "free" (16 bits), "power" or "e4m3" (8 bits).
     keep, group : `keep` of every `group` weights are kept; 0 keeps all.
     sparsity : share pruned before rounding, stored with a bitmask.
     """
@@ -113,7 +120,7 @@ class Format:
         if self.sparsity:
             return storage.bits_per_weight("bitmask", self.sparsity, self.bits)
         if self.block:
-            scale_bits = 8 if self.scale == "power" else 16
+            scale_bits = 16 if self.scale == "free" else 8
             return storage.bits_per_weight("block", bits=self.bits, block=self.block, scale_bits=scale_bits)
         return float(self.bits)
 
@@ -144,40 +151,63 @@ FORMATS: tuple[Format, ...] = (
     *(Format(f"INT{b} g128", f"symmetric{b}", b, block=128) for b in (2, 3, 4, 6, 8)),
     Format("FP4 E2M1", "e2m1", 4),
     Format("NF4 b64", "nf4", 4, block=64),
+    Format("NVFP4", "e2m1", 4, block=16, scale="e4m3"),
     Format("MXFP4", "e2m1", 4, block=32, scale="power"),
     Format("MXFP6 E2M3", "e2m3", 6, block=32, scale="power"),
+    Format("MXFP6 E3M2", "e3m2", 6, block=32, scale="power"),
     Format("MXINT8", "symmetric8", 8, block=32, scale="power"),
     Format("MXFP8 E4M3", "e4m3", 8, block=32, scale="power"),
+    Format("MXFP8 E5M2", "e5m2", 8, block=32, scale="power"),
     Format("FP8 E4M3", "e4m3", 8),
     Format("FP8 E5M2", "e5m2", 8),
     *(Format(f"{n}:{m}", "", 16, keep=n, group=m) for n, m in ((2, 4), (1, 4), (4, 8), (2, 8))),
+    *(Format(f"2:4 + INT{b}", f"int{b}", b, keep=2, group=4) for b in (4, 8)),
+    Format("2:4 + FP8 E4M3", "e4m3", 8, keep=2, group=4),
     *(Format(f"prune {100 * c:g} %", "", 16, sparsity=c) for c in (0.5, 0.75, 0.875)),
     *(Format(f"prune 50 % + INT{b}", f"int{b}", b, sparsity=0.5) for b in (4, 6, 8)),
 )
 
 
-def block_scale(form: Format, largest: np.ndarray) -> np.ndarray:
-    """Scale of a block from its largest magnitude.
+def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
+    """Scale of a block from its largest magnitude and, for "e4m3", from that of the whole tensor.
 
     "free" puts the largest level on it. "power" is 2^(floor(log2 largest) - e), e the exponent of the largest
-    level: the rule of the MX specification, under which the largest value may be clipped.
+    level: the rule of the MX specification, under which the largest value may be clipped. "e4m3" is the free
+    scale rounded to the nearest E4M3 number times the tensor's scale, peak / (largest level * 448), which
+    puts the scale of the block that holds the peak on 448 (ties go down); a scale that rounds to 0 stores a
+    block of zeros.
 
     Examples
     --------
-    >>> mxfp4 = next(f for f in FORMATS if f.name == "MXFP4")
-    >>> float(block_scale(mxfp4, np.array(7.0)))
+    >>> by_name = {form.name: form for form in FORMATS}
+    >>> float(block_scale(by_name["MXFP4"], np.array(7.0), 7.0))
     1.0
+    >>> [float(v) for v in block_scale(by_name["NVFP4"], np.array([6.0, 0.375, 0.38]), 6.0) * 448]
+    [448.0, 28.0, 28.0]
     """
     top = form.levels[-1]
+    largest = np.asarray(largest, dtype=np.float64)
     if form.scale == "free":
-        return np.asarray(largest) / top
+        return largest / top
+    if form.scale == "e4m3":
+        scales = codebook("e4m3").levels
+        scales = scales[scales >= 0]
+        unit = peak / (top * scales[-1])
+        if unit == 0:
+            return np.zeros_like(largest)
+        return unit * scales[np.searchsorted((scales[1:] + scales[:-1]) / 2, largest / (top * unit))]
     with np.errstate(divide="ignore"):
         exponent = np.floor(np.log2(largest)) - math.floor(math.log2(top))
     return np.exp2(exponent)
 
 
-def format_error(law: Distribution, form: Format) -> float:
+def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
     """E (W - F(W))^2 of a format for iid weights of a continuous symmetric law.
+
+    Parameters
+    ----------
+    size : weights of the tensor, which only "e4m3" scales ask for: its peak is put at its median,
+        G^{-1}(2^(-1/size)).
 
     Raises
     ------
@@ -186,19 +216,20 @@ def format_error(law: Distribution, form: Format) -> float:
     """
     if not law.symmetric:
         raise TypeError("laws of formats need a continuous symmetric law; use sims.formats.noise for tensors")
-    if form.group:
-        if form.codes:
-            raise ValueError(f"{form.name}: no closed law for n:m pruning followed by rounding")
-        return group_pruning_error(law, form.keep, form.group)
-    if form.sparsity:
-        pruned = pruning_error(law, form.sparsity)
-        return pruned if not form.codes else pruned + _kept_error(law, form)
     if form.block:
-        return _block_error(law, form)
-    return float(quantization_error(law, codebook(form.codes), optimal_scale(law, codebook(form.codes))))
+        return _block_error(law, form, float(law.ppf(0.5 + 2.0 ** (-1 / size) / 2)))
+    if form.codes and form.keep == form.group and not form.sparsity:
+        return float(quantization_error(law, codebook(form.codes), optimal_scale(law, codebook(form.codes))))
+    if form.group:
+        pruned = group_pruning_error(law, form.keep, form.group)
+        sparsity, mass = _group_sparsity(form.keep, form.group)
+    else:
+        pruned = pruning_error(law, check_sparsity(form.sparsity))
+        sparsity, mass = np.array([form.sparsity]), np.ones(1)
+    return pruned + _kept_error(law, codebook(form.codes), sparsity, mass) if form.codes else pruned
 
 
-def format_snr(law: Distribution, form: Format) -> float:
+def format_snr(law: Distribution, form: Format, size: int = 2**20) -> float:
     """SNR in dB of a format; compare formats at equal :attr:`Format.stored_bits`.
 
     Examples
@@ -207,7 +238,7 @@ def format_snr(law: Distribution, form: Format) -> float:
     >>> [round(format_snr(Gaussian(), f), 2) for f in FORMATS if f.name in ("INT4", "NF4 b64", "MXFP4")]
     [19.26, 20.73, 18.79]
     """
-    return decibel(law.second_moment, format_error(law, form))
+    return decibel(law.second_moment, format_error(law, form, size))
 
 
 def group_pruning_error(law: Distribution, keep: int, group: int) -> float:
@@ -240,7 +271,7 @@ def _unit_nodes(breaks: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
 
 
-def _block_error(law: Distribution, form: Format) -> float:
+def _block_error(law: Distribution, form: Format, peak: float) -> float:
     """Average over the largest magnitude of a block; u = G(m)^B is uniform."""
     size, levels = form.block, codebook(form.codes)
     breaks: tuple[float, ...] = ()
@@ -251,33 +282,40 @@ def _block_error(law: Distribution, form: Format) -> float:
         top = form.levels[-1] / 2.0 ** math.floor(math.log2(form.levels[-1]))
         points = 2.0**middle * np.concatenate([octaves, top * 2.0 ** np.arange(-4, 15)])
         breaks = tuple((2 * law.cdf(points) - 1) ** size)
+    elif form.scale == "e4m3":  # ... and where it passes halfway between two E4M3 numbers
+        scales = codebook("e4m3").levels
+        points = peak * ((scales[1:] + scales[:-1]) / 2 / scales[-1])[scales[1:] > 0]
+        breaks = tuple((2 * law.cdf(points) - 1) ** size)
     u, weight = _unit_nodes(breaks)
     share = u ** (1 / size)
     largest = law.ppf(0.5 + share / 2)
     chosen = (weight > 1e-9) & np.isfinite(largest) & (largest > 0)  # 1e-9 of the mean is not worth its time
     total = 0.0
     for mass, m in zip(weight[chosen], largest[chosen], strict=True):
-        scale = float(block_scale(form, m))
-        inner = float(quantization_error(Truncated(law, float(m)), levels, scale))
+        scale = float(block_scale(form, m, peak))
+        inner = Truncated(law, float(m))
+        others = float(quantization_error(inner, levels, scale)) if scale else inner.second_moment
         nearest = scale * levels.levels[np.argmin(np.abs(m - scale * levels.levels))]
-        total += mass * ((size - 1) * inner + (m - nearest) ** 2) / size
+        total += mass * ((size - 1) * others + (m - nearest) ** 2) / size
     return total / float(weight[chosen].sum())
 
 
-def _kept_error(law: Distribution, form: Format) -> float:
-    """Least error over the scales of rounding the weights beyond the pruning threshold."""
-    check_sparsity(form.sparsity)
-    levels = codebook(form.codes)
-    threshold = float(law.ppf(0.5 + form.sparsity / 2))
-    inner = Truncated(law, threshold)
+def _group_sparsity(keep: int, group: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and masses of the random sparsity Beta(group - keep, keep) by Gauss-Jacobi quadrature."""
+    x, mass = special.roots_jacobi(96, keep - 1, group - keep - 1)
+    return (1 + x) / 2, mass / mass.sum()
+
+
+def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass: np.ndarray) -> float:
+    """Least error over the scales of rounding what is beyond the pruning threshold, mean over sparsities."""
+    pruned = [Truncated(law, float(law.ppf(0.5 + c / 2))) for c in sparsity]
 
     def error(scale: np.ndarray) -> np.ndarray:
-        return quantization_error(law, levels, scale) - form.sparsity * quantization_error(
-            inner, levels, scale
-        )
+        inner = [quantization_error(cut, levels, scale) for cut in pruned]
+        return quantization_error(law, levels, scale) - (mass * sparsity) @ inner
 
     scale = optimal_scale(law, levels)
-    for span in (0.5, 0.05, 0.005, 0.0005):
-        grid = scale * np.exp(np.linspace(-span, span, 33))
+    for span in (1.0, 0.1, 0.01, 0.001):
+        grid = scale * np.exp(np.linspace(-span, span, 41))
         scale = float(grid[np.argmin(error(grid))])
     return float(error(np.array([scale]))[0])

@@ -364,27 +364,33 @@ def centred_kurtosis(w, factor):
 
 
 @njit(cache=True, nogil=True)
-def block_error(rows, size, levels, thresholds, power):
-    """Summed squared error of blocks along each row that share a scale from their largest magnitude.
+def block_maxima(rows, size):
+    """Largest magnitude of every block of `size` weights along each row, (rows, blocks per row)."""
+    found = np.zeros((rows.shape[0], -(-rows.shape[1] // size)))
+    for r in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            magnitude = abs(np.float64(rows[r, k]))
+            if magnitude > found[r, k // size]:
+                found[r, k // size] = magnitude
+    return found
 
-    power: the scale is 2^(floor(log2 largest) - floor(log2 top)), else largest / top.
+
+@njit(cache=True, nogil=True)
+def block_error(rows, size, levels, thresholds, scales):
+    """Summed squared error of the nearest scaled level; `scales` has the shape of :func:`block_maxima`.
+
+    A block of scale 0 is stored as zeros.
     """
-    top = levels[levels.size - 1]
-    exponent = np.floor(np.log2(top))
     total = 0.0
     for r in range(rows.shape[0]):
-        for start in range(0, rows.shape[1], size):
-            stop = min(start + size, rows.shape[1])
-            largest = 0.0
-            for k in range(start, stop):
-                largest = max(largest, abs(np.float64(rows[r, k])))
-            if largest == 0.0:
-                continue
-            s = largest / top
-            if power:
-                s = 2.0 ** (np.floor(np.log2(largest)) - exponent)
-            for k in range(start, stop):
-                x = np.float64(rows[r, k]) / s
+        for block in range(scales.shape[1]):
+            s = scales[r, block]
+            for k in range(block * size, min((block + 1) * size, rows.shape[1])):
+                w = np.float64(rows[r, k])
+                if s == 0.0:
+                    total += w * w
+                    continue
+                x = w / s
                 low, high = 0, thresholds.size
                 while low < high:
                     middle = (low + high) >> 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sims import formats, weights
-from sims.snr import Values, quantization_snr, quantize
+from sims.snr import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
 from theory.formats import FORMATS, block_scale, format_snr
 from theory.snr import decibel
@@ -15,6 +15,7 @@ BY_NAME = {form.name: form for form in FORMATS}
 def literal_noise(array, form):
     """Every weight on its own, in plain Python order: rows, blocks, nearest level."""
     kept = np.zeros_like(array)
+    peak = np.abs(array).max()
     for row in range(array.shape[0]):
         size = form.block or form.group
         for start in range(0, array.shape[1], size):
@@ -26,15 +27,22 @@ def literal_noise(array, form):
                 else:
                     kept[row, start : start + size] = block
             elif np.abs(block).max() > 0:
-                scale = float(block_scale(form, np.abs(block).max()))
-                kept[row, start : start + size] = quantize(block, form.levels, scale)
+                scale = float(block_scale(form, np.abs(block).max(), peak))
+                kept[row, start : start + size] = scale and quantize(block, form.levels, scale)
+    if form.group and form.codes:
+        left = kept != 0
+        kept[left] = quantize(kept[left], form.levels, optimal_scale(kept[left], form.levels).scale)
     return float(((array - kept) ** 2).sum() / (array**2).sum())
 
 
-@pytest.mark.parametrize("name", ["INT4 g128", "NF4 b64", "MXFP4", "MXFP8 E4M3", "2:4", "2:8"])
+@pytest.mark.parametrize(
+    "name",
+    ["INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXFP8 E4M3", "2:4", "2:8", "2:4 + INT4", "2:4 + FP8 E4M3"],
+)
 def test_blocks_and_groups_are_literal_with_short_ends(name):
     array = np.random.default_rng(0).standard_t(3, size=(5, 150)) * 1e-3
     array[2, :64] = 0
+    array[3] *= 1e-5  # below the least E4M3 scale
     assert formats.noise(array, BY_NAME[name]) == pytest.approx(literal_noise(array, BY_NAME[name]), rel=1e-9)
 
 
@@ -44,8 +52,10 @@ def test_gaussian_tensors_have_the_ratios_of_their_laws():
         "INT3",
         "FP4 E2M1",
         "NF4 b64",
+        "NVFP4",
         "MXINT8",
         "2:4",
+        "2:4 + INT8",
         "prune 75 %",
         "prune 50 % + INT4",
         "FP8 E5M2",
@@ -111,7 +121,7 @@ def test_all_zero_and_huge_tensors():
     assert formats.noise(np.zeros((2, 4)), BY_NAME["2:4"]) == 0
     assert formats.channel_snr(np.zeros((2, 4)), [4]) == [math.inf]
     small = np.random.default_rng(0).normal(size=(4, 64))
-    for name in ("MXFP4", "2:4", "prune 50 % + INT4"):
+    for name in ("MXFP4", "NVFP4", "2:4", "2:4 + INT4", "prune 50 % + INT4"):
         assert formats.noise(small * 1e200, BY_NAME[name]) == pytest.approx(
             formats.noise(small, BY_NAME[name]), rel=0.3
         )

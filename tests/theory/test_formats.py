@@ -1,10 +1,13 @@
+import itertools
+
 import numpy as np
 import pytest
 
+from sims import snr as sims_snr
 from theory import formats, snr_limits
 from theory.codebooks import Codebook
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
-from theory.snr import decibel, quantization_snr
+from theory.snr import decibel, pruning_error, quantization_snr
 
 BY_NAME = {form.name: form for form in formats.FORMATS}
 # the 16 levels as published with the QLoRA paper
@@ -16,28 +19,101 @@ NF4 = [
 ]  # fmt: skip
 
 
+def literal_groups(form, size=60_000 * 32):
+    """Magnitude quantiles of drawn weights, and which of them n:m pruning keeps."""
+    u = np.random.default_rng(3).random((size // form.group, form.group)) * 2 - 1
+    return u, np.argsort(np.argsort(np.abs(u), axis=1), axis=1) >= form.group - form.keep
+
+
 def literal_snr(law, form, blocks=60_000):
-    """The format applied to drawn weights, block by block."""
-    size = form.block or form.group or 16
-    w = law.ppf(np.random.default_rng(3).random((blocks * 32 // size, size)))
+    """The format applied to drawn weights, block by block; the tensor's peak is that of the law."""
     if form.group:
-        order = np.argsort(np.abs(w), axis=1)[:, : form.group - form.keep]
-        q = w.copy()
-        np.put_along_axis(q, order, 0, axis=1)
+        u, kept = literal_groups(form)
+        w = law.ppf(0.5 + u / 2)
+        q = np.where(kept, w, 0.0)
+        if form.codes:
+            scale = sims_snr.optimal_scale(w[kept], form.levels).scale
+            q[kept] = sims_snr.quantize(w[kept], form.levels, scale)
     else:
-        scale = formats.block_scale(form, np.abs(w).max(axis=1, keepdims=True))
+        size = form.block
+        w = law.ppf(np.random.default_rng(3).random((blocks * 32 // size, size)))
+        largest = np.abs(w).max(axis=1, keepdims=True)
+        peak = float(law.ppf(0.5 + 2.0 ** -(2.0**-20) / 2))
+        scale = formats.block_scale(form, largest, peak)
         thresholds = (form.levels[1:] + form.levels[:-1]) / 2
         q = scale * form.levels[np.searchsorted(thresholds, w / scale)]
     return decibel(np.mean(w**2), np.mean((w - q) ** 2))
 
 
 @pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
-@pytest.mark.parametrize("name", ["INT4 g128", "NF4 b64", "MXFP4", "MXINT8", "MXFP8 E4M3", "2:4", "2:8"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "INT4 g128",
+        "NF4 b64",
+        "NVFP4",
+        "MXFP4",
+        "MXINT8",
+        "MXFP8 E4M3",
+        "2:4",
+        "2:8",
+        "2:4 + INT4",
+        "2:4 + FP8 E4M3",
+    ],
+)
 def test_laws_of_blocks_and_groups_agree_with_drawn_weights(law, name):
     tolerance = 0.12 if isinstance(law, StudentT) else 0.04
     assert formats.format_snr(law, BY_NAME[name]) == pytest.approx(
         literal_snr(law, BY_NAME[name]), abs=tolerance
     )
+
+
+@pytest.mark.parametrize(("keep", "group"), [(1, 2), (2, 4), (1, 8), (7, 8)])
+def test_groups_are_pruned_at_a_random_sparsity(keep, group):
+    """What n:m pruning keeps of every magnitude quantile is the distribution function of Beta(m - n, n)."""
+    from scipy import stats
+
+    u, kept = literal_groups(formats.Format("x", "", 16, keep=keep, group=group))
+    counts, edges = np.histogram(np.abs(u[kept]), bins=20, range=(0, 1))
+    beta = stats.beta(group - keep, keep)
+    expected = [beta.expect(lambda c, a=a, b=b: max(0, b - max(a, c))) for a, b in itertools.pairwise(edges)]
+    assert counts / u.size == pytest.approx(expected, abs=5 / np.sqrt(u.size))
+    law = Gaussian()
+    random = beta.expect(lambda c: pruning_error(law, c))
+    assert formats.group_pruning_error(law, keep, group) == pytest.approx(random, rel=1e-7)
+
+
+def test_rounding_after_group_pruning_has_its_limits():
+    """Fine values leave the pruning error alone; groups of one, all kept, are plain rounding."""
+    for law in (Gaussian(), StudentT(2, 30)):
+        fine = formats.Format("x", "int12", 12, keep=1, group=4)
+        assert formats.format_error(law, fine) == pytest.approx(
+            formats.group_pruning_error(law, 1, 4), rel=1e-3
+        )
+        whole = formats.Format("x", "int4", 4, keep=4, group=4)
+        assert formats.format_error(law, whole) == formats.format_error(law, BY_NAME["INT4"])
+        # large groups know their law: cutting half of each tends to cutting below the median
+        limit = formats.format_error(law, BY_NAME["prune 50 % + INT8"])
+        gaps = [
+            formats.format_error(law, formats.Format("x", "int8", 8, keep=m // 2, group=m)) / limit - 1
+            for m in (16, 64, 256)
+        ]
+        assert gaps == pytest.approx([gaps[2] * 16, gaps[2] * 4, gaps[2]], rel=0.15) and 0 < gaps[2] < 0.02
+
+
+def test_scales_in_e4m3_are_within_a_sixteenth_and_reach_down_to_subnormals():
+    form, peak = BY_NAME["NVFP4"], 3.0
+    largest = peak * np.geomspace(2.0**-20, 1, 4001)
+    exact, scale = largest / form.levels[-1], formats.block_scale(form, largest, peak)
+    codes = scale * form.levels[-1] * 448 / peak
+    levels = formats.codebook("e4m3").levels
+    assert np.abs(codes[:, None] - levels).min(axis=1).max() < 1e-12 and codes.max() == 448
+    normal = exact * form.levels[-1] * 448 / peak >= 2.0**-6
+    assert np.all(np.abs(scale / exact - 1)[normal] <= 2.0**-4 + 1e-12)
+    assert scale[0] == 0 and np.all(np.diff(scale) >= 0)
+    assert np.all(formats.block_scale(form, np.zeros(2), 0.0) == 0)
+    # a far outlier sends the blocks of a light law to zero
+    assert formats._block_error(Gaussian(), form, 1e8) == pytest.approx(1.0)
 
 
 def test_published_tables():
@@ -57,7 +133,9 @@ def test_stored_bits_count_the_metadata():
         "NF4 b64": 4.25,
         "MXFP4": 4.25,
         "MXINT8": 8.25,
+        "NVFP4": 4.5,
         "2:4": 9,
+        "2:4 + INT8": 5,
         "prune 75 %": 5,
     }
     assert {name: BY_NAME[name].stored_bits for name in expected} == expected
@@ -91,8 +169,8 @@ def test_truncated_law_is_the_conditional_law():
 def test_formats_refuse_what_has_no_law():
     with pytest.raises(TypeError, match=r"use sims.formats.noise"):
         formats.format_error(Empirical([1.0, 2.0]), BY_NAME["INT4"])
-    with pytest.raises(ValueError, match="no closed law"):
-        formats.format_error(Gaussian(), formats.Format("x", "int4", 4, keep=2, group=4))
+    with pytest.raises(ValueError, match="keep must be an integer from 1 to group"):
+        formats.format_error(Gaussian(), formats.Format("x", "int4", 4, keep=5, group=4))
     with pytest.raises(ValueError, match="no codebook 'int99x'"):
         formats.codebook("int99x")
     with pytest.raises(ValueError, match="keep must be an integer from 1 to group"):
