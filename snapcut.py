@@ -133,7 +133,9 @@ def figures(
 
 
 @app.command
-def weights(file: Path, *, bits: str = "2-8", within: float | None = None, json: Json = None) -> int:
+def weights(
+    file: Path, *, bits: str = "2-8", within: float | None = None, predict: bool = False, json: Json = None
+) -> int:
     """Snap or cut? Judge every tensor of a weight file, and the network as a whole.
 
     Parameters
@@ -144,25 +146,34 @@ def weights(file: Path, *, bits: str = "2-8", within: float | None = None, json:
         Widths to compare: a range like 2-8, or a list like 2,4,8.
     within
         Also compare every number format and find the best within this many stored bits per weight.
+    predict
+        Also say how often kurtosis alone, or a fitted Student-t law, would have named the winner.
     json
         Also write the numbers to this file ("-" for stdout instead of the table).
     """
     from sims.weights import report as judge
 
     table = judge(file, _widths(bits), every_format=within is not None)
+    foretold = []
+    if predict:
+        from sims.prediction import lines
+
+        foretold = lines(table)
 
     def show() -> None:
         _print_table(table.lines(within), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
-        for name, reason in table.skipped.items():
-            print(f"skipped {name}: {reason}")
+        for line in table.skipped_lines():
+            print(line)
         print(table.recommendation())
         if within is not None:
             _print_table(
                 [{"format": m.name, "stored bits": m.bits, "SNR (dB)": m.snr} for m in table.format_means()]
             )
             print(table.best_format(within))
+        if predict:
+            _print_table(foretold, title="Share of tensors whose winner is named without quantizing")
 
-    _emit(json, table.as_dict(), show)
+    _emit(json, table.as_dict() | ({"prediction": foretold} if predict else {}), show)
     return 0
 
 

@@ -15,21 +15,43 @@ CAPTION = (
     "Expected SNR of independent weights against bits per weight as stored, scales and masks counted: "
     "Gaussian weights (left) and a Student-t law with 2 degrees of freedom truncated at 30, kurtosis 29 "
     "(right). Integers have one scale of least error per tensor; g128 and b64 share a largest-magnitude "
-    "scale per 128 or 64 weights; MX formats share a power of two per 32. Pruned values keep 16 bits; "
+    "scale per 128 or 64 weights; MX formats share a power of two per 32, NVFP4 an FP8 number per 16. "
+    "Pruned values keep 16 bits unless rounded, with one scale per tensor; "
     "solid with a mask of one bit per weight, dotted with the mask at its entropy. Grey: Lloyd-Max "
     "levels; black: the Shannon bound (for the Gaussian the rate-distortion line of 6.02 dB per bit), "
     "which no code exceeds."
 )
 LAWS: dict[str, Distribution] = {"Gaussian": Gaussian(), "Student-t": StudentT(2, 30)}
-KINDS = {"integer": SNAP, "float": GREEN, "block": PURPLE, "n:m": ORANGE, "prune": CUT, "prune + round": CUT}
+KINDS = {
+    "integer": SNAP,
+    "float": GREEN,
+    "block": PURPLE,
+    "n:m": ORANGE,
+    "n:m + round": ORANGE,
+    "prune": CUT,
+    "prune + round": CUT,
+}
+
+# offsets of labels in points
+NAMED = {
+    "MXFP4": (5, -8),
+    "MXINT8": (3, 6),
+    "FP8 E4M3": (-4, 9),
+    "2:4": (6, -2),
+    "FP8 E5M2": (-4, -11),
+    "INT2 g128": (6, -4),
+    "MXFP6 E2M3": (-2, 8),
+}
+NAMED_BY_LAW = {
+    "Gaussian": {"INT4": (-30, 2), "NF4 b64": (5, 6), "NVFP4": (6, -2), "2:4 + INT4": (6, -6)},
+    "Student-t": {"INT4": (-26, 3), "NF4 b64": (4, 6), "NVFP4": (6, 4), "2:4 + INT4": (-50, 5)},
+}
 
 
 def kind(form: Format) -> str:
     """Family of a format, which sets its colour."""
-    if form.group:
-        return "n:m"
-    if form.sparsity:
-        return "prune + round" if form.codes else "prune"
+    if form.group or form.sparsity:
+        return ("n:m" if form.group else "prune") + (" + round" if form.codes else "")
     if form.block:
         return "block"
     return "integer" if form.codes.startswith("int") else "float"
@@ -57,7 +79,14 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
 def draw(table: dict[str, np.ndarray]) -> Figure:
     """One panel per law."""
     figure, axes = panels(len(LAWS), width=5.2, height=4.6, sharey=True)
-    markers = {"integer": "o", "float": "D", "block": "s", "n:m": "v", "prune + round": "P"}
+    dots = {
+        "integer": ("o", "INT b, one scale"),
+        "float": ("D", "FP4, FP8, one scale"),
+        "block": ("s", "shared scales (g128, b64, MX, NVFP4)"),
+        "n:m": ("v", "n:m, 16-bit values"),
+        "n:m + round": ("X", "2:4, then INT4, INT8, FP8"),
+        "prune + round": ("P", "50 % pruned, then INT b"),
+    }
     for panel, law in zip(axes, LAWS, strict=True):
         here = table["law"] == law
         for name, color, style in (
@@ -68,19 +97,14 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         ):
             line = here & (table["name"] == name)
             panel.plot(table["stored_bits"][line], table["snr"][line], style, color=color, linewidth=1.3)
-        for name, marker in markers.items():
-            dots = here & (table["kind"] == name)
+        for name, (marker, text) in dots.items():
+            chosen = here & (table["kind"] == name)
             style = "-" if name == "integer" else "none"
             panel.plot(
-                table["stored_bits"][dots], table["snr"][dots], marker, color=KINDS[name], linestyle=style,
-                linewidth=1, markersize=5, label={"integer": "INT b, one scale", "float": "FP4, FP8",
-                "block": "shared scales (g128, b64, MX)", "n:m": "n:m, 16-bit values",
-                "prune + round": "50 % pruned, then INT b"}[name],
+                table["stored_bits"][chosen], table["snr"][chosen], marker, color=KINDS[name],
+                linestyle=style, linewidth=1, markersize=5, label=text,
             )  # fmt: skip
-        named = {"NF4 b64": (4, 6), "MXFP4": (5, -8), "MXINT8": (3, 6), "FP8 E4M3": (-4, 9), "2:4": (6, -2),
-                 "FP8 E5M2": (-4, -11), "INT4": (-30, 2), "INT2 g128": (6, -4),
-                 "MXFP6 E2M3": (-2, 8)}  # fmt: skip
-        for name, offset in named.items():
+        for name, offset in (NAMED | NAMED_BY_LAW[law]).items():
             (at,) = np.flatnonzero(here & (table["name"] == name))
             label(
                 panel, table["stored_bits"][at], table["snr"][at], name, KINDS[table["kind"][at]],

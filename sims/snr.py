@@ -97,6 +97,14 @@ class Values:
         """Mean square of the values."""
         return math.ldexp(self.energy / self.size, 2 * self.exponent)
 
+    @property
+    def peak(self) -> float:
+        """Largest magnitude over the root mean square; nan where all values are zero."""
+        if self.energy == 0:
+            return math.nan
+        largest = max(float(side[-1]) for side in (self.positive, self.negative) if side.size)
+        return largest / math.sqrt(self.energy / self.size)
+
     def optimal_scale(
         self, levels: np.ndarray | Codebook, tolerance: float = 1e-6, evaluations: int = EVALUATIONS
     ) -> Scale:

@@ -31,6 +31,7 @@ class TensorRow:
     ----------
     name, shape, size : of the tensor; size is its number of weights.
     kurtosis : fourth central moment over the squared variance; nan for a constant.
+    peak : largest magnitude over the root mean square.
     quantization, pruning : SNR in dB by bit width; pruning at sparsity 1 - bits/16.
     zeros : share of weights the quantizer rounds to zero, by bit width.
     stored : the tensor in every format, by stored bits (where `analyse` was asked for formats).
@@ -40,6 +41,7 @@ class TensorRow:
     shape: tuple[int, ...]
     size: int
     kurtosis: float
+    peak: float
     quantization: dict[int, float]
     pruning: dict[int, float]
     zeros: dict[int, float]
@@ -77,6 +79,7 @@ class TensorRow:
             "shape": list(self.shape),
             "size": self.size,
             "kurtosis": _plain(self.kurtosis),
+            "peak": self.peak,
             "quantization_snr": {str(bits): _plain(value) for bits, value in self.quantization.items()},
             "pruning_snr": {str(bits): _plain(value) for bits, value in self.pruning.items()},
             "natural_zeros": {str(bits): value for bits, value in self.zeros.items()},
@@ -187,6 +190,16 @@ class Table:
                 mean[f"{total.bits} bits"] = f"{total.quantization:.1f} / {total.pruning:.1f}"
             found.append(mean)
         return found
+
+    def skipped_lines(self) -> list[str]:
+        """One line per reason: how many were skipped, why, and the first names."""
+        names: dict[str, list[str]] = {}
+        for name, reason in self.skipped.items():
+            names.setdefault(reason, []).append(name)
+        return [
+            f"skipped {len(found)} ({reason}): {', '.join(found[:3])}{', ...' if len(found) > 3 else ''}"
+            for reason, found in names.items()
+        ]
 
     def totals(self) -> list[Total]:
         """One :class:`Total` per width."""
@@ -308,7 +321,7 @@ def analyse(
     >>> rng = np.random.default_rng(0)
     >>> table = analyse({"w": rng.normal(size=(64, 64)), "b": np.zeros(64)}, bits=[4])
     >>> table.rows[0].verdict, table.skipped
-    ('snap', {'b': '64 elements, fewer than 256'})
+    ('snap', {'b': 'a vector: biases and normalisation are kept as they are'})
     """
     widths = tuple(sorted({check_bits(width) for width in bits}))
     if not widths:
@@ -346,10 +359,10 @@ def _unsuitable(array: np.ndarray, min_size: int, matrices: bool) -> str:
         return "empty"
     if array.ndim == 0:
         return "a single number"
-    if array.size < min_size:
-        return f"{array.size} elements, fewer than {min_size}"
     if array.ndim == 1 and matrices:
         return "a vector: biases and normalisation are kept as they are"
+    if array.size < min_size:
+        return f"fewer than {min_size} elements"
     return ""
 
 
@@ -368,6 +381,7 @@ def _row(name: str, array: np.ndarray, prepared: Values, widths: tuple[int, ...]
         shape=array.shape,
         size=array.size,
         kurtosis=float(centred_kurtosis(flat, math.ldexp(1.0, min(-prepared.exponent, 1000)))),
+        peak=prepared.peak,
         quantization=quantization,
         pruning={bits: pruning_snr(prepared, equal_sparsity(bits)) for bits in widths},
         zeros=zeros,

@@ -172,6 +172,14 @@ def test_names_from_a_file_are_shown_as_they_are(tmp_path):
     assert "a[/b] " in done.stdout
 
 
+def test_predictions_beside_the_verdicts(tmp_path):
+    np.savez(tmp_path / "w.npz", w=np.random.default_rng(0).standard_normal((30, 30)))
+    done = snapcut("weights", tmp_path / "w.npz", "--bits", "2,4", "--predict", "--json", "-")
+    assert json.loads(done.stdout)["prediction"] == [
+        {"bits": bits, "always snap": 1.0, "kurtosis": 1.0, "student": 1.0} for bits in (2, 4)
+    ]
+
+
 @pytest.mark.parametrize("plain", [True, False])
 def test_colours_only_where_they_are_wanted(plain):
     """On a terminal of its own, because a pipe never gets colours."""

@@ -201,8 +201,10 @@ def test_skipped_tensors_carry_their_reason():
     assert [row.name for row in table.rows] == ["good"]
     assert {name: reason.split()[0] for name, reason in table.skipped.items()} == {
         "integers": "int64", "scalar": "a", "objects": "object", "nan": "NaN", "inf": "NaN", "empty": "empty",
-        "tiny": "9", "vector": "a", "zeros": "all", "complex": "complex128",
+        "tiny": "fewer", "vector": "a", "zeros": "all", "complex": "complex128",
     }  # fmt: skip
+    lines = weights.Table((4,), skipped={name: "empty" for name in "abcd"} | {"z": "zeros"}).skipped_lines()
+    assert lines == ["skipped 4 (empty): a, b, c, ...", "skipped 1 (zeros): z"]
 
 
 def test_a_lone_vector_is_judged():
