@@ -4,19 +4,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.style import CUT, GREY, SNAP, label, panels, styled
+from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
 from sims import digits, weights
+from theory.snr import crossover_kurtosis
 
 TITLE = "Real tensors: quantization wins almost everywhere, and kurtosis says where it does not"
 CAPTION = (
     "One mark per weight tensor of the digits network (triangles) and, where its package is installed, "
     "EfficientNet-Lite0 (circles), in float64 with certified optimal steps; size grows with the number of "
     "weights. Above the diagonal quantization keeps more signal than pruning at equal compression of 16-bit "
-    "weights (mask not counted). Right: the margin over the tensor's kurtosis. Kuzmin et al. 2023, Fig. 3."
+    "weights (mask not counted). Middle: the margin over the tensor's kurtosis. Right: density of tensors "
+    "that quantization (blue) or pruning (red) keeps better, each of unit area, a mark per tensor; black, "
+    "where a Student-t law with 2 degrees of freedom crosses over. Kuzmin et al. 2023, Fig. 3."
 )
-BITS = (2, 4, 8)
+BITS = tuple(range(2, 9))
+PLOTTED = (2, 4, 8)  # of the first two panels
 MARKERS = "o^sDvP"
 
 
@@ -54,11 +59,21 @@ def table_of(tables: Mapping[str, weights.Table]) -> dict[str, np.ndarray]:
 
 @styled
 def draw(table: dict[str, np.ndarray]) -> Figure:
-    """Left: both ratios, a diagonal, one colour per width. Right: the margin over kurtosis."""
-    figure, (left, right) = panels(2, width=4.4, height=4.0)
+    """Both ratios, with a diagonal; the margin over kurtosis; the density of either winner over kurtosis."""
+    figure, (left, right, density) = panels(3, width=4.0, height=4.0)
     shown = np.isfinite(table["quantization_snr"]) & np.isfinite(table["pruning_snr"])
     table = {name: column[shown] for name, column in table.items()}
-    widths = np.unique(table["bits"])
+    for axes, most in ((right, 1.3 * table["kurtosis"].max()), (density, 6 * table["kurtosis"].max())):
+        ticks = [tick for tick in (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if tick < most]
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.minorticks_off()
+        axes.set(xlabel="kurtosis of the tensor", xlim=(0.55 * table["kurtosis"].min(), most))
+    _densities(density, table)
+    widths = np.array([bits for bits in np.unique(table["bits"]) if bits in PLOTTED])
+    if not widths.size:
+        widths = np.unique(table["bits"])
+    table = {name: column[np.isin(table["bits"], widths)] for name, column in table.items()}
     shades = dict(zip(widths, np.linspace(0.35, 1.0, len(widths)), strict=True))
     area = 6 + 60 * np.sqrt(table["size"] / max(table["size"].max(), 1))
     margin = table["quantization_snr"] - table["pruning_snr"]
@@ -88,12 +103,39 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         left.scatter([], [], marker=marker, color=GREY, label=network, s=25)
     left.legend(loc="upper right")
     right.axhline(0, color=GREY, linewidth=1)
-    right.set_xscale("log")
-    ticks = [
-        tick for tick in (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if tick < 2 * table["kurtosis"].max()
-    ]
-    right.set_xticks(ticks, [str(tick) for tick in ticks])
-    right.minorticks_off()
-    right.set_xlim(0.55 * table["kurtosis"].min(), 1.3 * table["kurtosis"].max())
-    right.set(xlabel="kurtosis of the tensor", ylabel="quantization minus pruning (dB)", title="Margin")
+    right.set(ylabel="quantization minus pruning (dB)", title="Margin")
     return figure
+
+
+def _densities(axes: Axes, table: dict[str, np.ndarray]) -> None:
+    """One row per width: density of either winner, Gaussian kernels on log kurtosis, and counts."""
+    widths = np.unique(table["bits"])
+    logs = np.log(table["kurtosis"])
+    here = table["bits"] == widths[0]
+    bandwidth = np.std(logs[here]) * (0.75 * here.sum()) ** -0.2  # Silverman's rule, one for all
+    bandwidth = min(max(bandwidth, 0.05), 0.35)  # few tensors stay apart
+    x = np.linspace(logs.min() - 3 * bandwidth, logs.max() + 3 * bandwidth, 400)
+    snapped = table["quantization_snr"] > table["pruning_snr"]
+    curves = {}
+    for bits in widths:
+        for color, wins in ((SNAP, snapped), (CUT, ~snapped)):
+            won = (table["bits"] == bits) & wins
+            kernels = np.exp(-0.5 * ((x[:, None] - logs[won]) / bandwidth) ** 2)
+            curves[bits, color] = won, kernels.sum(axis=1) / max(1, won.sum())
+    height = 0.75 / max(curve.max() for _, curve in curves.values())
+    limit = axes.get_xlim()[1]
+    for (bits, color), (won, curve) in curves.items():
+        seen = height * curve > 0.01
+        axes.fill_between(np.exp(x), bits, bits + height * curve, color=color, alpha=0.3, linewidth=0)
+        axes.plot(np.exp(x), np.where(seen, bits + height * curve, np.nan), color=color, linewidth=1)
+        axes.plot(table["kurtosis"][won], np.full(won.sum(), bits - 0.07), "|", color=color, markersize=4)
+        place = {"xytext": (-22 if color == SNAP else -4, 8), "ha": "right"}
+        label(axes, limit, bits, str(won.sum()), color, **place)
+    crossovers = np.array([crossover_kurtosis(int(bits), 2) for bits in widths])
+    crossovers[crossovers > 0.6 * limit] = np.nan  # the counts stand there
+    axes.plot(crossovers, widths, "o-", color=BLACK, linewidth=1.2)
+    axes.text(0.99, 0.97, "quantization better", color=SNAP, transform=axes.transAxes, ha="right", va="top")
+    axes.text(0.99, 0.92, "pruning better", color=CUT, transform=axes.transAxes, ha="right", va="top")
+    axes.set(ylim=(widths[0] - 0.3, widths[-1] + 1.6), yticks=widths)
+    axes.set(ylabel="bits", title="Winners by kurtosis, and how many")
+    axes.grid(axis="x", visible=False)

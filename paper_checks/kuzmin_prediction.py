@@ -146,7 +146,7 @@ CLAIMS = (
         title="At 3 stored bits pruning half and rounding the rest pays for heavy tails only",
         paper=PAPER,
         place="beyond the paper",
-        statement=r"\mathrm{SNR}_{\text{2:4 + INT4}},\ \mathrm{SNR}_{\text{50 \% + INT4}} >"
+        statement=r"\mathrm{SNR}_{\text{2:4 + INT4}},\ \mathrm{SNR}_{\text{half + INT4}} >"
         r" \mathrm{SNR}_{\mathrm{INT3}}\ (\kappa = 29);\quad <\ (\kappa = 3)",
         hypotheses=r"Independent weights, Student-t with $\nu = 2$ cut at 30 against Gaussian; masks and"
         " positions counted; both mixtures beat pruning alone (87.5 %) under either law.",

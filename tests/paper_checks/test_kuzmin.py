@@ -1,11 +1,13 @@
 import pytest
 
-from paper_checks import kuzmin, kuzmin_weights, registry
+from paper_checks import kuzmin, kuzmin_prediction, kuzmin_weights, registry
 
 
 @pytest.fixture(scope="module")
 def judged():
-    return registry.check([*kuzmin.CLAIMS, *kuzmin_weights.CLAIMS], power=True, processes=1)
+    return registry.check(
+        [*kuzmin.CLAIMS, *kuzmin_weights.CLAIMS, *kuzmin_prediction.CLAIMS], power=True, processes=1
+    )
 
 
 def test_every_claim_has_its_declared_verdict_and_every_twin_is_refuted(judged):
