@@ -4,7 +4,8 @@
 
 1. Optimal scales of a network (EfficientNet-Lite0 where the [zoo] extra is installed, else a stand-in of the
    same size), 7 bit widths: the certified search beside a 100-candidate grid search in vectorised numpy.
-2. A scale per output channel of the same network: rows rounded whole beside the search on sorted rows.
+2. A scale per output channel of the same network: rows rounded whole beside the search on sorted rows, and
+   the length of row at which the two cost the same.
 3. The map of Figure 2, 7 bit widths x 200 kurtoses: closed forms beside quadrature with a scalar optimiser.
 4. --large: 100 million weights in one tensor, time and peak memory.
 
@@ -12,6 +13,7 @@ CPU time of one thread, the best of several rounds; on a busy machine only the r
 """
 
 import argparse
+import functools
 import resource
 import time
 
@@ -102,6 +104,15 @@ def channels():
     print(f"scales per channel: {len(errors):,} rows, {len(BITS)} widths: {total:.2f} s")
     print(f"  of that the search {seconds:.2f} s; on sorted rows {peer_seconds:.2f} s,", end=" ")
     print(f"x {peer_seconds / seconds:.1f}; every error within 1e-6 of its proved bound")
+    ratios = []
+    for columns in (256, 512, 1024, 2048, 4096, 8192):
+        matrix = np.random.default_rng(0).standard_t(6, size=(2**19 // columns, columns))
+        direct, sorted_ = (
+            min(cpu(functools.partial(row_errors, matrix, widths, 1e-6, EVALUATIONS, short))[1] for _ in "12")
+            for short in (columns, 0)
+        )
+        ratios.append(f"{columns}: {sorted_ / direct:.2f}")
+    print(f"  sorted over whole rows, by weights per row: {', '.join(ratios)} (switched at {SHORT})")
 
 
 def figure_map():

@@ -78,10 +78,7 @@ class Values:
             raise ValueError("values must be finite, got NaN or infinity")
         largest = max(-float(magnitudes[0]), float(magnitudes[-1]))
         self.exponent = math.frexp(largest)[1] if largest else 0
-        if abs(self.exponent) < 1000:
-            magnitudes *= 2.0**-self.exponent  # exact, and five times as fast as ldexp
-        else:
-            np.ldexp(magnitudes, -self.exponent, out=magnitudes)
+        np.ldexp(magnitudes, -self.exponent, out=magnitudes)
         zero = int(np.searchsorted(magnitudes, magnitudes.dtype.type(0), side="left"))  # no cast, no copy
         kernels.fold(magnitudes, zero)
         self.size = values.size

@@ -10,7 +10,7 @@ from numba import njit
 
 from sims.kernels.snr import chord_bound, fold, optimal_scale, prepare
 
-SHORT = 2048  # weights per row up to which rounding all of them is faster than sorting (equal near 2,500)
+SHORT = 2048  # weights per row up to which rounding all of them is faster than sorting: benchmarks/snr.py
 
 
 @njit(cache=True, nogil=True, forceinline=True)
