@@ -85,7 +85,9 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
     if not (form.group or form.sparsity):
         return prepared.optimal_scale(codebook(form.codes)).noise
     if form.group:
-        kept, lost = _largest_of_groups(_normalised(array, prepared), form)
+        from sims.kernels.formats import keep_largest
+
+        kept, lost = keep_largest(_normalised(array, prepared), form.keep, form.group)
         pruned = lost / prepared.energy
     else:
         count = pruned_count(prepared.size, form.sparsity)
@@ -100,23 +102,12 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
     return pruned + rest.optimal_scale(codebook(form.codes)).noise * share
 
 
-def _largest_of_groups(rows: np.ndarray, form: Format) -> tuple[np.ndarray, float]:
-    """Weights that n:m pruning keeps, and the energy of those it cuts."""
-    whole = rows.shape[1] // form.group * form.group
-    groups = rows[:, :whole].reshape(-1, form.group)
-    order = np.argsort(np.abs(groups), axis=1)
-    cut = np.take_along_axis(groups, order[:, : form.group - form.keep], axis=1)
-    kept = np.take_along_axis(groups, order[:, form.group - form.keep :], axis=1)
-    return np.concatenate([kept.ravel(), rows[:, whole:].ravel()]), float((cut**2).sum())
-
-
 def _block_noise(rows: np.ndarray, form: Format) -> float:
-    from sims.kernels import snr as kernels
+    from sims.kernels import formats as kernels
 
-    levels = codebook(form.codes).levels
     largest = kernels.block_maxima(rows, form.block)
     scales = block_scale(form, largest, float(largest.max()))
-    return float(kernels.block_error(rows, form.block, levels, (levels[1:] + levels[:-1]) / 2, scales))
+    return float(kernels.block_error(rows, form.block, codebook(form.codes).levels, scales))
 
 
 def compare(

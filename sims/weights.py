@@ -310,7 +310,7 @@ def analyse(
     bits : widths to compare, 1-16; pruning at sparsity 1 - bits/16.
     min_size : least number of elements.
     every_format : also store every tensor in the formats of ``theory.formats.FORMATS`` and in integers with a
-        scale per channel; two to three seconds per million weights.
+        scale per channel; one to two seconds per million weights.
 
     Returns
     -------

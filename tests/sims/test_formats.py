@@ -6,7 +6,7 @@ import pytest
 from sims import formats, weights
 from sims.snr import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
-from theory.formats import FORMATS, block_scale, format_snr
+from theory.formats import FORMATS, block_scale, codebook, format_snr
 from theory.snr import decibel
 
 BY_NAME = {form.name: form for form in FORMATS}
@@ -44,6 +44,35 @@ def test_blocks_and_groups_are_literal_with_short_ends(name):
     array[2, :64] = 0
     array[3] *= 1e-5  # below the least E4M3 scale
     assert formats.noise(array, BY_NAME[name]) == pytest.approx(literal_noise(array, BY_NAME[name]), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["int2", "symmetric8", "nf4", "e2m1", "e5m2"])
+def test_nearest_level_is_found_beside_every_threshold_and_cell(name):
+    """Ulps around the thresholds, the levels and the edges of the table's cells, and far outside."""
+    from sims.kernels.formats import CELLS, block_error
+
+    levels = codebook(name).levels
+    cells = levels[0] + np.arange(CELLS + 1) * (levels[-1] - levels[0]) / CELLS
+    points = np.concatenate([levels, (levels[1:] + levels[:-1]) / 2, cells, [1e6, -1e6]])
+    points = np.concatenate([points, np.nextafter(points, np.inf), np.nextafter(points, -np.inf)])
+    for x in points:
+        found = block_error(np.array([[x]]), 1, levels, np.ones((1, 1)))
+        assert found == pytest.approx(np.min((x - levels) ** 2), rel=1e-9, abs=1e-25), x
+    for scale in (1e-200, 0.0):  # no division by what vanishes when squared
+        assert block_error(np.array([[3.0, -4.0]]), 2, levels, np.full((1, 1), scale)) == 25
+
+
+def test_groups_keep_exactly_n_of_every_m_even_where_magnitudes_tie():
+    from sims.kernels.formats import keep_largest
+
+    rows = np.random.default_rng(5).integers(-2, 3, size=(40, 22)).astype(float)
+    for keep, group in ((1, 2), (2, 4), (3, 5), (8, 8), (2, 30)):
+        kept, lost = keep_largest(rows, keep, group)
+        whole = rows.shape[1] // group
+        assert kept.size == rows.shape[0] * (whole * keep + rows.shape[1] % group)
+        assert (kept**2).sum() + lost == (rows**2).sum()
+        groups = np.sort(np.abs(rows[:, : whole * group].reshape(-1, group)), axis=1)
+        assert lost == (groups[:, : group - keep] ** 2).sum()
 
 
 def test_gaussian_tensors_have_the_ratios_of_their_laws():

@@ -1,0 +1,89 @@
+"""Blocks that share a scale, and n:m groups, along the rows of a matrix."""
+
+import numpy as np
+from numba import njit
+
+CELLS = 1024  # of the table that finds the nearest level
+
+
+@njit(cache=True, nogil=True)
+def block_maxima(rows, size):
+    """Largest magnitude of every block of `size` weights along each row, (rows, blocks per row)."""
+    found = np.zeros((rows.shape[0], -(-rows.shape[1] // size)))
+    for r in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            magnitude = abs(np.float64(rows[r, k]))
+            if magnitude > found[r, k // size]:
+                found[r, k // size] = magnitude
+    return found
+
+
+@njit(cache=True, nogil=True)
+def block_error(rows, size, levels, scales):
+    """Summed squared error of the nearest scaled level; `scales` has the shape of :func:`block_maxima`.
+
+    A block of scale 0 is stored as zeros. The nearest level of x is looked up: a table over equal cells says
+    how many thresholds lie below each cell, and the few inside it are passed one by one, which costs a tenth
+    of the mispredicted branches of a binary search.
+    """
+    count = levels.size
+    thresholds = np.full(count, np.inf)  # the last one stops every search
+    thresholds[: count - 1] = (levels[1:] + levels[:-1]) / 2
+    first, width = levels[0], (levels[count - 1] - levels[0]) / CELLS
+    start = np.empty(CELLS, dtype=np.int64)
+    for cell in range(CELLS):  # a hair early, where rounding may put x into the next cell
+        start[cell] = np.searchsorted(thresholds, first + (cell - 1e-6) * width)
+    total = 0.0
+    for r in range(rows.shape[0]):
+        for block in range(scales.shape[1]):
+            s = scales[r, block]
+            part = 0.0
+            if s * s == 0.0:  # stored as zeros, or so small that its squares vanish
+                for k in range(block * size, min((block + 1) * size, rows.shape[1])):
+                    part += np.float64(rows[r, k]) ** 2
+                total += part
+                continue
+            rate = 1.0 / s
+            for k in range(block * size, min((block + 1) * size, rows.shape[1])):
+                x = rows[r, k] * rate
+                place = (x - first) / width
+                place = place if place > 0.0 else 0.0
+                place = place if place < CELLS - 1.0 else CELLS - 1.0
+                low = start[np.int64(place)]
+                while thresholds[low] < x:
+                    low += 1
+                part += (x - levels[low]) ** 2
+            total += part * s * s
+    return total
+
+
+@njit(cache=True, nogil=True)
+def keep_largest(rows, keep, group):
+    """What n:m pruning keeps of every row, in one array, and the energy of what it cuts.
+
+    Insertion into a sorted scratch of a group: groups are small. What remains of a row after the last whole
+    group is kept.
+    """
+    count, columns = rows.shape
+    groups = columns // group
+    kept = np.empty(count * (columns - groups * (group - keep)))
+    order = np.empty(group)
+    filled, lost = 0, 0.0
+    for r in range(count):
+        for g in range(groups):
+            for j in range(group):
+                w = rows[r, g * group + j]
+                place = j
+                while place > 0 and abs(order[place - 1]) > abs(w):
+                    order[place] = order[place - 1]
+                    place -= 1
+                order[place] = w
+            for j in range(group - keep):
+                lost += order[j] ** 2
+            for j in range(group - keep, group):
+                kept[filled] = order[j]
+                filled += 1
+        for k in range(groups * group, columns):
+            kept[filled] = rows[r, k]
+            filled += 1
+    return kept, lost
