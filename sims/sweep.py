@@ -22,7 +22,8 @@ from typing import Any
 from sims import processes as workers
 from sims import progress
 from sims.files import atomic_write
-from sims.montecarlo import default_threads, source_digest
+from sims.montecarlo import default_threads
+from sims.store import source_digest
 
 SIMULATIONS = {
     "partition": "sims.simulations:partition",

@@ -31,19 +31,15 @@ def perfect_rows(rows, split, b, c, words, words2, out):
 
 
 @njit(cache=True, nogil=True)
-def count_rows(rows, out):
-    """out[i] = number of unordered perfect partitions of row i, from two sorted halves."""
-    n = rows.shape[1] - 1
-    half = n // 2
-    left = np.empty((2, 1 << half), np.int64)
-    right = np.empty((2, 1 << (n - half)), np.int64)
-    for i in range(rows.shape[0]):
-        total = np.int64(0)
-        for j in range(rows.shape[1]):
-            total += rows[i, j]
-        sorted_sums(rows[i, 1 : 1 + half], left[1], left[0])
-        sorted_sums(rows[i, 1 + half :], right[1], right[0])
-        out[i] = count_pairs(left[0], right[0], total >> 1, (total >> 1) + (total & 1))
+def half_sums(row, left, right):
+    """Total of a row; left[0] and right[0] get the sorted sums of either half of its items but the first."""
+    half = (row.size - 1) // 2
+    sorted_sums(row[1 : 1 + half], left[1], left[0])
+    sorted_sums(row[1 + half :], right[1], right[0])
+    total = np.int64(0)
+    for j in range(row.size):
+        total += row[j]
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -54,11 +50,7 @@ def smallest_rows(rows, out):
     left = np.empty((2, 1 << half), np.int64)
     right = np.empty((2, 1 << (n - half)), np.int64)
     for i in range(rows.shape[0]):
-        total = np.int64(0)
-        for j in range(rows.shape[1]):
-            total += rows[i, j]
-        sorted_sums(rows[i, 1 : 1 + half], left[1], left[0])
-        sorted_sums(rows[i, 1 + half :], right[1], right[0])
+        total = half_sums(rows[i], left, right)
         best = np.int64(9223372036854775807)
         at = np.int64(right.shape[1] - 1)
         for k in range(left.shape[1]):
@@ -95,10 +87,6 @@ def within_rows(rows, limit, out):
     left = np.empty((2, 1 << half), np.int64)
     right = np.empty((2, 1 << (n - half)), np.int64)
     for i in range(rows.shape[0]):
-        total = np.int64(0)
-        for j in range(rows.shape[1]):
-            total += rows[i, j]
-        sorted_sums(rows[i, 1 : 1 + half], left[1], left[0])
-        sorted_sums(rows[i, 1 + half :], right[1], right[0])
+        total = half_sums(rows[i], left, right)
         # |total - 2 s| <= limit  <=>  ceil((total - limit)/2) <= s <= floor((total + limit)/2)
         out[i] = count_pairs(left[0], right[0], -((limit - total) >> 1), (total + limit) >> 1)
