@@ -8,7 +8,6 @@ imported inside the command that needs it: `snapcut --help` must answer at once.
 
 import functools
 import inspect
-import math
 import os
 import signal
 import sys
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
+
+from sims.output import emit, print_table
 
 Budget = Literal["quick", "standard", "deep"]
 Json = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]  # "-" is standard output
@@ -47,7 +48,7 @@ def _simulation(function: Callable) -> Callable:
     def command(*, json: Json = None, **parameters) -> int:
         rows = function(**parameters)
         content = {"simulation": function.__name__, "parameters": parameters, "rows": rows}
-        _emit(json, content, lambda: _print_table(rows))
+        emit(json, content, lambda: print_table(rows))
         return 0
 
     signature = inspect.signature(function)
@@ -93,10 +94,10 @@ def check(
     rows = [one.as_dict() for one in judged]
 
     def show() -> None:
-        _print_table([_verdict_row(row) for row in rows], marked=("verdict",))
+        print_table([_verdict_row(row) for row in rows], marked=("verdict",))
         _print_summary(judged)
 
-    _emit(json, {"claims": rows, "error_budget": registry.family(judged)}, show)
+    emit(json, {"claims": rows, "error_budget": registry.family(judged)}, show)
     return registry.exit_code(judged)
 
 
@@ -128,7 +129,7 @@ def figures(
     written = {}
     for one in build.build_all(name, budget, seed):  # each is whole on disk before the next is waited for
         written[one.name] = [str(path) for path in build.save(one, out)]
-    _emit(json, {"figures": written}, lambda: print(*(paths[0] for paths in written.values()), sep="\n"))
+    emit(json, {"figures": written}, lambda: print(*(paths[0] for paths in written.values()), sep="\n"))
     return 0
 
 
@@ -161,19 +162,19 @@ def weights(
         foretold = lines(table)
 
     def show() -> None:
-        _print_table(table.lines(within), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
+        print_table(table.lines(within), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
         for line in table.skipped_lines():
             print(line)
         print(table.recommendation())
         if within is not None:
-            _print_table(
+            print_table(
                 [{"format": m.name, "stored bits": m.bits, "SNR (dB)": m.snr} for m in table.format_means()]
             )
             print(table.best_format(within))
         if predict:
-            _print_table(foretold, title="Share of tensors whose winner is named without quantizing")
+            print_table(foretold, title="Share of tensors whose winner is named without quantizing")
 
-    _emit(json, table.as_dict() | ({"prediction": foretold} if predict else {}), show)
+    emit(json, table.as_dict() | ({"prediction": foretold} if predict else {}), show)
     return 0
 
 
@@ -218,11 +219,11 @@ def ticket(
     if layers:
         (width,) = _widths(bits)[:1]
         rows = checkpoint_rows(network, width, samples or 14, seed, retries=retries or 0)
-        _emit(json, {"network": network, "layers": rows}, lambda: _print_table(rows))
+        emit(json, {"network": network, "layers": rows}, lambda: print_table(rows))
         return 0
     rows = ticket_rows(network, _widths(bits), samples, seed, construction, retries, out=out)
     turned = [{"": name, **{f"{row['bits']} bits": row[name] for row in rows}} for name in rows[0]][1:]
-    _emit(json, {"network": network, "tickets": rows}, lambda: _print_table(turned))
+    emit(json, {"network": network, "tickets": rows}, lambda: print_table(turned))
     return 0
 
 
@@ -298,7 +299,7 @@ def layer(
         with atomic_write(out, "wb") as file:
             np.save(file, found[0].result.weights)
     content = {"weights": str(weights), "inputs": str(inputs), "methods": rows}
-    _emit(json, content, lambda: _print_table(rows, title="error: |X(W - Q)|^2 / |XW|^2"))
+    emit(json, content, lambda: print_table(rows, title="error: |X(W - Q)|^2 / |XW|^2"))
     return 0
 
 
@@ -339,7 +340,7 @@ def sweep(
         sweeps.load(file), folder, resume=resume, backend=backend, scheduler=scheduler, processes=processes
     )
     table = sweeps.save(rows, folder / "sweep.csv")
-    _emit(json, {"cells": rows}, lambda: print(f"{len(rows)} cells in {table}"))
+    emit(json, {"cells": rows}, lambda: print(f"{len(rows)} cells in {table}"))
     return 0
 
 
@@ -409,7 +410,7 @@ def report(
         print(path)
 
     content = {"page": str(path), "figures": [one.name for one in built]}
-    _emit(json, {**content, "claims": [one.as_dict() for one in judged]}, show)
+    emit(json, {**content, "claims": [one.as_dict() for one in judged]}, show)
     return registry.exit_code(judged)
 
 
@@ -489,69 +490,6 @@ def _widths(text: str) -> list[int]:
     if not found:
         raise ValueError(f"--bits must be a range like 2-8 or a list like 2,4,8, got {text!r}")
     return found
-
-
-def _emit(json: Path | None, content: dict, show: Callable[[], None]) -> None:
-    """Write JSON where it is wanted, and show the result unless that place is standard output."""
-    from json import dumps
-
-    from sims.files import atomic_write
-
-    if json is not None:
-        text = dumps(_plain(content), indent=2, allow_nan=False) + "\n"
-        if str(json) == "-":
-            sys.stdout.write(text)
-            return
-        with atomic_write(json) as file:
-            file.write(text)
-    show()
-
-
-def _plain(value):
-    """The same content for JSON, which knows neither NumPy numbers nor infinity nor NaN."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    number = value.item() if hasattr(value, "item") else value
-    if isinstance(number, (bool, int)):
-        return number
-    return float(number) if math.isfinite(number) else None
-
-
-def _print_table(rows: list[dict], title: str | None = None, marked: tuple[str, ...] = ()) -> None:
-    """One row per dict; numbers to 5 significant digits, right-aligned.
-
-    Only the columns `marked` hold markup of ours; every other cell is text, whatever a file put into it.
-    Colours on a terminal unless NO_COLOR, and room enough for every column elsewhere.
-    """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if not rows:
-        return
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
-        numeric = all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(v) if column in marked else Text(_cell(v)) for column, v in row.items()))
-    terminal = sys.stdout.isatty()
-    console = Console() if terminal else Console(width=10_000, no_color=True, highlight=False)
-    with console.capture() as text:  # printed by us: rich has ideas of its own about closed pipes
-        console.print(table)
-    sys.stdout.write(
-        text.get() if terminal else "".join(f"{line.rstrip()}\n" for line in text.get().splitlines())
-    )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 _COLOURS = {

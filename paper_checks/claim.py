@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from sims import montecarlo
 from sims.montecarlo import Estimate, Sample
+from sims.output import plain
 
 HOLDS, REFUTED, INCONCLUSIVE = "holds", "refuted", "inconclusive"
 NOT_REPRODUCED, SKIPPED = "not reproduced", "skipped"
@@ -58,7 +59,7 @@ class Measurement:
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON; infinite limits become None."""
-        finite = [_plain(x) for x in (self.value, self.low, self.high, *self.region)]
+        finite = plain([self.value, self.low, self.high, *self.region])
         return {
             "name": self.name,
             "evidence": self.evidence,
@@ -68,15 +69,10 @@ class Measurement:
             "p_inside": self.p_inside,
             "p_outside": self.p_outside,
             "trials": self.trials,
-            "tightness": _plain(self.tightness),
+            "tightness": plain(self.tightness),
             "printed": self.printed,
             "detail": self.detail,
         }
-
-
-def _plain(x: float | None) -> float | None:
-    """JSON knows neither infinity nor NaN."""
-    return x if x is not None and math.isfinite(x) else None
 
 
 def _measure(

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from sims import checkpoints, formats
+from sims.output import plain
 from sims.snr import Values, integer_scale, pruning_snr
 from theory.snr import check_bits, equal_sparsity
 
@@ -78,14 +79,14 @@ class TensorRow:
             "name": self.name,
             "shape": list(self.shape),
             "size": self.size,
-            "kurtosis": _plain(self.kurtosis),
+            "kurtosis": plain(self.kurtosis),
             "peak": self.peak,
-            "quantization_snr": {str(bits): _plain(value) for bits, value in self.quantization.items()},
-            "pruning_snr": {str(bits): _plain(value) for bits, value in self.pruning.items()},
+            "quantization_snr": plain(self.quantization),
+            "pruning_snr": plain(self.pruning),
             "natural_zeros": {str(bits): value for bits, value in self.zeros.items()},
             "verdict": self.verdict,
             "formats": [
-                {"name": one.name, "stored_bits": one.bits, "snr": _plain(one.snr)} for one in self.stored
+                {"name": one.name, "stored_bits": one.bits, "snr": plain(one.snr)} for one in self.stored
             ],
         }
 
@@ -115,8 +116,8 @@ class Total:
         return {
             "bits": self.bits,
             "sparsity": equal_sparsity(self.bits),
-            "quantization_snr": _plain(self.quantization),
-            "pruning_snr": _plain(self.pruning),
+            "quantization_snr": plain(self.quantization),
+            "pruning_snr": plain(self.pruning),
             "snapped_weights": self.snapped,
             "quantization_wins": self.wins,
             "tensors": self.tensors,
@@ -261,10 +262,6 @@ class Table:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def load(path: str | Path) -> dict[str, np.ndarray]:

@@ -59,6 +59,7 @@ class Distribution(ABC):
 
         Examples
         --------
+        >>> from theory.distributions import Gaussian
         >>> round(float(Gaussian(2.0).partial_moment(2)), 12)
         4.0
         >>> round(float(Gaussian().partial_moment(1, 0.0)), 12) == round(1 / math.sqrt(2 * math.pi), 12)
