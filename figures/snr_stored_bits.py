@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 
 from figures.style import BLACK, CUT, GREEN, GREY, ORANGE, PURPLE, SNAP, label, panels, styled
 from theory.distributions import Distribution, Gaussian, StudentT
-from theory.formats import FORMATS, Format, format_snr
+from theory.format_laws import format_snr
+from theory.formats import FORMATS, Format
 from theory.snr import pruning_snr
 from theory.snr_limits import lloyd_max_snr, shannon_bound_snr
 from theory.storage import break_even_sparsity

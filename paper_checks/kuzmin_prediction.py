@@ -2,7 +2,7 @@
 
 from paper_checks.claim import Claim, Twin, at_least, at_most, within
 from sims import digits, prediction, weights
-from theory import formats, snr
+from theory import format_laws, formats, snr
 from theory.distributions import Gaussian, Laplace, StudentT
 
 PAPER = "kuzmin"
@@ -65,7 +65,7 @@ def outliers_mislead(run, shape="Gaussian, 0.1% x 12"):
 
 def block_scales(run, form="NVFP4"):
     """SNR of a format for laws of kurtosis 3, 6 and 29 (dB)."""
-    values = {name: formats.format_snr(law, FORMATS[form]) for name, law in LAWS.items()}
+    values = {name: format_laws.format_snr(law, FORMATS[form]) for name, law in LAWS.items()}
     for name, value in values.items():
         yield within(f"{form}, {name}", value, 20.6, 0.2)
 
@@ -74,7 +74,7 @@ def prune_then_round(run, heavy="Student-t"):
     """At 3 stored bits: halves pruned and the rest rounded, beside plain integers and plain pruning (dB)."""
     for law, sign in (("Gaussian", -1), (heavy, 1)):
         values = {
-            name: formats.format_snr(LAWS[law], FORMATS[name])
+            name: format_laws.format_snr(LAWS[law], FORMATS[name])
             for name in ("INT3", "prune 87.5 %", "2:4 + INT4", "prune 50 % + INT4")
         }
         for mixed in ("2:4 + INT4", "prune 50 % + INT4"):

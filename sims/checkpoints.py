@@ -8,6 +8,7 @@ that is not numeric is left out with its reason.
 import importlib
 import importlib.util
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -131,7 +132,7 @@ def _array(stream: IO[bytes], available: int) -> np.ndarray:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         shape, fortran, dtype = header(stream)
-    except ValueError as error:
+    except (ValueError, SyntaxError, TypeError, tokenize.TokenError, RecursionError) as error:
         raise ValueError(f"not a npy array ({str(error).splitlines()[0]})") from None
     if dtype.hasobject:
         return np.empty(0, dtype=object)  # its bytes are a pickle, which stays unread

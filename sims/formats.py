@@ -90,12 +90,12 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
         kept, lost = keep_largest(_normalised(array, prepared), form.keep, form.group)
         pruned = lost / prepared.energy
     else:
-        count = pruned_count(prepared.size, form.sparsity)
+        kept, count = np.empty(0), pruned_count(prepared.size, form.sparsity)
         pruned = prepared.pruning_noise(count)
-        if form.codes:
+        if form.codes and count < prepared.size:
             flat = _normalised(array, prepared).ravel()
             kept = flat[np.argpartition(np.abs(flat), count)[count:]]
-    if not form.codes:
+    if not form.codes or kept.size == 0:
         return pruned
     rest = Values(kept)
     share = math.ldexp(rest.energy, 2 * rest.exponent) / prepared.energy
@@ -126,9 +126,7 @@ def compare(
     found = []
     for form in formats:
         ratio = noise(array, form, prepared)
-        stored = form.stored_bits
-        if form.block:  # a row's last block may be short, and costs a scale like the others
-            stored = form.bits + (stored - form.bits) * form.block * -(-columns // form.block) / columns
+        stored = form.stored_bits_in_rows(columns)
         found.append(Stored(form.name, stored, decibel(1.0, ratio if ratio > 1e-15 else 0.0)))
     for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
         stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)

@@ -6,17 +6,7 @@ r"""Number formats of compressed weights in one frame: SNR against *stored* bits
     prune           zero below the c-quantile of magnitudes         1 + (1 - c) bits (bitmask)
     then round      what is kept on s l_i, s of least error         the same with the bits of a code
 
-For iid weights each has an exact law. In a block of B weights the largest magnitude m has distribution
-function G(m)^B with G(x) = P(|W| <= x), the others are the law truncated to [-m, m], so
-
-    MSE = E_m [ ((B - 1) MSE(W | |W| <= m; s(m)) + (m - Q(m))^2) / B ].
-
-A weight of magnitude quantile u is kept among m where at least m - n of the others are smaller, with
-probability P(Bin(m - 1, u) >= m - n) = P(C <= u), C ~ Beta(m - n, n): the others' (m - n)-th smallest. So
-
-    n:m pruning is magnitude pruning at the random sparsity C ~ Beta(m - n, n), rounding afterwards included,
-
-and loses E_C E[W^2; |W| < G^{-1}(C)] = int_0^1 G^{-1}(u)^2 P(Bin(m - 1, u) <= m - n - 1) du.
+:mod:`theory.format_laws` has their errors for independent weights, :mod:`sims.formats` those of tensors.
 
 References
 ----------
@@ -36,9 +26,8 @@ import numpy as np
 from scipy import special
 
 from theory import storage
-from theory.codebooks import Codebook, integer_levels, optimal_scale, quantization_error
-from theory.distributions import Distribution, Truncated
-from theory.snr import check_sparsity, decibel, pruning_error
+from theory.codebooks import Codebook, integer_codebook
+from theory.snr import check_sparsity
 
 
 def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None = None) -> np.ndarray:
@@ -107,6 +96,17 @@ class Format:
     group: int = 0
     sparsity: float = 0.0
 
+    def __post_init__(self) -> None:
+        if (self.block > 0) + (self.group > 0) + (self.sparsity > 0) > 1:
+            raise ValueError(f"{self.name}: blocks, n:m groups and a sparsity exclude each other")
+        if self.scale not in ("free", "power", "e4m3"):
+            raise ValueError(f'{self.name}: scale must be "free", "power" or "e4m3", got {self.scale!r}')
+        if not (self.codes or self.group or self.sparsity):
+            raise ValueError(f"{self.name}: values as they are, all of them, are no format")
+        if self.block < 0 or not 0 <= self.keep <= self.group or (self.group and not self.keep):
+            raise ValueError(f"{self.name}: a block and 1 <= keep <= group are positive integers")
+        check_sparsity(self.sparsity)
+
     @property
     def levels(self) -> np.ndarray:
         """Codebook before scaling."""
@@ -120,9 +120,33 @@ class Format:
         if self.sparsity:
             return storage.bits_per_weight("bitmask", self.sparsity, self.bits)
         if self.block:
-            scale_bits = 16 if self.scale == "free" else 8
-            return storage.bits_per_weight("block", bits=self.bits, block=self.block, scale_bits=scale_bits)
+            return storage.bits_per_weight(
+                "block", bits=self.bits, block=self.block, scale_bits=self.scale_bits
+            )
         return float(self.bits)
+
+    @property
+    def scale_bits(self) -> int:
+        """Size of a block's scale."""
+        return 16 if self.scale == "free" else 8
+
+    def stored_bits_in_rows(self, columns: int) -> float:
+        """:attr:`stored_bits` of rows of `columns` weights, whose ends may fill no block or group.
+
+        A short block costs a scale like the others; what no n:m group takes is kept whole.
+
+        Examples
+        --------
+        >>> by_name = {form.name: form for form in FORMATS}
+        >>> by_name["MXFP4"].stored_bits_in_rows(48), by_name["2:4"].stored_bits_in_rows(6)
+        (4.333333333333333, 11.333333333333334)
+        """
+        if self.block:
+            return self.bits + self.scale_bits * -(-columns // self.block) / columns
+        if self.group:
+            inside = columns // self.group * self.group
+            return (inside * self.stored_bits + (columns - inside) * self.bits) / columns
+        return self.stored_bits
 
 
 @functools.cache
@@ -140,7 +164,7 @@ def codebook(name: str) -> Codebook:
         return Codebook(makers[name]())
     for prefix, grid in (("int", "twos-complement"), ("symmetric", "symmetric")):
         if name.startswith(prefix) and name.removeprefix(prefix).isdigit():
-            return Codebook(integer_levels(int(name.removeprefix(prefix)), grid))  # type: ignore[arg-type]
+            return integer_codebook(int(name.removeprefix(prefix)), grid)
     raise ValueError(
         f"no codebook {name!r}; there are int1-int16, symmetric2-symmetric16, {', '.join(makers)}"
     )
@@ -199,123 +223,3 @@ def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
     with np.errstate(divide="ignore"):
         exponent = np.floor(np.log2(largest)) - math.floor(math.log2(top))
     return np.exp2(exponent)
-
-
-def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
-    """E (W - F(W))^2 of a format for iid weights of a continuous symmetric law.
-
-    Parameters
-    ----------
-    size : weights of the tensor, which only "e4m3" scales ask for: its peak is put at its median,
-        G^{-1}(2^(-1/size)).
-
-    Raises
-    ------
-    TypeError
-        An empirical law: tensors have an order, see :func:`sims.formats.noise`.
-    """
-    if not law.symmetric:
-        raise TypeError("laws of formats need a continuous symmetric law; use sims.formats.noise for tensors")
-    if form.block:
-        return _block_error(law, form, float(law.ppf(0.5 + 2.0 ** (-1 / size) / 2)))
-    if form.codes and form.keep == form.group and not form.sparsity:
-        return float(quantization_error(law, codebook(form.codes), optimal_scale(law, codebook(form.codes))))
-    if form.group:
-        pruned = group_pruning_error(law, form.keep, form.group)
-        sparsity, mass = _group_sparsity(form.keep, form.group)
-    else:
-        pruned = pruning_error(law, check_sparsity(form.sparsity))
-        sparsity, mass = np.array([form.sparsity]), np.ones(1)
-    return pruned + _kept_error(law, codebook(form.codes), sparsity, mass) if form.codes else pruned
-
-
-def format_snr(law: Distribution, form: Format, size: int = 2**20) -> float:
-    """SNR in dB of a format; compare formats at equal :attr:`Format.stored_bits`.
-
-    Examples
-    --------
-    >>> from theory.distributions import Gaussian
-    >>> [round(format_snr(Gaussian(), f), 2) for f in FORMATS if f.name in ("INT4", "NF4 b64", "MXFP4")]
-    [19.26, 20.73, 18.79]
-    """
-    return decibel(law.second_moment, format_error(law, form, size))
-
-
-def group_pruning_error(law: Distribution, keep: int, group: int) -> float:
-    r"""int_0^1 G^{-1}(u)^2 P(Bin(m - 1, u) <= m - n - 1) du: the error of keeping n of every m weights.
-
-    Examples
-    --------
-    >>> from theory.distributions import Uniform
-    >>> round(group_pruning_error(Uniform(1.0), 1, 2), 12) == round(1 / 12, 12)
-    True
-    """
-    if not (int(keep) == keep and int(group) == group and 1 <= keep <= group):
-        raise ValueError(f"keep must be an integer from 1 to group, got {keep!r} of {group!r}")
-    if keep == group:
-        return 0.0
-    u, weight = _unit_nodes(())
-    pruned = special.bdtr(group - keep - 1, group - 1, u)
-    magnitude = law.ppf(0.5 + u / 2)
-    inside = np.isfinite(magnitude)  # 1 - u below 1e-16: pruned with probability (1 - u)^keep at most
-    return float(weight[inside] @ (magnitude[inside] ** 2 * pruned[inside]))
-
-
-def _unit_nodes(breaks: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights on [0, 1], panels refined towards both ends and split at `breaks`."""
-    fine = 2.0 ** -np.arange(1.0, 30)
-    ends = np.concatenate([fine, 1 - fine, breaks, [0, 1]])
-    ends = np.unique(ends[(ends >= 0) & (ends <= 1)])
-    nodes, weights = np.polynomial.legendre.leggauss(6)
-    half, centre = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
-    return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
-
-
-def _block_error(law: Distribution, form: Format, peak: float) -> float:
-    """Average over the largest magnitude of a block; u = G(m)^B is uniform."""
-    size, levels = form.block, codebook(form.codes)
-    breaks: tuple[float, ...] = ()
-    if form.scale == "power":  # the scale jumps where the largest magnitude passes a power of two
-        # ... and where it starts to be clipped; eight pieces per octave follow its own rounding
-        middle = math.floor(math.log2(math.sqrt(law.second_moment)))
-        octaves = 2.0 ** (np.arange(-32, 120) / 8)
-        top = form.levels[-1] / 2.0 ** math.floor(math.log2(form.levels[-1]))
-        points = 2.0**middle * np.concatenate([octaves, top * 2.0 ** np.arange(-4, 15)])
-        breaks = tuple((2 * law.cdf(points) - 1) ** size)
-    elif form.scale == "e4m3":  # ... and where it passes halfway between two E4M3 numbers
-        scales = codebook("e4m3").levels
-        points = peak * ((scales[1:] + scales[:-1]) / 2 / scales[-1])[scales[1:] > 0]
-        breaks = tuple((2 * law.cdf(points) - 1) ** size)
-    u, weight = _unit_nodes(breaks)
-    share = u ** (1 / size)
-    largest = law.ppf(0.5 + share / 2)
-    chosen = (weight > 1e-9) & np.isfinite(largest) & (largest > 0)  # 1e-9 of the mean is not worth its time
-    total = 0.0
-    for mass, m in zip(weight[chosen], largest[chosen], strict=True):
-        scale = float(block_scale(form, m, peak))
-        inner = Truncated(law, float(m))
-        others = float(quantization_error(inner, levels, scale)) if scale else inner.second_moment
-        nearest = scale * levels.levels[np.argmin(np.abs(m - scale * levels.levels))]
-        total += mass * ((size - 1) * others + (m - nearest) ** 2) / size
-    return total / float(weight[chosen].sum())
-
-
-def _group_sparsity(keep: int, group: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and masses of the random sparsity Beta(group - keep, keep) by Gauss-Jacobi quadrature."""
-    x, mass = special.roots_jacobi(96, keep - 1, group - keep - 1)
-    return (1 + x) / 2, mass / mass.sum()
-
-
-def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass: np.ndarray) -> float:
-    """Least error over the scales of rounding what is beyond the pruning threshold, mean over sparsities."""
-    pruned = [Truncated(law, float(law.ppf(0.5 + c / 2))) for c in sparsity]
-
-    def error(scale: np.ndarray) -> np.ndarray:
-        inner = [quantization_error(cut, levels, scale) for cut in pruned]
-        return quantization_error(law, levels, scale) - (mass * sparsity) @ inner
-
-    scale = optimal_scale(law, levels)
-    for span in (1.0, 0.1, 0.01, 0.001):
-        grid = scale * np.exp(np.linspace(-span, span, 41))
-        scale = float(grid[np.argmin(error(grid))])
-    return float(error(np.array([scale]))[0])

@@ -344,6 +344,17 @@ def test_every_truncation_is_one_sentence(tmp_path):
             assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [0, ord("("), ord("'"), ord("#")])
+def test_a_broken_npy_header_is_one_sentence(tmp_path, value):
+    """Byte 10 opens the header's dictionary; NumPy's second look at it fails in its own ways."""
+    np.save(tmp_path / "a.npy", WEIGHTS)
+    data = bytearray((tmp_path / "a.npy").read_bytes())
+    data[10] = value
+    (tmp_path / "a.npy").write_bytes(bytes(data))
+    with pytest.raises(ValueError, match="cannot read 'a.npy': not a npy array"):
+        checkpoints.read(tmp_path / "a.npy")
+
+
 @given(
     st.integers(0, 4), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6)
 )

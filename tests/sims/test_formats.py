@@ -6,7 +6,8 @@ import pytest
 from sims import formats, weights
 from sims.snr import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
-from theory.formats import FORMATS, block_scale, codebook, format_snr
+from theory.format_laws import format_snr
+from theory.formats import FORMATS, block_scale, codebook
 from theory.snr import decibel
 
 BY_NAME = {form.name: form for form in FORMATS}
@@ -144,6 +145,14 @@ def test_metadata_of_short_rows_is_counted():
     assert found["INT4 g128"].bits == pytest.approx(4 + 16 / 9)
     assert found["MXFP4"].bits == pytest.approx(4 + 8 / 9)
     assert found["INT4"].bits == 4
+    assert found["2:8"].bits == pytest.approx((8 * 4.75 + 16) / 9)  # the ninth weight is kept whole
+    found = {one.name: one for one in formats.compare(np.random.default_rng(0).normal(size=(300, 3)))}
+    assert found["2:4 + INT4"].bits == found["INT4"].bits == 4 and found["2:8"].bits == 16
+    assert found["2:4 + INT4"].snr == found["INT4"].snr
+
+
+def test_a_single_weight_may_be_pruned_altogether():
+    assert formats.noise(np.array([[3.0]]), BY_NAME["prune 50 % + INT4"]) == 1.0
 
 
 def test_all_zero_and_huge_tensors():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sims import snr as sims_snr
-from theory import formats, snr_limits
+from theory import format_laws, formats, snr_limits
 from theory.codebooks import Codebook
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
 from theory.snr import decibel, pruning_error, quantization_snr
@@ -25,46 +25,97 @@ def literal_groups(form, size=60_000 * 32):
     return u, np.argsort(np.argsort(np.abs(u), axis=1), axis=1) >= form.group - form.keep
 
 
-def literal_snr(law, form, blocks=60_000):
-    """The format applied to drawn weights, block by block; the tensor's peak is that of the law."""
-    if form.group:
-        u, kept = literal_groups(form)
-        w = law.ppf(0.5 + u / 2)
-        q = np.where(kept, w, 0.0)
-        if form.codes:
-            scale = sims_snr.optimal_scale(w[kept], form.levels).scale
-            q[kept] = sims_snr.quantize(w[kept], form.levels, scale)
-    else:
-        size = form.block
-        w = law.ppf(np.random.default_rng(3).random((blocks * 32 // size, size)))
-        largest = np.abs(w).max(axis=1, keepdims=True)
-        peak = float(law.ppf(0.5 + 2.0 ** -(2.0**-20) / 2))
-        scale = formats.block_scale(form, largest, peak)
-        thresholds = (form.levels[1:] + form.levels[:-1]) / 2
-        q = scale * form.levels[np.searchsorted(thresholds, w / scale)]
-    return decibel(np.mean(w**2), np.mean((w - q) ** 2))
+def rounded(x, exponent_bits, mantissa_bits, largest):
+    """Nearest number of a small float format, by its exponent; beyond the largest it saturates."""
+    least = 2 - 2 ** (exponent_bits - 1)
+    exponent = np.maximum(np.floor(np.log2(np.maximum(np.abs(x), 1e-300))), least)
+    step = 2.0 ** (exponent - mantissa_bits)
+    return np.clip(np.rint(x / step) * step, -largest, largest)
+
+
+def literal_blocks(name, w):
+    """A tensor in blocks, encoded by the book: scale from the largest magnitude, then the codes."""
+    largest = np.abs(w).max(axis=1, keepdims=True)
+    if name.startswith("MX"):
+        codes, top = {
+            "MXFP4": (lambda x: rounded(x, 2, 1, 6.0), 4),
+            "MXINT8": (lambda x: np.clip(np.rint(x), -127, 127), 64),
+            "MXFP6 E2M3": (lambda x: rounded(x, 2, 3, 7.5), 4),
+            "MXFP8 E4M3": (lambda x: rounded(x, 4, 3, 448.0), 256),
+        }[name]
+        scale = 2.0 ** np.floor(np.log2(largest)) / top
+        return scale * codes(w / scale)
+    if name == "NVFP4":
+        unit = np.abs(w).max() / (6 * 448)
+        scale = unit * rounded(largest / 6 / unit, 4, 3, 448.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(scale > 0, scale * rounded(w / scale, 2, 1, 6.0), 0.0)
+    if name == "INT4 g128":
+        return largest / 7 * np.rint(w / largest * 7)
+    levels = np.array(NF4) * largest[:, :, None]
+    return np.take_along_axis(levels[:, 0], np.abs(w[:, :, None] - levels).argmin(axis=2), axis=1)
 
 
 @pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
 @pytest.mark.parametrize(
-    "name",
-    [
-        "INT4 g128",
-        "NF4 b64",
-        "NVFP4",
-        "MXFP4",
-        "MXINT8",
-        "MXFP8 E4M3",
-        "2:4",
-        "2:8",
-        "2:4 + INT4",
-        "2:4 + FP8 E4M3",
-    ],
+    "name", ["INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXINT8", "MXFP6 E2M3", "MXFP8 E4M3"]
 )
-def test_laws_of_blocks_and_groups_agree_with_drawn_weights(law, name):
-    tolerance = 0.12 if isinstance(law, StudentT) else 0.04
-    assert formats.format_snr(law, BY_NAME[name]) == pytest.approx(
-        literal_snr(law, BY_NAME[name]), abs=tolerance
+def test_laws_of_blocks_agree_with_tensors_encoded_by_the_book(law, name):
+    check_blocks(law, name, *((2**12, 400) if name == "NVFP4" else (2**14, 40)), 0.02)
+
+
+def test_far_outliers_set_the_unit_of_their_tensor():
+    check_blocks(StudentT(2, 1e3), "NVFP4", 2**12, 600, 0.05)
+
+
+def check_blocks(law, name, size, tensors, enough):
+    rng = np.random.default_rng(3)
+    errors = []
+    for _ in range(tensors):
+        w = law.ppf(rng.random((size // BY_NAME[name].block, BY_NAME[name].block)))
+        errors.append(np.mean((w - literal_blocks(name, w)) ** 2))
+    mean, spread = np.mean(errors), np.std(errors) / np.sqrt(tensors)
+    found = format_laws.format_error(law, BY_NAME[name], size)
+    assert found == pytest.approx(mean, abs=4 * spread)
+    assert spread < enough * mean
+
+
+@pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 1e6)], ids=repr)
+def test_powers_of_two_by_an_integral_over_the_weight(law):
+    """Given the weight, its block has maximum exponent k with probability G(2^(k+1))^(B-1) - G(2^k)^(B-1)."""
+    form, total = BY_NAME["MXFP4"], 0.0
+    w = np.geomspace(1e-7, 1e7, 2_000_001)
+    mass = 2 * law.pdf(w) * w * np.log(w[1] / w[0])
+    for k in range(-12, 21):
+        low, high = (1 - 2 * law.tail(np.array([2.0**e]))[0][0] for e in (k, k + 1))
+        chance = np.where(w < 2.0 ** (k + 1), high**31, 0) - np.where(w < 2.0**k, low**31, 0)
+        scale = 2.0 ** (k - 2)
+        near = chance > 0
+        total += mass[near] @ (chance[near] * (w[near] - scale * rounded(w[near] / scale, 2, 1, 6.0)) ** 2)
+    assert format_laws.format_error(law, form) == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_small_tensors_hold_their_peak_among_few_blocks(size):
+    w = np.random.default_rng(4).standard_normal((20_000, size // 16, 16))
+    errors = [np.mean((one - literal_blocks("NVFP4", one)) ** 2) for one in w]
+    found = format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
+    assert found == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / np.sqrt(len(errors)))
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
+@pytest.mark.parametrize("name", ["2:4", "2:8", "2:4 + INT4", "2:4 + FP8 E4M3"])
+def test_laws_of_groups_agree_with_drawn_weights(law, name):
+    form = BY_NAME[name]
+    u, kept = literal_groups(form)
+    w = law.ppf(0.5 + u / 2)
+    q = np.where(kept, w, 0.0)
+    if form.codes:
+        scale = sims_snr.optimal_scale(w[kept], form.levels).scale
+        q[kept] = sims_snr.quantize(w[kept], form.levels, scale)
+    tolerance = 0.12 if isinstance(law, StudentT) else 0.02
+    assert format_laws.format_snr(law, form) == pytest.approx(
+        decibel(np.mean(w**2), np.mean((w - q) ** 2)), abs=tolerance
     )
 
 
@@ -80,22 +131,22 @@ def test_groups_are_pruned_at_a_random_sparsity(keep, group):
     assert counts / u.size == pytest.approx(expected, abs=5 / np.sqrt(u.size))
     law = Gaussian()
     random = beta.expect(lambda c: pruning_error(law, c))
-    assert formats.group_pruning_error(law, keep, group) == pytest.approx(random, rel=1e-7)
+    assert format_laws.group_pruning_error(law, keep, group) == pytest.approx(random, rel=1e-7)
 
 
 def test_rounding_after_group_pruning_has_its_limits():
     """Fine values leave the pruning error alone; groups of one, all kept, are plain rounding."""
     for law in (Gaussian(), StudentT(2, 30)):
         fine = formats.Format("x", "int12", 12, keep=1, group=4)
-        assert formats.format_error(law, fine) == pytest.approx(
-            formats.group_pruning_error(law, 1, 4), rel=1e-3
+        assert format_laws.format_error(law, fine) == pytest.approx(
+            format_laws.group_pruning_error(law, 1, 4), rel=1e-3
         )
         whole = formats.Format("x", "int4", 4, keep=4, group=4)
-        assert formats.format_error(law, whole) == formats.format_error(law, BY_NAME["INT4"])
+        assert format_laws.format_error(law, whole) == format_laws.format_error(law, BY_NAME["INT4"])
         # large groups know their law: cutting half of each tends to cutting below the median
-        limit = formats.format_error(law, BY_NAME["prune 50 % + INT8"])
+        limit = format_laws.format_error(law, BY_NAME["prune 50 % + INT8"])
         gaps = [
-            formats.format_error(law, formats.Format("x", "int8", 8, keep=m // 2, group=m)) / limit - 1
+            format_laws.format_error(law, formats.Format("x", "int8", 8, keep=m // 2, group=m)) / limit - 1
             for m in (16, 64, 256)
         ]
         assert gaps == pytest.approx([gaps[2] * 16, gaps[2] * 4, gaps[2]], rel=0.15) and 0 < gaps[2] < 0.02
@@ -113,7 +164,7 @@ def test_scales_in_e4m3_are_within_a_sixteenth_and_reach_down_to_subnormals():
     assert scale[0] == 0 and np.all(np.diff(scale) >= 0)
     assert np.all(formats.block_scale(form, np.zeros(2), 0.0) == 0)
     # a far outlier sends the blocks of a light law to zero
-    assert formats._block_error(Gaussian(), form, 1e8) == pytest.approx(1.0)
+    assert format_laws._peak_error(Gaussian(), form, 1e8) == pytest.approx(1.0)
 
 
 def test_published_tables():
@@ -144,13 +195,15 @@ def test_stored_bits_count_the_metadata():
 def test_pruning_then_rounding_tends_to_pruning_with_fine_values():
     law = Gaussian()
     coarse, fine = BY_NAME["prune 50 % + INT4"], formats.Format("x", "int12", 12, sparsity=0.5)
-    pruned = formats.format_error(law, BY_NAME["prune 50 %"])
-    assert formats.format_error(law, fine) == pytest.approx(pruned, rel=1e-5)
-    assert formats.format_error(law, coarse) > pruned
+    pruned = format_laws.format_error(law, BY_NAME["prune 50 %"])
+    assert format_laws.format_error(law, fine) == pytest.approx(pruned, rel=1e-5)
+    assert format_laws.format_error(law, coarse) > pruned
 
 
 def test_per_tensor_integers_are_the_quantizer_of_the_paper():
-    assert formats.format_snr(Gaussian(), BY_NAME["INT5"]) == pytest.approx(quantization_snr(Gaussian(), 5))
+    assert format_laws.format_snr(Gaussian(), BY_NAME["INT5"]) == pytest.approx(
+        quantization_snr(Gaussian(), 5)
+    )
 
 
 def test_truncated_law_is_the_conditional_law():
@@ -168,13 +221,27 @@ def test_truncated_law_is_the_conditional_law():
 
 def test_formats_refuse_what_has_no_law():
     with pytest.raises(TypeError, match=r"use sims.formats.noise"):
-        formats.format_error(Empirical([1.0, 2.0]), BY_NAME["INT4"])
-    with pytest.raises(ValueError, match="keep must be an integer from 1 to group"):
-        formats.format_error(Gaussian(), formats.Format("x", "int4", 4, keep=5, group=4))
+        format_laws.format_error(Empirical([1.0, 2.0]), BY_NAME["INT4"])
+    for wrong, message in (
+        ({"keep": 5, "group": 4}, "1 <= keep <= group"),
+        ({"group": 4}, "1 <= keep <= group"),
+        ({"block": 32, "sparsity": 0.5}, "exclude each other"),
+        ({"block": 32, "keep": 2, "group": 4}, "exclude each other"),
+        ({"block": 32, "scale": "bogus"}, "scale must be"),
+        ({"sparsity": 1.0}, "sparsity must lie"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            formats.Format("x", "int4", 4, **wrong)
+    with pytest.raises(ValueError, match="no format"):
+        formats.Format("x", "", 16)
+    for size in (0, 15, 16.5):
+        with pytest.raises(ValueError, match="size must be an integer of at least 16"):
+            format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
+    assert format_laws.format_snr(Gaussian(), BY_NAME["NVFP4"], 10**18) == pytest.approx(20.45, abs=0.05)
     with pytest.raises(ValueError, match="no codebook 'int99x'"):
         formats.codebook("int99x")
     with pytest.raises(ValueError, match="keep must be an integer from 1 to group"):
-        formats.group_pruning_error(Gaussian(), 5, 4)
+        format_laws.group_pruning_error(Gaussian(), 5, 4)
 
 
 # --- limits ----------------------------------------------------------------------------------------------
