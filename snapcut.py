@@ -154,6 +154,8 @@ def weights(
     """
     from sims.weights import report as judge
 
+    if within is not None and not 0 < within < float("inf"):
+        raise ValueError(f"--within must be a positive number of bits per weight, got {within:g}")
     table = judge(file, _widths(bits), every_format=within is not None)
     foretold = []
     if predict:
@@ -174,7 +176,12 @@ def weights(
         if predict:
             print_table(foretold, title="Share of tensors whose winner is named without quantizing")
 
-    emit(json, table.as_dict() | ({"prediction": foretold} if predict else {}), show)
+    content = table.as_dict()
+    if within is not None:
+        content |= {"within": within, "best_format": table.best_format(within)}
+    if predict:
+        content |= {"prediction": foretold}
+    emit(json, content, show)
     return 0
 
 
@@ -484,7 +491,9 @@ def _widths(text: str) -> list[int]:
     """Widths of "2-8" or "2,4,8"."""
     first, dash, last = text.partition("-")
     try:
-        found = list(range(int(first), int(last) + 1)) if dash else [int(part) for part in text.split(",")]
+        found = [int(part) for part in ((first, last) if dash else text.split(","))]
+        if dash:  # no command takes a hundred widths: what is too large shows itself soon enough
+            found = list(range(found[0], min(found[1], found[0] + 99) + 1))
     except ValueError:
         found = []
     if not found:

@@ -63,6 +63,9 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
     figure, (left, right, density) = panels(3, width=4.0, height=4.0)
     shown = np.isfinite(table["quantization_snr"]) & np.isfinite(table["pruning_snr"])
     table = {name: column[shown] for name, column in table.items()}
+    if not shown.any():
+        left.text(0.5, 0.5, "no tensor with finite ratios", ha="center", transform=left.transAxes)
+        return figure
     for axes, most in ((right, 1.3 * table["kurtosis"].max()), (density, 6 * table["kurtosis"].max())):
         ticks = [tick for tick in (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if tick < most]
         axes.set_xscale("log")
@@ -115,10 +118,10 @@ def _densities(axes: Axes, table: dict[str, np.ndarray]) -> None:
     bandwidth = np.std(logs[here]) * (0.75 * here.sum()) ** -0.2  # Silverman's rule, one for all
     bandwidth = min(max(bandwidth, 0.05), 0.35)  # few tensors stay apart
     x = np.linspace(logs.min() - 3 * bandwidth, logs.max() + 3 * bandwidth, 400)
-    snapped = table["quantization_snr"] > table["pruning_snr"]
+    margin = table["quantization_snr"] - table["pruning_snr"]
     curves = {}
     for bits in widths:
-        for color, wins in ((SNAP, snapped), (CUT, ~snapped)):
+        for color, wins in ((SNAP, margin > 0), (CUT, margin < 0)):
             won = (table["bits"] == bits) & wins
             kernels = np.exp(-0.5 * ((x[:, None] - logs[won]) / bandwidth) ** 2)
             curves[bits, color] = won, kernels.sum(axis=1) / max(1, won.sum())

@@ -92,7 +92,8 @@ class Values:
     @property
     def second_moment(self) -> float:
         """Mean square of the values."""
-        return math.ldexp(self.energy / self.size, 2 * self.exponent)
+        with np.errstate(over="ignore"):  # beyond double precision it is infinite
+            return float(np.ldexp(self.energy / self.size, 2 * self.exponent))
 
     @property
     def peak(self) -> float:
@@ -123,7 +124,9 @@ class Values:
             tolerance,
             evaluations,
         )
-        return Scale(math.ldexp(scale, self.exponent), error / self.energy, bound / self.energy, count)
+        with np.errstate(over="ignore"):
+            scale = float(np.ldexp(scale, self.exponent))
+        return Scale(scale, error / self.energy, bound / self.energy, count)
 
     def zeros(self, scale: float) -> float:
         """Share of the values nearest to 0 among the multiples of `scale`."""

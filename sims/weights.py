@@ -22,6 +22,7 @@ from theory.snr import check_bits, equal_sparsity
 
 MIN_SIZE = 256  # a smaller tensor costs nothing to keep, and its ratios are mostly chance
 SNAP, CUT, EITHER = "snap", "cut", "either"
+LOSSLESS = 150.0  # dB: what double precision resolves; an infinite ratio beside finite ones, in a mean
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ class Total:
 
     Attributes
     ----------
-    quantization, pruning : mean SNR in dB (tensors with an infinite ratio left out).
-    snapped : share of the weights in tensors where quantization wins.
-    wins, tensors : how many tensors it wins, of how many.
+    quantization, pruning : mean SNR in dB, tensors without loss as in `LOSSLESS`.
+    snapped, cut : share of the weights in tensors where quantization wins, and where pruning does.
+    wins, tensors : how many tensors quantization wins, of how many.
     zeros : share of all weights that the quantizers round to zero.
     """
 
@@ -107,22 +108,25 @@ class Total:
     quantization: float
     pruning: float
     snapped: float
+    cut: float
     wins: int
     tensors: int
     zeros: float
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON."""
-        return {
+        found = {
             "bits": self.bits,
             "sparsity": equal_sparsity(self.bits),
-            "quantization_snr": plain(self.quantization),
-            "pruning_snr": plain(self.pruning),
+            "quantization_snr": self.quantization,
+            "pruning_snr": self.pruning,
             "snapped_weights": self.snapped,
+            "cut_weights": self.cut,
             "quantization_wins": self.wins,
             "tensors": self.tensors,
             "natural_zeros": self.zeros,
         }
+        return plain(found)
 
 
 @dataclass
@@ -142,13 +146,13 @@ class Table:
         """Every format over the whole network: stored bits and SNR (dB), means weighted by weights."""
         names = [one.name for one in self.rows[0].stored] if self.rows else []
         found = []
+        sizes = [row.size for row in self.rows]
         for name in names:
-            pairs = [(row.size, one) for row in self.rows for one in row.stored if one.name == name]
-            pairs = [(size, one) for size, one in pairs if math.isfinite(one.snr)]
-            if total := sum(size for size, _ in pairs):
-                stored = sum(size * one.bits for size, one in pairs) / total
-                snr = sum(size * one.snr for size, one in pairs) / total
-                found.append(formats.Stored(name, stored, snr))
+            stored = [next(one for one in row.stored if one.name == name) for row in self.rows]
+            bits, snr = (
+                _mean(sizes, values) for values in ([s.bits for s in stored], [s.snr for s in stored])
+            )
+            found.append(formats.Stored(name, bits, snr))
         return sorted(found, key=lambda one: one.bits)
 
     def best_format(self, budget: float) -> str:
@@ -159,13 +163,13 @@ class Table:
         winners = [row.best(budget) for row in self.rows]
         wins = sum(one is not None and one.name == chosen.name for one in winners)
         sentence = (
-            f"Within {budget:g} bits per weight {chosen.name} keeps the most signal: {chosen.snr:.1f} dB "
+            f"Within {budget:g} bits per weight {chosen.name} keeps the most signal: {_decibels(chosen.snr)} "
             f"in the mean at {chosen.bits:.3g} stored bits, best for {wins} of {len(self.rows)} tensors"
         )
         pruned = [one for one in self.format_means() if one.name.startswith("prune") or ":" in one.name]
         other = formats.best(pruned, budget)
         if other is not None and other.name != chosen.name:
-            sentence += f"; the best with zeros, {other.name}, keeps {other.snr:.1f} dB"
+            sentence += f"; the best with zeros, {other.name}, keeps {_decibels(other.snr)}"
         return sentence + "."
 
     def lines(self, budget: float | None = None) -> list[dict[str, str]]:
@@ -207,19 +211,20 @@ class Table:
         return [self._total(bits) for bits in self.bits]
 
     def _total(self, bits: int) -> Total:
-        def mean(values: Iterable[float]) -> float:
-            pairs = [(row.size, x) for row, x in zip(self.rows, values, strict=True) if math.isfinite(x)]
-            return sum(n * x for n, x in pairs) / sum(n for n, _ in pairs) if pairs else math.nan
-
-        snapped = [row for row in self.rows if row.winner(bits) == SNAP]
+        sizes = [row.size for row in self.rows]
+        shares = {
+            winner: sum(row.size for row in self.rows if row.winner(bits) == winner) / max(1, self.size)
+            for winner in (SNAP, CUT)
+        }
         return Total(
             bits=bits,
-            quantization=mean(row.quantization[bits] for row in self.rows),
-            pruning=mean(row.pruning[bits] for row in self.rows),
-            snapped=sum(row.size for row in snapped) / self.size if self.rows else math.nan,
-            wins=len(snapped),
+            quantization=_mean(sizes, [row.quantization[bits] for row in self.rows]),
+            pruning=_mean(sizes, [row.pruning[bits] for row in self.rows]),
+            snapped=shares[SNAP],
+            cut=shares[CUT],
+            wins=sum(row.winner(bits) == SNAP for row in self.rows),
             tensors=len(self.rows),
-            zeros=mean(row.zeros[bits] for row in self.rows),
+            zeros=_mean(sizes, [row.zeros[bits] for row in self.rows]),
         )
 
     def recommendation(self) -> str:
@@ -228,20 +233,25 @@ class Table:
             return "Nothing to judge: no tensor has enough floating-point weights."
         totals = self.totals()
         middle = min(totals, key=lambda total: abs(total.bits - 4))
-        ahead = middle.quantization - middle.pruning
-        judged = f"{middle.wins} of {middle.tensors} tensors and {_percent(middle.snapped)} of the weights"
-        sparsity = _percent(equal_sparsity(middle.bits))
-        losing = [total.bits for total in totals if total.snapped < 0.5]
-        if middle.snapped >= 0.5:
-            sentence = (
-                f"Snap: at {middle.bits} bits quantization is {ahead:.1f} dB above pruning {sparsity} "
-                f"in the mean and wins {judged}"
-            )
+        quantized = "quantization"
+        pruned = f"pruning {_percent(equal_sparsity(middle.bits))}"
+        if middle.snapped == middle.cut == 0:
+            return f"Either: at {middle.bits} bits {quantized} and {pruned} are equal on every tensor."
+        losing = [total.bits for total in totals if total.snapped < total.cut]
+        snap = middle.snapped >= middle.cut
+        better, worse = (quantized, pruned) if snap else (pruned, quantized)
+        wins = f"{middle.wins} of {middle.tensors} tensors and {_percent(middle.snapped)} of the weights"
+        ahead = middle.quantization - middle.pruning if snap else middle.pruning - middle.quantization
+        if ahead > 0:
+            lead = "loses nothing" if ahead == math.inf else f"is {ahead:.1f} dB above {worse} in the mean"
+            sentence = f"at {middle.bits} bits {better} {lead}"
+            sentence += f" and wins {wins}" if snap else f", and quantization wins only {wins}"
         else:
             sentence = (
-                f"Cut: at {middle.bits} bits pruning {sparsity} is {-ahead:.1f} dB above quantization "
-                f"in the mean, which wins only {judged}"
+                f"at {middle.bits} bits quantization wins {'' if snap else 'only '}{wins}, "
+                f"although {worse} is {-ahead:.1f} dB above {better} in the mean"
             )
+        sentence = ("Snap: " if snap else "Cut: ") + sentence
         if losing and len(losing) < len(totals):
             sentence += f"; pruning holds most weights better at {', '.join(map(str, losing))} bits"
         return sentence + "."
@@ -253,15 +263,27 @@ class Table:
             "tensors": [row.as_dict() for row in self.rows],
             "totals": [total.as_dict() for total in self.totals()],
             "formats": [
-                {"name": one.name, "stored_bits": one.bits, "snr": one.snr} for one in self.format_means()
+                {"name": one.name, "stored_bits": one.bits, "snr": plain(one.snr)}
+                for one in self.format_means()
             ],
             "skipped": self.skipped,
             "recommendation": self.recommendation(),
         }
 
 
+def _mean(sizes: list[int], values: list[float]) -> float:
+    """Mean weighted by sizes; infinite where every value is, otherwise infinities count as `LOSSLESS`."""
+    if not sizes or all(value == math.inf for value in values):
+        return math.inf if sizes else math.nan
+    return sum(n * min(x, LOSSLESS) for n, x in zip(sizes, values, strict=True)) / sum(sizes)
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
+
+
+def _decibels(ratio: float) -> str:
+    return "everything" if ratio == math.inf else f"{ratio:.1f} dB"
 
 
 def load(path: str | Path) -> dict[str, np.ndarray]:

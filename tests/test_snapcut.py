@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+NETWORK = str(Path(__file__).parents[1] / "sims" / "data" / "digits_network.npz")
 COMMAND = str(Path(sys.executable).with_name("snapcut"))
 
 
@@ -72,6 +73,10 @@ BAD = [
     (["figures", "nothing"], "no figure 'nothing'; there are"),
     (["figures", "partition_threshold", "--out", "/proc/nowhere"], "/proc/nowhere"),
     (["weights", "/nowhere/model.npz"], "/nowhere/model.npz"),
+    (["weights", NETWORK, "--within", "0"], "--within must be a positive number"),
+    (["weights", NETWORK, "--within", "nan"], "--within must be a positive number"),
+    (["weights", NETWORK, "--bits", "1-99999999999"], "bits must be an integer from 1 to 16"),
+    (["weights", NETWORK, "--bits", "8-2"], "--bits must be a range"),
     (["simulate", "partition", "--n", "many"], "many"),
     (["simulate", "partition", "--n", "0", "--max-value", "10"], "n must"),
     (["sweep", "/nowhere.toml"], "No such file"),

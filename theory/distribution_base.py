@@ -16,6 +16,8 @@ def positive(name: str, value: float, unit: str) -> float:
     value = float(value)
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name} must be a positive finite number ({unit}), got {value}")
+    if not 1e-75 < value < 1e75:  # fourth moments must stay within double precision
+        raise ValueError(f"{name} must lie between 1e-75 and 1e75 ({unit}), got {value}")
     return value
 
 

@@ -12,6 +12,7 @@ References
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -166,8 +167,10 @@ def pruned_count(size: int, sparsity: float) -> int:
     --------
     >>> pruned_count(16, 0.75), pruned_count(10, 0.75)
     (12, 8)
+    >>> pruned_count(10, 0.1), pruned_count(10**10, 0.5)
+    (1, 5000000000)
     """
-    return math.ceil(sparsity * size - 1e-9 * max(size, 1) * (sparsity > 0))
+    return math.ceil(Fraction(sparsity) * size * (1 - Fraction(1, 2**50)))  # 0.1 is a little above one tenth
 
 
 def pruning_snr(distribution: Distribution, sparsity: float) -> float:
@@ -231,6 +234,8 @@ def crossover_bound(bits: int, df: float, *, mask: bool = False) -> float:
     if check_bits(bits) == HIGH_PRECISION:
         raise ValueError("bits must be below 16: at 16 bits nothing is compressed")
     sparsity = equal_sparsity(bits, mask=mask)
+    if sparsity == 1:
+        raise ValueError("bits must be at least 2 with a mask, which takes the first")
 
     def margin(log_bound: float) -> float:
         law = StudentT(df, math.exp(log_bound))

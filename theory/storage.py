@@ -111,7 +111,7 @@ def mask_overhead(bits: float = 16) -> float:
 
 
 def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **options) -> float:
-    """Least sparsity at which `scheme` with `bits`-bit values is no larger than dense weights.
+    """Sparsity from which on `scheme` with `bits`-bit values is no larger than dense weights.
 
     nan where no sparsity is enough (a mask alone may be larger). For the mask: 1 - (dense_bits - 1)/bits.
 

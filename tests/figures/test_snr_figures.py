@@ -47,3 +47,9 @@ def test_a_users_file_can_be_drawn(tmp_path):
     np.savez(tmp_path / "mine.npz", w=np.random.default_rng(0).normal(size=(40, 40)))
     table = weights_scatter.data_of(tmp_path / "mine.npz")
     assert set(table["network"]) == {"mine.npz"} and weights_scatter.draw(table).axes
+
+
+def test_tensors_without_finite_ratios_are_said_to_be_none(tmp_path):
+    np.savez(tmp_path / "mine.npz", constant=np.full((20, 20), 0.5))
+    axes = weights_scatter.draw(weights_scatter.data_of(tmp_path / "mine.npz")).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["no tensor with finite ratios"]

@@ -351,7 +351,7 @@ def test_a_broken_npy_header_is_one_sentence(tmp_path, value):
     data = bytearray((tmp_path / "a.npy").read_bytes())
     data[10] = value
     (tmp_path / "a.npy").write_bytes(bytes(data))
-    with pytest.raises(ValueError, match="cannot read 'a.npy': not a npy array"):
+    with pytest.raises(ValueError, match=r"cannot read 'a\.npy': not a npy array"):
         checkpoints.read(tmp_path / "a.npy")
 
 

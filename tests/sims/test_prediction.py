@@ -57,6 +57,13 @@ def test_constants_and_ties_have_no_prediction():
     assert all(np.isnan(share) for share in nothing.values())
 
 
+@pytest.mark.parametrize("value", [2.6784436477078066, 0.1, 1 / 3])
+def test_two_values_have_kurtosis_1_up_to_rounding(value):
+    signs = np.where(np.arange(418) < 209, -value, value).reshape(2, 209)
+    found = prediction.accuracy(weights.analyse({"signs": signs, "other": signs**3 + 1e-9}, [4, 16]))
+    assert found["student", 4] == 1 and np.isnan(found["student", 16])
+
+
 def test_bad_input_is_one_sentence():
     with pytest.raises(ValueError, match="kurtosis and peak must be finite and at least 1"):
         prediction.fitted_law(0.5, 3)

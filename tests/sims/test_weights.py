@@ -253,3 +253,48 @@ def test_zoo_network_where_it_is_installed():
     table = weights.report(path, bits=[4])
     assert len(table.rows) == 50 and table.size == 4_608_992
     assert table.totals()[0].wins == 48
+
+
+def test_the_recommendation_never_contradicts_itself():
+    rng = np.random.default_rng(0)
+    grid = rng.integers(-8, 8, size=(60, 64)).astype(float)
+    grid[0, 0] = -8
+    normal = rng.normal(size=(60, 64))
+    heavy = np.sign(normal) * np.abs(normal) ** 9
+    cases = {
+        "lossless": ({"a": grid}, "Snap: at 4 bits quantization loses nothing and wins 1 of 1 tensors"),
+        "tied": ({"a": np.eye(64)}, "Either: at 4 bits quantization and pruning 75 % are equal on every"),
+        "constant": ({"a": np.full((20, 20), 0.3)}, "Snap: at 4 bits quantization loses nothing"),
+        "heavy": ({"a": heavy}, "Cut: at 4 bits pruning 75 % is "),
+        "mixed": (
+            {"a": normal, "b": heavy[:50]},
+            "Snap: at 4 bits quantization wins 1 of 2 tensors and 54.5 % of the weights, although",
+        ),
+    }
+    for arrays, expected in cases.values():
+        sentence = weights.analyse(arrays).recommendation()
+        assert sentence.startswith(expected), sentence
+        assert "nan" not in sentence and "-" not in sentence and "inf" not in sentence
+
+
+def test_means_count_what_is_lossless():
+    rng = np.random.default_rng(0)
+    grid = rng.integers(-8, 8, size=(64, 64)).astype(float)
+    table = weights.analyse({"a": grid}, [4], every_format=True)
+    assert table.best_format(4).startswith(
+        "Within 4 bits per weight INT4 keeps the most signal: everything in"
+    )
+    both = weights.analyse({"a": grid, "b": rng.normal(size=(64, 64))}, [4], every_format=True)
+    found = {one.name: one for one in both.format_means()}
+    single = both.rows[1].quantization[4]
+    assert found["INT4"].snr == pytest.approx((weights.LOSSLESS + single) / 2)
+    assert both.totals()[0].quantization == found["INT4"].snr
+    assert weights.analyse({"e": np.eye(64)}, every_format=True).best_format(4).startswith("Within 4 bits")
+
+
+def test_the_largest_doubles_are_judged():
+    values = np.random.default_rng(0).uniform(-1, 1, size=(30, 30)) * 1.7e308
+    table = weights.analyse({"w": values}, every_format=True)
+    small = weights.analyse({"w": values * 2.0**-1000}, every_format=True)
+    for one, other in zip(table.rows[0].stored, small.rows[0].stored, strict=True):
+        assert one.name == other.name and one.snr == pytest.approx(other.snr, abs=1e-6)
