@@ -163,7 +163,7 @@ def identity(name: str, true: bool, detail: str = "", *, evidence: str = "symbol
 
 
 def printed(
-    name: str, value: float, text: str, *, evidence: str = "certified", detail: str = ""
+    name: str, value: float, text: str, *, evidence: str = "exhaustive", detail: str = ""
 ) -> Measurement:
     """The statement is a number as printed: `value` must round to `text` at the printed precision.
 

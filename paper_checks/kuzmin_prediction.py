@@ -1,7 +1,10 @@
 """Claims on what foretells the winner, and on formats: Kuzmin et al., Section 3.4, and beyond the paper."""
 
+import functools
+
 from paper_checks.claim import Claim, Twin, at_least, at_most, within
-from sims import digits, prediction, weights
+from paper_checks.kuzmin_weights import BITS, real_tables
+from sims import prediction, weights
 from theory import format_laws, formats, snr
 from theory.distributions import Gaussian, Laplace, StudentT
 
@@ -10,16 +13,11 @@ LAWS = {"Gaussian": Gaussian(), "Laplace": Laplace(), "Student-t": StudentT(2, 3
 FORMATS = {form.name: form for form in formats.FORMATS}
 
 
-def _tables(run) -> dict[str, weights.Table]:
-    """The shapes, and real tensors: the digits network and, where installed, EfficientNet-Lite0."""
-
-    def compute() -> dict[str, weights.Table]:
-        arrays = {f"digits {i}": matrix for i, matrix in enumerate(digits.weights())}
-        if (path := weights.zoo_checkpoint()) is not None:
-            arrays |= weights.load(path)
-        return {"shapes": weights.analyse(prediction.shapes()), "real tensors": weights.analyse(arrays)}
-
-    return run.once("prediction tables", compute)
+@functools.cache
+def _tables() -> dict[str, weights.Table]:
+    """Tensors of known laws, and real ones."""
+    real = [row for table in real_tables().values() for row in table.rows]
+    return {"shapes": weights.analyse(prediction.shapes()), "real tensors": weights.Table(tuple(BITS), real)}
 
 
 def _wrong(table: weights.Table, bits: int, predictor: str, factor: float = 1.0) -> int:
@@ -33,7 +31,7 @@ def _wrong(table: weights.Table, bits: int, predictor: str, factor: float = 1.0)
 def kurtosis_predicts(run, factor=1.0):
     """Share of right calls at every width, and wrong calls in all beside those of always snapping."""
     least = {"shapes": 0.8, "real tensors": 0.9}
-    for name, table in _tables(run).items():
+    for name, table in _tables().items():
         count = len(table.rows)
         wrong = {bits: _wrong(table, bits, "kurtosis", factor) for bits in table.bits}
         for bits in table.bits:
@@ -44,7 +42,7 @@ def kurtosis_predicts(run, factor=1.0):
 
 def student_adds_little(run, factor=1.0):
     """Wrong calls of a fitted law minus those of kurtosis alone, all widths."""
-    for name, table in _tables(run).items():
+    for name, table in _tables().items():
         calls = len(table.rows) * len(table.bits)
         student, kurtosis = (
             sum(_wrong(table, bits, predictor, told) for bits in table.bits)
@@ -55,7 +53,7 @@ def student_adds_little(run, factor=1.0):
 
 def outliers_mislead(run, shape="Gaussian, 0.1% x 12"):
     """Kurtosis over its threshold at 2 to 4 bits, and the margin of quantization (dB)."""
-    (row,) = (row for row in _tables(run)["shapes"].rows if row.name == shape)
+    (row,) = (row for row in _tables()["shapes"].rows if row.name == shape)
     for bits in (2, 3, 4):
         yield at_least(
             f"kurtosis over threshold, {bits} bits", row.kurtosis / snr.crossover_kurtosis(bits, 2), 1
@@ -130,7 +128,7 @@ CLAIMS = (
     ),
     Claim(
         id="ku.block_scales",
-        title="With a scale for 16 weights the tails of the law hardly matter",
+        title="With a scale for 16 weights Gaussian, Laplace and Student-t weights keep alike",
         paper=PAPER,
         place="beyond the paper",
         statement=r"\mathrm{SNR}_{\mathrm{NVFP4}} \in [20.4, 20.8]\ \mathrm{dB}",
