@@ -38,9 +38,7 @@ def _unit_panels() -> tuple[np.ndarray, np.ndarray]:
 
 
 _UNIT = _unit_panels()
-_PEAKS = np.polynomial.legendre.leggauss(
-    5
-)  # for R: within 0.003 dB up to Student-t with 1 degree of freedom cut at 10^6
+_PEAKS = np.polynomial.legendre.leggauss(5)  # for R, which matters little: see the test of these nodes
 
 
 def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:

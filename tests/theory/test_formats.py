@@ -95,6 +95,13 @@ def test_powers_of_two_by_an_integral_over_the_weight(law):
     assert format_laws.format_error(law, form) == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 1e4), StudentT(1, 1e6)], ids=repr)
+def test_few_nodes_average_the_peak(law, monkeypatch):
+    found = format_laws.format_snr(law, BY_NAME["NVFP4"])
+    monkeypatch.setattr(format_laws, "_PEAKS", np.polynomial.legendre.leggauss(16))
+    assert found == pytest.approx(format_laws.format_snr(law, BY_NAME["NVFP4"]), abs=0.003)
+
+
 @pytest.mark.parametrize("size", [16, 64])
 def test_small_tensors_hold_their_peak_among_few_blocks(size):
     w = np.random.default_rng(4).standard_normal((20_000, size // 16, 16))
