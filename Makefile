@@ -6,7 +6,7 @@ EXTRAS ?= zoo
 BIN := $(VENV)/bin
 USER_STAMP := $(VENV)/.user-$(EXTRAS)
 
-.PHONY: report test check lint types doctest claims figures bench docs clean help
+.PHONY: report test lowest check lint types doctest claims figures bench docs clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -16,6 +16,12 @@ report: $(USER_STAMP)        ## check every claim, draw every figure, write repo
 
 test: $(VENV)/.dev           ## the test suite
 	$(BIN)/python -m pytest -n 2
+
+lowest: pyproject.toml       ## suite and claims with the lowest versions allowed, in an environment of their own
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable . pytest pytest-xdist hypothesis
+	$(VENV)-lowest/bin/python -m pytest -n 2
+	$(VENV)-lowest/bin/snapcut check --power --budget quick
 
 check: lint types doctest claims   ## everything that is not the suite
 
@@ -42,7 +48,7 @@ docs: $(VENV)/.docs          ## the guide, docs/_build/index.html
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
 
 clean:           ## remove the environment and everything made
-	rm -rf $(VENV) report build docs/_build docs/api *.egg-info
+	rm -rf $(VENV) $(VENV)-lowest report build docs/_build docs/api *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("snapcut needs Python 3.11 or newer; this is " + sys.version.split()[0] + " (make PYTHON=python3.12 ...)")'
