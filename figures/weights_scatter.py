@@ -11,7 +11,7 @@ from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
 from sims import digits, weights
 from theory.snr import crossover_kurtosis
 
-TITLE = "Real tensors: quantization wins almost everywhere, and kurtosis says where it does not"
+TITLE = "Real tensors: quantization wins almost everywhere; kurtosis mostly says where it does not"
 CAPTION = (
     "One mark per weight tensor of the digits network (triangles) and, where its package is installed, "
     "EfficientNet-Lite0 (circles), in float64 with certified optimal steps; size grows with the number of "
