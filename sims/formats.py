@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sims.output import plain
 from sims.snr import EVALUATIONS, Values
 from theory import storage
 from theory.codebooks import check_bits
@@ -25,6 +26,10 @@ class Stored:
     name: str
     bits: float
     snr: float
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON; an infinite ratio becomes None."""
+        return plain({"name": self.name, "stored_bits": self.bits, "snr": self.snr})
 
 
 def rows_of(array: np.ndarray) -> np.ndarray:

@@ -62,20 +62,19 @@ class TensorRow:
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON; infinite ratios become None."""
-        return {
+        found = {
             "name": self.name,
-            "shape": list(self.shape),
+            "shape": self.shape,
             "size": self.size,
-            "kurtosis": plain(self.kurtosis),
+            "kurtosis": self.kurtosis,
             "peak": self.peak,
-            "quantization_snr": plain(self.quantization),
-            "pruning_snr": plain(self.pruning),
-            "natural_zeros": {str(bits): value for bits, value in self.zeros.items()},
+            "quantization_snr": self.quantization,
+            "pruning_snr": self.pruning,
+            "natural_zeros": self.zeros,
             "verdict": self.verdict,
-            "formats": [
-                {"name": one.name, "stored_bits": one.bits, "snr": plain(one.snr)} for one in self.stored
-            ],
+            "formats": [one.as_dict() for one in self.stored],
         }
+        return plain(found)
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,8 @@ class Table:
         sizes = [row.size for row in self.rows]
         for name in names:
             stored = [next(one for one in row.stored if one.name == name) for row in self.rows]
-            bits, snr = (
-                _mean(sizes, values) for values in ([s.bits for s in stored], [s.snr for s in stored])
-            )
-            found.append(formats.Stored(name, bits, snr))
+            bits = _mean(sizes, [one.bits for one in stored])
+            found.append(formats.Stored(name, bits, _mean(sizes, [one.snr for one in stored])))
         return sorted(found, key=lambda one: one.bits)
 
     def best_format(self, budget: float) -> str:
@@ -219,8 +216,7 @@ class Table:
             return "Nothing to judge: no tensor has enough floating-point weights."
         totals = self.totals()
         middle = min(totals, key=lambda total: abs(total.bits - 4))
-        quantized = "quantization"
-        pruned = f"pruning {_percent(equal_sparsity(middle.bits))}"
+        quantized, pruned = "quantization", f"pruning {_percent(equal_sparsity(middle.bits))}"
         if middle.snapped == middle.cut == 0:
             return f"Either: at {middle.bits} bits {quantized} and {pruned} are equal on every tensor."
         losing = [total.bits for total in totals if total.snapped < total.cut]
@@ -248,10 +244,7 @@ class Table:
             "bits": list(self.bits),
             "tensors": [row.as_dict() for row in self.rows],
             "totals": [total.as_dict() for total in self.totals()],
-            "formats": [
-                {"name": one.name, "stored_bits": one.bits, "snr": plain(one.snr)}
-                for one in self.format_means()
-            ],
+            "formats": [one.as_dict() for one in self.format_means()],
             "skipped": self.skipped,
             "recommendation": self.recommendation(),
         }
