@@ -21,19 +21,6 @@ CAPTION = (
 SEEDS = {"quick": 3, "standard": 20, "deep": 100}
 BITS = (1, 2, 3, 4, 5, 6, 8)
 SPARSITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-COLORS = {
-    "RTN": style.BLACK,
-    "stochastic rounding": style.GREY,
-    "GPFQ": style.RED,
-    "SPFQ": style.BLUE,
-    "OPTQ": style.GREEN,
-    "stochastic OPTQ": style.SKY,
-    "magnitude": style.BLACK,
-    "path following": style.RED,
-    "stochastic path following": style.BLUE,
-    "OPTQ pruning": style.GREEN,
-    "OBS": style.ORANGE,
-}
 
 
 def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
@@ -84,14 +71,14 @@ def _lines(axis: Axes, table: dict[str, np.ndarray], kind: str, column: str, at:
     for name in names:
         here = (table["kind"] == kind) & (table["method"] == name)
         x, y = table["x"][here].astype(float), table[column][here].astype(float)
-        axis.plot(x, y, "o-", color=COLORS[name], linewidth=1.2)
+        axis.plot(x, y, "o-", color=style.METHODS[name], linewidth=1.2)
         if column == "accuracy":
             low, high = (table[end][here].astype(float) for end in ("least", "greatest"))
-            axis.fill_between(x, low, high, color=COLORS[name], alpha=0.15, linewidth=0)
+            axis.fill_between(x, low, high, color=style.METHODS[name], alpha=0.15, linewidth=0)
         ends.append(float(y[np.argmin(np.abs(x - at))]))
     if column == "snr":
         for name, height in zip(names, _spread(ends, gap), strict=True):
-            style.label(axis, at, height, name, COLORS[name], xytext=(9, 0))
+            style.label(axis, at, height, name, style.METHODS[name], xytext=(9, 0))
 
 
 @style.styled

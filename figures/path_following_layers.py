@@ -22,19 +22,6 @@ CAPTION = (
 )
 SEEDS = {"quick": 1, "standard": 5, "deep": 20}
 ZOO = ("0 project", "1 expand", "3 project", "5 expand", "5 project", "8 project")
-COLORS = {
-    "RTN": style.BLACK,
-    "stochastic rounding": style.GREY,
-    "GPFQ": style.RED,
-    "SPFQ": style.BLUE,
-    "OPTQ": style.GREEN,
-    "stochastic OPTQ": style.SKY,
-    "magnitude": style.BLACK,
-    "path following": style.RED,
-    "stochastic path following": style.BLUE,
-    "OPTQ pruning": style.GREEN,
-    "OBS": style.ORANGE,
-}
 UNCLIPPED = {"stochastic rounding": "direct", "SPFQ": "path-following", "stochastic OPTQ": "optq"}
 TASKS: dict[str, dict] = {"4 bits": QUANTIZERS, "50 % sparsity": PRUNERS, "no ends": UNCLIPPED}
 
@@ -113,10 +100,10 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             here = (table["task"] == task) & (table["method"] == method)
             rows = len(names) - 1 - np.arange(here.sum())
             snr = table["snr"][here].astype(float)
-            axis.plot(snr, rows, "o", color=COLORS[method], label=method, markersize=5)
+            axis.plot(snr, rows, "o", color=style.METHODS[method], label=method, markersize=5)
             if task == "no ends":
                 bound = table["bound"][here].astype(float)
-                axis.plot(bound, rows, "o", color=COLORS[method], markersize=5, fillstyle="none")
+                axis.plot(bound, rows, "o", color=style.METHODS[method], markersize=5, fillstyle="none")
         axis.set_title("4-bit step without ends; bounds" if task == "no ends" else task)
         axis.set_xlabel("SNR of the output in dB")
         axis.set_ylim(-0.6, len(names) - 0.4)

@@ -18,6 +18,19 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#1A1A1A", "#767676"
 CYCLE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 SNAP, CUT = BLUE, RED  # quantization and pruning carry the same colours in every figure
+METHODS = {  # of compressing a layer
+    "RTN": BLACK,
+    "stochastic rounding": GREY,
+    "GPFQ": RED,
+    "SPFQ": BLUE,
+    "OPTQ": GREEN,
+    "stochastic OPTQ": SKY,
+    "magnitude": BLACK,
+    "path following": RED,
+    "stochastic path following": BLUE,
+    "OPTQ pruning": GREEN,
+    "OBS": ORANGE,
+}
 
 SETTINGS: Any = {
     "font.size": 9,

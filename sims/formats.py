@@ -14,7 +14,7 @@ from sims.snr import EVALUATIONS, Values
 from theory import storage
 from theory.codebooks import check_bits
 from theory.formats import FORMATS, Format, block_scale, codebook
-from theory.snr import decibel, pruned_count
+from theory.snr import noise_snr, pruned_count
 
 WIDTHS = tuple(range(2, 9))
 
@@ -64,11 +64,10 @@ def channel_snr(
     prepared = prepared or Values(array)
     widths = np.array([check_bits(width) for width in bits], dtype=np.int64)
     if prepared.energy == 0 or widths.size == 0:
-        return [decibel(0.0, 0.0)] * widths.size
+        return [math.inf] * widths.size
     rows = _normalised(array, prepared)
     errors, _ = kernels.row_errors(rows, widths, 1e-6, EVALUATIONS, kernels.SHORT)
-    ratios = errors.sum(axis=0) / prepared.energy
-    return [decibel(1.0, float(ratio) if ratio > 1e-15 else 0.0) for ratio in ratios]
+    return [noise_snr(ratio) for ratio in errors.sum(axis=0) / prepared.energy]
 
 
 def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> float:
@@ -130,9 +129,8 @@ def compare(
     columns = rows_of(array).shape[1]
     found = []
     for form in formats:
-        ratio = noise(array, form, prepared)
-        stored = form.stored_bits_in_rows(columns)
-        found.append(Stored(form.name, stored, decibel(1.0, ratio if ratio > 1e-15 else 0.0)))
+        snr = noise_snr(noise(array, form, prepared))
+        found.append(Stored(form.name, form.stored_bits_in_rows(columns), snr))
     for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
         stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)
         found.append(Stored(f"INT{bits} per channel", stored, snr))

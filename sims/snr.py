@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.codebooks import Codebook, Grid, integer_codebook
-from theory.snr import check_sparsity, decibel, pruned_count
+from theory.snr import check_sparsity, decibel, noise_snr, pruned_count
 
 NARROW = 2**22  # from this size on, float32 values are sorted as float32: memory matters more than compiling
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
@@ -41,7 +41,7 @@ class Scale:
     @property
     def snr(self) -> float:
         """Signal-to-noise ratio in dB; inf where the codebook holds every value (to 150 dB)."""
-        return decibel(1.0, self.noise if self.noise > 1e-15 else 0.0)
+        return noise_snr(self.noise)
 
 
 class Values:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from sims import formats
 from sims.output import plain
-from theory.snr import equal_sparsity
+from theory.snr import RESOLUTION, decibel, equal_sparsity
 
 SNAP, CUT, EITHER = "snap", "cut", "either"
-LOSSLESS = 150.0  # dB: what double precision resolves; an infinite ratio beside finite ones, in a mean
+LOSSLESS = decibel(1.0, RESOLUTION)  # 150 dB, for an infinite ratio beside finite ones in a mean
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,35 @@
 """Settings shared by the whole suite."""
 
 import os
+import subprocess
+import sys
 
 # Before numpy loads: two test processes whose matrix products each start a thread per core spin against one
 # another, and products of 100 x 100 take ten times as long as with one thread.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import settings
 
 # The same examples on every machine, and no verdict by the clock: these tests decide a merge.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("ci")
+
+
+@pytest.fixture
+def outputs():
+    """What a program prints with its kernels as plain Python, and compiled."""
+
+    def run(code: str) -> list[str]:
+        return [
+            subprocess.run(
+                [sys.executable, "-W", "error", "-c", code],
+                env={**os.environ, "NUMBA_DISABLE_JIT": plain},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for plain in ("1", "0")
+        ]
+
+    return run

@@ -41,6 +41,7 @@ __all__ = [
     "equal_sparsity",
     "integer_levels",
     "natural_zeros",
+    "noise_snr",
     "optimal_scale",
     "pruned_count",
     "pruning_error",
@@ -50,6 +51,7 @@ __all__ = [
     "scale_for",
 ]
 
+RESOLUTION = 1e-15  # share of the signal below which double precision cannot tell an error from none
 HIGH_PRECISION = 16  # bits of the uncompressed weights everything is compared with
 
 
@@ -71,6 +73,17 @@ def decibel(signal: float, noise: float) -> float:
     if noise <= 0:
         return math.inf
     return 10 * (math.log10(signal) - math.log10(noise)) if signal > 0 else -math.inf
+
+
+def noise_snr(noise: float) -> float:
+    """SNR in dB of an error given as a share of the signal's energy; inf below `RESOLUTION`.
+
+    Examples
+    --------
+    >>> noise_snr(0.01), noise_snr(1e-16)
+    (20.0, inf)
+    """
+    return decibel(1.0, float(noise) if noise > RESOLUTION else 0.0)
 
 
 def quantization_snr(
@@ -115,7 +128,7 @@ def quantization_snr(
     codebook = integer_codebook(check_bits(bits), grid)
     step = scale_for(distribution, codebook, rule, scale=scale, percentile=percentile)
     error = float(quantization_error(distribution, codebook, step))
-    return decibel(distribution.second_moment, error if error > 1e-15 * distribution.second_moment else 0.0)
+    return noise_snr(error / distribution.second_moment if distribution.second_moment else 0.0)
 
 
 def natural_zeros(

@@ -1,9 +1,6 @@
 """Results are the same bits however they are computed, and stop honestly."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -250,17 +247,8 @@ print(ticket.kept_parameters, len(ticket.failures), ticket.verify())
 """
 
 
-def test_plain_python_gives_the_same_bits_as_compiled_code():
+def test_plain_python_gives_the_same_bits_as_compiled_code(outputs):
     """NUMBA_DISABLE_JIT=1 runs the very kernels as Python: same integers, same floats."""
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", RUN],
-            env={**os.environ, "NUMBA_DISABLE_JIT": disabled},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for disabled in ("0", "1")
-    ]
-    assert outputs[0] == outputs[1]
-    assert outputs[0].count("\n") == 5
+    plain, compiled = outputs(RUN)
+    assert plain == compiled
+    assert plain.count("\n") == 5

@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,22 +70,13 @@ def test_estimate_covers_the_corrected_law_and_repeats():
     assert result == partition.estimate(14, 2**12, trials=20_000, seed=3, threads=2)
 
 
-def test_plain_python_gives_the_same_verdicts():
+def test_plain_python_gives_the_same_verdicts(outputs):
     code = (
         "import numpy as np; from sims.partition import perfect_rows\n"
         "rows = np.random.default_rng(0).integers(1, 700, size=(60, 12))\n"
         "print(''.join(str(int(v)) for v in perfect_rows(rows)))"
     )
-    plain, compiled = (
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", code],
-            env={**os.environ, "NUMBA_DISABLE_JIT": flag},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for flag in ("1", "0")
-    )
+    plain, compiled = outputs(code)
     assert plain == compiled and "0" in plain and "1" in plain
 
 

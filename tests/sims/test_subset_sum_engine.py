@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -149,7 +145,7 @@ def test_questions_out_of_reach_are_refused_before_starting(call, words):
         call()
 
 
-def test_plain_python_gives_the_same_answers():
+def test_plain_python_gives_the_same_answers(outputs):
     code = """
 import numpy as np
 from sims import subset_sum, subset_sum_engine as engine
@@ -163,14 +159,5 @@ print(engine.find_by_search(x, 20, 60).astype(int), engine.find_by_table(x, 20, 
 print(estimate_rare(6, 3, 2, seed=1, particles=10, replicates=2, threads=1).values.tolist())
 print(subset_sum.every_target_sampler(5, 4)(np.random.default_rng(1), 20).astype(int))
 """
-    plain, compiled = (
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", code],
-            env={**os.environ, "NUMBA_DISABLE_JIT": flag},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for flag in ("1", "0")
-    )
+    plain, compiled = outputs(code)
     assert plain == compiled and plain.count("\n") == 6

@@ -1,8 +1,16 @@
+"""Claims on number partitioning and subset sums: each holds, and its twins are refuted, with a margin."""
+
 import pytest
 
+from paper_checks import kumar_natale_partition, kumar_natale_subset_sum, kumar_natale_subset_sum_laws
 from paper_checks.claim import REFUTED, Run, execute
-from paper_checks.kumar_natale_partition import CLAIMS
 from paper_checks.registry import judge
+
+CLAIMS = (
+    *kumar_natale_partition.CLAIMS,
+    *kumar_natale_subset_sum.CLAIMS,
+    *kumar_natale_subset_sum_laws.CLAIMS,
+)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
