@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from sims.output import emit, print_table
+from sims.support.output import emit, print_table
 
 Budget = Literal["quick", "standard", "deep"]
 Json = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]  # "-" is standard output
@@ -159,7 +159,7 @@ def weights(
     table = judge(file, _widths(bits), every_format=within is not None)
     foretold = []
     if predict:
-        from sims.prediction import lines
+        from sims.weights.prediction import lines
 
         foretold = lines(table)
 
@@ -221,7 +221,7 @@ def ticket(
     json
         Also write the rows to this file ("-" for stdout).
     """
-    from sims.lottery_real import checkpoint_rows, ticket_rows
+    from sims.lottery.real import checkpoint_rows, ticket_rows
 
     if layers:
         (width,) = _widths(bits)[:1]
@@ -282,8 +282,8 @@ def layer(
     """
     import numpy as np
 
-    from sims.files import atomic_write
-    from sims.path_following_layers import compare
+    from sims.path_following.layers import compare
+    from sims.support.files import atomic_write
 
     if out is not None and method is None:
         raise ValueError("--out writes the weights of one method: name it with --method")

@@ -14,8 +14,8 @@ import numpy as np
 
 from sims.kernels import lottery as kernels
 from sims.lottery import embed
-from sims.lottery_experiments import random_network
-from sims.lottery_masks import scratch
+from sims.lottery.masks import scratch
+from sims.lottery.trials import random_network
 
 PUBLISHED_SECONDS, PUBLISHED_CORES = 77_266, 36  # 397,000 weights, n = 21, error 0.01, commercial MIP solver
 
@@ -136,7 +136,7 @@ def peak_memory():
 
 def checkpoint():
     from sims import weights
-    from sims.lottery_real import quantize
+    from sims.lottery.real import quantize
 
     path = weights.zoo_checkpoint()
     if path is None:

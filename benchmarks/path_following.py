@@ -16,9 +16,9 @@ import time
 
 import numpy as np
 
-from sims.gram import Gram
 from sims.path_following import compress
-from sims.path_following_simulation import error_sampler
+from sims.path_following.gram import Gram
+from sims.path_following.trials import error_sampler
 from theory.operators import StochasticRounding
 
 STEP = 0.1

@@ -19,8 +19,9 @@ import time
 
 import numpy as np
 
-from sims import formats, weights
-from sims.snr import EVALUATIONS, Values, integer_scale
+from sims import weights
+from sims.weights import formats
+from sims.weights.scales import EVALUATIONS, Values, integer_scale
 from theory.distributions import StudentT
 from theory.snr import integer_levels, quantization_snr
 

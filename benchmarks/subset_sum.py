@@ -17,9 +17,9 @@ os.environ.setdefault("SNAPCUT_THREADS", "1")
 import numpy as np
 
 from sims import partition, subset_sum
-from sims import subset_sum_engine as engine
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
-from sims.subset_sum_rare import estimate_rare
+from sims.subset_sum import algorithms as engine
+from sims.subset_sum.rare import estimate_rare
 from theory.partition import window_max_value
 
 

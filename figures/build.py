@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 
 import figures
-from sims.files import atomic_write
+from sims.support.files import atomic_write
 
 Table = dict[str, np.ndarray]
 _MACHINERY = ("style", "build", "explore")
@@ -126,9 +126,9 @@ def build_all(
 
 
 def _built(chosen: Sequence[str], budget: str, seed: int, processes: int | None) -> Iterator[Built]:
-    from sims import processes as workers
-    from sims import progress
     from sims.montecarlo import default_threads
+    from sims.support import processes as workers
+    from sims.support import progress
 
     processes = min(processes or default_threads(), len(chosen))
     with progress.bar(len(chosen), "figures") as advance:

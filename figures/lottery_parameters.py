@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.lottery_real import ticket_rows
+from sims.lottery.real import ticket_rows
 
 TITLE = "The ticket keeps a few entries per weight of a network drawn much larger"
 CAPTION = (

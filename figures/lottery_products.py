@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from sims.lottery_experiments import miss_table
-from theory.lottery_products import missing_products
+from sims.lottery.trials import miss_table
+from theory.lottery.products import missing_products
 from theory.subset_sum import Law
 
 TITLE = "Most values of the finest grid are no product, and products are mostly even"

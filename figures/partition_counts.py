@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 from sims import partition as simulation
 from sims.montecarlo import stream
-from sims.sequential import clopper_pearson
+from sims.montecarlo.intervals import clopper_pearson
 from theory import partition as law
 
 TITLE = "The number of perfect partitions is Poisson, with twice the mean on odd totals"

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.path_following_layers import PRUNERS, QUANTIZERS, compress_network, quantizer
+from sims.path_following.layers import PRUNERS, QUANTIZERS, compress_network, quantizer
 from theory.operators import PruneFraction
 
 TITLE = "A real network compressed layer by layer"
@@ -25,7 +25,7 @@ SPARSITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
     """Columns kind, method, x, accuracy, least, greatest (over seeds), uncompressed, snr (dB)."""
-    from sims import digits
+    from sims.networks import digits
 
     network = digits.load()
     rows = []

@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.gram import Gram
 from sims.path_following import compress
-from sims.path_following_layers import PRUNERS, QUANTIZERS, compare, quantizer
+from sims.path_following.gram import Gram
+from sims.path_following.layers import PRUNERS, QUANTIZERS, compare, quantizer
 from theory.operators import StochasticRounding
-from theory.path_following_laws import layer_error_bound
+from theory.path_following.laws import layer_error_bound
 
 TITLE = "Real layers by every method"
 CAPTION = (
@@ -28,7 +28,7 @@ TASKS: dict[str, dict] = {"4 bits": QUANTIZERS, "50 % sparsity": PRUNERS, "no en
 
 def layers(zoo: bool = True) -> list[tuple[str, np.ndarray, Gram]]:
     """Name, weights and Gram matrix of the digits' layers, and of EfficientNet-Lite0's if installed."""
-    from sims import digits
+    from sims.networks import digits
     from sims.weights import load, zoo_checkpoint
 
     network = digits.load()
@@ -41,7 +41,7 @@ def layers(zoo: bool = True) -> list[tuple[str, np.ndarray, Gram]]:
         hidden = np.maximum(hidden @ weights.T, 0.0)
     path = zoo_checkpoint()
     if zoo and path is not None:
-        from sims.efficientnet import photographs, pointwise_layers
+        from sims.networks.efficientnet import photographs, pointwise_layers
 
         wanted = set(ZOO)
         for name, weights, inputs in pointwise_layers(load(path), photographs(4, 128)):

@@ -8,10 +8,10 @@ from matplotlib.lines import Line2D
 
 from figures import style
 from sims.montecarlo import probability
-from sims.path_following_simulation import exit_sampler, problem
+from sims.path_following.trials import exit_sampler, problem
 from theory.convex_order import gaussian_variance
 from theory.operators import OneBit
-from theory.path_following_exits import exit_bound, norm_ratio
+from theory.path_following.exits import exit_bound, norm_ratio
 
 TITLE = "One bit: leaving the range [-A, A], against the scale C"
 CAPTION = (

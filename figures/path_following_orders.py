@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from figures import style
 from sims.montecarlo import stream
 from sims.path_following import compress
-from sims.path_following_layers import quantizer
-from sims.path_following_setup import ORDERS
+from sims.path_following.feedback import ORDERS
+from sims.path_following.layers import quantizer
 from theory.operators import NearestRounding, Operator, StochasticRounding
 
 TITLE = "Path following: the order of the columns"
@@ -32,7 +32,7 @@ SETTINGS = ("equal norms", "unequal norms", "rank 16 + noise", "digits, layer 1"
 
 def _layer(setting: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Weights and inputs of a setting; the digits' layers are what they are."""
-    from sims import digits
+    from sims.networks import digits
 
     if setting.startswith("digits"):
         network = digits.load()

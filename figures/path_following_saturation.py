@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 from sims.montecarlo import stream
 from sims.path_following import compress
-from sims.path_following_simulation import adversarial_columns
+from sims.path_following.trials import adversarial_columns
 from theory.convex_order import tail_bound
 from theory.operators import NearestRounding, Operator, StochasticRounding
 from theory.path_following import error_variance
-from theory.path_following_laws import direct_error, saturation_law, second_moment
+from theory.path_following.laws import direct_error, saturation_law, second_moment
 
 TITLE = "Path following against rounding each weight by itself"
 CAPTION = (

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.path_following_simulation import error_sampler, largest_errors, problem, quantile
+from sims.path_following.trials import error_sampler, largest_errors, problem, quantile
 from theory.convex_order import tail_bound
 from theory.operators import OneBit, Operator, StochasticPruning, StochasticRounding
 from theory.path_following import error_stds, error_variance
@@ -33,7 +33,7 @@ COLORS = (style.RED, style.ORANGE, style.PURPLE, style.SKY, style.BLUE)
 
 
 def _settings(seed: int) -> list[tuple[str, np.ndarray, np.ndarray, Operator, float]]:
-    from sims import digits
+    from sims.networks import digits
 
     gaussian = problem(128, 128, seed)
     low_rank = problem(128, 128, seed, rank=8)

@@ -5,10 +5,10 @@ from matplotlib.figure import Figure
 
 from figures.style import BLACK, CUT, GREEN, GREY, ORANGE, PURPLE, SNAP, label, panels, styled
 from theory.distributions import Distribution, Gaussian, StudentT
-from theory.format_laws import format_snr
 from theory.formats import FORMATS, Format
+from theory.formats.laws import format_snr
 from theory.snr import pruning_snr
-from theory.snr_limits import lloyd_max_snr, shannon_bound_snr
+from theory.snr.limits import lloyd_max_snr, shannon_bound_snr
 from theory.storage import break_even_sparsity
 
 TITLE = "Signal per stored bit: formats, pruning, and the limits of any code"

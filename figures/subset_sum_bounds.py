@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.subset_sum_rare import estimate_rare
+from sims.subset_sum.rare import estimate_rare
 from theory import subset_sum as theory
 
 TITLE = "Failure decays exponentially; proved bounds frame it, the published one does not reach it"

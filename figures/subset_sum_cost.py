@@ -5,7 +5,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.subset_sum_plan import plan
+from sims.subset_sum.plan import plan
 
 TITLE = "Which exact algorithm, and at what price"
 CAPTION = (

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.subset_sum_rare import estimate_rare, exact_miss_probability
+from sims.subset_sum.rare import estimate_rare, exact_miss_probability
 from theory import subset_sum as theory
 
 TITLE = "How fast failures vanish: the exponent theorem"

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
-from sims import digits, weights
+from sims import weights
+from sims.networks import digits
 from theory.snr import crossover_kurtosis
 
 TITLE = "Real tensors: quantization wins almost everywhere; kurtosis mostly says where it does not"

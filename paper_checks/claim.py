@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from sims import montecarlo
 from sims.montecarlo import Estimate, Sample
-from sims.output import plain
+from sims.support.output import plain
 
 HOLDS, REFUTED, INCONCLUSIVE = "holds", "refuted", "inconclusive"
 NOT_REPRODUCED, SKIPPED = "not reproduced", "skipped"
@@ -28,6 +28,16 @@ BUDGETS = {"quick": 1, "standard": 10, "deep": 100}
 
 class Skipped(Exception):
     """Raised by a check that cannot run here; its argument says why."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A source whose statements are checked."""
+
+    key: str
+    authors: str
+    title: str
+    where: str
 
 
 @dataclass(frozen=True)

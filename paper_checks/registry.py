@@ -1,12 +1,10 @@
 """All claims, and the run that turns their measurements into verdicts under one error budget."""
 
-import importlib
-import pkgutil
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import paper_checks
+from paper_checks import kumar_natale, kuzmin, zhang_saab
 from paper_checks.claim import (
     EVIDENCE,
     HOLDS,
@@ -17,6 +15,7 @@ from paper_checks.claim import (
     Claim,
     Measurement,
     Outcome,
+    Paper,
     Run,
     execute,
 )
@@ -25,39 +24,8 @@ from paper_checks.statistics import holm
 FAMILY_WISE_ERROR = 1e-6
 
 
-@dataclass(frozen=True)
-class Paper:
-    """A source whose statements are checked."""
-
-    key: str
-    authors: str
-    title: str
-    where: str
-
-
-PAPERS = {
-    paper.key: paper
-    for paper in (
-        Paper(
-            "kumar-natale",
-            "Kumar & Natale 2025",
-            "Quantization vs Pruning: Insights from the Strong Lottery Ticket Hypothesis",
-            "arXiv 2508.11020",
-        ),
-        Paper(
-            "zhang-saab",
-            "Zhang & Saab 2025",
-            "Unified Stochastic Framework for Neural Network Quantization and Pruning",
-            "Appl. Comput. Harmon. Anal. 79, 101778; arXiv 2412.18184",
-        ),
-        Paper(
-            "kuzmin",
-            "Kuzmin et al. 2023",
-            "Pruning vs Quantization: Which is Better?",
-            "NeurIPS 2023; arXiv 2307.02973",
-        ),
-    )
-}
+_PACKAGES = (kumar_natale, zhang_saab, kuzmin)  # a folder that is not listed here fails a test
+PAPERS = {package.PAPER.key: package.PAPER for package in _PACKAGES}
 
 
 def claims(names: Sequence[str] = (), paper: str | None = None) -> list[Claim]:
@@ -69,14 +37,10 @@ def claims(names: Sequence[str] = (), paper: str | None = None) -> list[Claim]:
     ------
     ValueError : an unknown name or paper; the message lists what exists.
     """
-    found: list[Claim] = []
-    for module in pkgutil.iter_modules(paper_checks.__path__):
-        found += getattr(importlib.import_module(f"paper_checks.{module.name}"), "CLAIMS", ())
+    found = [claim for package in _PACKAGES for claim in package.CLAIMS]
     ids = [claim.id for claim in found]
     if doubled := {name for name in ids if ids.count(name) > 1}:
         raise ValueError(f"claim ids must be unique; repeated: {', '.join(sorted(doubled))}")
-    order = list(PAPERS)
-    found.sort(key=lambda claim: order.index(claim.paper))
     if paper is not None:
         if paper not in PAPERS:
             raise ValueError(f"unknown paper {paper!r}; there are {', '.join(PAPERS)}")
@@ -200,9 +164,9 @@ def check(
     seed : None draws a fresh one; it is reported with every verdict.
     processes : claims run at once; results do not depend on it.
     """
-    from sims import processes as workers
-    from sims import progress
     from sims.montecarlo import default_threads
+    from sims.support import processes as workers
+    from sims.support import progress
 
     seed = secrets.randbelow(2**32) if seed is None else int(seed)
     processes = min(processes or default_threads(), max(len(selected), 1))

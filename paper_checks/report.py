@@ -15,7 +15,7 @@ from pathlib import Path
 
 from paper_checks.claim import BUDGETS, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Measurement
 from paper_checks.registry import PAPERS, Judged, family
-from sims.files import atomic_write
+from sims.support.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ def counts(judged: Iterable[Judged]) -> dict[str, int]:
 
 def weight_sheets() -> list[Sheet]:
     """Tables of the real networks at hand: the digits network, and EfficientNet-Lite0 with the zoo extra."""
-    from sims import digits, weights
+    from sims import weights
+    from sims.networks import digits
 
     network = {f"layer {i + 1}": matrix for i, matrix in enumerate(digits.load().weights)}
     tables = [("Real weights: the digits network", weights.analyse(network))]

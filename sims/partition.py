@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sims import montecarlo
 from sims.montecarlo import Estimate
 from sims.subset_sum import checked_values, count_subsets, find_subset
-from sims.subset_sum_plan import geometry, price
+from sims.subset_sum.plan import geometry, price
 from theory import partition as laws
 
 _LARGEST_SORTED = 48  # two sorted halves of 2^23 and 2^24 sums

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sims import processes as workers
-from sims import progress
-from sims.files import atomic_write
 from sims.montecarlo import default_threads
-from sims.store import source_digest
+from sims.montecarlo.store import source_digest
+from sims.support import processes as workers
+from sims.support import progress
+from sims.support.files import atomic_write
 
 SIMULATIONS = {
     "partition": "sims.simulations:partition",

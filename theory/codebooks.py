@@ -145,8 +145,8 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     Factor-two steps bracket the minimum, 24 logarithmic steps inside the bracket (and, for bounded laws,
     eight around covering everything) find the best valley, Newton steps on the exact derivative polish it.
     Tests hold the result against a branch-and-bound certificate (L is convex, so a chord bounds the error
-    from below). For an empirical law :func:`sims.snr.optimal_scale` carries that certificate itself. A law
-    without signal gives 1.
+    from below). For an empirical law :func:`sims.weights.scales.optimal_scale` carries that certificate
+    itself. A law without signal gives 1.
     """
     codebook = _codebook(levels)
     largest = float(np.max(np.abs(codebook.levels)))

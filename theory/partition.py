@@ -290,7 +290,7 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     """
     from fractions import Fraction
 
-    from theory.subset_sum_moments import check_arguments, sum_probability
+    from theory.subset_sum.moments import check_arguments, sum_probability
 
     n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
@@ -315,7 +315,7 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     """
     from fractions import Fraction
 
-    from theory.subset_sum_moments import check_arguments, sum_probability
+    from theory.subset_sum.moments import check_arguments, sum_probability
 
     n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = [sum_probability(a, max_value, 0, "nonzero", exact=True) for a in range(n + 1)]

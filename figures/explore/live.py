@@ -14,7 +14,7 @@ import numpy as np
 
 from figures.explore.page import Series
 from sims.montecarlo import BLOCK, default_threads, stream
-from sims.sequential import BernoulliSequence
+from sims.montecarlo.intervals import BernoulliSequence
 
 MAX_TRIALS = 2**20  # per point; sims.montecarlo calls this `trials`
 # Every session computes its blocks in a thread of its own. More of them at once than there are cores would

@@ -1,4 +1,4 @@
-r"""Derivations behind `theory.lottery` and `theory.lottery_products`, by sympy.
+r"""Derivations behind `theory.lottery` and `theory.lottery.products`, by sympy.
 
 A hidden unit fits none of k waiting slots with probability 2^-k, so the k-th last slot of a round waits a
 geometric time with success s = 1 - 2^-k; the moments of a round are sums of geometric moments. The success

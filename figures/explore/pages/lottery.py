@@ -1,0 +1,235 @@
+"""Explorer page: does a random network contain a given quantized one?"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from figures import style
+from figures.explore.live import BUSY, Event, probabilities
+from figures.explore.page import (
+    LEVEL,
+    SEED,
+    WIDTH,
+    Page,
+    Parameter,
+    Row,
+    Series,
+    State,
+    call_text,
+    command_text,
+    fixed_trials,
+    row,
+    simulated_row,
+)
+from figures.explore.picture import decades
+from sims.lottery.trials import network_failures, random_network, rare_misses
+from theory.lottery import copies_success_probability, parameter_counts, success_probability
+from theory.subset_sum.bounds import reach_probability
+
+_MOST = 30  # samples per weight
+_MISS_TRIALS = (1000, 20_000, 300_000)  # sets of candidates behind the law, in successive versions
+_NETWORK_BLOCK = 256  # as in sims.lottery.trials
+_NETWORKS = 16_384
+_UNITS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+CONSTRUCTIONS = {"two layers per layer": "two_layer", "depth plus one": "depth_plus_one"}
+
+
+def _sizes(state: State) -> tuple[int, int, int]:
+    return state["inputs"], state["hidden"], state["outputs"]
+
+
+def max_value(state: State) -> int:
+    """M = 2^(b-1) - 1."""
+    return 2 ** (state["bits"] - 1) - 1
+
+
+@lru_cache(maxsize=16)
+def _target(sizes: tuple[int, ...], size: int, seed: int) -> list[np.ndarray]:
+    return random_network(sizes, size, seed)
+
+
+@lru_cache(maxsize=16)
+def _reach(size: int) -> np.ndarray:
+    """p[n, v]: probability that the positive samples stay below v, and so miss it."""
+    p = np.zeros((_MOST + 1, size + 1))
+    p[0, 1:] = 1.0
+    for n in range(1, _MOST + 1):
+        p[n, 1:] = [float(reach_probability(n, size, v)) for v in range(1, size + 1)]
+    return p
+
+
+def _failure(state: State, miss: np.ndarray) -> np.ndarray:
+    """P(the network fails) for n = 1.._MOST samples, from the misses p[n, v] of single weights."""
+    weights = _target(_sizes(state), max_value(state), state["seed"])
+    counts = range(1, _MOST + 1)
+    miss = np.minimum(miss, 1.0)  # an unbiased estimate of a probability near 1 may exceed it
+    if state["construction"] == "depth_plus_one":
+        return np.array([1 - copies_success_probability(weights, miss, n, n) for n in counts])
+    return np.array([1 - success_probability(weights, miss[n]) for n in counts])
+
+
+def curves(state: State) -> list[Series]:
+    """What the reach law alone costs: a network cannot do better with independent candidates."""
+    n = np.arange(1, _MOST + 1)
+    return [Series("reach law", n, _failure(state, _reach(max_value(state))))]
+
+
+def live(state: State) -> Iterator[list[Series]]:
+    """The law from measured miss probabilities, then whole networks pruned to the target."""
+    size, n = max_value(state), np.arange(1, _MOST + 1)
+    weights = _target(_sizes(state), size, state["seed"])
+    law: list[Series] = []
+    for trials in _MISS_TRIALS:
+        miss = np.zeros((_MOST + 1, size + 1))
+        miss[0, 1:] = 1.0
+        for k in range(1, _MOST + 1):
+            with BUSY:
+                miss[k] = rare_misses(k, size, trials, state["seed"])
+        law = [Series("law, measured misses", n, _failure(state, miss))]
+        yield law
+    chosen = state["samples"]
+    near = [k for k in (chosen - 4, chosen - 2, chosen + 2, chosen + 4) if 1 <= k <= _MOST]
+    events = [
+        Event(
+            k,
+            network_failures(weights, size, k, construction=state["construction"]),
+            ("lottery.network",) if k == chosen else ("lottery.network", k),
+        )
+        for k in (chosen, *near)
+    ]
+    for points in probabilities(
+        events,
+        seed=state["seed"],
+        level=state["level"],
+        width=state["width"],
+        trials=_NETWORKS,
+        block=_NETWORK_BLOCK,
+    ):
+        yield [*points, *law]
+
+
+def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], narrow: bool) -> None:
+    """P(network fails) against samples per weight, logarithmic."""
+    (reach,) = laws
+    floor = 1e-4
+    axes.plot(reach.x, reach.value, color=style.GREY, linewidth=1.3)
+    for one in points:
+        if one.trials is None:
+            shown = one.value > floor / 3
+            axes.plot(one.x[shown], one.value[shown], color=style.BLUE)
+            at = int(np.flatnonzero(one.value > 0.5)[-1]) if (one.value > 0.5).any() else 0
+            style.label(axes, float(one.x[at]), float(one.value[at]), "law", style.BLUE, xytext=(9, 4))
+            continue
+        assert one.low is not None and one.high is not None
+        seen = one.value > 0
+        bars = np.maximum(one.low[seen], floor / 10), one.high[seen]
+        style.interval(axes, one.x[seen], one.value[seen], *bars, style.BLACK, zorder=4)
+        axes.plot(one.x[~seen], one.high[~seen], "v", color=style.BLACK, markersize=5)
+    low = np.flatnonzero(reach.value > 0.02)
+    at = int(low[-1]) if low.size else 0
+    place = float(reach.x[at]), float(max(reach.value[at], floor))
+    style.label(axes, *place, "reach law alone", style.GREY, ha="right", xytext=(-8, -8))
+    axes.axvline(state["samples"], color=style.BLUE, linewidth=0.9, linestyle=(0, (2, 3)))
+    axes.set_yscale("log")
+    decades(axes.yaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(
+        xlabel="samples per weight, n",
+        ylabel="P(some weight is missed)",
+        ylim=(floor, 1.6),
+        xlim=(0, _MOST + 0.5),
+    )
+
+
+def rows(state: State, points: list[Series]) -> list[Row]:
+    """Numbers at the chosen number of samples."""
+    n, size = state["samples"], max_value(state)
+    counts = parameter_counts(_sizes(state), n, size, state["construction"])
+    found: list[Row] = []
+    for one in points:
+        if one.trials is not None:
+            found += simulated_row("P(network fails), simulated", one, "random networks")
+    for one in points:
+        if one.trials is None:
+            found.append(
+                row(
+                    "P(network fails), law", float(one.value[n - 1]), "from measured misses of single weights"
+                )
+            )
+    reach = float(_failure(state, _reach(size))[n - 1])
+    return [
+        *found,
+        row("P(network fails), reach law alone", reach, "from exact misses out of reach"),
+        row("weights of the target", counts.target, ", ".join(map(str, _sizes(state))) + " units"),
+        row("parameters drawn, mean", float(counts.drawn), "exact"),
+        row("parameters drawn per weight", float(counts.overparameterization), "overparameterization"),
+        row("candidates over counting bound", float(counts.ratio), "Kumar & Natale, Theorem 3"),
+    ]
+
+
+def _arguments(state: State) -> dict:
+    return {
+        "sizes": _sizes(state),
+        "bits": state["bits"],
+        "samples": state["samples"],
+        "construction": state["construction"],
+        "trials": min(fixed_trials(state), _NETWORKS),
+        "seed": state["seed"],
+    }
+
+
+def command(state: State) -> str:
+    """A list takes its option once per entry."""
+    sizes = " ".join(f"--sizes {size}" for size in _sizes(state))
+    options = {name: value for name, value in _arguments(state).items() if name != "sizes"}
+    return command_text("simulate", "lottery", sizes, **options)
+
+
+PAGE = Page(
+    name="lottery",
+    title="Strong lottery tickets",
+    lead=(
+        "A random network is drawn; then a target network with $b$-bit weights is to be found inside it, "
+        "exactly, by pruning alone. Every target weight is a subset sum of $n$ random candidates:"
+    ),
+    formulas=(
+        r"W_{ij}=\sum_{h\in S}a_h b_h",
+        r"P(\text{network fails})=1-\prod_{W}\bigl(1-p_n(|W|)\bigr)",
+        r"p_n(v)\ge\sum_{k}\binom nk 2^{-n}\binom{v-1}{k}M^{-k}",
+    ),
+    caption=(
+        "Grey: the part of the misses that is known exactly, where all positive candidates together stay "
+        "below the weight. Blue: the law, with the other misses of single weights measured. "
+        "Points: whole random networks pruned to the target, with intervals that hold at all times; a "
+        "triangle is an upper limit. Dotted: the chosen $n$."
+    ),
+    parameters=(
+        Parameter("samples", "samples per weight $n$", 12, values=tuple(range(1, _MOST + 1))),
+        Parameter("bits", "bits per weight $b$", 4, values=(2, 3, 4, 5, 6, 7)),
+        Parameter("inputs", "inputs", 16, values=_UNITS),
+        Parameter("hidden", "hidden units", 8, values=_UNITS),
+        Parameter("outputs", "outputs", 4, values=_UNITS),
+        Parameter("construction", "construction", "two_layer", choices=CONSTRUCTIONS),
+        replace(WIDTH, default=0.05),
+        LEVEL,
+        SEED,
+    ),
+    curves=curves,
+    live=live,
+    draw=draw,
+    rows=rows,
+    python=lambda s: call_text("sims.simulations", "lottery", **_arguments(s)),
+    command=command,
+    count=lambda points: next(
+        (
+            f"{int(one.trials.sum()):,} networks".replace(",", "\u202f")
+            for one in points
+            if one.trials is not None
+        ),
+        "",
+    ),
+)

@@ -1,0 +1,251 @@
+"""Explorer page: does some subset of random integers sum to a target?"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from figures import style
+from figures.explore.live import MAX_TRIALS, Event, probabilities
+from figures.explore.page import (
+    LEVEL,
+    SEED,
+    WIDTH,
+    Page,
+    Parameter,
+    Row,
+    Series,
+    State,
+    call_text,
+    command_text,
+    fixed_trials,
+    row,
+    simulated_row,
+)
+from figures.explore.picture import decades
+from sims import subset_sum as simulation
+from theory import subset_sum as theory
+from theory.subset_sum.cox import cox_mean
+from theory.subset_sum.moments import check_arguments
+
+_LARGEST_N = 30
+_LARGEST_GRID = 20_000  # exact sums over the grid take seconds beyond
+SIZES = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    10,
+    15,
+    20,
+    31,
+    50,
+    63,
+    100,
+    127,
+    200,
+    255,
+    500,
+    511,
+    1000,
+    1023,
+    2000,
+    2047,
+    4095,
+    8191,
+    16383,
+)
+TARGETS = (0, *SIZES)
+LAWS = {"{±1..±M}": "nonzero", "{−M..M}": "uniform", "a·b, both in {±1..±M}": "product"}
+
+
+def _bits(state: State) -> float:
+    """log2 of the number of values a sample takes, halved: the scale of the threshold."""
+    return math.log2(state["max_value"]) * (2 if state["law"] == "product" else 1)
+
+
+def _cox(state: State, n: int) -> float:
+    return theory.miss_probability(
+        n, state["max_value"], state["target"], law=state["law"], form="cox", delta=state["delta"]
+    )
+
+
+def curves(state: State) -> list[Series]:
+    """The Cox law against the number of samples."""
+    check_arguments(state["n"], state["max_value"], state["target"], state["law"])
+    n = np.arange(1, _LARGEST_N + 1)
+    return [Series("cox law", n, np.array([_cox(state, int(k)) for k in n]))]
+
+
+def live(state: State) -> Iterator[list[Series]]:
+    """Exact decisions of random instances, the chosen n first; then bounds and the law of the tail."""
+    chosen, middle = state["n"], round(_bits(state))
+    others = [n for n in range(middle - 4, middle + 9, 2) if 1 <= n <= _LARGEST_N and n != chosen]
+    m, t, law, delta = (state[name] for name in ("max_value", "target", "law", "delta"))
+    simulated: list[Series] = []
+    for simulated in probabilities(
+        [
+            Event(n, simulation.sampler(n, m, t, law, delta), ("subset_sum", n, m, t, law, delta))
+            for n in (chosen, *others)
+        ],
+        seed=state["seed"],
+        level=state["level"],
+        width=state["width"],
+    ):
+        yield simulated
+    if m ** (2 if law == "product" else 1) > _LARGEST_GRID or abs(t) <= delta:
+        return
+    if delta == 0:
+        low, high = theory.miss_probability_bounds(chosen, m, t, law=law)
+        simulated = [
+            *simulated,
+            Series("bounds", np.array([chosen]), np.array([np.nan]), np.array([low]), np.array([high])),
+        ]
+        yield simulated
+    first, last = _shown(state)
+    tail = [n for n in range(first, last + 1) if not _cox_is_best(state, n)]
+    tail.sort(key=lambda n: n != chosen)
+    found: dict[int, float] = {}
+    for n in tail:
+        found[n] = theory.miss_probability(n, m, t, law=law, form="saddlepoint", delta=delta)
+        ordered = np.array(sorted(found))
+        yield [*simulated, Series("saddlepoint law", ordered, np.array([found[int(k)] for k in ordered]))]
+
+
+def _shown(state: State) -> tuple[int, int]:
+    """First and last n of the picture: around the threshold, with the chosen n."""
+    middle = round(_bits(state))
+    low = max(1, min(middle - 6, state["n"] - 1))
+    return low, min(_LARGEST_N, max(low + 6, middle + 10, state["n"] + 1))
+
+
+def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], narrow: bool) -> None:
+    """P(miss) against n, logarithmic; the Cox law dashed outside its stated range."""
+    (cox,) = laws
+    low, high = _shown(state)
+    shown = (cox.x >= low) & (cox.x <= high)
+    n, miss = cox.x[shown], cox.value[shown]
+    floor = 10.0 ** math.floor(math.log10(min(max(float(miss.min()), 1e-6), 0.05)))
+    inside = np.array([_cox_is_best(state, int(k)) for k in n])
+    outside = np.ones_like(inside) if not inside.any() else ~inside | (n == n[inside].max())
+    axes.set_yscale("log")
+    decades(axes.yaxis)
+    if miss.max() == 0:
+        axes.text(
+            0.5, 0.9, "reached by the empty set", transform=axes.transAxes, ha="center", color=style.BLUE
+        )
+        inside, outside = np.zeros_like(inside), np.zeros_like(inside)
+    axes.plot(n[inside], miss[inside], color=style.BLUE)
+    axes.plot(n[outside], miss[outside], color=style.BLUE, linestyle=(0, (3, 2)), linewidth=1.2)
+    if miss.max() > 0:
+        at = max(int(np.flatnonzero(miss > 0.2)[-1]) - 1, 0) if (miss > 0.2).any() else 0
+        style.label(axes, float(n[at]), float(miss[at]), "Cox law", style.BLUE, ha="right", xytext=(-10, -12))
+    here = np.flatnonzero(n == state["n"])
+    if miss[here] > 0:
+        axes.plot(
+            n[here], np.maximum(miss[here], floor), "o", color=style.BLUE, markersize=9, fillstyle="none"
+        )
+    for one in points:
+        if one.name == "saddlepoint law":
+            axes.plot(one.x, one.value, ".-", color=style.RED, linewidth=1.2, markersize=4)
+            edge = int(np.argmax(one.x))
+            beside = {"ha": "right", "xytext": (2, -13)}
+            style.label(
+                axes, one.x[edge], max(one.value[edge], 2 * floor), "saddlepoint", style.RED, **beside
+            )
+        if one.trials is None:
+            continue
+        assert one.low is not None and one.high is not None
+        seen = one.value > 0
+        bars = np.maximum(one.low[seen], floor / 10), one.high[seen]
+        style.interval(axes, one.x[seen], one.value[seen], *bars, style.BLACK, zorder=4)
+        axes.plot(one.x[~seen], one.high[~seen], "v", color=style.BLACK, markersize=5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(
+        xlabel="samples n", ylabel="P(no subset sums to t)", ylim=(floor, 1.6), xlim=(low - 0.4, high + 0.4)
+    )
+
+
+def rows(state: State, points: list[Series]) -> list[Row]:
+    """Numbers at the chosen setting."""
+    n, m, t, law = (state[name] for name in ("n", "max_value", "target", "law"))
+    found: list[Row] = []
+    for one in points:
+        if one.trials is not None:
+            found += simulated_row("P(miss), simulated", one)
+    found.append(row("P(miss), Cox law", _cox(state, n), _accuracy(state)))
+    for one in points:
+        if one.name == "saddlepoint law":
+            found += [
+                row("P(miss), saddlepoint law", float(value), theory.miss_form(n, m, law, state["delta"])[1])
+                for value in one.value[one.x == n]
+            ]
+        if one.name == "bounds":
+            assert one.low is not None and one.high is not None
+            found.append(row("P(miss) at least", float(one.low[0]), "rigorous"))
+            found.append(row("P(miss) at most", float(one.high[0]), "rigorous"))
+    if law != "product":
+        found.append(row("mean number of solutions", theory.expected_solutions(n, m, t, law=law), "exact"))
+    return [
+        *found,
+        row("… at the most favourable sum, μ", cox_mean(n, m, law, state["delta"]), "Cox law"),
+        row("n − log₂ M²" if law == "product" else "n − log₂ M", n - _bits(state), "place in the window"),
+    ]
+
+
+def _cox_is_best(state: State, n: int) -> bool:
+    return theory.miss_form(n, state["max_value"], state["law"], state["delta"])[0] == "cox"
+
+
+def _accuracy(state: State) -> str:
+    form, accuracy = theory.miss_form(state["n"], state["max_value"], state["law"], state["delta"])
+    return accuracy if form == "cox" else "outside its range: use the saddlepoint law"
+
+
+def _arguments(state: State) -> dict:
+    given = {name: state[name] for name in ("n", "max_value", "target", "law", "delta")}
+    return {**given, "seed": state["seed"]}
+
+
+PAGE = Page(
+    name="subset-sum",
+    title="Random subset sum",
+    lead=(
+        "How likely is it that no subset of $n$ random integers sums to the target $t$? Given their sum, the "
+        "number of solutions is nearly Poisson; averaging over the sum gives the Cox law:"
+    ),
+    formulas=(
+        r"P(\text{miss}) \approx \mathbb E_G\, e^{-\mu\, e^{-(G-d)^2/2}}",
+        r"\mu=\frac{2^{n+1}}{\sqrt{2\pi n\,\mathbb E X^2}}",
+        r"d=\frac{2t}{\sqrt{n\,\mathbb E X^2}}",
+        r"G\sim N(0,1)",
+    ),
+    caption=(
+        "Blue: the Cox law, dashed outside its range; red: the saddlepoint law of the tail, which takes "
+        "longer and joins last. Circle: the chosen $n$. Points: exact decisions of random instances; a "
+        "triangle is an upper limit where no miss was seen. Each interval holds at all times at the chosen "
+        "confidence."
+    ),
+    parameters=(
+        Parameter("n", "samples $n$", 16, values=tuple(range(1, _LARGEST_N + 1))),
+        Parameter("max_value", "largest value $M$", 8191, values=SIZES),
+        Parameter("target", "target $t$", 1, values=TARGETS),
+        Parameter("delta", "tolerance $\\Delta$", 0, values=(0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500)),
+        Parameter("law", "samples", "nonzero", choices=LAWS),
+        WIDTH,
+        LEVEL,
+        SEED,
+    ),
+    curves=curves,
+    live=live,
+    draw=draw,
+    rows=rows,
+    python=lambda s: call_text(
+        "sims.subset_sum", "estimate", **_arguments(s), trials=MAX_TRIALS, width=s["width"], level=s["level"]
+    ),
+    command=lambda s: command_text("simulate", "subset-sum", **_arguments(s), trials=fixed_trials(s)),
+)

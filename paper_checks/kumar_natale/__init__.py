@@ -1,0 +1,18 @@
+"""Claims of Kumar & Natale 2025: number partitioning, random subset sum, strong lottery tickets."""
+
+from paper_checks.claim import Paper
+from paper_checks.kumar_natale import lottery, lottery_size, partition, subset_sum, subset_sum_laws
+
+PAPER = Paper(
+    "kumar-natale",
+    "Kumar & Natale 2025",
+    "Quantization vs Pruning: Insights from the Strong Lottery Ticket Hypothesis",
+    "arXiv 2508.11020",
+)
+CLAIMS = (
+    *lottery.CLAIMS,
+    *lottery_size.CLAIMS,
+    *partition.CLAIMS,
+    *subset_sum.CLAIMS,
+    *subset_sum_laws.CLAIMS,
+)

@@ -1,0 +1,159 @@
+"""Claims on the limit laws of quantized random subset sum: Cox, conditional Poisson, sizes, both limits."""
+
+import math
+
+import numpy as np
+
+from paper_checks.claim import at_least, at_most, within
+from paper_checks.kumar_natale.subset_sum import claim, measured
+from sims import subset_sum as simulation
+from sims.subset_sum.rare import exact_miss_probability
+from theory import subset_sum as theory
+from theory.subset_sum import cox as laws
+
+WINDOW = ((1023, 12, 1), (8191, 14, 8191), (8191, 16, 1), (8191, 16, 8191))
+
+
+def cox_law(run, factor=1.0, cells=WINDOW, trials=250_000):
+    """Cox law in its range; tolerance 4 % of the law, stated in advance."""
+    for max_value, n, target in cells:
+        estimate = measured(run, n, max_value, target, trials)
+        mu = factor * laws.cox_mean(n, max_value)
+        value = float(laws.cox_miss(mu, laws.scaled_target(n, max_value, target)))
+        yield within(f"M = {max_value}, n = {n}, t = {target}", estimate, value, 0.04 * value)
+
+
+def cox_outside(run, factor=1.8, n=21, max_value=127, trials=1_000_000):
+    """Beyond its range the Cox law errs by factors, here on the unsafe side."""
+    estimate = measured(run, n, max_value, max_value, trials)
+    cox = theory.miss_probability(n, max_value, max_value, form="cox")
+    yield at_least(f"M = {max_value}, n = {n}, t = M", estimate, factor * cox)
+
+
+def saddlepoint(run, conditional=True, cells=((21, 127), (17, 1), (19, 60)), trials=500_000):
+    """Conditional Poisson law with the saddlepoint mean; within 70 % of the truth in the tail."""
+    for n, target in cells:
+        estimate = measured(run, n, 127, target, trials)
+        if conditional:
+            value = theory.miss_probability(n, 127, target, form="saddlepoint")
+        else:
+            value = math.exp(-theory.expected_solutions(n, 127, target))
+        yield within(f"M = 127, n = {n}, t = {target}", estimate, value, 0.7 * value)
+
+
+def every_target(run, shared=True, cells=((14, 127), (16, 1023)), trials=45_000):
+    """All targets of {-M..M} on one draw, at the Cox law; tolerance 10 % of the law."""
+    for n, size in cells:
+        sample = simulation.every_target_sampler(n, size)
+        estimate = run.probability(f"M={size},n={n}", sample, trials)
+        value = theory.every_target_miss(n, size)
+        if not shared:  # targets on samples of their own
+            targets = np.arange(1, size + 1)
+            single = laws.cox_miss_probability(n, size, targets)
+            value = theory.fresh_targets_miss(np.concatenate([np.atleast_1d(single)] * 2))
+        yield within(f"M = {size}, n = {n}", estimate, value, 0.1 * value)
+
+
+def sizing(run, slope=1.0, miss=0.1, trials=60_000):
+    """n at a stated miss probability: slope 1 in log2 M in the window, log2(1/p)/exponent far from it."""
+    sizes = (2**8, 2**12, 2**16, 2**20)
+    needed = [theory.samples_needed(size, 1, miss) for size in sizes]
+    fitted = np.polyfit(np.log2(sizes), needed, 1)[0]
+    # n solves 2^n/sqrt(n) = const M: d n/d log2 M = 1/(1 - log2(e)/(2n)), within 0.1 of 1 for n >= 8
+    yield within("dn/dlog2 M at P(miss) = 0.1", float(fitted), slope, 0.11, evidence="certified")
+    for size, n in zip(sizes[:2], needed[:2], strict=True):
+        yield at_most(f"P(miss) at n = {n}, M = {size}", measured(run, n, size, 1, trials), 1.1 * miss)
+        yield at_least(
+            f"P(miss) at n = {n - 1}, M = {size}", measured(run, n - 1, size, 1, trials), 0.9 * miss
+        )
+    exact = exact_miss_probability(90, 3, 1)
+    first, last = (int(np.argmax(exact <= p)) for p in (1e-6, 1e-24))
+    gained = (last - first) * theory.failure_exponent(3, 1) / math.log2(1e18)
+    yield within("tiny p, M = 3: dn * exponent / dlog2(1/p)", gained, slope, 0.03, evidence="exhaustive")
+
+
+def continuous_limit(run, width=2.0, n=12, epsilon=0.002, tau=0.5, trials=150_000):
+    """Quantized samples at Delta/M = epsilon against the continuous law; tolerance 8 % of the law."""
+    mu = width * epsilon * 2.0 ** (n + 1) / math.sqrt(2.0 * math.pi * n / 3.0)
+    value = float(laws.cox_miss(mu, 2.0 * tau / math.sqrt(n / 3.0)))
+    if width == 2.0:
+        value = theory.continuous_miss(n, epsilon, tau)
+    for size in (2_000, 20_000, 200_000):
+        estimate = measured(run, n, size, round(tau * size), trials, delta=round(epsilon * size))
+        tolerance = (0.08 + 1.0 / (2.0 * epsilon * size)) * value  # 2 Delta + 1 against 2 Delta
+        yield within(f"M = {size}, Delta = {round(epsilon * size)}", estimate, value, tolerance)
+
+
+CLAIMS = (
+    claim(
+        "cox",
+        cox_law,
+        "Cox law of missing one target",
+        "Section 3 (limit law behind Lemmas 3 and 4)",
+        r"P(\text{miss } t) \approx E_G\, e^{-\mu e^{-(G-d)^2/2}},\quad"
+        r" \mu = \frac{2^{n+1}}{\sqrt{2\pi n s_2}},\; d = \frac{2t}{\sqrt{n s_2}}",
+        r"$X_i$ uniform on $\{\pm1..\pm M\}$, $M \geq 1000$, $n - \lceil\log_2 M\rceil \leq 3$;"
+        r" tolerance 4 %.",
+        "heuristic",
+        ("the lattice step of the signings forgotten: half of mu", {"factor": 0.5}),
+        figure="subset_sum_miss",
+    ),
+    claim(
+        "cox_range",
+        cox_outside,
+        "Beyond its range the Cox law is wrong by factors",
+        "range of the Cox law",
+        r"P(\text{miss}) \ge 1.8\, P_{\text{Cox}} \quad (M = 127,\, n = 21,\, t = 127)",
+        r"$n - \log_2 M = 14$.",
+        "derived",
+        ("wrong by a factor of 4", {"factor": 4.0}),
+        figure="subset_sum_miss",
+    ),
+    claim(
+        "saddlepoint",
+        saddlepoint,
+        "Conditional Poisson law with the saddlepoint mean, in the tail",
+        "tail of the miss probability",
+        r"P(\text{miss}) \approx E\, e^{-\lambda(X)},\quad"
+        r" \lambda = \frac{e^{K(h) - ht}}{\sqrt{2\pi K''(h)}},\; K'(h) = t",
+        r"$M = 127$, $n = 17..21$; tolerance 70 %. For $M < 15$ the law errs up to a factor of 3.",
+        "heuristic",
+        ("one Poisson variable with the unconditional mean E Z", {"conditional": False}),
+        figure="subset_sum_bounds",
+    ),
+    claim(
+        "every_target",
+        every_target,
+        "Every target on one draw",
+        "all targets at once",
+        r"P(\text{some } |t| \le M \text{ missed}) \approx"
+        r" 1 - E_G \prod_t \left(1 - e^{-\lambda_t(G)}\right)",
+        r"$M = 127$, $n = 14$ and $M = 1023$, $n = 16$; tolerance 10 %.",
+        "heuristic",
+        ("targets on samples of their own", {"shared": False}),
+        figure="subset_sum_precision",
+    ),
+    claim(
+        "sizing",
+        sizing,
+        "Samples needed against precision",
+        "Lemma 4 and Theorem 1: n of order log2(1/delta)",
+        r"\frac{dn}{d\log_2 M} = 1 \text{ at fixed } P(\text{miss}), \qquad"
+        r" \frac{dn}{d\log_2(1/p)} \to \frac{1}{\text{exponent}}",
+        r"$P(\text{miss}) = 0.1$ for $M = 2^8..2^{20}$; $p = 10^{-6}..10^{-24}$ at $M = 3$.",
+        "derived",
+        ("two samples per bit of precision", {"slope": 2.0}),
+        figure="subset_sum_precision",
+    ),
+    claim(
+        "continuous",
+        continuous_limit,
+        "One law, two limits",
+        "Lueker (1998); da Cunha et al.",
+        r"M \to \infty,\, \Delta/M = \varepsilon: \mu \to \frac{2\varepsilon\, 2^{n+1}}{\sqrt{2\pi n/3}}",
+        r"$n = 12$, $\varepsilon = 0.002$, $t = M/2$; tolerance 8 % and $1/(2\Delta)$.",
+        "derived",
+        ("a window of half the width", {"width": 1.0}),
+        figure="subset_sum_limits",
+    ),
+)

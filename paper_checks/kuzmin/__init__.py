@@ -1,0 +1,12 @@
+"""Claims of Kuzmin et al. 2023: the signal-to-noise ratios of quantization and pruning."""
+
+from paper_checks.claim import Paper
+from paper_checks.kuzmin import gaussian, prediction, weights
+
+PAPER = Paper(
+    "kuzmin",
+    "Kuzmin et al. 2023",
+    "Pruning vs Quantization: Which is Better?",
+    "NeurIPS 2023; arXiv 2307.02973",
+)
+CLAIMS = (*gaussian.CLAIMS, *prediction.CLAIMS, *weights.CLAIMS)

@@ -1,0 +1,278 @@
+"""Claims of Zhang & Saab 2025: unbiased operators, convex domination of the error, its tails."""
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from itertools import product
+
+import numpy as np
+
+from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity
+from sims.path_following.trials import error_sampler
+from theory.convex_order import stop_loss, stop_loss_slack, tail_bound
+from theory.operators import (
+    NearestRounding,
+    OneBit,
+    Operator,
+    PruneThenRound,
+    StochasticPruning,
+    StochasticRounding,
+    expectation,
+)
+from theory.path_following import error_covariance, error_map, error_stds, error_variance
+
+PAPER = "zhang-saab"
+UNBIASED = ("stochastic rounding", "4-bit rounding", "one bit", "pruning", "prune then round")
+
+
+def rational_operator(name: str, a: Fraction, b: Fraction) -> Operator:
+    """The operator of that name with exact rational parameters."""
+    makers = {
+        "stochastic rounding": lambda: StochasticRounding(a),
+        "4-bit rounding": lambda: StochasticRounding(a, bits=4),
+        "one bit": lambda: OneBit(a),
+        "pruning": lambda: StochasticPruning(a),
+        "prune then round": lambda: PruneThenRound(a, b),
+        "nearest rounding": lambda: NearestRounding(a),
+    }
+    return makers[name]()
+
+
+def unbiased_and_bounded(
+    run: Run, operators: tuple[str, ...] = UNBIASED, length: Fraction = Fraction(1)
+) -> Iterator[Measurement]:
+    """Exact rational enumeration, beside the symbolic means written from the definitions alone."""
+    from theory.derivations.path_following import operator_means
+
+    means = run.once("means", operator_means)
+    yield identity("E T(v) - v = 0 for a symbolic v", all(value == 0 for value in means.values()))
+    sizes = [Fraction(1, 3), Fraction(1), Fraction(7, 5)]
+    for name in operators:
+        unbiased = bounded = True
+        checked = 0
+        for a, b, k in product(sizes, sizes, range(-66, 67)):
+            operator, value = rational_operator(name, a, b), Fraction(k, 13)
+            low, high = operator.limits
+            if not low <= value <= high:
+                continue
+            law = operator.outcomes(value)
+            errors = [point - value for point, _ in law]
+            unbiased &= expectation(law) == value and sum(p for _, p in law) == 1
+            bounded &= max(errors) - min(errors) <= length * operator.interval_length
+            bounded &= max(map(abs, errors)) <= length * operator.max_error
+            checked += 1
+        detail = f"{checked} values in exact rational arithmetic"
+        yield identity(f"{name}: E T(v) = v", unbiased, detail, evidence="exhaustive")
+        yield identity(
+            f"{name}: errors in an interval of length L, at most M", bounded, detail, evidence="exhaustive"
+        )
+
+
+def gaussian_domination(run: Run, factor: Fraction = Fraction(1)) -> Iterator[Measurement]:
+    """The lemma for all laws at once (ball arithmetic), and its equality case."""
+    from theory.derivations.convex_order import certify_range_lemma, range_lemma_derivatives
+
+    facts = run.once("facts", range_lemma_derivatives)
+    yield identity("I'' = -1/I, F(1/2) = F'(1/2) = F(1) = 0", all(v == 0 for v in facts.values()))
+    decided = certify_range_lemma(factor)
+    yield identity("I(p) >= 4 I(1/2) p (1-p) for every p", decided is True, evidence="certified")
+    std = math.sqrt(float(factor) * math.pi / 8)
+    slack = stop_loss_slack([-0.5, 0.5], [0.5, 0.5], std)
+    yield at_least("fair coin: least room under the stop-loss curve", slack, -1e-15, evidence="exhaustive")
+
+
+def exact_error_law(
+    inputs: np.ndarray, weights: np.ndarray, operator: Operator, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every end u_N (rows) of Phase II with its probability, by walking the tree of choices literally."""
+    ends = [(1.0, np.zeros(len(inputs)))]
+    for column, weight in zip(inputs.T, weights, strict=True):
+        square = float(column @ column)
+        ends = [
+            (chance * float(probability), u + (weight - float(point)) * column)
+            for chance, u in ends
+            for point, probability in operator.outcomes(float(weight + column @ u / (scale * square)))
+        ]
+    return np.array([u for _, u in ends]), np.array([chance for chance, _ in ends])
+
+
+SMALL_OPERATORS: tuple[Operator, ...] = (
+    StochasticRounding(1.0),
+    OneBit(8.0),
+    StochasticPruning(1.0),
+    PruneThenRound(1.5, 1.0),
+)
+
+
+def _variance_factor(scale: float, form: str) -> float:
+    """Multiplies the true beta to give the false ones of the twins."""
+    return {"": 1.0, "without C": (2 * scale - 1) / scale**2}[form]
+
+
+def domination(run: Run, factor: float = 1.0, false_form: str = "") -> Iterator[Measurement]:
+    """Stop-loss functions of many projections: exact laws of short sequences, Monte Carlo of long ones."""
+    # One step of a weight in the middle of its cell: the statement is sharp.
+    beta = factor * error_variance(1.0, StochasticRounding(1.0), 1.0)
+    slack = stop_loss_slack([-0.5, 0.5], [0.5, 0.5], math.sqrt(beta))
+    yield at_least("one step, v in the middle of a cell", slack, -1e-15, evidence="exhaustive")
+    rng = np.random.default_rng(1)
+    inputs, weights = rng.standard_normal((2, 7)), rng.uniform(-0.6, 0.6, 7)
+    angles = np.linspace(0, math.pi, 12, endpoint=False)
+    for operator in SMALL_OPERATORS:
+        name = type(operator).__name__
+        for scale in (0.6, 1.0, 3.0):
+            law = partial(exact_error_law, inputs, weights, operator, scale)
+            ends, chances = run.once(f"{name} {scale}", law)
+            covariance = error_covariance(inputs, scale, operator)
+            beta = factor * error_variance(scale, operator, np.linalg.norm(inputs, axis=0).max())
+            worst = math.inf
+            for angle in angles:
+                a = np.array([math.cos(angle), math.sin(angle)])
+                for variance in (beta, factor * float(a @ covariance @ a)):
+                    std = math.sqrt(variance)
+                    worst = min(worst, stop_loss_slack(ends @ a, chances, std) / std)
+            yield at_least(
+                f"{name}, C = {scale:g}: 12 projections, all k",
+                worst,
+                -1e-12,
+                evidence="exhaustive",
+                detail=f"{len(chances)} outcomes; beta and the covariance recursion",
+            )
+    # Long sequences on rank-one data, where beta is attained by the recursion.
+    for scale in (1.0, 8.0):
+        operator = StochasticRounding(1.0)
+        line = np.ones((1, 64))
+        weights = np.full(64, 0.5)
+        std = math.sqrt(error_variance(scale, operator, 1.0) * _variance_factor(scale, false_form))
+        yield from _stop_losses(
+            run, f"rank one, C = {scale:g}", line, weights, operator, scale, std, np.ones(1)
+        )
+    rng = np.random.default_rng(2)
+    inputs, weights = rng.standard_normal((8, 64)), rng.uniform(-0.3, 0.3, 64)
+    norm = np.linalg.norm(inputs, axis=0).max()
+    for operator, scale in (
+        (StochasticRounding(0.25), 1.0),
+        (StochasticRounding(0.25), 2.0),
+        (OneBit(1.0), 150.0),
+        (StochasticPruning(0.3), 1.0),
+        (PruneThenRound(0.3, 0.125), 1.0),
+    ):
+        covariance = error_covariance(inputs, scale, operator)
+        direction = np.linalg.eigh(covariance)[1][:, -1]
+        std = math.sqrt(error_variance(scale, operator, norm) * _variance_factor(scale, false_form))
+        name = f"{type(operator).__name__}, C = {scale:g}, m = 8, N = 64"
+        yield from _stop_losses(run, name, inputs, weights, operator, scale, std, direction)
+
+
+def _stop_losses(
+    run: Run,
+    name: str,
+    inputs: np.ndarray,
+    weights: np.ndarray,
+    operator: Operator,
+    scale: float,
+    std: float,
+    direction: np.ndarray,
+) -> Iterator[Measurement]:
+    sample = error_sampler(weights, inputs, operator, scale)
+    reach = float(operator.interval_length * np.abs(direction @ error_map(inputs, scale)).sum())
+    true_std = math.sqrt(error_variance(scale, operator, np.linalg.norm(inputs, axis=0).max()))
+    retentions = np.array([0.0, 0.5, 1.0]) * true_std
+
+    def losses(rng: np.random.Generator, count: int) -> np.ndarray:
+        return np.maximum((sample(rng, count) @ direction)[:, None] - retentions, 0.0)
+
+    bounds = [(0.0, max(reach - k, 1e-9)) for k in retentions]
+    for k, estimate in zip(retentions, run.means(name, losses, 20_000, bounds), strict=True):
+        yield at_most(f"{name}: E(<a,u> - {k / true_std:g} s)_+", estimate, stop_loss(std, k))
+
+
+def sup_norm(run: Run, union: bool = True) -> Iterator[Measurement]:
+    """P(|u|_inf >= r) <= g for the three tails and both variances."""
+    rng = np.random.default_rng(3)
+    inputs, weights = rng.standard_normal((64, 48)), rng.uniform(-0.3, 0.3, 48)
+    operator, scale = StochasticRounding(0.25), 1.0
+    sample = error_sampler(weights, inputs, operator, scale)
+    norm = np.linalg.norm(inputs, axis=0).max()
+    dimension = len(inputs) if union else 1
+    for level, form, tail in (
+        (0.5, "paper", "paper"),
+        (0.5, "range", "chernoff"),
+        (0.5, "range", "superquantile"),
+        (0.05, "range", "superquantile"),
+    ):
+        radius = tail_bound(math.sqrt(error_variance(scale, operator, norm, form)), level, dimension, tail)
+
+        def outside(rng: np.random.Generator, count: int, radius: float = radius) -> np.ndarray:
+            return np.abs(sample(rng, count)).max(axis=1) >= radius
+
+        estimate = run.probability(f"{form} {tail} {level} {dimension}", outside, 4_000)
+        yield at_most(f"{form} form, {tail} tail, g = {level:g}, r = {radius:.3f}", estimate, level)
+    stds = error_stds(inputs, scale, operator)
+    radius = tail_bound(float(stds.max()), 0.5, dimension)
+
+    def beyond(rng: np.random.Generator, count: int) -> np.ndarray:
+        return np.abs(sample(rng, count)).max(axis=1) >= radius
+
+    estimate = run.probability(f"covariance {dimension}", beyond, 4_000)
+    yield at_most(f"exact covariance, superquantile tail, g = 0.5, r = {radius:.3f}", estimate, 0.5)
+
+
+CLAIMS = (
+    Claim(
+        id="zs.operators",
+        title="The operators are unbiased, and their errors lie in an interval of length L",
+        paper=PAPER,
+        place="Section 4, the operators of the framework",
+        statement=r"\mathbb{E}\,T(v) = v, \quad |T(v) - v| \le M, \quad T(v) - v \in [a_v, a_v + L]",
+        hypotheses=r"$v$ inside the operator's limits; rounding, one bit, pruning, pruning then rounding",
+        mark="paper",
+        check=unbiased_and_bounded,
+        twins=[
+            Twin("nearest rounding is unbiased too", {"operators": ("nearest rounding",)}),
+            Twin("the errors lie in an interval of 0.9 L", {"length": Fraction(9, 10)}),
+        ],
+    ),
+    Claim(
+        id="zs.range_lemma",
+        title="Mean zero on an interval of length L is dominated by N(0, pi L^2/8), sharply",
+        paper=PAPER,
+        place="lemma before Theorem 4.2; range form derived here",
+        statement=r"\mathbb{E}X = 0,\ X \in [a, a+L] \ \Rightarrow\ X \preceq_{cx} N(0, \pi L^2/8)",
+        hypotheses=r"any law; $L = 2M$ gives the paper's $\pi M^2/2$ for $|X| \le M$",
+        mark="derived",
+        check=gaussian_domination,
+        twins=[Twin("the variance lowered by 0.5 %", {"factor": Fraction(995, 1000)})],
+    ),
+    Claim(
+        id="zs.domination",
+        title="The path-following error is dominated by an isotropic Gaussian",
+        paper=PAPER,
+        place="Theorem 4.2, with the range form of the variance",
+        statement=r"u_t \preceq_{cx} N(0, \beta_t I),\quad "
+        r"\beta_t = \frac{\pi L^2}{8}\,\frac{C^2}{2C-1}\max_{j \le t}\|X_j\|^2",
+        hypotheses=r"unbiased operator, $C > 1/2$; the paper has $C \ge 1$ and $L = 2M$",
+        mark="derived",
+        check=domination,
+        twins=[
+            Twin("the variance lowered by 0.5 %", {"factor": 0.995}),
+            Twin("a variance that does not grow with C", {"false_form": "without C"}),
+        ],
+        figure="path_following_bounds",
+    ),
+    Claim(
+        id="zs.sup_norm",
+        title="The largest output error stays below the bound",
+        paper=PAPER,
+        place="consequence of Theorem 4.2",
+        statement=r"\mathbb{P}(\|u_N\|_\infty \ge r) \le \gamma,\quad "
+        r"r = 2\sqrt{\beta}\sqrt{\log(\sqrt2\,m/\gamma)}"
+        r"\ \text{(paper)},\ \sqrt{2\beta\log(2m/\gamma)},\ \sqrt{\beta}\,\varphi(z)/a",
+        hypotheses=r"$a = \gamma/(2m)$, $z = \Phi^{-1}(1-a)$; Gaussian inputs, $m = 64$, $N = 48$",
+        mark="paper",
+        check=sup_norm,
+        twins=[Twin("one coordinate's radius for all 64 (no union)", {"union": False})],
+        figure="path_following_bounds",
+    ),
+)

@@ -1,0 +1,258 @@
+"""Tickets of real networks: the digits classifier, a file of matrices, a checkpoint layer by layer."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sims.lottery.embedding import Ticket, embed, network_outputs
+from sims.lottery.network import check_range
+from sims.lottery.trials import rare_misses, smallest_samples
+from sims.networks import digits as digits_
+from theory.lottery import expected_failures
+
+_PIXELS = 16  # the digits' pixels are multiples of 1/16
+_REDUCTION = 16  # grid points of an output that become one
+_TRIALS = 100_000  # candidate sets behind a predicted number of failures
+
+
+def quantize(matrix: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
+    r"""Nearest points of the symmetric grid s {-M..M}, M = 2^(bits-1) - 1, and the step s.
+
+    s minimises the squared error over 100 steps between 1/100 and 1 times max|w| / M.
+
+    Examples
+    --------
+    >>> quantize(np.array([[0.9, -0.1], [-1.1, 1.0]]), 2)[0]
+    array([[ 1,  0],
+           [-1,  1]])
+    """
+    check_range("bits", bits, 2, 12)
+    w = np.asarray(matrix, dtype=np.float64)
+    if not np.isfinite(w).all():
+        raise ValueError("weights hold NaN or infinite values; only finite ones can be quantized")
+    top = 2 ** (bits - 1) - 1
+    size = float(np.abs(w).max(initial=0.0))
+    if size == 0.0:
+        return np.zeros(w.shape, np.int64), 1.0
+
+    def error(step: float) -> float:
+        return float(((np.clip(np.rint(w / step), -top, top) * step - w) ** 2).sum())
+
+    best = min((size / top * share for share in np.linspace(0.01, 1.0, 100)), key=error)
+    return np.clip(np.rint(w / best), -top, top).astype(np.int64), best
+
+
+def load_network(path: str | Path, activation: str = "relu") -> list[np.ndarray]:
+    """Matrices (fan_out, fan_in) of a bias-free ReLU network from a weight file, in the file's order.
+
+    Raises
+    ------
+    ValueError : an activation other than ReLU, tensors that are no matrices, biases, shapes that do not fit.
+    """
+    from sims import weights
+
+    if activation != "relu":
+        raise ValueError(
+            f"activation={activation!r} is not supported: the construction rests on x = relu(x) - relu(-x)"
+        )
+    found: list[np.ndarray] = []
+    for name, array in weights.load(path).items():
+        if array.ndim != 2:
+            kind = (
+                "a bias: the theorems are about networks without"
+                if array.ndim == 1
+                else "no matrix (`checkpoint_rows` represents such a file layer by layer)"
+            )
+            if array.ndim == 1 and not array.any():
+                continue
+            raise ValueError(f"{Path(path).name!r}: tensor {name!r} of shape {array.shape} is {kind}")
+        if found and found[-1].shape[0] != array.shape[1]:
+            raise ValueError(
+                f"{Path(path).name!r}: {name!r} reads {array.shape[1]} inputs, "
+                f"but the matrix before it has {found[-1].shape[0]} outputs"
+            )
+        found.append(array)
+    if not found:
+        raise ValueError(f"{Path(path).name!r} holds no matrix")
+    return found
+
+
+def ticket_rows(
+    network: str | Path = "digits",
+    bits: Sequence[int] = (2, 3, 4, 5, 6, 7, 8),
+    samples: int | None = None,
+    seed: int = 0,
+    construction: str = "two_layer",
+    retries: int | None = None,
+    failure: float = 0.01,
+    out: str | Path | None = None,
+    activation: str = "relu",
+) -> list[dict]:
+    """Rows for `snapcut ticket`: quantize a network, find its exact ticket, verify it, compare all outputs.
+
+    "identical outputs" counts inputs on which all outputs agree, both as they are and with the outputs of
+    every target layer reduced to a 16 times coarser grid.
+
+    Parameters
+    ----------
+    network : "digits", or a file read by `load_network`.
+    bits : widths of the weights.
+    samples : candidates per weight; by default the fewest whose predicted number of failed weights, from
+        measured miss probabilities, is at most `failure`.
+    retries : redraws for failed weights, counted in the drawn parameters; "two_layer" only. 3 where `samples`
+        is left open, else 0.
+    out : file for the saved ticket; one width only.
+
+    Raises
+    ------
+    ValueError : samples too few: the sentence names the probability of failure and the number that would do.
+    """
+    if out is not None and len(bits) != 1:
+        raise ValueError(f"out={str(out)!r} takes one ticket, but bits names {len(bits)} widths")
+    if str(network) == "digits":
+        floats = digits_.weights()
+        data = digits_.load()
+        inputs = np.rint(data.test_images * _PIXELS).astype(np.int64)
+        accuracy = data.accuracy()
+    else:
+        floats = load_network(network, activation)
+        inputs = probing_inputs(floats[0].shape[1], seed)
+        accuracy = None
+    signed = str(network) != "digits"  # nothing is known about the inputs of a file's network
+    rows = []
+    for width in bits:
+        start = time.perf_counter()
+        targets = [quantize(w, width)[0] for w in floats]
+        top = 2 ** (width - 1) - 1
+        layers = [*targets, targets[0]] if signed else targets  # both sides of the first layer must succeed
+        chosen = samples or smallest_samples(layers, top, failure)[0]
+        redraws = (
+            retries if retries is not None else 3 if samples is None and construction == "two_layer" else 0
+        )
+        ticket = embed(targets, top, chosen, seed, construction, signed_inputs=signed, retries=redraws)
+        expected = expected_failures(layers, rare_misses(chosen, top, _TRIALS, seed=0))
+        if ticket.failures:
+            raise ValueError(_too_few(ticket, layers, expected, failure))
+        wanted = network_outputs(targets, inputs)
+        got = ticket.outputs(inputs)
+        same = (wanted == got).all(
+            axis=1
+        )  # ... and with the outputs of every layer reduced to a coarser grid
+        reduced = network_outputs(targets, inputs, _REDUCTION)
+        same &= (reduced == ticket.outputs(inputs, _REDUCTION)).all(axis=1)
+        if out is not None:
+            ticket.save(out)
+        rows.append(
+            {
+                "bits": width,
+                "float accuracy": accuracy,
+                "quantized accuracy": _accuracy(wanted, data.test_labels) if accuracy is not None else None,
+                "ticket accuracy": _accuracy(got, data.test_labels) if accuracy is not None else None,
+                "identical outputs": f"{int(same.sum())} of {len(inputs)}",
+                "verified for all inputs": ticket.verify(),
+                "samples": chosen,
+                "predicted failures": expected,
+                "drawn parameters": ticket.drawn_parameters,
+                "drawn per weight": ticket.overparameterization,
+                "kept parameters": ticket.kept_parameters,
+                "kept per weight": ticket.kept_parameters / sum(w.size for w in targets),
+                "s": round(time.perf_counter() - start, 3),
+            }
+        )
+    return rows
+
+
+def _accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(outputs.argmax(axis=1) == labels))
+
+
+def _too_few(ticket: Ticket, layers: list[np.ndarray], expected: float, failure: float) -> str:
+    enough, _ = smallest_samples(layers, ticket.max_value, failure)
+    return (
+        f"samples={ticket.samples} is too few: {len(ticket.failures)} weights have no solution, and the "
+        f"network fails with probability {1 - np.exp(-expected):.3g}; "
+        f"{enough} samples bring it under {failure:g}"
+    )
+
+
+def probing_inputs(fan_in: int, seed: int, size: int = 255, count: int = 32) -> np.ndarray:
+    """Integers (samples, fan_in): zeros, extremes, alternating signs, unit vectors, and random rows.
+
+    Examples
+    --------
+    >>> probing_inputs(3, seed=0).shape
+    (42, 3)
+    """
+    alternating = size * (1 - 2 * (np.arange(fan_in) % 2))
+    units = size * np.eye(fan_in, dtype=np.int64)[:64]
+    rng = np.random.default_rng(seed)
+    random = rng.integers(-size, size + 1, (count, fan_in))
+    rows = [np.zeros(fan_in), np.full(fan_in, size), np.full(fan_in, -size), alternating]
+    return np.concatenate([np.array(rows, np.int64), units, -units, random])
+
+
+def checkpoint_rows(
+    path: str | Path,
+    bits: int = 4,
+    samples: int = 14,
+    seed: int = 0,
+    signed_inputs: bool = True,
+    least: int = 256,
+    retries: int = 0,
+) -> list[dict]:
+    """One row per weight tensor of a checkpoint: its exact ticket as a matrix, layer by layer.
+
+    Tensors of at least two dimensions and `least` elements are read as matrices (fan_out, rest); what stands
+    between the layers (convolution windows, normalisation, other activations) is the same for target and
+    ticket and is not part of this. `seed` + number of the layer names the random network of each.
+
+    Returns
+    -------
+    Rows with tensor, weights, drawn and kept parameters, failures beside their prediction, verified (every
+    weight that is no failure is represented), seconds; the last row is the sum.
+    """
+    from sims import weights
+
+    top = 2 ** (bits - 1) - 1
+    misses = rare_misses(samples, top, _TRIALS, seed=0)
+    rows: list[dict] = []
+    for name, array in weights.load(path).items():
+        if array.ndim < 2 or array.size < least:
+            continue
+        target, _ = quantize(array.reshape(array.shape[0], -1), bits)
+        start = time.perf_counter()
+        ticket = embed([target], top, samples, seed + len(rows), signed_inputs=signed_inputs, retries=retries)
+        found = time.perf_counter() - start
+        rows.append(
+            {
+                "tensor": name,
+                "weights": target.size,
+                "drawn parameters": ticket.drawn_parameters,
+                "kept parameters": ticket.kept_parameters,
+                "failures": len(ticket.failures),
+                "predicted failures": expected_failures([target], misses) * (1 + signed_inputs),
+                "verified": _represented(ticket),
+                "seconds": found,
+            }
+        )
+    if not rows:
+        raise ValueError(f"{Path(path).name!r} holds no tensor of two dimensions and {least} elements")
+    total = {
+        "tensor": "all",
+        **{k: sum(r[k] for r in rows) for k in rows[0] if k not in ("tensor", "verified")},
+    }
+    return [*rows, total | {"verified": all(r["verified"] for r in rows)}]
+
+
+def _represented(ticket: Ticket) -> bool:
+    """Whether every weight that is not a reported failure is what the masks make it."""
+    positive, negative = ticket.effective()[0]
+    wrong = positive != ticket.weights[0]
+    if ticket.signed_inputs:
+        wrong |= negative != ticket.weights[0]
+    reported = np.zeros_like(wrong)
+    for failure in ticket.failures:
+        reported[failure.row, failure.column] = True
+    return bool((wrong == reported).all())

@@ -1,0 +1,14 @@
+"""Monte Carlo estimates in reproducible blocks, with intervals that hold at every number of trials."""
+
+from sims.montecarlo.estimate import (
+    BLOCK,
+    Estimate,
+    Sample,
+    default_threads,
+    mean,
+    means,
+    probability,
+    stream,
+)
+
+__all__ = ["BLOCK", "Estimate", "Sample", "default_threads", "mean", "means", "probability", "stream"]

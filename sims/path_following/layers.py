@@ -1,0 +1,326 @@
+"""One layer by every method, and whole networks layer by layer: errors beside their bounds."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sims.path_following.compression import Compressed, compress
+from sims.path_following.gram import as_gram
+from theory.convex_order import tail_bound
+from theory.operators import (
+    NearestRounding,
+    NearestSign,
+    OneBit,
+    Operator,
+    PruneFraction,
+    StochasticRounding,
+)
+from theory.path_following import as_inputs, error_stds
+from theory.path_following.laws import layer_error_bound
+
+STEP_RULES = ("mse", "max")
+
+# name: (method, stochastic)
+QUANTIZERS = {
+    "RTN": ("direct", False),
+    "stochastic rounding": ("direct", True),
+    "GPFQ": ("path-following", False),
+    "SPFQ": ("path-following", True),
+    "OPTQ": ("optq", False),
+    "stochastic OPTQ": ("optq", True),
+}
+PRUNERS = {
+    "magnitude": ("direct", False),
+    "path following": ("path-following", False),
+    "stochastic path following": ("path-following", True),
+    "OPTQ pruning": ("optq", False),
+    "OBS": ("obs", False),
+}
+
+
+def quantizer(weights: Any, bits: int, stochastic: bool, rule: str = "mse") -> Operator:
+    """Rounding operator for a layer, one step for all its weights.
+
+    Parameters
+    ----------
+    weights : array_like
+    bits : int
+        1 to 16. One bit: {-A, A}; more: step {-2^(b-1), ..., 2^(b-1) - 1}.
+    stochastic : bool
+    rule : {"mse", "max"}
+        "mse": the step (or A) that minimises the squared error of nearest rounding; "max": the smallest step
+        with which no weight is clipped, |w|_inf/(2^(b-1) - 1). Stochastic one bit always uses A = |w|_inf,
+        the least level at which it is defined.
+
+    Returns
+    -------
+    Operator
+
+    Examples
+    --------
+    >>> quantizer([[0.5, -1.0, 0.75]], 3, stochastic=False, rule="max")
+    NearestRounding(step=0.3333333333333333, bits=3)
+    """
+    from sims.weights.scales import Values
+    from theory.snr import integer_levels
+
+    if rule not in STEP_RULES:
+        raise ValueError(f"rule must be one of {', '.join(STEP_RULES)}, got {rule!r}")
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
+        raise ValueError(f"bits must be an integer from 1 to 16, got {bits!r}")
+    w = np.asarray(weights, np.float64)
+    largest = float(np.abs(w).max(initial=0.0))
+    if largest == 0 or not np.isfinite(largest):
+        raise ValueError("weights must be finite and not all zero to choose a step")
+    if bits == 1:
+        return OneBit(largest) if stochastic else NearestSign(float(np.abs(w).mean()))
+    if rule == "mse":
+        step = Values(w).optimal_scale(integer_levels(bits)).scale
+    else:
+        step = largest / (2 ** (bits - 1) - 1)
+    return StochasticRounding(step, bits=int(bits)) if stochastic else NearestRounding(step, bits=int(bits))
+
+
+def neuron_quantizer(
+    weights: Any, bits: int, stochastic: bool, rule: str = "mse"
+) -> tuple[Operator, np.ndarray]:
+    """One operator in units of each neuron's own step, and these steps: see `quantizer` and `compress`.
+
+    A neuron whose weights are all zero gets the unit 1.
+
+    Examples
+    --------
+    >>> operator, units = neuron_quantizer([[0.5, -1.0], [0.1, 0.3]], 3, stochastic=False, rule="max")
+    >>> operator, units.round(4).tolist()
+    (NearestRounding(step=1.0, bits=3), [0.3333, 0.1])
+    """
+    w = np.atleast_2d(np.asarray(weights, np.float64))
+    if not np.all(np.isfinite(w)):
+        raise ValueError("weights must be finite, got NaN or infinity")
+    units = np.ones(len(w))
+    for index, row in enumerate(w):
+        if row.any():
+            operator = quantizer(row, bits, stochastic, rule)
+            units[index] = float(getattr(operator, "step", getattr(operator, "level", 1.0)))
+    if bits == 1:
+        return (OneBit(1.0) if stochastic else NearestSign(1.0)), units
+    made = StochasticRounding if stochastic else NearestRounding
+    return made(1.0, bits=bits), units
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One method on one layer.
+
+    Attributes
+    ----------
+    name : str
+    error : float
+        |X W' - X~ Q'|^2 over all neurons relative to |X W'|^2.
+    bound : float
+        Bound on the same number (on average for stochastic methods); nan where no theorem applies: v left the
+        limits, a weight was clipped, or the method is not one of operators on single weights.
+    largest, largest_bound : float
+        Largest output error of Phase II and the radius that holds all of them with probability 0.99; nan as
+        above, without inputs, or for a biased operator.
+    exits : int
+        How many v left the operator's limits.
+    sparsity : float
+    result : Compressed
+    """
+
+    name: str
+    error: float
+    bound: float
+    largest: float
+    largest_bound: float
+    exits: int
+    sparsity: float
+    result: Compressed
+
+    @property
+    def snr(self) -> float:
+        """Signal-to-noise ratio of the output in dB."""
+        return float(-10 * np.log10(self.error)) if self.error > 0 else float("inf")
+
+    def as_dict(self) -> dict:
+        """Plain values for a table or JSON; what does not exist is None."""
+
+        def plain(value: float) -> float | None:
+            return value if np.isfinite(value) else None
+
+        return {
+            "method": self.name,
+            "error": self.error,
+            "bound": plain(self.bound),
+            "snr_db": plain(self.snr),
+            "largest_error": plain(self.largest),
+            "largest_error_bound": plain(self.largest_bound),
+            "exits": self.exits,
+            "sparsity": self.sparsity,
+        }
+
+
+LEVEL = 0.01
+
+
+def compare(
+    weights: Any,
+    inputs: Any = None,
+    *,
+    gram: Any = None,
+    bits: int | None = None,
+    sparsity: float | None = None,
+    methods: Iterable[str] | None = None,
+    rule: str = "mse",
+    scale: float = 1.0,
+    order: Any = "given",
+    seed: int = 0,
+    target_inputs: Any = None,
+    alignment: int | str = 1,
+    damping: float = 0.01,
+    per_neuron: bool = False,
+) -> list[LayerRow]:
+    """Compress one layer by every method at the same bits or the same sparsity.
+
+    Parameters
+    ----------
+    weights : (fan_out, fan_in) array_like
+    inputs, gram, target_inputs, scale, order, seed, alignment, damping : as in `sims.path_following.compress`
+    bits, sparsity : one of the two
+    methods : names from QUANTIZERS (with bits) or PRUNERS (with sparsity); all by default
+    rule : how the step is chosen, see `quantizer`; the same step for every method
+    per_neuron : bool
+        With bits: a step for every neuron (output channel) instead of one for the layer.
+
+    Returns
+    -------
+    list of LayerRow
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> rows = compare(rng.standard_normal((8, 64)), rng.standard_normal((16, 64)), bits=4)
+    >>> [row.name for row in rows if row.error < 0.5 * rows[0].error]      # rows[0] is RTN
+    ['GPFQ', 'OPTQ', 'stochastic OPTQ']
+    """
+    if (bits is None) == (sparsity is None):
+        raise ValueError("give either bits (to quantize) or sparsity (to prune)")
+    table = QUANTIZERS if bits is not None else PRUNERS
+    names = list(table) if methods is None else list(methods)
+    if unknown := [name for name in names if name not in table]:
+        raise ValueError(f"unknown method {unknown[0]!r}; there are {', '.join(table)}")
+    grams = as_gram(inputs, gram, target_inputs)
+    rows = []
+    operator: Operator | PruneFraction
+    for name in names:
+        method, stochastic = table[name]
+        units = None
+        if bits is not None and per_neuron:
+            operator, units = neuron_quantizer(weights, bits, stochastic, rule)
+        elif bits is not None:
+            operator = quantizer(weights, bits, stochastic, rule)
+        else:
+            assert sparsity is not None
+            operator = PruneFraction(sparsity, stochastic)
+        result = compress(
+            weights,
+            gram=grams,
+            operator=operator,
+            method=method,
+            scale=scale,
+            order=order,
+            seed=seed,
+            alignment=alignment,
+            damping=damping,
+            row_scales=units,
+        )
+        rows.append(_row(name, method, result, inputs, scale, damping))
+    return rows
+
+
+def _row(name: str, method: str, result: Compressed, inputs: Any, scale: float, damping: float) -> LayerRow:
+    energy = float(result.output_energy.sum())
+    exits = int(result.exits.sum())
+    bound = largest = largest_bound = float("nan")
+    operator = result.operator
+    if inputs is not None:
+        x = as_inputs(inputs)
+        largest = float(np.abs((result.aligned - result.weights) @ x.T).max())
+    # Phase I adds an error of its own, which these bounds do not hold.
+    if operator is not None and exits == 0 and result.gram.cross is None:
+        own = result.gram.own
+        ordered = own[np.ix_(result.order, result.order)]
+        units = float((result.row_scales**2).sum())
+        bound = units * layer_error_bound(ordered, operator, method, scale, damping) / energy
+        if inputs is not None and operator.unbiased and method == "path-following":
+            std = float(error_stds(x[:, result.order], scale, operator).max() * result.row_scales.max())
+            largest_bound = tail_bound(std, LEVEL, x.shape[0] * len(result.weights))
+    error = float(result.error.sum()) / energy if energy > 0 else 0.0
+    return LayerRow(name, error, bound, largest, largest_bound, exits, result.sparsity, result)
+
+
+def compress_network(
+    weights: Sequence[Any],
+    inputs: Any,
+    operator: Callable[[np.ndarray], Operator | PruneFraction],
+    *,
+    method: str = "path-following",
+    scale: float = 1.0,
+    order: Any = "given",
+    seed: int = 0,
+    alignment: int | str = 1,
+    damping: float = 0.01,
+) -> list[Compressed]:
+    r"""Compress a ReLU network W_l relu(... relu(W_1 x)) layer after layer.
+
+    Layer i sees X~ = relu outputs of the layers compressed before it and is asked to reproduce what the
+    original layer made of its own inputs X: Phase I aligns (order `alignment`), Phase II compresses.
+
+    Parameters
+    ----------
+    weights : matrices (fan_out, fan_in), first layer first
+    inputs : (samples, fan_in of the first layer) array_like
+    operator : callable
+        Operator for a layer's weight matrix, e.g. ``lambda w: quantizer(w, 4, stochastic=True)``.
+    method, scale, order, seed, alignment, damping : as in `sims.path_following.compress`
+
+    Returns
+    -------
+    list of Compressed, one per layer; `.error` is the error at the layer's output, earlier layers included
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> network = [rng.standard_normal((6, 4)), rng.standard_normal((2, 6))]
+    >>> layers = compress_network(network, rng.random((20, 4)), lambda w: NearestRounding(0.01))
+    >>> [layer.weights.shape for layer in layers]
+    [(6, 4), (2, 6)]
+    """
+    original = compressed = as_inputs(inputs)
+    layers: list[Compressed] = []
+    for index, matrix in enumerate(weights):
+        w = np.asarray(matrix, np.float64)
+        if w.ndim != 2 or w.shape[1] != original.shape[1]:
+            raise ValueError(f"weights[{index}] must be (fan_out, {original.shape[1]}), got shape {w.shape}")
+        layer = compress(
+            w,
+            compressed,
+            target_inputs=original if index else None,
+            operator=operator(w),
+            method=method,
+            scale=scale,
+            order=order,
+            seed=seed + index,
+            # a method without feedback is not given Phase I either
+            alignment=0 if method == "direct" else alignment,
+            damping=damping,
+        )
+        layers.append(layer)
+        original = np.maximum(original @ w.T, 0.0)
+        compressed = np.maximum(compressed @ layer.weights.T, 0.0)
+    return layers

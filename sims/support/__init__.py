@@ -1,0 +1,1 @@
+"""Plumbing that every subject shares: processes, progress, files, output."""

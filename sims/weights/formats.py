@@ -1,0 +1,149 @@
+"""Number formats applied to real tensors: noise, stored bits, and the best format under a budget.
+
+The laws of the same formats for independent weights are in :mod:`theory.formats`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sims.support.output import plain
+from sims.weights.scales import EVALUATIONS, Values
+from theory import storage
+from theory.codebooks import check_bits
+from theory.formats import FORMATS, Format, block_scale, codebook
+from theory.snr import noise_snr, pruned_count
+
+WIDTHS = tuple(range(2, 9))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a format: `bits` per weight as stored, metadata counted, and its SNR in dB."""
+
+    name: str
+    bits: float
+    snr: float
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON; an infinite ratio becomes None."""
+        return plain({"name": self.name, "stored_bits": self.bits, "snr": self.snr})
+
+
+def rows_of(array: np.ndarray) -> np.ndarray:
+    """Weights as (fan_out, everything else): rows are channels, blocks and groups run along them."""
+    array = np.asarray(array)
+    return array.reshape(array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1)
+
+
+def _normalised(array: np.ndarray, prepared: Values) -> np.ndarray:
+    rows = rows_of(array).astype(np.float64)
+    return np.ldexp(rows, -prepared.exponent, out=rows)
+
+
+def channel_snr(
+    array: np.ndarray, bits: Sequence[int] = range(2, 9), prepared: Values | None = None
+) -> list[float]:
+    """SNR in dB of integers with a scale of least error per row (output channel), one per width.
+
+    Every scale is certified like those of :func:`sims.weights.scales.integer_scale`: error within 1e-6 of
+    its proved lower bound, or of 1e-13 of the row's energy.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> rows = rng.normal(size=(8, 500)) * np.array([1, 1, 1, 1, 50, 50, 50, 50])[:, None]
+    >>> from sims.weights.scales import quantization_snr
+    >>> channel_snr(rows, [4])[0] > quantization_snr(rows, 4)
+    True
+    """
+    from sims.kernels import snr_rows as kernels
+
+    prepared = prepared or Values(array)
+    widths = np.array([check_bits(width) for width in bits], dtype=np.int64)
+    if prepared.energy == 0 or widths.size == 0:
+        return [math.inf] * widths.size
+    rows = _normalised(array, prepared)
+    errors, _ = kernels.row_errors(rows, widths, 1e-6, EVALUATIONS, kernels.SHORT)
+    return [noise_snr(ratio) for ratio in errors.sum(axis=0) / prepared.energy]
+
+
+def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> float:
+    """Error energy over signal energy of a tensor in a format; blocks and groups run along its rows.
+
+    What remains of a row after the last whole n:m group is kept.
+
+    Examples
+    --------
+    >>> two_four = next(form for form in FORMATS if form.name == "2:4")
+    >>> noise(np.array([[3.0, 1.0, -4.0, 2.0]]), two_four) == 5 / 30
+    True
+    """
+    prepared = prepared or Values(array)
+    if prepared.energy == 0:
+        return 0.0
+    if form.block:
+        return _block_noise(_normalised(array, prepared), form) / prepared.energy
+    if not (form.group or form.sparsity):
+        return prepared.optimal_scale(codebook(form.codes)).noise
+    if form.group:
+        from sims.kernels.formats import keep_largest
+
+        kept, lost = keep_largest(_normalised(array, prepared), form.keep, form.group)
+        pruned = lost / prepared.energy
+    else:
+        kept, count = np.empty(0), pruned_count(prepared.size, form.sparsity)
+        pruned = prepared.pruning_noise(count)
+        if form.codes and count < prepared.size:
+            flat = _normalised(array, prepared).ravel()
+            kept = flat[np.argpartition(np.abs(flat), count)[count:]]
+    if not form.codes or kept.size == 0:
+        return pruned
+    rest = Values(kept)
+    share = math.ldexp(rest.energy, 2 * rest.exponent) / prepared.energy
+    return pruned + rest.optimal_scale(codebook(form.codes)).noise * share
+
+
+def _block_noise(rows: np.ndarray, form: Format) -> float:
+    from sims.kernels import formats as kernels
+
+    largest = kernels.block_maxima(rows, form.block)
+    scales = block_scale(form, largest, float(largest.max()))
+    return float(kernels.block_error(rows, form.block, codebook(form.codes).levels, scales))
+
+
+def compare(
+    array: np.ndarray, formats: Sequence[Format] = FORMATS, prepared: Values | None = None
+) -> list[Stored]:
+    """Every format, and integers with a scale per channel, applied to one tensor; by stored bits.
+
+    Examples
+    --------
+    >>> found = compare(np.random.default_rng(0).normal(size=(64, 256)))
+    >>> max((f for f in found if f.bits <= 4.25), key=lambda f: f.snr).name
+    'NF4 b64'
+    """
+    prepared = prepared or Values(array)
+    columns = rows_of(array).shape[1]
+    found = []
+    for form in formats:
+        snr = noise_snr(noise(array, form, prepared))
+        found.append(Stored(form.name, form.stored_bits_in_rows(columns), snr))
+    for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
+        stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)
+        found.append(Stored(f"INT{bits} per channel", stored, snr))
+    return sorted(found, key=lambda one: (one.bits, -one.snr))
+
+
+def best(found: Sequence[Stored], budget: float) -> Stored | None:
+    """The most SNR within `budget` bits per weight (the smaller one among equals), or None.
+
+    Examples
+    --------
+    >>> best([Stored("a", 4, 20.0), Stored("b", 5, 26.0), Stored("c", 4, 19.0)], 4.5).name
+    'a'
+    """
+    within = [one for one in found if one.bits <= budget + 1e-9]
+    return max(within, key=lambda one: (one.snr, -one.bits), default=None)

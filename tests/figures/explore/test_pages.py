@@ -1,0 +1,472 @@
+"""The explorer without a browser: states, numbers, texts, pictures, and who is served."""
+
+import asyncio
+import contextlib
+import csv
+import functools
+import io
+import re
+import socket
+import threading
+from urllib.parse import parse_qs
+
+import matplotlib
+import numpy as np
+import pytest
+
+from figures.explore import live, page, pages, picture, server, session, view
+from figures.explore.page import Series
+from figures.explore.pages import lottery, weights
+from sims import montecarlo
+
+QUICK = {  # states whose simulation ends within a second or two
+    "partition": {"n": 10, "bits": 8.0, "width": 0.1},
+    "subset-sum": {"n": 8, "max_value": 31, "width": 0.1},
+    "lottery": {"samples": 6, "bits": 2, "inputs": 2, "hidden": 2, "outputs": 1, "width": 0.1},
+    "path-following": {"columns": 8, "samples": 4, "stop": 0.2},
+    "snr": {"size": 256, "stop": 0.5},
+    "weights": {},
+}
+
+
+def state_of(name):
+    one = pages.find(name)
+    return one, {**one.defaults(), **QUICK[name]}
+
+
+@pytest.fixture(scope="module")
+def finished():
+    """Every page after its simulation: {name: (page, state, laws, points)}."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lottery, "_MISS_TRIALS", (1000, 2000))
+        for name in pages.LABELS:
+            one, state = state_of(name)
+            *_, points = one.live(state)
+            found[name] = one, state, one.curves(state), points
+    return found
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_a_link_restores_the_state_and_every_control_can_show_it(name):
+    one, state = state_of(name)
+    query = {key: values[0] for key, values in parse_qs(one.link(state)[1:]).items()}
+    opened, restored, problems = session.open_page(query)
+    assert opened is one and restored == state and problems == []
+    for parameter in one.parameters:
+        value = state[parameter.name]
+        assert type(value) is type(parameter.default)
+        assert value in (list(parameter.choices.values()) or parameter.positions(value) or [value])
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (
+            {"page": "partition", "n": "many"},
+            "n must be an integer between 4 and 30, got 'many'; 20 is shown",
+        ),
+        ({"page": "partition", "n": "31"}, "n must be an integer between 4 and 30"),
+        ({"page": "partition", "bits": "nan"}, "bits must be a number between"),
+        ({"page": "partition", "seed": "-1"}, "seed must be an integer between 0 and"),
+        (
+            {"page": "subset-sum", "law": "binary"},
+            "law must be one of nonzero, uniform, product, got 'binary'",
+        ),
+        ({"page": "snr", "colour": "red"}, "This page has no parameter 'colour'"),
+        ({"page": "cats"}, "There is no page 'cats'; there are partition, "),
+    ],
+)
+def test_what_a_link_cannot_mean_is_said_in_a_sentence_and_not_clipped(query, words):
+    opened, state, (problem,) = session.open_page(query)
+    assert problem.startswith(words) and problem.endswith(".")
+    assert state == opened.defaults()
+
+
+def test_a_value_between_the_positions_of_a_slider_is_kept():
+    one, state, problems = session.open_page({"page": "subset-sum", "max_value": "100", "target": "77"})
+    assert (state["max_value"], state["target"], problems) == (100, 77, [])
+    slider = next(p for p in one.parameters if p.name == "target")
+    assert 77 in slider.positions(77) and slider.positions(77) == sorted(slider.positions(77))
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_laws_are_finite_and_simulation_agrees_with_the_table(name, finished):
+    one, state, laws, points = finished[name]
+    for series in laws:
+        assert len(series.x) == len(series.value) and np.isfinite(series.value).all()
+    rows = one.rows(state, points)
+    assert rows and all(row.keys() == rows[0].keys() for row in rows)
+    assert len(rows) > len(one.rows(state, [])) or name == "weights"
+    assert one.count(points) and not one.count([])
+
+
+@pytest.mark.parametrize("name", ["partition", "subset-sum"])
+def test_the_point_on_screen_is_the_estimate_that_its_python_text_prints(name, finished):
+    one, state, _, points = finished[name]
+    shown = one.rows(state, points)[0]
+    printed = run(one.python(state))
+    trials = int(points[0].trials[0])
+    numbers = f"{shown['value']:.6g} [{shown['low']:.6g}, {shown['high']:.6g}]"
+    assert printed == f"{numbers} at {state['level']}, {trials} trials\n"
+
+
+def test_the_lottery_point_is_the_one_that_the_library_measures(finished):
+    _, state, _, points = finished["lottery"]
+    from sims.lottery.trials import simulate_rows
+
+    trials = int(points[0].trials[0])
+    again = simulate_rows((2, 2, 1), state["bits"], state["samples"], trials, state["seed"])
+    assert again[0]["estimate"] == points[0].value[0]
+
+
+@pytest.mark.parametrize("name", ["snr", "weights", "path-following"])
+def test_the_python_text_runs_and_prints_the_numbers_of_the_table(name, finished):
+    one, state, _, points = finished[name]
+    printed = run(one.python(state))
+    rows = one.rows(state, points)
+    wanted = {
+        "snr": lambda: [rows[0]["value"], rows[1]["value"]],
+        "weights": lambda: [rows[1]["quantized (dB)"], rows[1]["pruned (dB)"], rows[1]["kurtosis"]],
+        "path-following": lambda: [
+            4 * row["value"] for row in rows if row["quantity"].endswith("range form")
+        ],
+    }[name]()
+    numbers = np.array([float(text) for text in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", printed)])
+    for value in wanted:
+        assert np.isclose(numbers, value, rtol=1e-12).any(), value
+
+
+@functools.cache
+def offered():
+    import snapcut
+
+    if "partition" not in snapcut.simulate:
+        snapcut._offer_simulations()
+
+
+@pytest.mark.parametrize("name", ["partition", "subset-sum", "lottery", "path-following"])
+def test_the_command_is_one_that_snapcut_takes(name):
+    import snapcut
+
+    one, state = state_of(name)
+    words = one.command(state).split()
+    assert words[0] == "snapcut"
+    offered()
+    command, bound, *_ = snapcut.app.parse_args(words[1:], exit_on_error=False, print_error=False)
+    given = bound.arguments.get("parameters", bound.arguments)
+    assert given["seed"] == state["seed"] and callable(command)
+
+
+def test_the_commands_of_the_other_pages_hold_their_python():
+    for name in ("snr", "weights"):
+        one, state = state_of(name)
+        command = one.command(state)
+        compile(one.python(state), name, "exec")
+        assert command.startswith("python ") and "\\" not in command
+    one, state = state_of("weights")
+    state["upload"] = ("my net.npz", b"")
+    assert one.command(state) == "snapcut weights 'my net.npz' --bits 4"
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_a_picture_follows_the_theme_and_has_both_shapes(name, finished):
+    one, state, laws, points = finished[name]
+    html = view.picture(one, state, laws, points, running=True)
+    assert html.count("<svg ") == 2 and "snapcut-wide" in html and "snapcut-narrow" in html
+    assert not re.search(r"#[0-9a-fA-F]{6}", html) and "<style" not in html and "<script" not in html
+    wide, narrow = html.split('class="snapcut-narrow"')
+    identifiers = [
+        set(re.findall(r'\bid="([^"]+)"', part.split('class="snapcut-numbers"')[0]))
+        for part in (wide, narrow)
+    ]
+    assert identifiers[0] and not identifiers[0] & identifiers[1]
+    for used in re.findall(r'(?:href="#|url\(#)([^")]+)', html):
+        assert used in identifiers[0] | identifiers[1]
+    assert 'role="img" aria-label="' in html
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_every_end_of_every_control_has_laws_a_picture_and_numbers(name):
+    one, state = state_of(name)
+    for parameter in one.parameters:
+        ends = [*parameter.choices.values()] or [
+            *parameter.values[:1],
+            *parameter.values[-1:],
+            parameter.default,
+        ]
+        for value in ends:
+            there = {**state, parameter.name: value}
+            laws = one.curves(there)
+            picture._drawn(lambda axes, s=there, c=laws: one.draw(axes, s, c, [], True), picture.NARROW)
+            assert all(np.isfinite(row["value"]) for row in one.rows(there, []))
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_the_data_are_tidy_and_the_files_are_what_they_say(name, finished):
+    one, state, laws, points = finished[name]
+    shown = session.Shown(None, one, state)
+    shown.points = points
+    lines = list(csv.DictReader(io.StringIO(shown.csv().decode())))
+    assert len(lines) == sum(len(series.x) for series in [*laws, *points])
+    assert {line["series"] for line in lines} == {series.name for series in [*laws, *points]}
+    assert float(lines[0]["value"]) == laws[0].value[0]
+
+
+def test_files_are_equal_for_equal_pictures(finished):
+    one, state, _, points = finished["snr"]
+    shown = session.Shown(None, one, state)
+    shown.points = points
+    for kind, start in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
+        content = shown.file(kind)
+        assert content.startswith(start) and content == shown.file(kind)
+    with pytest.raises(ValueError, match="kind must be one of pdf, svg, png, got 'bmp'"):
+        shown.file("bmp")
+
+
+def test_two_sessions_drawing_at_once_get_their_own_pictures_and_leave_the_settings_alone(finished):
+    before = dict(matplotlib.rcParams)
+    alone = {n: view.picture(*finished[n][:4], running=False) for n in ("partition", "snr")}
+    together: dict[str, list[str]] = {name: [] for name in alone}
+
+    def draw(name):
+        for _ in range(4):
+            together[name].append(view.picture(*finished[name][:4], running=False))
+
+    threads = [threading.Thread(target=draw, args=(name,)) for name in alone]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name, pictures in together.items():
+        assert pictures == [alone[name]] * 4
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_probabilities_are_those_of_the_monte_carlo_core_whatever_runs_beside_them():
+    def sample(rng, count):
+        return rng.random(count) < 0.3
+
+    events = [live.Event(1.0, sample, ("a",)), live.Event(2.0, sample, ("b",))]
+    *_, (both,) = live.probabilities(events, seed=5, level=0.99, width=0.05, trials=30_000, block=1000)
+    for i, key in enumerate(("a", "b")):
+        one = montecarlo.probability(sample, 30_000, seed=5, key=(key,), width=0.05, block=1000)
+        assert (both.value[i], both.low[i], both.high[i], both.trials[i]) == (
+            one.value,
+            one.low,
+            one.high,
+            one.trials,
+        )
+
+
+def test_a_simulation_reports_after_every_block_and_stops_at_its_trials():
+    events = [live.Event(0.0, lambda rng, count: rng.random(count) < 0.5, ("x",))]
+    reports = list(live.probabilities(events, seed=0, level=0.9, width=1e-9, trials=2500, block=1000))
+    assert [int(one.trials[0]) for (one,) in reports] == [1000, 2000, 2500]
+    widths = [float(one.high[0] - one.low[0]) for (one,) in reports]
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.95])
+def test_quantile_intervals_cover_at_all_times(probability):
+    rng = np.random.default_rng(0)
+    runs, missed = 300, 0
+    for _ in range(runs):
+        sequence = live.QuantileSequence(0.9, probability)
+        inside = True
+        for _ in range(12):
+            sequence.update(rng.random(40))
+            low, high = sequence.interval()
+            inside &= low <= probability < high
+        missed += not inside
+    assert np.isfinite([low, high]).all() and high - low < 0.2
+    assert missed <= 0.1 * runs + 3 * np.sqrt(
+        0.09 * runs
+    )  # a fixed-sample interval misses here 25 % of the time
+
+
+def test_few_values_give_an_open_interval():
+    sequence = live.QuantileSequence(0.99)
+    sequence.update(np.arange(3.0))
+    assert sequence.interval() == (-np.inf, np.inf)
+
+
+def test_a_setting_that_no_law_covers_is_one_sentence_under_the_laws():
+    one, state = state_of("path-following")
+    state |= {"operator": "one-bit", "step": 0.5, "scale": 1.0, "columns": 64}
+    assert one.curves(state)
+    with pytest.raises(ValueError, match="left the limits") as caught:
+        list(one.live(state))
+    html = view.picture(one, state, one.curves(state), [], False, session.sentence(caught.value))
+    assert html.count('role="alert"') == 1 and "<svg" in html
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def test_an_uploaded_network_is_judged_like_the_file():
+    from sims.weights import analyse
+
+    one, state = state_of("weights")
+    arrays = {
+        "a<b>": np.random.default_rng(0).standard_t(2, (64, 64)),
+        "b": np.zeros(64),
+        "c": np.ones((4, 4), int),
+    }
+    state["upload"] = ("net.npz", npz(**arrays))
+    *_, points = one.live(state)
+    (expected,) = analyse(arrays, [4]).rows
+    whole, row, others = one.rows(state, points)
+    assert (row["quantized (dB)"], row["pruned (dB)"]) == (expected.quantization[4], expected.pruning[4])
+    assert row["verdict"] == expected.verdict and whole["weights"] == 4096
+    assert others["tensor"].startswith("2 others") and others["verdict"] == "not judged"
+    assert "a&lt;b&gt;" in view.numbers(one.rows(state, points)) and "<b>" not in view.numbers(
+        one.rows(state, points)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "contents", "words"),
+    [
+        ("net.npz", b"not a zip", "net.npz"),
+        ("net.txt", b"1 2 3", "net.txt"),
+        ("", b"", "upload"),
+        ("../../../etc/x.npy", b"\x93NUMPY", "x.npy"),
+        ("net.npz", npz(words=np.array(["a", "b"])), "words: <U1 values"),
+        ("net.npz", npz(a=np.zeros((2, 2))), "fewer than 256"),
+    ],
+)
+def test_a_bad_upload_is_one_sentence(name, contents, words):
+    one, state = state_of("weights")
+    state["upload"] = (name, contents)
+    with pytest.raises(ValueError, match=r".") as caught:
+        list(one.live(state))
+    sentence = session.sentence(caught.value)
+    assert words in sentence and "\n" not in sentence and "/tmp" not in sentence and sentence.endswith(".")
+
+
+def test_an_upload_over_the_limit_is_refused_before_it_is_read(monkeypatch):
+    monkeypatch.setattr(weights, "MAX_UPLOAD", 100)
+    one, state = state_of("weights")
+    state["upload"] = ("net.npy", b"x" * 101)
+    with pytest.raises(ValueError, match=r"'net\.npy' has 101 bytes; at most 100 can be uploaded"):
+        list(one.live(state))
+
+
+def request(app, headers, kind="http", path="/"):
+    """Status of one request to an ASGI application, and its headers."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request"}
+
+    scope = {"type": kind, "path": path, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+async def inner(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+LOCAL = frozenset({"127.0.0.1", "localhost"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "hosts", "status"),
+    [
+        ({"host": "127.0.0.1:2718"}, LOCAL, 200),
+        ({"host": "127.0.0.1:2718", "origin": "http://127.0.0.1:2718"}, LOCAL, 200),
+        ({"host": "127.0.0.1:2718", "origin": "http://evil.example"}, LOCAL, 403),
+        ({"host": "127.0.0.1:2718", "origin": "null"}, LOCAL, 403),
+        ({"host": "127.0.0.1:2718", "origin": "http://127.0.0.1:9999"}, LOCAL, 403),
+        ({"host": "evil.example:2718"}, LOCAL, 403),
+        ({"host": "evil.example:2718", "origin": "http://evil.example:2718"}, LOCAL, 403),
+        ({}, LOCAL, 403),
+        ({"host": "lab.example:2718"}, None, 200),
+        ({"host": "lab.example:2718", "origin": "http://evil.example"}, None, 403),
+    ],
+)
+def test_only_requests_addressed_to_this_server_are_served(headers, hosts, status):
+    guard = server.Guard(inner, hosts)
+    first = request(guard, headers)[0]
+    assert first["status"] == status
+    if status == 200:
+        assert b"default-src 'self'" in dict(first["headers"])[b"content-security-policy"]
+    else:
+        assert request(guard, headers, "websocket") == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_assets_may_be_kept_and_pages_may_not():
+    guard = server.Guard(inner, LOCAL)
+    kept = [
+        dict(request(guard, {"host": "localhost"}, path=path)[0]["headers"]).get(b"cache-control")
+        for path in ("/assets/index-s-M1OXjs.js", "/")
+    ]
+    assert kept == [b"public, max-age=31536000, immutable", None]
+
+
+def test_a_taken_port_is_one_sentence():
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ValueError, match=rf"cannot listen on 127.0.0.1 port {port} \(.*\); name another"):
+            server.bound("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [
+        ("127.0.0.1", 70_000, "port must lie between 0 and 65535"),
+        ("127.0.0.1", -1, "port must lie between 0 and 65535"),
+        ("no.such.host.invalid", 0, "host must be an address of this machine"),
+        ("192.0.2.1", 0, "cannot listen on 192.0.2.1"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_one_sentence(host, port, words):
+    with pytest.raises(ValueError, match=words):
+        server.bound(host, port)
+
+
+def test_a_missing_marimo_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "marimo", None)
+    with pytest.raises(ImportError, match=r'pip install "snapcut\[explore\]"'):
+        server.application()
+
+
+def test_a_missing_browser_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    server._open("http://127.0.0.1:1/")
+    assert capsys.readouterr().out == "No browser was found; open the address above in one.\n"
+
+
+def test_what_a_page_says_is_escaped():
+    assert view.notice(["<script>"]) == '<div class="snapcut-notice" role="alert"><p>&lt;script&gt;</p></div>'
+    row = page.row("<i>", 1.0, "&")
+    assert "<i>" not in view.numbers([row]) and "&amp;" in view.numbers([row])
+    assert view.notice([]) == ""
+
+
+def test_the_head_asks_no_other_host():
+    head = (server._HERE / "head.html").read_text(encoding="utf-8")
+    assert "http" not in head and "//" not in re.sub(r"^\s*//.*$", "", head, flags=re.M)
+    for name in set(re.findall(r"var\(--snapcut-([a-z]+)\)", head)) | set(picture._THEMED.values()):
+        assert head.count(f"--snapcut-{name}:") == 2, name  # light and dark
+
+
+def run(source):
+    """What a Python text prints."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(source, "text", "exec"), {})
+    return out.getvalue()
+
+
+def test_series_without_intervals_leave_their_cells_empty():
+    text = page.to_csv([Series("a", np.array([1.0]), np.array([2.0]))]).decode()
+    assert text.splitlines() == ["series,x,value,low,high,trials", "a,1.0,2.0,,,"]

@@ -1,0 +1,420 @@
+import collections
+import importlib.util
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sims import checkpoints
+from sims.checkpoints import pickle_machine as pickles
+
+WEIGHTS = np.arange(12, dtype=np.float32).reshape(3, 4) / 8
+
+
+# --- files a torch installation would write, made without torch -------------------------------------------
+
+
+class Global:
+    """Pickles as a bare global name."""
+
+    def __init__(self, path):
+        self.module, self.name = path.rsplit(".", 1)
+
+
+class Call:
+    """Pickles as function(*arguments)."""
+
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+
+class Reference(tuple):
+    """Pickles as a persistent reference."""
+
+
+class Writer(pickle._Pickler):
+    def persistent_id(self, item):
+        return tuple(item) if isinstance(item, Reference) else None
+
+    def save(self, item, save_persistent_id=True):
+        if isinstance(item, Global):
+            self.write(pickle.GLOBAL + f"{item.module}\n{item.name}\n".encode())
+        elif isinstance(item, Call):
+            self.save(item.function)
+            self.save(item.arguments)
+            self.write(pickle.REDUCE)
+        else:
+            super().save(item, save_persistent_id)
+
+
+def pickled(item):
+    stream = io.BytesIO()
+    Writer(stream, 2).dump(item)
+    return stream.getvalue()
+
+
+def rebuilt(kind, key, numel, offset, shape, strides, legacy=False):
+    identity = ("storage", Global(f"torch.{kind}"), key, "cpu", numel) + ((None,) if legacy else ())
+    return Call(
+        Global("torch._utils._rebuild_tensor_v2"),
+        Reference(identity),
+        offset,
+        shape,
+        strides,
+        False,
+        Call(Global("collections.OrderedDict")),
+    )
+
+
+def torch_zip(path, item, storages, **extra):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", item if isinstance(item, bytes) else pickled(item))
+        for key, data in storages.items():
+            archive.writestr(f"archive/data/{key}", data)
+        for name, data in extra.items():
+            archive.writestr(f"archive/{name}", data)
+    return path
+
+
+def torch_legacy(path, item, storages, itemsize=4):
+    parts = [pickled(0x1950A86A20F9469CFC6C), pickled(1001), pickled({"little_endian": True}), pickled(item)]
+    parts.append(pickled(list(storages)))
+    for data in storages.values():
+        parts += [struct.pack("<q", len(data) // itemsize), data]
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def state(legacy=False):
+    return {
+        "fc.weight": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1), legacy),
+        "fc.transposed": rebuilt("FloatStorage", "0", 12, 1, (4, 2), (1, 4), legacy),
+        "steps": rebuilt("LongStorage", "1", 1, 0, (), (), legacy),
+        "epoch": 3,
+    }
+
+
+STORAGES = {"0": WEIGHTS.tobytes(), "1": np.array([7], "<i8").tobytes()}
+
+
+# --- good files ------------------------------------------------------------------------------------------
+
+
+def assert_state(checkpoint):
+    assert list(checkpoint.tensors) == ["fc.weight", "fc.transposed", "steps"]
+    np.testing.assert_array_equal(checkpoint.tensors["fc.weight"], WEIGHTS)
+    np.testing.assert_array_equal(
+        checkpoint.tensors["fc.transposed"], WEIGHTS.ravel()[1:].reshape(-1)[[[0, 4], [1, 5], [2, 6], [3, 7]]]
+    )
+    assert checkpoint.tensors["steps"].dtype == np.int64 and int(checkpoint.tensors["steps"]) == 7
+
+
+def test_torch_zip(tmp_path):
+    assert_state(checkpoints.read(torch_zip(tmp_path / "a.pt", state(), STORAGES, byteorder="little")))
+
+
+def test_torch_zip_of_a_big_endian_machine(tmp_path):
+    swapped = {"0": WEIGHTS.astype(">f4").tobytes(), "1": np.array([7], ">i8").tobytes()}
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", state(), swapped, byteorder="big"))
+    np.testing.assert_array_equal(found.tensors["fc.weight"], WEIGHTS)
+
+
+def test_torch_legacy(tmp_path):
+    item = state(legacy=True)
+    del item["steps"]
+    found = checkpoints.read(torch_legacy(tmp_path / "a.pth", item, {"0": STORAGES["0"]}))
+    np.testing.assert_array_equal(found.tensors["fc.weight"], WEIGHTS)
+
+
+def test_parameters_ordered_mappings_and_nesting(tmp_path):
+    parameter = Call(
+        Global("torch._utils._rebuild_parameter"),
+        state()["fc.weight"],
+        True,
+        Call(Global("collections.OrderedDict")),
+    )
+    ordered = Call(Global("collections.OrderedDict"), [["w", parameter]])
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", {"model": [ordered], "lr": 0.1}, STORAGES))
+    assert list(found.tensors) == ["model.0.w"]
+
+
+def test_narrow_floats_are_widened_exactly(tmp_path):
+    values = np.array([1.0, -2.5, 0.15625, 0.0], np.float32)
+    bits = (values.view(np.uint32) >> 16).astype(np.uint16)
+    item = {"w": rebuilt("BFloat16Storage", "0", 4, 0, (2, 2), (2, 1))}
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", item, {"0": bits.tobytes()}))
+    np.testing.assert_array_equal(found.tensors["w"].ravel(), values)
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}).encode()
+    (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bits.tobytes())
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.safetensors").tensors["w"], values)
+
+
+def test_float8_tables_follow_their_definition():
+    wide = checkpoints.widen(np.arange(256, dtype=np.uint8), "float8_e4m3fn")
+    assert wide[1] == 2.0**-9 and wide[0x7E] == 448 and np.isnan(wide[0x7F]) and wide[0x80 | 0x38] == -1
+    wide = checkpoints.widen(np.arange(256, dtype=np.uint8), "float8_e5m2")
+    assert wide[1] == 2.0**-16 and wide[0x7B] == 57344 and np.isinf(wide[0x7C]) and np.isnan(wide[0x7D])
+
+
+def test_float8_of_recent_torch(tmp_path):
+    identity = ("storage", Global("torch.storage.UntypedStorage"), "0", "cpu", 4)
+    hooks = Call(Global("collections.OrderedDict"))
+    item = Call(
+        Global("torch._utils._rebuild_tensor_v3"),
+        Reference(identity), 0, (2, 2), (2, 1), False, hooks, Global("torch.float8_e4m3fn"),
+    )  # fmt: skip
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": item}, {"0": bytes([0x38, 0xB8, 0, 0x7E])}))
+    np.testing.assert_array_equal(found.tensors["w"], [[1, -1], [0, 448]])
+
+
+def test_npz_and_npy_keep_numbers_and_name_the_rest(tmp_path):
+    np.savez(
+        tmp_path / "a.npz",
+        w=np.asfortranarray(WEIGHTS), objects=np.array([{}, 1], object), words=np.array(["a"]),
+        z=np.array([1j]),
+    )  # fmt: skip
+    found = checkpoints.read(tmp_path / "a.npz")
+    np.testing.assert_array_equal(found.tensors["w"], WEIGHTS)
+    assert set(found.skipped) == {"objects", "words", "z"} and "Python objects" in found.skipped["objects"]
+    np.save(tmp_path / "b.npy", WEIGHTS)
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "b.npy").tensors["b"], WEIGHTS)
+
+
+def test_safetensors_written_by_its_library(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"w": WEIGHTS, "n": np.arange(3)}, tmp_path / "a.safetensors")
+    found = checkpoints.read(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(found.tensors["w"], WEIGHTS)
+    assert found.tensors["n"].dtype == np.int64
+
+
+def test_onnx_without_the_package_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "a.onnx").write_bytes(b"x")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs the onnx package: pip install 'snapcut\[onnx\]'"):
+        checkpoints.read(tmp_path / "a.onnx")
+
+
+def test_onnx_initializers(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(WEIGHTS, "w")])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "a.onnx")
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.onnx").tensors["w"], WEIGHTS)
+    (tmp_path / "b.onnx").write_bytes(b"\xff" * 50)
+    with pytest.raises(ValueError, match="not an ONNX model"):
+        checkpoints.read(tmp_path / "b.onnx")
+
+
+# --- hostile files ---------------------------------------------------------------------------------------
+
+
+class Shell:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def hostile(marker):
+    """Pickles that would create `marker`, or otherwise leave the fenced part of the language."""
+    yield "os.system", pickle.dumps(Shell(marker)), "system"
+    yield "os.system, protocol 0", pickle.dumps(Shell(marker), 0), "system"
+    yield "builtins.eval", b'cbuiltins\neval\n(S\'open("x", "w")\'\ntR.', "builtins.eval"
+    yield "nested attribute", b"\x80\x04\x8c\x06pickle\x8c\x05loads\x93.", "pickle.loads"
+    yield "torch function", b"ctorch\nload\n(S'x'\ntR.", "torch.load"
+    yield "extension registry", b"\x80\x02\x82\x01.", "EXT1"
+    yield "instance", b"(S'x'\nios\nsystem\n.", "INST"
+    yield "object", b"(cos\nsystem\nS'x'\no.", "os.system"
+    yield "new object", b"\x80\x02ccollections\nOrderedDict\n)\x81.", "NEWOBJ"
+    yield "state of a name", b"ccollections\nOrderedDict\n(N(S'__init__'\nS'x'\ndtb.", "state"
+    yield "call of a call", b"ccollections\nOrderedDict\n)R)R.", "calls something"
+    yield "underflow", b"\x80\x02\x85.", "takes more than it put"
+    yield "memo of nothing", b"h\x05.", "malformed"
+    yield "no stop", b"\x80\x02N", "malformed"
+    yield "mark without values", b"\x80\x02t.", "malformed"
+    yield "key that is a tuple", b"}((tNs.", "malformed|neither text nor number"
+    yield "bytes reduced", b"\x80\x02U\x02abq\x00)R.", "calls something"
+
+
+CASES = [pytest.param(data, message, id=title) for title, data, message in hostile("MARKER")]
+
+
+@pytest.mark.parametrize(("data", "message"), CASES)
+@pytest.mark.parametrize("container", ["zip", "legacy"])
+def test_hostile_pickles_run_nothing(tmp_path, monkeypatch, data, message, container):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "evil.pt"
+    if container == "zip":
+        torch_zip(path, data, STORAGES)
+    else:
+        path.write_bytes(pickled(0x1950A86A20F9469CFC6C) + pickled(1001) + pickled({}) + data)
+    with pytest.raises(ValueError, match=message) as caught:
+        checkpoints.read(path)
+    assert "\n" not in str(caught.value) and str(caught.value).startswith("cannot read 'evil.pt'")
+    assert [p.name for p in tmp_path.iterdir()] == ["evil.pt"]
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (rebuilt("FloatStorage", "0", 12, 0, (3, 5), (4, 1)), "15 elements claims a storage of 12"),
+        (rebuilt("FloatStorage", "0", 12, 4, (3, 3), (4, 1)), "reaches element 14 of a storage of 12"),
+        (rebuilt("FloatStorage", "0", 12, -1, (3, 3), (4, 1)), "not sizes"),
+        (rebuilt("FloatStorage", "0", 12, 0, (3, 3), (4, -1)), "not sizes"),
+        (rebuilt("FloatStorage", "0", 12, 0, (3, 3), (4,)), "not sizes"),
+        (rebuilt("FloatStorage", "0", 12, 0, (3.0, 3), (4, 1)), "not sizes"),
+        (rebuilt("FloatStorage", "0", 12, 0, (10**9, 10**9), (0, 0)), "claims a storage of 12"),
+        (rebuilt("FloatStorage", "0", 10**15, 0, (3, 3), (3, 1)), "missing or truncated"),
+        (rebuilt("FloatStorage", "9", 12, 0, (3, 4), (4, 1)), "missing or truncated"),
+        (rebuilt("QUInt8Storage", "0", 12, 0, (3, 4), (4, 1)), "torch.QUInt8Storage"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_tensors_stay_inside_their_storage(tmp_path, tensor, message):
+    with pytest.raises(ValueError, match=message):
+        checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": tensor}, STORAGES))
+
+
+def test_two_claims_on_one_storage_are_both_checked(tmp_path):
+    """A small honest tensor must not vouch for a large one that shares its key."""
+    item = {
+        "small": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1)),
+        "large": rebuilt("FloatStorage", "0", 10**6, 0, (1000, 1000), (1000, 1)),
+        "last": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1)),
+    }
+    with pytest.raises(ValueError, match="claims of different size or type on storage '0'"):
+        checkpoints.read(torch_zip(tmp_path / "a.pt", item, STORAGES))
+    legacy = {
+        name: rebuilt("FloatStorage", "0", size, 0, (size // 4, 4), (4, 1), legacy=True)
+        for name, size in (("small", 12), ("large", 10**6), ("last", 12))
+    }
+    with pytest.raises(ValueError, match="claims of different size or type on storage '0'"):
+        checkpoints.read(torch_legacy(tmp_path / "b.pth", legacy, {"0": STORAGES["0"]}))
+
+
+def test_a_pickle_that_contains_itself_ends(tmp_path):
+    data = b"\x80\x02]q\x00h\x00a."  # a list in itself
+    with pytest.raises(ValueError, match="holds no array"):
+        checkpoints.read(torch_zip(tmp_path / "a.pt", data, {}))
+
+
+def test_deeply_nested_tuples_end_in_a_sentence(tmp_path):
+    data = b"\x80\x02)" + b"\x85" * 200_000 + b"."
+    with pytest.raises(ValueError, match="nested too deeply"):
+        checkpoints.read(torch_zip(tmp_path / "a.pt", data, {}))
+
+
+def test_object_arrays_are_never_unpickled(tmp_path):
+    array = np.empty(1, object)
+    array[0] = Shell(tmp_path / "ran")
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    found = checkpoints.read(tmp_path / "a.npy")
+    assert "Python objects" in found.skipped["a"] and not (tmp_path / "ran").exists()
+
+
+# --- damaged files ---------------------------------------------------------------------------------------
+
+
+def good_files(folder):
+    from safetensors.numpy import save_file
+
+    np.savez(folder / "a.npz", w=WEIGHTS)
+    np.save(folder / "a.npy", WEIGHTS)
+    save_file({"w": WEIGHTS}, folder / "a.safetensors")
+    torch_zip(folder / "a.pt", {"w": state()["fc.weight"]}, STORAGES)
+    torch_legacy(folder / "a.pth", {"w": state(legacy=True)["fc.weight"]}, {"0": STORAGES["0"]})
+    return sorted(folder.iterdir())
+
+
+def test_every_truncation_is_one_sentence(tmp_path):
+    for path in good_files(tmp_path):
+        whole = path.read_bytes()
+        assert list(checkpoints.read(path).tensors)
+        for length in range(0, len(whole), max(1, len(whole) // 60)):
+            path.write_bytes(whole[:length])
+            with pytest.raises(ValueError) as caught:
+                checkpoints.read(path)
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, ord("("), ord("'"), ord("#")])
+def test_a_broken_npy_header_is_one_sentence(tmp_path, value):
+    """Byte 10 opens the header's dictionary; NumPy's second look at it fails in its own ways."""
+    np.save(tmp_path / "a.npy", WEIGHTS)
+    data = bytearray((tmp_path / "a.npy").read_bytes())
+    data[10] = value
+    (tmp_path / "a.npy").write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"cannot read 'a\.npy': not a npy array"):
+        checkpoints.read(tmp_path / "a.npy")
+
+
+@given(
+    st.integers(0, 4), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6)
+)
+def test_flipped_bytes_give_numbers_or_one_sentence(tmp_path_factory, which, changes):
+    path = good_files(tmp_path_factory.mktemp("flip"))[which]
+    data = bytearray(path.read_bytes())
+    for position, value in changes:
+        data[position % len(data)] = value
+    path.write_bytes(bytes(data))
+    try:
+        checkpoints.read(path)
+    except ValueError as error:
+        assert str(error).startswith("cannot read")
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_never_a_crash(data):
+    try:
+        pickles.interpret(io.BytesIO(data))
+    except ValueError as error:
+        assert str(error).startswith("not a readable torch checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"1 2 3", "must end in .npz, .npy"),
+        ("a.npz", b"", "the file is empty"),
+        ("a.npz", b"hello", "not a npz archive"),
+        ("a.npy", b"hello", "not a npy array"),
+        ("a.pt", b"hello", "malformed pickle|not a readable"),
+        ("a.safetensors", b"hello", "not a safetensors file"),
+    ],
+)
+def test_files_of_another_kind(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        checkpoints.read(tmp_path / name)
+
+
+def test_missing_files_and_folders(tmp_path):
+    with pytest.raises(ValueError, match="No such file"):
+        checkpoints.read(tmp_path / "none.npz")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(ValueError, match="directory"):
+        checkpoints.read(tmp_path / "folder.npz")
+
+
+def test_a_header_that_claims_too_much_allocates_nothing(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,), }".ljust(117) + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
+    with pytest.raises(ValueError, match="truncated"):
+        checkpoints.read(tmp_path / "a.npy")
+
+
+def test_names_that_collide_are_all_kept():
+    checkpoint = checkpoints.Checkpoint()
+    for _ in range(3):
+        checkpoint.add("w", WEIGHTS)
+    assert list(checkpoint.tensors) == ["w", "w'", "w''"]
+    assert collections.Counter(checkpoint.skipped) == {}

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from sims import weights
+from sims.lottery import load
+from sims.lottery.real import checkpoint_rows, load_network, probing_inputs, quantize, ticket_rows
+from sims.networks import digits
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_quantized_weights_lie_on_the_symmetric_grid_and_near(bits):
+    w = np.random.default_rng(0).normal(size=(20, 30))
+    grid, step = quantize(w, bits)
+    top = 2 ** (bits - 1) - 1
+    assert np.abs(grid).max() <= top
+    worse = [np.clip(np.rint(w / s), -top, top) * s for s in (0.5 * step, 2 * step)]
+    error = ((grid * step - w) ** 2).sum()
+    assert all(((v - w) ** 2).sum() > error for v in worse)
+    assert (quantize(-w, bits)[0] == -grid).all()
+
+
+def test_quantize_refuses_what_is_not_finite_and_keeps_zeros():
+    assert (quantize(np.zeros((2, 2)), 4)[0] == 0).all()
+    with pytest.raises(ValueError, match="finite"):
+        quantize(np.array([[np.inf]]), 4)
+
+
+@pytest.mark.parametrize("construction", ["two_layer", "depth_plus_one"])
+def test_digits_ticket_is_the_quantized_network_on_every_test_image(tmp_path, construction):
+    path = tmp_path / "ticket.safetensors"
+    (row,) = ticket_rows(bits=[4], construction=construction, out=path)
+    assert row["identical outputs"] == "450 of 450" and row["verified for all inputs"]
+    assert row["ticket accuracy"] == row["quantized accuracy"] > 0.95
+    assert row["predicted failures"] <= 0.01
+    again = load(path, [quantize(w, 4)[0] for w in digits.weights()])
+    assert again.verify()
+    assert again.drawn_parameters == row["drawn parameters"]
+
+
+def test_too_few_samples_name_the_probability_and_the_number_that_would_do(tmp_path):
+    with pytest.raises(ValueError, match=r"samples=12 is too few: \d+ weights .* 26 samples bring it under"):
+        ticket_rows(bits=[8], samples=12, out=tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_file_of_matrices_gets_a_ticket_with_both_sides(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "net.npz"
+    np.savez(path, first=rng.normal(size=(6, 5)), second=rng.normal(size=(3, 6)), bias=np.zeros(3))
+    (row,) = ticket_rows(path, bits=[3])
+    count = len(probing_inputs(5, 0))
+    assert row["identical outputs"] == f"{count} of {count}" and row["float accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"a": np.ones((3, 2)), "b": np.ones((2, 2))}, "'b' reads 2 inputs, but the matrix before it has 3"),
+        ({"a": np.ones((3, 2)), "b": np.ones(3)}, "is a bias"),
+        ({"a": np.ones((3, 2, 1, 1))}, "is no matrix"),
+        ({"a": np.zeros(3)}, "holds no matrix"),
+    ],
+)
+def test_files_that_are_no_relu_networks_get_one_sentence(tmp_path, arrays, words):
+    np.savez(tmp_path / "n.npz", **arrays)
+    with pytest.raises(ValueError, match=words):
+        load_network(tmp_path / "n.npz")
+
+
+def test_other_activations_are_refused(tmp_path):
+    np.savez(tmp_path / "n.npz", a=np.ones((2, 2)))
+    with pytest.raises(ValueError, match="activation='gelu' is not supported"):
+        ticket_rows(tmp_path / "n.npz", bits=[2], activation="gelu")
+    with pytest.raises(ValueError, match="bits names 2 widths"):
+        ticket_rows(bits=[2, 3], out=tmp_path / "t")
+
+
+def test_checkpoint_layer_by_layer(tmp_path):
+    rng = np.random.default_rng(1)
+    path = tmp_path / "c.npz"
+    np.savez(
+        path, conv=rng.normal(size=(16, 4, 3, 3)), bias=rng.normal(size=16), fc=rng.normal(size=(10, 64))
+    )
+    rows = checkpoint_rows(path, samples=11)
+    assert [r["tensor"] for r in rows] == ["conv", "fc", "all"]
+    assert rows[-1]["weights"] == 16 * 36 + 640 and rows[-1]["verified"]
+    assert 0 < rows[-1]["failures"] < 3 * rows[-1]["predicted failures"]
+    with pytest.raises(ValueError, match="holds no tensor"):
+        checkpoint_rows(path, least=10**6)
+
+
+@pytest.mark.skipif(weights.zoo_checkpoint() is None, reason="the zoo extra is not installed")
+def test_efficientnet_lite0_layer_by_layer():
+    rows = checkpoint_rows(weights.zoo_checkpoint())
+    total = rows[-1]
+    assert len(rows) == 51 and total["weights"] == 4_608_992
+    assert total["verified"]
+    assert abs(total["failures"] / total["predicted failures"] - 1) < 0.1

@@ -1,0 +1,136 @@
+import itertools
+from math import comb
+
+import numpy as np
+import pytest
+
+from sims import montecarlo
+from sims.kernels import lottery as kernels
+from sims.lottery.trials import (
+    drawn_sizes,
+    layer_failures,
+    miss_table,
+    network_failures,
+    network_weight_failures,
+    random_network,
+    rare_misses,
+    simulate_rows,
+    smallest_samples,
+    weight_failures,
+)
+
+
+def test_counted_misses_are_those_of_a_set_of_sums():
+    rng = np.random.default_rng(1)
+    x = rng.integers(-70, 71, (40, 6))
+    for limit in (5, 80):
+        counts = np.zeros((7, limit + 1), np.int64)
+        kernels.count_misses(x, limit, 2, True, counts)
+        literal = np.zeros_like(counts)
+        for row in x:
+            sums = {0}
+            for k, v in enumerate(row.tolist(), 1):
+                sums |= {s + v for s in sums}
+                if k >= 2:
+                    for t in range(-limit, limit + 1):
+                        literal[k, abs(t)] += t not in sums
+        assert (counts == literal).all()
+
+
+def test_miss_table_matches_exact_ternary_law_and_its_own_prefixes():
+    table = miss_table(8, 1, 50_000, seed=2)
+    for n in range(1, 9):
+        assert abs(table.p[n, 1] - 2.0**-n) < 5 * table.standard_error(n, 1)
+    assert table.p[0].tolist() == [0.0, 1.0]
+    late = miss_table(8, 1, 50_000, seed=2, least=5)
+    assert np.isnan(late.p[4, 1]) and (late.p[5:] == table.p[5:]).all()
+
+
+def test_tickets_fail_as_often_as_independent_candidate_sets_do():
+    table = miss_table(10, 7, 200_000, seed=3)
+    for target in (1, 7):
+        found = montecarlo.probability(
+            weight_failures(7, 10, target), 100_000, seed=4, key=(target,), level=0.9999
+        )
+        assert found.low < table.p[10, target] < found.high
+    product = miss_table(8, 3, 200_000, seed=3, law="product")
+    found = montecarlo.probability(weight_failures(3, 8, 5, law="product"), 60_000, seed=5)
+    assert found.low < product.p[8, 5] < found.high
+
+
+def test_layer_failures_are_those_of_one_ticket_per_trial():
+    weights = np.array([[1, 0, -1], [1, 1, 1]])
+    wide = montecarlo.probability(layer_failures(weights, 1, 4), 20_000, seed=0)
+    assert wide.low < 1 - (1 - 2.0**-4) ** 5 < wide.high
+
+
+def test_network_weight_failures_cover_every_layer():
+    found = network_weight_failures([4, 3, 2], 1, 2)(np.random.default_rng(0), 18 * 200)
+    shares = found.reshape(200, 18).mean(axis=0)
+    assert np.abs(shares - 2 / 3 / 4).max() < 0.1  # two thirds of ternary weights, 2^-2 each
+
+
+def test_network_failures_and_sizes_are_those_of_embed():
+    weights = random_network([3, 4, 2], 1, seed=0)
+    nonzero = sum(np.count_nonzero(w) for w in weights)
+    found = montecarlo.probability(network_failures(weights, 1, 5), 3000, seed=1)
+    assert found.low < 1 - (1 - 2.0**-5) ** nonzero < found.high
+    rng = np.random.default_rng(0)
+    assert (drawn_sizes(weights, 1, 5)(rng, 4) > 5).all()
+
+
+def test_rare_misses_agree_with_plain_ones_where_both_can_see():
+    plain = miss_table(12, 31, 200_000, seed=1, least=12)
+    rare = rare_misses(12, 31, 100_000, seed=2)
+    for v in (1, 8, 31):
+        assert abs(rare[v] / plain.p[12, v] - 1) < 0.1
+
+
+def test_rare_misses_by_enumeration():
+    values = [v for v in range(-2, 3) if v]
+    missed = np.zeros(3)
+    for xs in itertools.product(values, repeat=5):
+        sums = {0}
+        for v in xs:
+            sums |= {s + v for s in sums}
+        missed += [v not in sums for v in range(3)]
+    assert np.abs(rare_misses(5, 2, 200_000, seed=3) - missed / 4**5).max() < 2e-3
+
+
+def test_rare_misses_approach_the_reach_law_far_in_the_tail():
+    n, limit = 40, 15
+    found = rare_misses(n, limit, 30_000, seed=0)
+    for t in (1, 15):  # k positive candidates whose sum stays below t
+        bound = sum(comb(n, k) * comb(t - 1, k) / limit**k for k in range(n + 1)) / 2**n
+        assert bound * (1 - 1e-12) <= found[t] < 2 * bound
+
+
+def test_smallest_samples_says_when_a_mask_cannot_hold_them():
+    assert smallest_samples([np.zeros((2, 2), int)], 7, 0.5) == (1, 0.0)
+    with pytest.raises(ValueError, match="more than 62 samples"):
+        smallest_samples([np.ones((10, 10), int)], 1, 1e-18)
+    with pytest.raises(ValueError, match="failure=0"):
+        smallest_samples([np.ones((1, 1), int)], 1, 0.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"construction": "depth_plus_one"}, {"allotment": "block"}])
+def test_simulated_rows_hold_the_theory_in_their_interval(options):
+    rows = simulate_rows(sizes=(6, 5, 3), bits=3, samples=10, trials=600, seed=1, **options)
+    first = rows[0]
+    assert first["quantity"] == "network fails"
+    assert first["low"] <= first["theory"] <= first["high"]
+    assert all(set(row) == {"quantity", "estimate", "low", "high", "theory"} for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"bits": 1}, "bits=1"),
+        ({"trials": 0}, "trials=0"),
+        ({"sizes": [3]}, "sizes"),
+        ({"samples": 0}, "samples=0"),
+    ],
+)
+def test_bad_simulation_arguments_get_one_sentence(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        simulate_rows(**{"trials": 5} | arguments)

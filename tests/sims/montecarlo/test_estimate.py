@@ -1,0 +1,254 @@
+"""Results are the same bits however they are computed, and stop honestly."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from sims import montecarlo
+from sims.montecarlo.intervals import BernoulliSequence, BoundedSequence
+from sims.montecarlo.store import Moments
+
+
+def uniforms(rng, count):
+    return rng.random(count)
+
+
+def transposed(rng, count):
+    return rng.random((2, count))
+
+
+def rare(rng, count):
+    return rng.random(count) < 0.01
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_do_not_change_a_bit(threads):
+    one = montecarlo.mean(uniforms, 50_001, bounds=(0, 1), seed=3, key=("t",), block=1000, threads=1)
+    many = montecarlo.mean(uniforms, 50_001, bounds=(0, 1), seed=3, key=("t",), block=1000, threads=threads)
+    assert one == many
+    stopped = [
+        montecarlo.mean(uniforms, 50_001, bounds=(0, 1), seed=3, width=0.05, block=500, threads=t)
+        for t in (1, threads)
+    ]
+    assert stopped[0] == stopped[1]
+    assert stopped[0].trials < 50_001
+
+
+def test_streams_differ_by_seed_key_and_block():
+    draws = {
+        montecarlo.stream(seed, key, block).integers(2**62)
+        for seed in (0, 1)
+        for key in ((), ("a",), ("a", "b"), ("ab",), ("a", 1))
+        for block in (0, 1)
+    }
+    assert len(draws) == 20
+
+
+def test_known_answer():
+    # Pins the stream layout: changing it silently would change every published number.
+    assert montecarlo.stream(0, ("known",)).integers(10**6, size=3).tolist() == KNOWN
+
+
+KNOWN = [980502, 248276, 734817]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path):
+    store = tmp_path / "run.json"
+    calls = []
+
+    def fragile(rng, count):
+        calls.append(count)
+        if len(calls) == 6:
+            raise Interrupted
+        return uniforms(rng, count)
+
+    options = {"bounds": (0, 1), "seed": 5, "key": ("r",), "block": 100, "threads": 1}
+    with pytest.raises(Interrupted):
+        montecarlo.mean(fragile, 1050, **options, store=store)
+    resumed = montecarlo.mean(fragile, 1050, **options, store=store)
+    assert len(calls) == 6 + 6  # the five finished blocks were not drawn again
+    assert resumed == montecarlo.mean(uniforms, 1050, **options)
+    longer = montecarlo.mean(uniforms, 2000, **options, store=store)
+    assert longer == montecarlo.mean(uniforms, 2000, **options)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": {}, "blocks": {}}', "\x00\x01"])
+def test_a_corrupt_or_foreign_store_is_reported_and_recomputed(tmp_path, content):
+    store = tmp_path / "run.json"
+    store.write_text(content)
+    with pytest.warns(UserWarning, match="cannot be resumed"):
+        again = montecarlo.probability(rare, 3000, seed=1, key=("c",), block=1000, store=store)
+    assert again == montecarlo.probability(rare, 3000, seed=1, key=("c",), block=1000)
+    assert json.loads(store.read_text())["identity"]["seed"] == 1
+
+
+FOREIGN = {
+    "another estimator": lambda store: montecarlo.probability(rare, 3000, seed=1, key=("f",), store=store),
+    "other bounds": lambda store: montecarlo.mean(
+        uniforms, 3000, bounds=(0, 2), seed=1, key=("f",), store=store
+    ),
+    "more columns": lambda store: montecarlo.means(
+        lambda r, n: r.random((n, 2)), 3000, bounds=[(0, 1)] * 2, seed=1, key=("f",), store=store
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_a_store_of_another_run_is_never_taken_over(tmp_path, case):
+    store = tmp_path / "run.json"
+    montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store)
+    with pytest.warns(UserWarning, match="another run"):
+        found = FOREIGN[case](store)
+    assert found == FOREIGN[case](None)
+
+
+@pytest.mark.parametrize("mean", [float("nan"), 7.0])
+def test_impossible_moments_in_a_store_are_computed_anew(tmp_path, mean):
+    store = tmp_path / "run.json"
+    whole = montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store)
+    stored = json.loads(store.read_text())
+    stored["blocks"]["0"][1] = [mean]
+    store.write_text(json.dumps(stored))
+    with pytest.warns(UserWarning, match="impossible moments"):
+        assert montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store) == whole
+
+
+def test_a_store_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    def never(rng, count):
+        raise AssertionError("sampled before the store was tried")
+
+    with pytest.raises(OSError, match="file"):
+        montecarlo.mean(never, 10, bounds=(0, 1), seed=1, key=("f",), store=tmp_path / "file" / "run.json")
+
+
+def test_an_enormous_run_that_stops_early_costs_only_what_it_runs():
+    estimate = montecarlo.probability(rare, 10**15, seed=2, width=0.5)
+    assert estimate.trials == montecarlo.BLOCK
+
+
+@pytest.mark.parametrize("kind", ["probability", "mean"])
+def test_the_interval_after_an_early_stop_is_the_confidence_sequence(kind):
+    """Not the fixed-sample interval: that one is not valid at a time the data chose."""
+    if kind == "probability":
+        estimate = montecarlo.probability(rare, 10**6, seed=2, width=0.02, block=100)
+        sequence, sample = BernoulliSequence(0.99), rare
+    else:
+        estimate = montecarlo.mean(uniforms, 10**6, bounds=(-1, 3), seed=2, width=0.5, block=100)
+        sequence, sample = BoundedSequence(0.99, -1.0, 3.0), uniforms
+    for index in range(estimate.trials // 100):
+        values = sample(montecarlo.stream(2, (), index), 100).astype(float)
+        sequence.update(100, float(values.sum()), float(((values - values.mean()) ** 2).sum()))
+    assert (estimate.low, estimate.high) == pytest.approx(sequence.interval(), rel=1e-12)
+
+
+def test_early_stopping_is_anytime_valid_and_says_so():
+    estimate = montecarlo.probability(rare, 10**6, seed=2, width=0.01)
+    assert estimate.sequential
+    assert estimate.trials < 10**6
+    assert estimate.high - estimate.low <= 0.01
+    assert estimate.low < 0.01 < estimate.high
+
+
+def test_means_of_one_run_share_their_trials():
+    def both(rng, count):
+        x = rng.random(count)
+        return np.stack([x, 1 - x], axis=1)
+
+    first, second = montecarlo.means(both, 10_000, bounds=[(0, 1), (0, 1)], seed=1)
+    assert first.value + second.value == pytest.approx(1.0, abs=1e-12)
+    assert first.value == pytest.approx(montecarlo.mean(uniforms, 10_000, bounds=(0, 1), seed=1).value)
+
+
+def test_merging_moments_is_exact_enough():
+    values = np.random.default_rng(0).normal(1e6, 1.0, size=(10_000, 2))
+    merged = Moments(0, (), ())
+    for part in np.array_split(values, 7):
+        merged = merged.merge(Moments.of(part))
+    assert merged.mean == pytest.approx(tuple(values.mean(axis=0)), rel=1e-14)
+    assert np.array(merged.deviations) / 9_999 == pytest.approx(values.var(axis=0, ddof=1), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: montecarlo.probability(rare, 0, seed=1), "trials must be a positive integer, got 0"),
+        (lambda: montecarlo.probability(rare, 2.5, seed=1), "trials must be a positive integer"),
+        (lambda: montecarlo.probability(rare, 10, seed=1, level=1.0), "level must lie strictly between"),
+        (lambda: montecarlo.probability(rare, 10, seed=1, width=0.0), "width must be positive"),
+        (lambda: montecarlo.probability(rare, 10, seed=1.5), "seed must be a nonnegative integer, got 1.5"),
+        (
+            lambda: montecarlo.probability(rare, 10, seed=1, block=0),
+            "block must be a positive integer, got 0",
+        ),
+        (
+            lambda: montecarlo.means(transposed, 10, bounds=[(0, 1)] * 2, seed=1),
+            r"must be real of shape \(10, 2\)",
+        ),
+        (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 1), seed=1, store="x"), "needs a key that names"),
+        (lambda: montecarlo.probability(uniforms, 10, seed=1), "needs booleans"),
+        (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 0.1), seed=1), "outside its stated bounds"),
+        (lambda: montecarlo.mean(uniforms, 10, bounds=(1, 0), seed=1), "low < high"),
+        (
+            lambda: montecarlo.means(uniforms, 10, bounds=[(0, 1)] * 2, seed=1),
+            r"must be real of shape \(10, 2\), got float64 \(10,\)",
+        ),
+        (
+            lambda: montecarlo.probability(lambda r, n: rare(r, n + 1), 10, seed=1),
+            r"booleans of shape \(10,\), the sample returned bool \(11,\)",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_concurrent_runs_do_not_disturb_each_other():
+    expected = montecarlo.mean(uniforms, 20_000, bounds=(0, 1), seed=9)
+    found = []
+    workers = [
+        threading.Thread(
+            target=lambda: found.append(montecarlo.mean(uniforms, 20_000, bounds=(0, 1), seed=9))
+        )
+        for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == [expected] * 4
+
+
+RUN = """
+import hashlib
+import numpy as np
+from sims import lottery, partition, path_following, subset_sum, weights
+from theory.operators import StochasticRounding
+
+rng = np.random.default_rng(0)
+print(repr(partition.estimate(12, 2**10, 300, seed=4)))
+print(repr(subset_sum.estimate(9, 127, 5, 200, seed=4)))
+found = path_following.compress(
+    rng.standard_normal((3, 20)), rng.standard_normal((8, 20)), operator=StochasticRounding(0.5), seed=1
+)
+print(hashlib.sha256(np.asarray(found.weights).tobytes()).hexdigest())
+print([row.quantization for row in weights.analyse({"w": rng.standard_normal((20, 20))}, bits=[2, 4]).rows])
+ticket = lottery.embed([rng.integers(-7, 8, (3, 4)), rng.integers(-7, 8, (2, 3))], 7, 12, seed=2)
+print(ticket.kept_parameters, len(ticket.failures), ticket.verify())
+"""
+
+
+def test_plain_python_gives_the_same_bits_as_compiled_code(outputs):
+    """NUMBA_DISABLE_JIT=1 runs the very kernels as Python: same integers, same floats."""
+    plain, compiled = outputs(RUN)
+    assert plain == compiled
+    assert plain.count("\n") == 5

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sims import subset_sum
+from sims.kernels import subset_sum_lists, subset_sum_table
+from sims.subset_sum import algorithms as engine
+from sims.subset_sum.plan import plan
+
+nonzero = st.lists(st.integers(-40, 40).filter(bool), min_size=4, max_size=12)
+
+
+def all_sums(values):
+    n = len(values)
+    return ((np.arange(2**n)[:, None] >> np.arange(n)) & 1) @ np.asarray(values, dtype=np.int64)
+
+
+@given(nonzero, st.integers(-60, 60), st.integers(0, 4))
+def test_every_finder_is_exact(values, target, width):
+    items, sums = np.array(values), all_sums(values)
+    good = ((sums >= target) & (sums <= target + width)).any()
+    finders = [engine.find_by_search, engine.find_by_table]
+    if width == 0:
+        finders.append(lambda x, low, high: engine.lists(x, low, counting=False, threads=1)[1])
+    for find in finders:
+        low, high = max(target, int(sums.min())), min(target + width, int(sums.max()))
+        if low > high:
+            continue
+        mask = find(items, low, high)
+        assert (mask is not None) == good
+        assert mask is None or low <= items[mask].sum() <= high
+
+
+@given(nonzero, st.integers(-60, 60))
+def test_every_counter_is_exact(values, target):
+    items, sums = np.array(values), all_sums(values)
+    if not sums.min() <= target <= sums.max():
+        return
+    expected = int((sums == target).sum())
+    assert engine.count_by_table(items, target) == expected
+    assert engine.count_by_sorting(items, target) == expected
+    assert engine.count_by_polynomial(items, target) == expected
+    assert engine.lists(items, target, counting=True, threads=1)[0] == expected
+
+
+@given(st.lists(st.integers(-40, 40), max_size=11), st.integers(0, 60))
+def test_coverage_is_exact(values, limit):
+    reached = np.isin(np.arange(-limit, limit + 1), all_sums(values))
+    assert np.array_equal(subset_sum.coverage(values, limit), reached)
+    out = np.zeros(1, np.int64)
+    words = (2 * sum(map(abs, values)) + 2 * limit + 128) // 64
+    subset_sum_table.missed_targets(np.array([values], dtype=np.int64).reshape(1, -1), limit, words, out)
+    assert out[0] == (~reached).sum()
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(-40, 40), max_size=11), st.integers(-90, 90), st.integers(0, 9))
+def test_subsets_within_delta(values, target, delta):
+    mask = subset_sum.find_subset(values, target, delta=delta)
+    near = np.abs(all_sums(values) - target) <= delta
+    assert (mask is not None) == near.any()
+    assert mask is None or abs(np.asarray(values, dtype=np.int64)[mask].sum() - target) <= delta
+
+
+def planted(n, max_value, seed, share=0.5):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(1, max_value + 1, size=n) * rng.choice([-1, 1], size=n)
+    return x, int(x[rng.random(n) < share].sum())
+
+
+@pytest.mark.parametrize(
+    ("n", "max_value", "algorithm"),
+    [
+        (64, 2**40, "collections"),
+        (200, 127, "table"),
+        (300, 2**40, "collections"),
+        (1000, 127, "collections"),
+    ],
+)
+def test_long_lists_are_solved_exactly(n, max_value, algorithm):
+    for seed in range(3):
+        x, target = planted(n, max_value, seed)
+        assert subset_sum.explain(x, target).algorithm == algorithm
+        assert x[subset_sum.find_subset(x, target)].sum() == target
+
+
+def test_the_only_solution_among_44_items_is_found():
+    x, target = planted(40, 2**52, 5)
+    mask = subset_sum.find_subset(x, target)
+    assert x[mask].sum() == target
+    assert subset_sum.count_subsets(x, target) == 1
+
+
+def test_counts_of_40_items_agree_between_algorithms():
+    x, target = planted(36, 2**30, 2)
+    counted = subset_sum.count_subsets(x, target, threads=2)
+    assert counted == engine.count_by_sorting(x, target) == engine.lists(x, target, True, threads=1)[0] > 1
+
+
+def test_counts_beyond_64_bits():
+    from math import comb
+
+    assert subset_sum.count_subsets([1] * 100, 50) == comb(100, 50)
+    assert subset_sum.count_subsets([2, -2] * 32, 0) == comb(64, 32)
+    assert subset_sum.count_subsets([0] * 70 + [3], 3) == 2**70
+
+
+def test_regular_values_crowd_a_residue_without_losing_a_solution():
+    x = np.array([257 * 3] * 12 + [1, -5, 7, 9])
+    expected = int((all_sums(x.tolist()) == 257 * 9 + 3).sum())
+    assert engine.lists(x, 257 * 9 + 3, counting=True, threads=1)[0] == expected > 0
+
+
+def test_room_too_small_is_reported():
+    ones = np.zeros(4, np.int64)
+    found = np.zeros(4, np.int64)
+    assert subset_sum_lists.match_residues(ones, ones, ones, ones, 0, 3, 0, 3, True, 5, found) == -16
+
+
+def test_plans_name_their_reasons():
+    small = plan(24, 40_000_000, 22.0, "find")
+    assert small.algorithm == "search" and "Instead of" in str(small)
+    assert plan(0, 0, 1.0, "find").algorithm == "nothing"
+    assert plan(90, 2**60, 58.0, "find").algorithm == "none"
+    assert plan(48, 2**44, 40.0, "count").algorithm == "lists"
+    assert plan(100, 10_000, 9.0, "count").algorithm == "polynomial"
+    with pytest.raises(ValueError, match="question must be"):
+        plan(3, 3, 1.0, "decide")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: subset_sum.find_subset(planted(70, 2**54, 1)[0], 12345), "out of reach"),
+        (lambda: subset_sum.count_subsets(planted(64, 2**50, 1)[0], 12345, max_seconds=1.0), "out of reach"),
+        (lambda: subset_sum.count_subsets(planted(100, 2**50, 1)[0], 12345), "GiB"),
+        (lambda: subset_sum.find_subset([1, 2], 1, delta=-1), "delta must be"),
+        (lambda: subset_sum.coverage([1, 2], -1), "limit must be"),
+        (lambda: subset_sum.coverage([2**50], 1), "one bit per sum"),
+    ],
+)
+def test_questions_out_of_reach_are_refused_before_starting(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_plain_python_gives_the_same_answers(outputs):
+    code = """
+import numpy as np
+from sims import subset_sum
+from sims.subset_sum import algorithms as engine
+from sims.subset_sum.rare import estimate_rare
+x = np.random.default_rng(0).integers(-40, 40, size=12)
+x[x == 0] = 1
+print(subset_sum.find_subset(x, 31).astype(int), engine.find_by_search(x, 31, 31).astype(int))
+print(engine.lists(x, 31, True, threads=1)[0], engine.count_by_table(x, 31), engine.count_by_sorting(x, 31))
+print(engine.lists(x, 31, False, threads=1)[1].astype(int), subset_sum.coverage(x, 20).sum())
+print(engine.find_by_search(x, 20, 60).astype(int), engine.find_by_table(x, 20, 22).astype(int))
+print(estimate_rare(6, 3, 2, seed=1, particles=10, replicates=2, threads=1).values.tolist())
+print(subset_sum.every_target_sampler(5, 4)(np.random.default_rng(1), 20).astype(int))
+"""
+    plain, compiled = outputs(code)
+    assert plain == compiled and plain.count("\n") == 6

@@ -1,0 +1,110 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from sims.subset_sum import estimate
+from sims.subset_sum.rare import estimate_poisson, estimate_rare, exact_miss_probability
+from theory.subset_sum import failure_exponent, miss_probability, miss_probability_bounds
+from theory.subset_sum.exponent import failure_rate
+
+
+def enumerated(n, max_value, target, law="nonzero"):
+    grid = [v for v in range(-max_value, max_value + 1) if v or law == "uniform"]
+    values = [a * b for a in grid for b in grid] if law == "product" else grid
+    x = np.array(list(itertools.product(values, repeat=n)))
+    masks = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    return 1.0 - float(((x @ masks.T) == target).any(axis=1).mean())
+
+
+@pytest.mark.parametrize(
+    ("law", "max_value", "target", "n"),
+    [
+        ("nonzero", 3, 2, 5),
+        ("nonzero", 4, -5, 5),
+        ("uniform", 2, 3, 5),
+        ("product", 2, 3, 3),
+        ("product", 2, 6, 3),
+    ],
+)
+def test_exact_probabilities_equal_enumeration(law, max_value, target, n):
+    exact = exact_miss_probability(n, max_value, target, law)
+    for m in range(1, n + 1):
+        assert exact[m] == pytest.approx(enumerated(m, max_value, target, law), rel=1e-11)
+
+
+@pytest.mark.parametrize(("law", "n"), [("nonzero", 40), ("uniform", 40), ("product", 30)])
+def test_the_exponent_is_attained_by_exact_probabilities(law, n):
+    for target in (1, 2, 3):
+        exact = exact_miss_probability(2 * n, 2, target, law)
+        rate = float(failure_rate(2, target, law))
+        assert rate**n <= exact[n] * (1 + 1e-11) and rate ** (2 * n) <= exact[2 * n] * (1 + 1e-11)
+        slope = -np.log2(exact[2 * n] / exact[n]) / n
+        # the polynomial factor n^(t-1) costs at most (t-1)/n bits of slope between n and 2n
+        assert -np.log2(rate) - (target - 1 + 0.1) / n <= slope <= -np.log2(rate) + 1.0 / n
+
+
+def test_the_exact_law_approaches_the_union_of_reach_and_divisibility():
+    exact = exact_miss_probability(40, 3, 1)
+    ratios = [exact[n] / miss_probability_bounds(n, 3, 1)[0] for n in (10, 20, 40)]
+    assert ratios[0] < 1.3 and ratios[1] < 1.01 and 1.0 - 1e-12 <= ratios[2] < 1.00001
+
+
+def test_unbiased_where_enumeration_can_see_it():
+    rare = estimate_rare(6, 2, 3, seed=5, particles=50, replicates=2000, threads=1)
+    for n in range(1, 7):
+        exact = enumerated(n, 2, 3)
+        error = rare.replicates[:, n].std(ddof=1) / np.sqrt(2000)
+        assert abs(rare.values[n] - exact) < 4.5 * error + 1e-15  # small populations: any bias would show
+
+
+def test_agrees_with_plain_monte_carlo():
+    rare = estimate_rare(12, 15, 4, seed=2, particles=2000, replicates=16)
+    plain = estimate(12, 15, 4, trials=200_000, seed=3)
+    assert rare.low[12] < plain.high and plain.low < rare.high[12]
+
+
+@pytest.mark.parametrize(("law", "target"), [("nonzero", 7), ("uniform", 7), ("product", 5)])
+def test_far_tail_stays_between_the_rigorous_bounds(law, target):
+    size = 3 if law == "product" else 15
+    rare = estimate_rare(36, size, target, seed=1, law=law, particles=1000, replicates=8)
+    lower, upper = miss_probability_bounds(36, size, target, law)
+    assert lower * 0.9 < rare.high[36] and rare.low[36] < upper
+    slope, error = rare.slope(26, 36)
+    # the polynomial prefactor lowers the slope by a few tenths of a bit
+    assert failure_exponent(size, target, law) - 0.4 < slope < failure_exponent(size, target, law) + 0.2
+    assert error < 0.05
+
+
+def test_same_bits_for_any_number_of_threads():
+    one = estimate_rare(14, 9, 2, seed=8, particles=100, replicates=4, threads=1)
+    two = estimate_rare(14, 9, 2, seed=8, particles=100, replicates=4, threads=2)
+    assert np.array_equal(one.replicates, two.replicates)
+    assert np.array_equal(estimate_rare(5, 9, 0, seed=8).values, np.zeros(6))
+
+
+def test_within_delta_and_extinction():
+    rare = estimate_rare(30, 40, 20, seed=1, delta=6, particles=20, replicates=3)
+    assert rare.values[30] <= rare.values[10] <= 1.0
+    assert (rare.low <= rare.values).all() and (rare.values <= rare.high).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"particles": 1}, "particles must be"),
+        ({"replicates": 1}, "particles must be"),
+        ({"max_value": 2**30}, "GiB"),
+    ],
+)
+def test_bad_input_is_one_sentence(changes, words):
+    with pytest.raises(ValueError, match=words):
+        estimate_rare(**{"n": 10, "max_value": 7, "target": 1, "seed": 0, **changes})
+
+
+def test_poisson_average_is_close_to_the_truth_and_to_its_quadrature():
+    found = estimate_poisson(12, 127, 1, trials=8000, seed=4)
+    rare = estimate_rare(12, 127, 1, seed=1, particles=1000, replicates=8)
+    assert found.value == pytest.approx(rare.values[12], rel=0.35)
+    assert found.low < miss_probability(12, 127, 1, form="saddlepoint") < found.high
+    assert estimate_poisson(16, 31, 1, trials=50, seed=4, delta=1).value == 0.0

@@ -1,0 +1,185 @@
+import math
+
+import numpy as np
+import pytest
+
+from sims import weights
+from sims.weights import formats
+from sims.weights.scales import Values, optimal_scale, quantization_snr, quantize
+from theory.distributions import Gaussian
+from theory.formats import FORMATS, block_scale, codebook
+from theory.formats.laws import format_snr
+from theory.snr import decibel
+
+BY_NAME = {form.name: form for form in FORMATS}
+
+
+def literal_noise(array, form):
+    """Every weight on its own, in plain Python order: rows, blocks, nearest level."""
+    kept = np.zeros_like(array)
+    peak = np.abs(array).max()
+    for row in range(array.shape[0]):
+        size = form.block or form.group
+        for start in range(0, array.shape[1], size):
+            block = array[row, start : start + size]
+            if form.group:
+                if len(block) == size:
+                    chosen = np.argsort(np.abs(block))[form.group - form.keep :]
+                    kept[row, start + chosen] = block[chosen]
+                else:
+                    kept[row, start : start + size] = block
+            elif np.abs(block).max() > 0:
+                scale = float(block_scale(form, np.abs(block).max(), peak))
+                kept[row, start : start + size] = scale and quantize(block, form.levels, scale)
+    if form.group and form.codes:
+        left = kept != 0
+        kept[left] = quantize(kept[left], form.levels, optimal_scale(kept[left], form.levels).scale)
+    return float(((array - kept) ** 2).sum() / (array**2).sum())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXFP8 E4M3", "2:4", "2:8", "2:4 + INT4", "2:4 + FP8 E4M3"],
+)
+def test_blocks_and_groups_are_literal_with_short_ends(name):
+    array = np.random.default_rng(0).standard_t(3, size=(5, 150)) * 1e-3
+    array[2, :64] = 0
+    array[3] *= 1e-5  # below the least E4M3 scale
+    assert formats.noise(array, BY_NAME[name]) == pytest.approx(literal_noise(array, BY_NAME[name]), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["int2", "symmetric8", "nf4", "e2m1", "e5m2"])
+def test_nearest_level_is_found_beside_every_threshold_and_cell(name):
+    """Ulps around the thresholds, the levels and the edges of the table's cells, and far outside."""
+    from sims.kernels.formats import CELLS, block_error
+
+    levels = codebook(name).levels
+    cells = levels[0] + np.arange(CELLS + 1) * (levels[-1] - levels[0]) / CELLS
+    points = np.concatenate([levels, (levels[1:] + levels[:-1]) / 2, cells, [1e6, -1e6]])
+    points = np.concatenate([points, np.nextafter(points, np.inf), np.nextafter(points, -np.inf)])
+    for x in points:
+        found = block_error(np.array([[x]]), 1, levels, np.ones((1, 1)))
+        assert found == pytest.approx(np.min((x - levels) ** 2), rel=1e-9, abs=1e-25), x
+    for scale in (1e-200, 0.0):  # no division by what vanishes when squared
+        assert block_error(np.array([[3.0, -4.0]]), 2, levels, np.full((1, 1), scale)) == 25
+
+
+def test_groups_keep_exactly_n_of_every_m_even_where_magnitudes_tie():
+    from sims.kernels.formats import keep_largest
+
+    rows = np.random.default_rng(5).integers(-2, 3, size=(40, 22)).astype(float)
+    for keep, group in ((1, 2), (2, 4), (3, 5), (8, 8), (2, 30)):
+        kept, lost = keep_largest(rows, keep, group)
+        whole = rows.shape[1] // group
+        assert kept.size == rows.shape[0] * (whole * keep + rows.shape[1] % group)
+        assert (kept**2).sum() + lost == (rows**2).sum()
+        groups = np.sort(np.abs(rows[:, : whole * group].reshape(-1, group)), axis=1)
+        assert lost == (groups[:, : group - keep] ** 2).sum()
+
+
+def test_gaussian_tensors_have_the_ratios_of_their_laws():
+    array = np.random.default_rng(1).normal(size=(300, 512))
+    for name in (
+        "INT3",
+        "FP4 E2M1",
+        "NF4 b64",
+        "NVFP4",
+        "MXINT8",
+        "2:4",
+        "2:4 + INT8",
+        "prune 75 %",
+        "prune 50 % + INT4",
+        "FP8 E5M2",
+    ):
+        found = decibel(1.0, formats.noise(array, BY_NAME[name]))
+        assert found == pytest.approx(format_snr(Gaussian(), BY_NAME[name]), abs=0.06), name
+
+
+def test_channel_scales_are_the_optimum_of_each_row():
+    array = np.random.default_rng(2).laplace(size=(6, 70)) * np.array([1, 2, 3, 10, 20, 0.1])[:, None]
+    for bits, found in zip((1, 2, 4, 8), formats.channel_snr(array, (1, 2, 4, 8)), strict=True):
+        errors = [(row**2).sum() * 10 ** (-quantization_snr(row, bits) / 10) for row in array]
+        assert found == pytest.approx(decibel((array**2).sum(), sum(errors)), abs=1e-5)
+
+
+def test_short_and_long_rows_have_the_same_certified_errors():
+    """Rounding every weight and searching sorted ones are two programs with one answer."""
+    from sims.kernels.snr_rows import row_errors
+
+    rng = np.random.default_rng(3)
+    widths = np.arange(1, 9)
+    for columns in (1, 3, 9, 25, 192, 700):
+        rows = rng.standard_t(3, size=(9, columns)) * rng.choice([1e-6, 1, 1e3], size=(9, 1))
+        rows[0] = 0
+        rows[1] = 0.3
+        rows[2] = np.abs(rows[2])
+        rows[3] = -np.abs(rows[3])
+        rows[4, 0] = 1e4
+        rows[5] = np.round(rows[5] / np.abs(rows[5]).max() * 7)
+        energy = (rows**2).sum(axis=1, keepdims=True)
+        (direct, proved), (sorted_, bound) = (
+            row_errors(rows, widths, 1e-6, 200_000, short) for short in (columns, 0)
+        )
+        for one, low in ((direct, proved), (sorted_, bound)):
+            assert np.all(low <= one) and np.all(one - low <= 1.001e-6 * one + 1.1e-13 * energy)
+        slack = 1e-12 * energy
+        assert np.all(proved <= sorted_ + slack) and np.all(bound <= direct + slack)
+        assert np.all(np.abs(direct - sorted_) <= 1.001e-6 * sorted_ + slack)
+
+
+def test_direct_errors_are_those_of_a_fine_grid_of_scales():
+    from sims.kernels.snr_rows import row_errors
+
+    rows = np.random.default_rng(4).laplace(size=(4, 30))
+    for bits in (2, 3, 5):
+        (found, _) = row_errors(rows, np.array([bits]), 1e-6, 200_000, 30)
+        top = 2 ** (bits - 1)
+        for row, error in zip(rows, found[:, 0], strict=True):
+            steps = np.abs(row).max() / top * np.geomspace(0.02, 4, 20_001)[:, None]
+            least = ((row - steps * np.clip(np.rint(row / steps), -top, top - 1)) ** 2).sum(axis=1).min()
+            assert least * (1 - 1e-3) <= error <= least * (1 + 1e-6)
+
+
+def test_metadata_of_short_rows_is_counted():
+    found = {one.name: one for one in formats.compare(np.random.default_rng(0).normal(size=(64, 9)))}
+    assert found["INT4 per channel"].bits == pytest.approx(4 + 16 / 9)
+    assert found["INT4 g128"].bits == pytest.approx(4 + 16 / 9)
+    assert found["MXFP4"].bits == pytest.approx(4 + 8 / 9)
+    assert found["INT4"].bits == 4
+    assert found["2:8"].bits == pytest.approx((8 * 4.75 + 16) / 9)  # the ninth weight is kept whole
+    found = {one.name: one for one in formats.compare(np.random.default_rng(0).normal(size=(300, 3)))}
+    assert found["2:4 + INT4"].bits == found["INT4"].bits == 4 and found["2:8"].bits == 16
+    assert found["2:4 + INT4"].snr == found["INT4"].snr
+
+
+def test_a_single_weight_may_be_pruned_altogether():
+    assert formats.noise(np.array([[3.0]]), BY_NAME["prune 50 % + INT4"]) == 1.0
+
+
+def test_all_zero_and_huge_tensors():
+    assert formats.noise(np.zeros((2, 4)), BY_NAME["2:4"]) == 0
+    assert formats.channel_snr(np.zeros((2, 4)), [4]) == [math.inf]
+    small = np.random.default_rng(0).normal(size=(4, 64))
+    for name in ("MXFP4", "NVFP4", "2:4", "2:4 + INT4", "prune 50 % + INT4"):
+        assert formats.noise(small * 1e200, BY_NAME[name]) == pytest.approx(
+            formats.noise(small, BY_NAME[name]), rel=0.3
+        )
+
+
+def test_budget_and_sentences():
+    rng = np.random.default_rng(0)
+    table = weights.analyse(
+        {"a": rng.normal(size=(64, 256)), "b": rng.normal(size=(32, 256))}, [4], every_format=True
+    )
+    assert table.rows[0].best(4.25).name == "NF4 b64" and table.rows[0].best(1) is None
+    assert table.best_format(4.25).startswith(
+        "Within 4.25 bits per weight NF4 b64 keeps the most signal: 20."
+    )
+    assert "prune 50 % + INT6, keeps 11." in table.best_format(4.25)
+    assert table.best_format(1) == "No format fits into 1 bits per weight."
+    line = table.lines(4.25)[0]
+    assert line["verdict"] == "snap" and line["best within 4.25 bits"].startswith("NF4 b64 (20.")
+    assert list(table.lines()[0]) == ["tensor", "weights", "kurtosis", "4 bits", "verdict"]
+    assert len(table.as_dict()["formats"]) == len(FORMATS) + 7
+    prepared = Values(rng.normal(size=(8, 8)))
+    assert prepared.size == 64

@@ -1,0 +1,301 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from sims import weights
+from sims.networks import digits
+from sims.weights.scales import Values, integer_scale, optimal_scale, pruning_snr, quantization_snr, quantize
+from theory.distributions import Empirical, Gaussian
+from theory.snr import Codebook, integer_levels
+from theory.snr import pruning_snr as pruning_law
+from theory.snr import quantization_snr as quantization_law
+
+
+def brute_force_noise(values, levels):
+    """Least error energy over all scales, exactly: between code changes the error is a parabola in s."""
+    values, levels = np.asarray(values, float), np.asarray(levels, float)
+    thresholds = (levels[1:] + levels[:-1]) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        breaks = (values[:, None] / thresholds).ravel()
+    breaks = np.unique(breaks[np.isfinite(breaks) & (breaks > 0)])
+    inner = np.concatenate([breaks * (1 - 1e-9), breaks * (1 + 1e-9)])
+    best = np.inf
+    for s in inner:
+        q = quantize(values, levels, s) / s
+        step = (values @ q) / (q @ q) if q @ q else 1.0
+        if step > 0:
+            best = min(best, float(((values - quantize(values, levels, step)) ** 2).sum()))
+    return min(best, float((values**2).sum()))
+
+
+@settings(max_examples=60)
+@given(
+    hnp.arrays(np.float64, st.integers(1, 12), elements=st.floats(-4, 4).map(lambda x: round(x, 3))),
+    st.sampled_from(
+        [integer_levels(1), integer_levels(2), integer_levels(3), np.array([-6.0, -1, 0, 0.5, 2])]
+    ),
+)
+def test_scale_is_the_global_optimum_of_small_cases(values, levels):
+    found = optimal_scale(values, levels)
+    energy = float((values**2).sum())
+    if energy == 0:
+        assert found.snr == math.inf
+        return
+    best = brute_force_noise(values, levels) / energy
+    assert found.noise <= best * (1 + 1e-6) + 1e-12
+    assert found.bound <= best + 1e-12
+    reached = float(((values - quantize(values, levels, found.scale)) ** 2).sum()) / energy
+    assert found.noise == pytest.approx(reached, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("draw", ["normal", "standard_cauchy", "laplace"])
+@pytest.mark.parametrize("bits", [2, 4, 6, 8])
+def test_certificate_is_complete_and_no_grid_search_beats_it(draw, bits):
+    values = getattr(np.random.default_rng(5), draw)(size=(30, 40))
+    found = integer_scale(values, bits)
+    assert found.bound >= found.noise * (1 - 1e-6) - 1e-13
+    levels = integer_levels(bits)
+    grid = np.geomspace(0.02, 1.2, 300) * np.abs(values).max() / levels[-1]
+    errors = [float(((values - quantize(values, levels, s)) ** 2).sum()) for s in grid]
+    assert found.noise * float((values**2).sum()) <= min(errors) * (1 + 1e-9)
+
+
+def test_large_and_small_paths_of_the_kernel_agree_with_the_literal_sums():
+    rng = np.random.default_rng(2)
+    for size in (5, 300, 5000):
+        values = rng.standard_t(3, size=size)
+        for bits in (2, 8):
+            found = integer_scale(values, bits)
+            literal = float(np.mean((values - quantize(values, integer_levels(bits), found.scale)) ** 2))
+            assert found.noise * float(np.mean(values**2)) == pytest.approx(literal, rel=1e-9)
+
+
+def test_prefix_sums_and_positions_are_literal():
+    from sims.kernels import snr as kernels
+
+    w = np.sort(np.abs(np.random.default_rng(1).standard_cauchy(1000)))
+    p1, p2, table = kernels.prepare(w, 100)
+    for x in (0.0, w[0], 0.3, w[500], 7.7, w[-1], 1e9):
+        k = int(np.searchsorted(w, x, side="right"))
+        assert kernels.position(w, table, x) == k
+        assert kernels.prefix1(w, p1, k) == pytest.approx(math.fsum(w[:k]), rel=1e-15)
+        assert kernels.prefix2(w, p2, k) == pytest.approx(math.fsum(w[:k] ** 2), rel=1e-15)
+
+
+def test_many_draws_approach_the_laws():
+    values = Gaussian(0.02).ppf((np.arange(300_000) + 0.5) / 300_000)  # no weight beyond 4.6 deviations
+    for bits in (2, 4, 6):
+        assert quantization_snr(values, bits) == pytest.approx(quantization_law(Gaussian(), bits), abs=0.01)
+    assert pruning_snr(values, 0.75) == pytest.approx(pruning_law(Gaussian(), 0.75), abs=0.01)
+
+
+@settings(max_examples=40)
+@given(
+    hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(-9, 9)),
+    st.floats(0, 0.99),
+    st.integers(-200, 200),
+)
+def test_pruning_matches_the_empirical_law_at_any_power_of_two(values, sparsity, exponent):
+    law = pruning_law(Empirical(values), sparsity)
+    assert (
+        pruning_snr(np.ldexp(values, exponent), sparsity) == pytest.approx(law, rel=1e-9)
+        or np.abs(values).max() < 1e-100
+    )
+
+
+@given(st.integers(-300, 280))
+def test_ratios_survive_huge_and_tiny_units(exponent):
+    values = np.random.default_rng(0).normal(size=500)
+    assert quantization_snr(values * 10.0**exponent, 4) == pytest.approx(
+        quantization_snr(values, 4), abs=1e-6
+    )
+
+
+def test_subnormal_values_are_numbers_too():
+    values = np.array([5e-324, -1e-323, 2e-323, 0.0] * 100)
+    assert quantization_snr(values, 4) == math.inf  # multiples of the smallest number
+    assert pruning_snr(values, 0.5) == pytest.approx(pruning_snr(np.array([1.0, -2, 4, 0] * 100), 0.5))
+
+
+def test_weights_that_are_already_quantized_are_recognised():
+    codes = np.random.default_rng(0).integers(-8, 8, size=4000)
+    found = integer_scale(codes * np.float32(0.0371), 4)
+    assert found.snr > 130 and found.scale == pytest.approx(0.0371, rel=1e-6)
+
+
+def test_float16_is_computed_in_float64():
+    values = (np.random.default_rng(0).normal(size=2000) * 1e-4).astype(np.float16)
+    assert quantization_snr(values, 4) == pytest.approx(quantization_snr(values.astype(float), 4), abs=1e-9)
+    row = weights.analyse({"w": values.reshape(40, 50)}, bits=[4]).rows[0]
+    assert row.kurtosis == pytest.approx(Empirical(values.astype(float)).kurtosis, rel=1e-9)
+
+
+def test_narrow_and_wide_floats_give_the_same_ratios(monkeypatch):
+    from sims.weights import scales as snr
+
+    monkeypatch.setattr(snr, "NARROW", 1)
+    values = np.random.default_rng(4).standard_t(4, size=(60, 70)).astype(np.float32)
+    for bits in (3, 8):
+        assert quantization_snr(values, bits) == pytest.approx(
+            quantization_snr(values.astype(float), bits), abs=1e-9
+        )
+
+
+@given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(-9, 9)), st.permutations(range(30)))
+def test_order_and_shape_do_not_matter(values, order):
+    order = [i for i in order if i < values.size]
+    assert quantization_snr(values[order].reshape(1, -1), 3) == quantization_snr(values, 3)
+
+
+def test_prepared_values_reject_what_has_no_ratio():
+    for bad in ([], [math.nan], [math.inf, 1]):
+        with pytest.raises(ValueError, match="values must"):
+            Values(np.array(bad))
+    with pytest.raises(TypeError, match="real numbers"):
+        Values(np.array([1j]))
+    with pytest.raises(ValueError, match="levels must hold 0"):
+        Values(np.array([1.0])).optimal_scale(Codebook(np.array([-1.0, 1.0])))
+    with pytest.raises(ValueError, match="count must be 0 to 1"):
+        Values(np.array([1.0])).pruning_noise(2)
+
+
+# --- tables ----------------------------------------------------------------------------------------------
+
+
+def test_digits_network_is_judged(tmp_path):
+    table = weights.analyse({f"layer{i}": w for i, w in enumerate(digits.weights())})
+    assert [row.size for row in table.rows] == [3072, 1536, 320]
+    assert {row.verdict for row in table.rows} == {"snap"}
+    total = table.totals()[2]
+    assert total.bits == 4 and total.wins == 3 and total.snapped == 1
+    mean = sum(row.size * row.pruning[4] for row in table.rows) / 4928
+    assert total.pruning == pytest.approx(mean)
+    assert table.recommendation().startswith("Snap: at 4 bits quantization is 12.8 dB above pruning 75 %")
+    json.dumps(table.as_dict(), allow_nan=False)
+
+
+def test_skipped_tensors_carry_their_reason():
+    rng = np.random.default_rng(0)
+    nan, inf = rng.normal(size=(20, 20)), rng.normal(size=(20, 20))
+    nan[3, 4], inf[0, 0] = np.nan, -np.inf
+    table = weights.analyse(
+        {
+            "good": rng.normal(size=(20, 20)),
+            "integers": np.ones((20, 20), int),
+            "scalar": np.float64(3),
+            "objects": np.empty((20, 20), object),
+            "nan": nan,
+            "inf": inf,
+            "empty": np.empty((0, 30)),
+            "tiny": np.ones((3, 3)),
+            "vector": np.ones(1000),
+            "zeros": np.zeros((20, 20)),
+            "complex": np.ones((20, 20), complex),
+        },
+        bits=[4],
+    )
+    assert [row.name for row in table.rows] == ["good"]
+    assert {name: reason.split()[0] for name, reason in table.skipped.items()} == {
+        "integers": "int64", "scalar": "a", "objects": "object", "nan": "NaN", "inf": "NaN", "empty": "empty",
+        "tiny": "fewer", "vector": "a", "zeros": "all", "complex": "complex128",
+    }  # fmt: skip
+    lines = weights.Table((4,), skipped={name: "empty" for name in "abcd"} | {"z": "zeros"}).skipped_lines()
+    assert lines == ["skipped 4 (empty): a, b, c, ...", "skipped 1 (zeros): z"]
+
+
+def test_a_lone_vector_is_judged():
+    table = weights.analyse({"v": np.random.default_rng(0).normal(size=500)}, bits=[2])
+    assert table.rows[0].verdict == "snap"
+
+
+def test_constant_tensors_are_exact_on_a_grid():
+    table = weights.analyse({"c": np.full((20, 20), -0.3)})
+    row = table.rows[0]
+    assert all(value == math.inf for value in row.quantization.values()) and row.verdict == "snap"
+    assert math.isnan(row.kurtosis) and row.pruning[4] == pytest.approx(10 * math.log10(4 / 3))
+    assert "null" in json.dumps(table.as_dict(), allow_nan=False)
+
+
+def test_heavy_tails_are_cut_at_few_bits():
+    heavy = np.random.default_rng(0).standard_t(1.0, size=(300, 300))
+    row = weights.analyse({"heavy": heavy}).rows[0]
+    assert row.winner(2) == "cut" and row.verdict.startswith("cut")
+    assert weights.analyse({"heavy": heavy}).recommendation().startswith("Cut: at 4 bits")
+
+
+def test_reports_of_files(tmp_path):
+    np.savez(
+        tmp_path / "a.npz", w=np.random.default_rng(0).normal(size=(30, 30)), n=np.arange(3), o=np.array([{}])
+    )
+    table = weights.report(tmp_path / "a.npz", bits=[2, 4])
+    assert [row.name for row in table.rows] == ["w"] and set(table.skipped) == {"n", "o"}
+    assert list(weights.load(tmp_path / "a.npz")) == ["w"]
+    np.savez(tmp_path / "b.npz", n=np.arange(300).reshape(10, 30))
+    with pytest.raises(ValueError, match=r"holds no weights to judge .*already integers"):
+        weights.report(tmp_path / "b.npz")
+    with pytest.raises(ValueError, match="holds no floating-point tensor"):
+        weights.load(tmp_path / "b.npz")
+    with pytest.raises(ValueError, match="bits must be an integer from 1 to 16"):
+        weights.analyse({}, bits=[0])
+    with pytest.raises(ValueError, match="at least one width"):
+        weights.analyse({}, bits=[])
+    assert weights.analyse({}).recommendation().startswith("Nothing to judge")
+
+
+def test_zoo_network_where_it_is_installed():
+    path = weights.zoo_checkpoint()
+    if path is None:
+        pytest.skip("the [zoo] extra is not installed")
+    table = weights.report(path, bits=[4])
+    assert len(table.rows) == 50 and table.size == 4_608_992
+    assert table.totals()[0].wins == 48
+
+
+def test_the_recommendation_never_contradicts_itself():
+    rng = np.random.default_rng(0)
+    grid = rng.integers(-8, 8, size=(60, 64)).astype(float)
+    grid[0, 0] = -8
+    normal = rng.normal(size=(60, 64))
+    heavy = np.sign(normal) * np.abs(normal) ** 9
+    cases = {
+        "lossless": ({"a": grid}, "Snap: at 4 bits quantization loses nothing and wins 1 of 1 tensors"),
+        "tied": ({"a": np.eye(64)}, "Either: at 4 bits quantization and pruning 75 % are equal on every"),
+        "constant": ({"a": np.full((20, 20), 0.3)}, "Snap: at 4 bits quantization loses nothing"),
+        "heavy": ({"a": heavy}, "Cut: at 4 bits pruning 75 % is "),
+        "mixed": (
+            {"a": normal, "b": heavy[:50]},
+            "Snap: at 4 bits quantization wins 1 of 2 tensors and 54.5 % of the weights, although",
+        ),
+    }
+    for arrays, expected in cases.values():
+        sentence = weights.analyse(arrays).recommendation()
+        assert sentence.startswith(expected), sentence
+        assert "nan" not in sentence and "-" not in sentence and "inf" not in sentence
+
+
+def test_means_count_what_is_lossless():
+    rng = np.random.default_rng(0)
+    grid = rng.integers(-8, 8, size=(64, 64)).astype(float)
+    table = weights.analyse({"a": grid}, [4], every_format=True)
+    assert table.best_format(4).startswith(
+        "Within 4 bits per weight INT4 keeps the most signal: everything in"
+    )
+    both = weights.analyse({"a": grid, "b": rng.normal(size=(64, 64))}, [4], every_format=True)
+    found = {one.name: one for one in both.format_means()}
+    single = both.rows[1].quantization[4]
+    assert found["INT4"].snr == pytest.approx((weights.LOSSLESS + single) / 2)
+    assert both.totals()[0].quantization == found["INT4"].snr
+    assert weights.analyse({"e": np.eye(64)}, every_format=True).best_format(4).startswith("Within 4 bits")
+
+
+def test_the_largest_doubles_are_judged():
+    values = np.random.default_rng(0).uniform(-1, 1, size=(30, 30)) * 1.7e308
+    table = weights.analyse({"w": values}, every_format=True)
+    small = weights.analyse({"w": values * 2.0**-1000}, every_format=True)
+    for one, other in zip(table.rows[0].stored, small.rows[0].stored, strict=True):
+        assert one.name == other.name and one.snr == pytest.approx(other.snr, abs=1e-6)

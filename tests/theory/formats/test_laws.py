@@ -1,0 +1,319 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from sims.weights import scales as sims_snr
+from theory import formats
+from theory.codebooks import Codebook
+from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
+from theory.formats import laws as format_laws
+from theory.snr import decibel, pruning_error, quantization_snr
+from theory.snr import limits as snr_limits
+
+BY_NAME = {form.name: form for form in formats.FORMATS}
+# the 16 levels as published with the QLoRA paper
+NF4 = [
+    -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+    -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
+    0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023,
+    1.0,
+]  # fmt: skip
+
+
+def literal_groups(form, size=60_000 * 32):
+    """Magnitude quantiles of drawn weights, and which of them n:m pruning keeps."""
+    u = np.random.default_rng(3).random((size // form.group, form.group)) * 2 - 1
+    return u, np.argsort(np.argsort(np.abs(u), axis=1), axis=1) >= form.group - form.keep
+
+
+def rounded(x, exponent_bits, mantissa_bits, largest):
+    """Nearest number of a small float format, by its exponent; beyond the largest it saturates."""
+    least = 2 - 2 ** (exponent_bits - 1)
+    exponent = np.maximum(np.floor(np.log2(np.maximum(np.abs(x), 1e-300))), least)
+    step = 2.0 ** (exponent - mantissa_bits)
+    return np.clip(np.rint(x / step) * step, -largest, largest)
+
+
+def literal_blocks(name, w):
+    """A tensor in blocks, encoded by the book: scale from the largest magnitude, then the codes."""
+    largest = np.abs(w).max(axis=1, keepdims=True)
+    if name.startswith("MX"):
+        codes, top = {
+            "MXFP4": (lambda x: rounded(x, 2, 1, 6.0), 4),
+            "MXINT8": (lambda x: np.clip(np.rint(x), -127, 127), 64),
+            "MXFP6 E2M3": (lambda x: rounded(x, 2, 3, 7.5), 4),
+            "MXFP8 E4M3": (lambda x: rounded(x, 4, 3, 448.0), 256),
+        }[name]
+        scale = 2.0 ** np.floor(np.log2(largest)) / top
+        return scale * codes(w / scale)
+    if name == "NVFP4":
+        unit = np.abs(w).max() / (6 * 448)
+        scale = unit * rounded(largest / 6 / unit, 4, 3, 448.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(scale > 0, scale * rounded(w / scale, 2, 1, 6.0), 0.0)
+    if name == "INT4 g128":
+        return largest / 7 * np.rint(w / largest * 7)
+    levels = np.array(NF4) * largest[:, :, None]
+    return np.take_along_axis(levels[:, 0], np.abs(w[:, :, None] - levels).argmin(axis=2), axis=1)
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXINT8", "MXFP6 E2M3", "MXFP8 E4M3"]
+)
+def test_laws_of_blocks_agree_with_tensors_encoded_by_the_book(law, name):
+    check_blocks(law, name, *((2**12, 400) if name == "NVFP4" else (2**14, 40)), 0.02)
+
+
+def test_far_outliers_set_the_unit_of_their_tensor():
+    check_blocks(StudentT(2, 1e3), "NVFP4", 2**12, 600, 0.05)
+
+
+def check_blocks(law, name, size, tensors, enough):
+    rng = np.random.default_rng(3)
+    errors = []
+    for _ in range(tensors):
+        w = law.ppf(rng.random((size // BY_NAME[name].block, BY_NAME[name].block)))
+        errors.append(np.mean((w - literal_blocks(name, w)) ** 2))
+    mean, spread = np.mean(errors), np.std(errors) / np.sqrt(tensors)
+    found = format_laws.format_error(law, BY_NAME[name], size)
+    assert found == pytest.approx(mean, abs=4 * spread)
+    assert spread < enough * mean
+
+
+@pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 1e6)], ids=repr)
+def test_powers_of_two_by_an_integral_over_the_weight(law):
+    """Given the weight, its block has maximum exponent k with probability G(2^(k+1))^(B-1) - G(2^k)^(B-1)."""
+    form, total = BY_NAME["MXFP4"], 0.0
+    w = np.geomspace(1e-7, 1e7, 2_000_001)
+    mass = 2 * law.pdf(w) * w * np.log(w[1] / w[0])
+    for k in range(-12, 21):
+        low, high = (1 - 2 * law.tail(np.array([2.0**e]))[0][0] for e in (k, k + 1))
+        chance = np.where(w < 2.0 ** (k + 1), high**31, 0) - np.where(w < 2.0**k, low**31, 0)
+        scale = 2.0 ** (k - 2)
+        near = chance > 0
+        total += mass[near] @ (chance[near] * (w[near] - scale * rounded(w[near] / scale, 2, 1, 6.0)) ** 2)
+    assert format_laws.format_error(law, form) == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 1e4), StudentT(1, 1e6)], ids=repr)
+def test_few_nodes_average_the_peak(law, monkeypatch):
+    found = format_laws.format_snr(law, BY_NAME["NVFP4"])
+    monkeypatch.setattr(format_laws, "_PEAKS", np.polynomial.legendre.leggauss(16))
+    assert found == pytest.approx(format_laws.format_snr(law, BY_NAME["NVFP4"]), abs=0.003)
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_small_tensors_hold_their_peak_among_few_blocks(size):
+    w = np.random.default_rng(4).standard_normal((20_000, size // 16, 16))
+    errors = [np.mean((one - literal_blocks("NVFP4", one)) ** 2) for one in w]
+    found = format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
+    assert found == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / np.sqrt(len(errors)))
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
+@pytest.mark.parametrize("name", ["2:4", "2:8", "2:4 + INT4", "2:4 + FP8 E4M3"])
+def test_laws_of_groups_agree_with_drawn_weights(law, name):
+    form = BY_NAME[name]
+    u, kept = literal_groups(form)
+    w = law.ppf(0.5 + u / 2)
+    q = np.where(kept, w, 0.0)
+    if form.codes:
+        scale = sims_snr.optimal_scale(w[kept], form.levels).scale
+        q[kept] = sims_snr.quantize(w[kept], form.levels, scale)
+    tolerance = 0.12 if isinstance(law, StudentT) else 0.02
+    assert format_laws.format_snr(law, form) == pytest.approx(
+        decibel(np.mean(w**2), np.mean((w - q) ** 2)), abs=tolerance
+    )
+
+
+@pytest.mark.parametrize(("keep", "group"), [(1, 2), (2, 4), (1, 8), (7, 8)])
+def test_groups_are_pruned_at_a_random_sparsity(keep, group):
+    """What n:m pruning keeps of every magnitude quantile is the distribution function of Beta(m - n, n)."""
+    from scipy import stats
+
+    u, kept = literal_groups(formats.Format("x", "", 16, keep=keep, group=group))
+    counts, edges = np.histogram(np.abs(u[kept]), bins=20, range=(0, 1))
+    beta = stats.beta(group - keep, keep)
+    expected = [beta.expect(lambda c, a=a, b=b: max(0, b - max(a, c))) for a, b in itertools.pairwise(edges)]
+    assert counts / u.size == pytest.approx(expected, abs=5 / np.sqrt(u.size))
+    law = Gaussian()
+    random = beta.expect(lambda c: pruning_error(law, c))
+    assert format_laws.group_pruning_error(law, keep, group) == pytest.approx(random, rel=1e-7)
+
+
+def test_rounding_after_group_pruning_has_its_limits():
+    """Fine values leave the pruning error alone; groups of one, all kept, are plain rounding."""
+    for law in (Gaussian(), StudentT(2, 30)):
+        fine = formats.Format("x", "int12", 12, keep=1, group=4)
+        assert format_laws.format_error(law, fine) == pytest.approx(
+            format_laws.group_pruning_error(law, 1, 4), rel=1e-3
+        )
+        whole = formats.Format("x", "int4", 4, keep=4, group=4)
+        assert format_laws.format_error(law, whole) == format_laws.format_error(law, BY_NAME["INT4"])
+        # large groups know their law: cutting half of each tends to cutting below the median
+        limit = format_laws.format_error(law, BY_NAME["prune 50 % + INT8"])
+        gaps = [
+            format_laws.format_error(law, formats.Format("x", "int8", 8, keep=m // 2, group=m)) / limit - 1
+            for m in (16, 64, 256)
+        ]
+        assert gaps == pytest.approx([gaps[2] * 16, gaps[2] * 4, gaps[2]], rel=0.15) and 0 < gaps[2] < 0.02
+
+
+def test_scales_in_e4m3_are_within_a_sixteenth_and_reach_down_to_subnormals():
+    form, peak = BY_NAME["NVFP4"], 3.0
+    largest = peak * np.geomspace(2.0**-20, 1, 4001)
+    exact, scale = largest / form.levels[-1], formats.block_scale(form, largest, peak)
+    codes = scale * form.levels[-1] * 448 / peak
+    levels = formats.codebook("e4m3").levels
+    assert np.abs(codes[:, None] - levels).min(axis=1).max() < 1e-12 and codes.max() == 448
+    normal = exact * form.levels[-1] * 448 / peak >= 2.0**-6
+    assert np.all(np.abs(scale / exact - 1)[normal] <= 2.0**-4 + 1e-12)
+    assert scale[0] == 0 and np.all(np.diff(scale) >= 0)
+    assert np.all(formats.block_scale(form, np.zeros(2), 0.0) == 0)
+    # a far outlier sends the blocks of a light law to zero
+    assert format_laws._peak_error(Gaussian(), form, 1e8) == pytest.approx(1.0)
+
+
+def test_published_tables():
+    np.testing.assert_allclose(formats.normal_float_levels(), NF4, atol=1e-6)
+    assert formats.float_levels(2, 1).tolist()[7:] == [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+    e4m3 = formats.float_levels(4, 3, 448)
+    assert e4m3[-1] == 448 and np.min(e4m3[e4m3 > 0]) == 2.0**-9
+    e5m2 = formats.float_levels(5, 2, 57344)
+    assert e5m2[-1] == 57344 and np.min(e5m2[e5m2 > 0]) == 2.0**-16
+    assert formats.float_levels(2, 3)[-1] == 7.5 and formats.float_levels(3, 2)[-1] == 28
+
+
+def test_stored_bits_count_the_metadata():
+    expected = {
+        "INT4": 4,
+        "INT4 g128": 4.125,
+        "NF4 b64": 4.25,
+        "MXFP4": 4.25,
+        "MXINT8": 8.25,
+        "NVFP4": 4.5,
+        "2:4": 9,
+        "2:4 + INT8": 5,
+        "prune 75 %": 5,
+    }
+    assert {name: BY_NAME[name].stored_bits for name in expected} == expected
+
+
+def test_pruning_then_rounding_tends_to_pruning_with_fine_values():
+    law = Gaussian()
+    coarse, fine = BY_NAME["prune 50 % + INT4"], formats.Format("x", "int12", 12, sparsity=0.5)
+    pruned = format_laws.format_error(law, BY_NAME["prune 50 %"])
+    assert format_laws.format_error(law, fine) == pytest.approx(pruned, rel=1e-5)
+    assert format_laws.format_error(law, coarse) > pruned
+
+
+def test_per_tensor_integers_are_the_quantizer_of_the_paper():
+    assert format_laws.format_snr(Gaussian(), BY_NAME["INT5"]) == pytest.approx(
+        quantization_snr(Gaussian(), 5)
+    )
+
+
+def test_truncated_law_is_the_conditional_law():
+    law, inside = Gaussian(2), Truncated(Gaussian(2), 3.0)
+    mass = float(law.partial_moment(0, -3, 3))
+    for order, low, high in ((0, -1, 2), (2, 0.5, 9), (4, -9, 9)):
+        expected = float(law.partial_moment(order, max(low, -3), min(high, 3))) / mass
+        assert float(inside.partial_moment(order, low, high)) == pytest.approx(expected, rel=1e-12)
+    probability, first = inside.tail(np.array([0.0, 1.0, 3.5]))
+    assert probability[0] == pytest.approx(0.5) and probability[2] == first[2] == 0
+    assert float(inside.cdf(inside.ppf(0.9))) == pytest.approx(0.9) and inside.ppf(1.0) == 3
+    with pytest.raises(TypeError, match="symmetric"):
+        Truncated(Empirical([1.0]), 1.0)
+
+
+def test_formats_refuse_what_has_no_law():
+    with pytest.raises(TypeError, match=r"use sims.weights.formats.noise"):
+        format_laws.format_error(Empirical([1.0, 2.0]), BY_NAME["INT4"])
+    for wrong, message in (
+        ({"keep": 5, "group": 4}, "1 <= keep <= group"),
+        ({"group": 4}, "1 <= keep <= group"),
+        ({"block": 32, "sparsity": 0.5}, "exclude each other"),
+        ({"block": 32, "keep": 2, "group": 4}, "exclude each other"),
+        ({"block": 32, "scale": "bogus"}, "scale must be"),
+        ({"sparsity": 1.0}, "sparsity must lie"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            formats.Format("x", "int4", 4, **wrong)
+    with pytest.raises(ValueError, match="no format"):
+        formats.Format("x", "", 16)
+    for size in (0, 15, 16.5):
+        with pytest.raises(ValueError, match="size must be an integer of at least 16"):
+            format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
+    assert format_laws.format_snr(Gaussian(), BY_NAME["NVFP4"], 10**18) == pytest.approx(20.45, abs=0.05)
+    with pytest.raises(ValueError, match="no codebook 'int99x'"):
+        formats.codebook("int99x")
+    with pytest.raises(ValueError, match="keep must be an integer from 1 to group"):
+        format_laws.group_pruning_error(Gaussian(), 5, 4)
+
+
+# --- limits ----------------------------------------------------------------------------------------------
+
+
+def test_lloyd_max_reaches_the_published_gaussian_table():
+    # Max 1960, Table I: 4.40, 9.30, 14.62, 20.22 dB at 1-4 bits
+    for bits, value in ((1, 4.40), (2, 9.30), (3, 14.62), (4, 20.22)):
+        assert snr_limits.lloyd_max_snr(Gaussian(), bits) == pytest.approx(value, abs=0.005)
+
+
+@pytest.mark.parametrize("law", [Gaussian(1.5), Laplace(), StudentT(2, 30)], ids=repr)
+def test_lloyd_max_is_stationary_and_beats_uniform_levels(law):
+    for bits in (2, 5, 8):
+        levels = snr_limits.lloyd_max(law, 2**bits)
+        edges = np.concatenate([[-np.inf], (levels[1:] + levels[:-1]) / 2, [np.inf]])
+        means = law.partial_moment(1, edges[:-1], edges[1:]) / law.partial_moment(0, edges[:-1], edges[1:])
+        np.testing.assert_allclose(means, levels, rtol=1e-6, atol=1e-9)
+        assert snr_limits.lloyd_max_snr(law, bits) >= quantization_snr(law, bits)
+
+
+def test_high_rate_laws_approach_their_quantizers():
+    gaps = [
+        abs(snr_limits.lloyd_max_snr(Gaussian(), b) - snr_limits.panter_dite_snr(Gaussian(), b))
+        for b in (4, 6, 8)
+    ]
+    assert gaps[0] > 3 * gaps[1] > 9 * gaps[2] and gaps[2] < 0.04
+    # the loss of the uniform quantizer grows without end, as its asymptotic law says
+    gaps = [abs(quantization_snr(Gaussian(), b) - snr_limits.uniform_gaussian_snr(b)) for b in (8, 12, 16)]
+    assert gaps[0] > gaps[1] > gaps[2]
+    assert snr_limits.panter_dite_snr(Gaussian(), 3) - 3 * snr_limits.DECIBEL_PER_BIT == pytest.approx(
+        -10 * np.log10(np.sqrt(3) * np.pi / 2), abs=1e-3
+    )
+
+
+def test_entropy_coding_loses_less_at_low_rate():
+    losses = []
+    for step in (0.05, 3.5, 5.0):
+        bits, snr = snr_limits.entropy_coded(Gaussian(), step)
+        losses.append(snr_limits.rate_distortion_snr(bits) - snr)
+    assert losses == pytest.approx([snr_limits.ENTROPY_CODED_LOSS, 0.888, 0.203], abs=1e-3)
+
+
+def test_nothing_beats_the_shannon_bound():
+    for law in (Gaussian(), Laplace(), Uniform()):
+        for step in (0.1, 0.5, 1.5):
+            bits, snr = snr_limits.entropy_coded(law, step)
+            assert snr <= snr_limits.shannon_bound_snr(law, bits) + 1e-9
+    assert snr_limits.differential_entropy(Gaussian()) == pytest.approx(
+        0.5 * np.log2(2 * np.pi * np.e), rel=1e-9
+    )
+    assert snr_limits.differential_entropy(Laplace()) == pytest.approx(np.log2(2 * np.e), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: snr_limits.rate_distortion_snr(-1), "bits must be at least 0"),
+        (lambda: snr_limits.lloyd_max(Gaussian(), 3), "count must be an even integer"),
+        (lambda: snr_limits.entropy_coded(Gaussian(), 0), "step must be positive"),
+        (lambda: Codebook(np.array([np.nan])), "levels must be finite"),
+    ],
+)
+def test_bad_limits_are_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

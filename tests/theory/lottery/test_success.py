@@ -1,0 +1,252 @@
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sims.lottery.masks import Draw, allot
+from theory.derivations import lottery as derivations
+from theory.lottery import (
+    ERDOS_BORWEIN,
+    block_success_probability,
+    copies_success_probability,
+    counting_bound,
+    drawn_units,
+    expected_failures,
+    miss_probabilities,
+    parameter_counts,
+    samples_needed,
+    success_probability,
+)
+from theory.lottery.products import candidate_price, missing_products, reduced_shares, shared_divisor_bound
+
+
+def reachable(candidates):
+    sums = {0}
+    for c in candidates:
+        sums |= {s + c for s in sums}
+    return sums
+
+
+def miss_by_enumeration(n, limit):
+    """p[n, v] over all (2M)^n candidate sets of the law "nonzero"."""
+    values = [v for v in range(-limit, limit + 1) if v]
+    table = np.zeros((n + 1, limit + 1))
+    for k in range(n + 1):
+        for xs in itertools.product(values, repeat=k):
+            sums = reachable(xs)
+            table[k] += [v not in sums for v in range(limit + 1)]
+        table[k] /= len(values) ** k
+    return table
+
+
+def test_no_network_below_the_counting_bound_represents_everything():
+    # Every pruning of a network with a nonzero parameters is one of 2^a: exhaustive for one weight, M = 1, 2.
+    for limit, most in ((1, 5), (2, 3)):
+        values = [v for v in range(-limit, limit + 1) if v]
+        for n in range(1, most + 1):
+            for xs in itertools.product(values, repeat=n):
+                found = reachable(xs) & set(range(-limit, limit + 1))
+                p = len(found) / (2 * limit + 1)  # for a target drawn uniformly
+                assert n >= counting_bound(1, 1, 2 * limit + 1, p)
+
+
+def test_counting_bound_scales_and_clips():
+    assert counting_bound(3, 4, 8) == 36
+    assert counting_bound(3, 4, 8, 0.25) == 34
+    assert counting_bound(1, 1, 2, 0.1) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((0, 1, 2), "fan_in=0"),
+        ((1, 1, 1), "values=1"),
+        ((1, 1, 2, 0.0), "probability=0.0"),
+        ((1, 1, 2, 1.5), "probability"),
+    ],
+)
+def test_counting_bound_refuses(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        counting_bound(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("fan_in", "signed", "entries"),
+    [(1, False, (1, 1)), (1, True, (1, 1)), (3, True, (1, 1)), (8, False, (1, 1)), (4, False, (3, 4))],
+)
+def test_drawn_units_are_those_the_simulation_draws(fan_in, signed, entries):
+    limit, ratio = entries
+    usable = 0.5 if ratio == 1 else 9 / 24  # truncation of {±1..±12} to a quarter: 6 of 24 become 0
+    inputs = np.repeat(np.arange(fan_in, dtype=np.int32), 1 + signed)
+    sides = np.tile(np.array([1, -1] if signed else [1], np.int8), fan_in)
+    drawn = [allot(Draw(s, 0, limit, ratio), inputs, sides, 3, 1, 0)[1] for s in range(3000)]
+    mean, deviation = drawn_units(fan_in, 3, signed, usable)
+    assert abs(np.mean(drawn) - mean) < 4.5 * deviation / np.sqrt(len(drawn))
+    assert abs(np.std(drawn) / deviation - 1) < 0.08
+
+
+def test_matching_wastes_the_erdos_borwein_constant_per_round():
+    assert drawn_units(500, 1)[0] == pytest.approx(500 + ERDOS_BORWEIN, abs=1e-12)
+    assert pytest.approx(sum(1 / (2**k - 1) for k in range(1, 60)), abs=1e-15) == ERDOS_BORWEIN
+    assert 2 * 50 < drawn_units(50, 1, signed=True)[0] < 2 * 50 + ERDOS_BORWEIN
+
+
+def test_success_is_the_product_over_independent_weights():
+    table = miss_by_enumeration(3, 2)
+    weights = [np.array([[2, -1], [0, 1]]), np.array([[1, 1]])]
+    p1, p2 = table[3, 1], table[3, 2]
+    assert success_probability(weights, table[3]) == pytest.approx((1 - p1) ** 4 * (1 - p2))
+    signed = success_probability(weights, table[3], signed_inputs=True)
+    assert signed == pytest.approx((1 - p1) ** 6 * (1 - p2) ** 2)
+    assert expected_failures(weights, table[3]) == pytest.approx(4 * p1 + p2)
+    assert 1 - expected_failures(weights, table[3]) <= success_probability(weights, table[3])
+
+
+def test_ternary_miss_probability_is_two_to_the_minus_n():
+    assert miss_by_enumeration(6, 1)[:, 1] == pytest.approx(2.0 ** -np.arange(7))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_block_success_by_enumerating_every_sign(signed):
+    n, outputs = 1, 2
+    wins = total = 0
+    for a in itertools.product((-1, 1), repeat=2 * n):
+        for b in itertools.product((-1, 1), repeat=2 * n * outputs):
+            rows = np.array(b).reshape(outputs, 2 * n)
+            fine = all((rows[i][np.array(a) > 0] == 1).any() for i in range(outputs))
+            if signed:  # -W on the units with a < 0
+                fine &= all((rows[i][np.array(a) < 0] == -1).any() for i in range(outputs))
+            wins += fine
+            total += 1
+    table = miss_by_enumeration(2 * n, 1)
+    law = block_success_probability([np.ones((outputs, 1), int)], table, n, signed_inputs=signed)
+    assert law == pytest.approx(wins / total)
+
+
+def test_block_outputs_are_dependent_so_the_product_of_averages_is_too_small():
+    table = np.array([[0.0, 2.0**-k] for k in range(13)])
+    column = [np.ones((20, 1), int)]
+    single = block_success_probability([np.ones((1, 1), int)], table, 6)
+    assert block_success_probability(column, table, 6) > 1.2 * single**20
+
+
+def test_copies_success_by_enumeration():
+    # d = 1, 1, 2 with 2 copies and n = 2 ternary candidates per weight: enumerate all entries.
+    n, copies = 2, 2
+    wins = total = 0
+    for first in itertools.product((-1, 1), repeat=n * copies):
+        good = [any(v == 1 for v in first[n * c : n * c + n]) for c in range(copies)]
+        for second in itertools.product((-1, 1), repeat=2 * copies):
+            rows = np.array(second).reshape(2, copies)
+            wins += all((row[np.array(good, bool)] == 1).any() for row in rows)
+            total += 1
+    table = np.array([[0.0, 2.0**-k] for k in range(3)])
+    law = copies_success_probability([np.array([[1]]), np.array([[1], [1]])], table, n, copies)
+    assert law == pytest.approx(wins / total)
+
+
+def test_copies_success_of_a_single_layer_and_of_deep_networks():
+    table = np.array([[0.0, 2.0**-k] for k in range(9)])
+    w = np.array([[1, -1], [0, 1]])
+    assert copies_success_probability([w], table, 4, 4) == pytest.approx((1 - 2**-4) ** 3)
+    deep = [copies_success_probability([w] * depth, table, 8, 8) for depth in (1, 2, 3, 4)]
+    assert all(a > b for a, b in itertools.pairwise(deep))
+
+
+def test_parameter_counts_of_both_constructions():
+    two = parameter_counts([10, 8, 4], 9, 7)
+    units = [drawn_units(d, 9)[0] for d in (10, 8)]
+    assert two.drawn == pytest.approx(units[0] * 18 + units[1] * 12)
+    assert two.candidates == 9 * 10 * 9 + 9 * 8 * 5
+    assert two.bound == pytest.approx(112 * np.log2(15))
+    deep = parameter_counts([10, 8, 4], 9, 7, "depth_plus_one", copies=11)
+    assert deep.drawn == pytest.approx(units[0] * (10 + 88) + 11 * 8 * 4)
+    block = parameter_counts([10, 8], 9, 7, allotment="block", signed_inputs=True)
+    assert block.drawn == 2 * 9 * 10 * 18
+    assert block.candidates == 2 * 9 * 10 * 9
+
+
+def test_miss_probabilities_come_from_the_law_of_subset_sums():
+    table = miss_probabilities(14, 15)
+    assert table.shape == (16,) and table[0] == 0
+    assert (np.diff(table[1:]) >= 0).all()  # a larger weight is harder
+
+
+def test_missing_products_are_exactly_the_values_without_a_factor_pair():
+    for limit in (1, 2, 7, 12):
+        present = {a * b for a in range(1, limit + 1) for b in range(1, limit + 1)}
+        assert set(missing_products(limit).tolist()) == set(range(1, limit**2 + 1)) - present
+
+
+def test_price_of_products_is_one_where_no_divisor_binds():
+    assert candidate_price(1, 1) == 1.0
+    assert candidate_price(8, 12) == 1.0
+    assert candidate_price(8, 5) == pytest.approx(1 / np.log2(4 / 3))
+
+
+@pytest.mark.parametrize("rigorous", [False, True])
+def test_samples_needed_keep_the_expected_failures_below_the_level(rigorous):
+    weights = [np.array([[3, 1], [0, -2]]), np.array([[1, 1]])]
+    n = samples_needed(weights, 3, 0.01, rigorous=rigorous)
+    exact = miss_by_enumeration(6, 3)
+    assert expected_failures(weights, exact[6]) > 0.01 and n > 6
+    assert samples_needed(weights, 3, 0.0001, rigorous=rigorous) > n
+    assert samples_needed([np.zeros((2, 2), int)], 3, 0.5, rigorous=rigorous) == 0
+    with pytest.raises(ValueError, match="failure=1"):
+        samples_needed(weights, 3, 1.0)
+
+
+def test_rigorous_samples_are_exact_for_ternary_weights():
+    weights = [np.ones((3, 5), int)]  # 15 / 2^n <= 0.01
+    assert samples_needed(weights, 1, 0.01, rigorous=True) == 11
+
+
+def test_shared_divisor_bound_by_enumeration():
+    # M = 2, two outputs with odd weights, n = 2: an odd candidate needs both factors odd.
+    n, outputs = 2, 2
+    wins = total = 0
+    for a in itertools.product((1, 2), repeat=n):
+        for b in itertools.product((1, 2), repeat=n * outputs):
+            rows = np.array(b).reshape(outputs, n) * np.array(a)
+            wins += (rows % 2 == 1).any(axis=1).all()
+            total += 1
+    w = [np.array([[1], [3]])]
+    assert shared_divisor_bound(w, n, 2) == pytest.approx(wins / total)
+    assert shared_divisor_bound(w, n, 2, independent=True) < wins / total
+    with pytest.raises(ValueError, match="prime=4"):
+        shared_divisor_bound(w, n, 2, prime=4)
+
+
+def test_reduced_shares_are_not_uniform():
+    truncated = reduced_shares(4, 8, zero=True)
+    assert truncated[4] / truncated[3] == 15 / 8 and truncated[0] / truncated[3] == 1 / 8
+    rounded = reduced_shares(4, 8, "nearest", zero=True)
+    assert rounded[0] / rounded[2] == 5 / 8
+    drawn = Draw(0, 0, 3, 4, nearest=True).matrix(300, 1000).ravel()
+    shares = np.bincount(drawn + 3, minlength=7) / drawn.size
+    assert np.abs(shares - reduced_shares(3, 4, "nearest")).max() < 0.005
+
+
+def test_derivations_agree_with_the_fast_forms():
+    mean, variance = derivations.geometric_moments()
+    s = derivations.s
+    assert mean == 1 / s and (variance - (1 - s) / s**2).simplify() == 0
+    for slots in (1, 2, 7):
+        mean, variance = derivations.round_moments(slots)
+        found, deviation = drawn_units(slots, 1)
+        assert found == pytest.approx(float(mean), rel=1e-14)
+        assert deviation**2 == pytest.approx(float(variance), rel=1e-12)
+    assert float(sum(derivations.waste().subs(derivations.k, j) for j in range(1, 60))) == pytest.approx(
+        ERDOS_BORWEIN, abs=1e-14
+    )
+    assert derivations.counting_residual() == 0
+    assert derivations.even_share() == Fraction(3, 4)
+    table = np.array([[0.0, 2.0**-j] for j in range(9)])
+    for outputs in (2, 5):
+        gain = derivations.shared_units_gain(outputs, 4)
+        alone = block_success_probability([np.ones((1, 1), int)], table, 4)
+        together = block_success_probability([np.ones((outputs, 1), int)], table, 4)
+        assert float(gain) == pytest.approx(together - alone**outputs, abs=1e-14) and gain > 0
+        assert alone == pytest.approx(1 - 0.75**8)
+    assert derivations.block_miss() == 1

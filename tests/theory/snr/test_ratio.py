@@ -1,0 +1,180 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory import snr
+from theory.derivations import snr as derivations
+from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Uniform
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "reference_moments.json").read_text())["gaussian_snr"]
+LAWS = [Gaussian(1.7), Laplace(0.4), Uniform(3), StudentT(2, 30), StudentT(2, 1e4), StudentT(5, 8)]
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6])
+def test_gaussian_table_agrees_with_mpmath(bits):
+    step, quantized, pruned = map(float, REFERENCE[str(bits)])
+    assert snr.optimal_scale(Gaussian(), snr.integer_levels(bits)) == pytest.approx(step, rel=1e-9)
+    assert snr.quantization_snr(Gaussian(), bits) == pytest.approx(quantized, abs=1e-10)
+    assert snr.pruning_snr(Gaussian(), snr.equal_sparsity(bits)) == pytest.approx(pruned, abs=1e-12)
+
+
+def test_derivations_are_identities():
+    assert derivations.telescoping() == 0
+    assert derivations.slopes() == (0, 0)
+    assert derivations.gap_slope() == 0
+    assert derivations.gaussian_pruning_error() == 0
+    assert derivations.student_first_tail() == 0
+    assert derivations.student_two_gaps() == [0] * 6
+
+
+def test_fast_forms_equal_the_derived_ones():
+    x = np.array([0.1, 1.0, 2.5])
+    for law, forms, symbols in (
+        (Gaussian(), derivations.gaussian_tails(), {}),
+        (Laplace(1.5), derivations.laplace_tails(), {derivations.c: 1.5}),
+    ):
+        for fast, form in zip(law.tail(x), forms, strict=True):
+            derived = [float(form.subs({**symbols, derivations.x: value})) for value in x]
+            np.testing.assert_allclose(fast, derived, rtol=1e-13)
+    forms = derivations.student_two()
+    law = StudentT(2, 9.0)
+    at = {derivations.r: 9, derivations.c: derivations.sp.Rational(3, 4)}
+    values = {key: float(form.subs(at)) for key, form in forms.items()}
+    assert law.second_moment == pytest.approx(2 * values["second"] / values["mass"], rel=1e-13)
+    assert law.kurtosis == pytest.approx(
+        values["fourth"] * values["mass"] / (2 * values["second"] ** 2), rel=1e-13
+    )
+    assert float(law.ppf(0.875)) == pytest.approx(values["threshold"], rel=1e-13)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_telescoped_error_equals_the_error_summed_bin_by_bin(bits):
+    derived = derivations.gaussian_quantization_error(bits)
+    for step in (0.2, 0.7, 1.9):
+        assert float(snr.quantization_error(Gaussian(), snr.integer_levels(bits), step)) == pytest.approx(
+            float(derived.subs(derivations.s, step)), rel=1e-12
+        )
+
+
+@pytest.mark.parametrize("levels", [[-1, 1], [0.5, 2, 3], [-3, -1, 0.25, 2], [0], [-2.5]], ids=str)
+@pytest.mark.parametrize("law", [Gaussian(1.2), StudentT(2, 7), Empirical([-3, -1, 0.2, 0.9, 4.0])], ids=repr)
+def test_any_codebook_has_the_error_of_its_nearest_levels(law, levels):
+    values = law.values if isinstance(law, Empirical) else law.ppf((np.arange(400_000) + 0.5) / 400_000)
+    scale = 0.8
+    nearest = np.abs(values[:, None] - scale * np.array(levels, float)).min(axis=1)
+    found = float(snr.quantization_error(law, np.array(levels), scale))
+    assert found == pytest.approx(float(np.mean(nearest**2)), rel=1e-4 if values.size > 5 else 1e-13)
+
+
+def certified_least_error(law, levels, tolerance=1e-6):
+    """Branch and bound: MSE = E W^2 - 2 s L(s), L convex, so a chord of L bounds the error from below."""
+    unit = law.bound if math.isfinite(law.bound) else 40 * float(law.ppf(0.75))
+    # below: clipping at 1/500 of the deviation; above: everything but a sliver rounds to zero
+    start = math.sqrt(law.second_moment) / 500 / np.abs(levels).max()
+    ends = np.geomspace(start, 2 * unit / min(1, np.diff(levels).min()), 60)
+    power = law.second_moment
+
+    def stop_loss(s):
+        return (power - snr.quantization_error(law, levels, s)) / (2 * s)
+
+    a, b = ends[:-1], ends[1:]
+    la, lb = stop_loss(a), stop_loss(b)
+    best = min((power - 2 * ends * stop_loss(ends)).min(), power)
+    proved = best
+    while a.size:
+        slope = (lb - la) / (b - a)
+        level = la - slope * a
+        with np.errstate(divide="ignore", invalid="ignore"):
+            s = np.where(slope < 0, np.clip(-level / (2 * slope), a, b), b)
+        bound = power - 2 * s * (level + slope * s)
+        keep = bound < best * (1 - tolerance) - 1e-13 * power
+        if (~keep).any():
+            proved = min(proved, bound[~keep].min())
+        a, b, la, lb = a[keep], b[keep], la[keep], lb[keep]
+        middle = (a + b) / 2
+        lm = stop_loss(middle) if middle.size else middle
+        best = min(best, (power - 2 * middle * lm).min(initial=np.inf))
+        a, b = np.concatenate([a, middle]), np.concatenate([middle, b])
+        la, lb = np.concatenate([la, lm]), np.concatenate([lm, lb])
+    return best, proved
+
+
+@pytest.mark.parametrize(
+    "law", [*LAWS, StudentT(0.3, 100), StudentT(2, 1.5), StudentT(2, 18.12), StudentT(2, 1e6)], ids=repr
+)
+def test_optimal_scale_is_within_1e6_of_the_certified_optimum(law):
+    for levels in (*map(snr.integer_levels, (1, 2, 3, 5, 8)), np.array([-6.0, -3, -1, 0, 0.5, 1, 4])):
+        least = float(snr.quantization_error(law, levels, snr.optimal_scale(law, levels)))
+        best, proved = certified_least_error(law, levels)
+        assert least <= proved * (1 + 2e-6) and least >= proved * (1 - 1e-9)
+        assert least <= best * (1 + 1e-9)
+
+
+@given(st.floats(1e-3, 1e3), st.sampled_from([2, 4, 7]))
+def test_ratios_do_not_depend_on_the_unit(unit, bits):
+    assert snr.quantization_snr(Gaussian(unit), bits) == pytest.approx(
+        snr.quantization_snr(Gaussian(), bits), abs=1e-9
+    )
+    assert snr.pruning_snr(Laplace(unit), 0.7) == pytest.approx(snr.pruning_snr(Laplace(), 0.7), abs=1e-9)
+
+
+def test_rules_order_as_they_must():
+    law = StudentT(2, 40)
+    best = snr.quantization_snr(law, 4)
+    for rule, options in (("max-abs", {}), ("percentile", {"percentile": 99.0}), ("scale", {"scale": 1.0})):
+        assert snr.quantization_snr(law, 4, rule, **options) < best
+    assert snr.quantization_snr(law, 4, "percentile", percentile=100) == pytest.approx(
+        snr.quantization_snr(law, 4, "max-abs")
+    )
+    assert snr.quantization_snr(law, 4, grid="symmetric") < best
+
+
+def test_natural_zeros_are_the_mass_of_the_middle_cell():
+    step = snr.optimal_scale(Gaussian(), snr.integer_levels(4))
+    assert snr.natural_zeros(Gaussian(), 4) == pytest.approx(math.erf(step / 2 / math.sqrt(2)), rel=1e-12)
+
+
+def test_degenerate_laws_have_defined_ratios():
+    assert snr.quantization_snr(Empirical([3.0] * 5), 4) == math.inf
+    assert snr.pruning_snr(Empirical([3.0] * 4), 0.5) == pytest.approx(10 * math.log10(2))
+    assert snr.quantization_snr(Empirical([0.0] * 5), 4) == math.inf
+    assert snr.pruning_snr(Empirical([0.0] * 5), 0.5) == math.inf
+    assert snr.pruning_snr(Gaussian(), 0.0) == math.inf
+    assert snr.pruning_snr(Empirical([1.0, 2.0]), 0.0) == math.inf
+
+
+def test_sixteen_bits_are_still_accurate():
+    # high-rate law: the error of a fine step inside the range is step^2/12
+    law, levels = Uniform(1.0), snr.integer_levels(16)
+    step = 2.0**-15
+    assert float(snr.quantization_error(law, levels, step)) == pytest.approx(step**2 / 12, rel=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: snr.quantization_snr(Gaussian(), 0), "bits must be an integer from 1 to 16"),
+        (lambda: snr.quantization_snr(Gaussian(), 17), "bits must be"),
+        (lambda: snr.quantization_snr(Gaussian(), 2.5), "bits must be"),
+        (lambda: snr.quantization_snr(Gaussian(), 1, grid="symmetric"), "use at least 2 bits"),
+        (lambda: snr.quantization_snr(Gaussian(), 4, grid="odd"), "grid must be"),
+        (lambda: snr.quantization_snr(Gaussian(), 4, "best"), "rule must be"),
+        (lambda: snr.quantization_snr(Gaussian(), 4, "max-abs"), "needs a bounded law"),
+        (lambda: snr.quantization_snr(Gaussian(), 1, "percentile"), "needs a positive level"),
+        (lambda: snr.quantization_snr(Gaussian(), 4, "percentile", percentile=0), "percentile must lie in"),
+        (lambda: snr.quantization_snr(Gaussian(), 4, "scale"), "needs a positive finite scale"),
+        (lambda: snr.quantization_error(Gaussian(), np.array([0.0]), -1), "scale must be positive"),
+        (lambda: snr.quantization_error(Gaussian(), np.array([]), 1), "levels must be finite"),
+        (lambda: snr.pruning_snr(Gaussian(), 1.0), r"sparsity must lie in \[0, 1\)"),
+        (lambda: snr.pruning_snr(Gaussian(), -0.1), "sparsity must lie in"),
+        (lambda: snr.pruning_snr(Gaussian(), math.nan), "sparsity must lie in"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,222 @@
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory import subset_sum
+from theory.subset_sum import bounds as subset_sum_bounds
+from theory.subset_sum import lemmas as subset_sum_lemmas
+from theory.subset_sum import moments as subset_sum_moments
+
+
+def values_of(max_value, law):
+    grid = range(-max_value, max_value + 1)
+    if law == "uniform":
+        return list(grid)
+    nonzero = [x for x in grid if x]
+    return [a * b for a in nonzero for b in nonzero] if law == "product" else nonzero
+
+
+def enumerate_misses(n, max_value, law, limit):
+    """P(miss t) for t = 0..limit, by every equally likely draw."""
+    values = np.array(values_of(max_value, law))
+    masks = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    x = np.array(list(itertools.product(values, repeat=n)))
+    sums = x @ masks.T
+    return [1.0 - float((sums == t).any(axis=1).mean()) for t in range(limit + 1)]
+
+
+CASES = [
+    ("nonzero", 2, 6),
+    ("nonzero", 3, 5),
+    ("nonzero", 5, 4),
+    ("uniform", 2, 5),
+    ("uniform", 4, 4),
+    ("product", 2, 3),
+    ("product", 3, 2),
+]
+
+
+@pytest.mark.parametrize(("law", "max_value", "n"), CASES)
+def test_bounds_hold_on_every_draw(law, max_value, n):
+    for target, miss in enumerate(enumerate_misses(n, max_value, law, 3 * max_value)):
+        for sign in (1, -1):
+            lower, upper = subset_sum.miss_probability_bounds(n, max_value, sign * target, law)
+            assert lower <= miss * (1 + 1e-12) and miss <= upper * (1 + 1e-12) + 1e-15
+            hit_low, hit_high = subset_sum.hit_probability_bounds(n, max_value, sign * target, law)
+            assert hit_low <= 1 - miss + 1e-12 and 1 - miss <= hit_high + 1e-12
+        if target:
+            assert miss >= float(subset_sum.reach_probability(n, max_value, target, law)) * (1 - 1e-12)
+            assert miss <= subset_sum.trivial_miss(n, max_value, target, law) * (1 + 1e-12)
+
+
+def test_the_union_of_reach_and_divisibility_is_all_there_is_for_m_2():
+    for law, n in (("nonzero", 6), ("uniform", 5)):
+        for target, miss in enumerate(enumerate_misses(n, 2, law, 3)):
+            assert miss == pytest.approx(subset_sum.miss_lower_bound(n, 2, target, law), rel=1e-12)
+
+
+def test_reach_probability_by_enumeration_with_divisors():
+    for law, max_value, n in (("nonzero", 5, 4), ("uniform", 4, 4), ("product", 3, 3)):
+        values = values_of(max_value, law)
+        for target, divisor in ((1, 1), (4, 2), (9, 1), (7, 3)):
+            count = sum(
+                sum(v for v in x if v > 0) < target and all(v % divisor == 0 for v in x)
+                for x in itertools.product(values, repeat=n)
+            )
+            expected = Fraction(count, len(values) ** n)
+            assert subset_sum_bounds.reach_probability(n, max_value, target, law, divisor) == expected
+
+
+def test_the_reach_law_tends_to_a_laguerre_polynomial():
+    from scipy.special import eval_laguerre
+
+    exact = float(subset_sum.reach_probability(12, 10**6, 700_000))
+    assert exact == pytest.approx(2.0**-12 * eval_laguerre(12, -0.7), rel=1e-4)
+
+
+@given(st.integers(1, 12), st.integers(1, 40), st.sampled_from(subset_sum.LAWS))
+def test_divisibility_by_counting(divisor, max_value, law):
+    counts, total = subset_sum_moments.sample_counts(max_value, law)
+    reach = subset_sum_moments.largest(max_value, law)
+    values = np.arange(-reach, reach + 1)
+    expected = Fraction(int(counts[values % divisor == 0].sum()), total)
+    assert subset_sum_bounds.divides_every_sample(divisor, max_value, law) == expected
+
+
+@given(st.integers(2, 14), st.integers(2, 60), st.integers(-100, 100))
+def test_the_cheap_second_moment_is_an_upper_bound(n, max_value, target):
+    first, second = subset_sum_bounds.second_moment_bounds(n, max_value, target)
+    exact_first, exact = subset_sum_moments.weighted_moments_up_to(n, max_value, target)
+    assert first == pytest.approx(exact_first, rel=1e-9, abs=1e-12)
+    assert (second >= exact * (1 - 1e-9) - 1e-12).all()
+
+
+def test_weighted_moments_equal_enumeration():
+    for law, max_value, n, target in (("nonzero", 2, 4, 3), ("uniform", 2, 4, 1), ("product", 2, 3, 2)):
+        x = np.array(list(itertools.product(values_of(max_value, law), repeat=n)))
+        masks = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        hits = (x @ masks.T) == target
+        first, second = subset_sum_moments.weighted_moments_up_to(n, max_value, target, law)
+        for row, theta in enumerate(subset_sum_moments.WEIGHTS):
+            weighted = hits @ theta ** masks.sum(axis=1)
+            assert first[row, n] == pytest.approx(weighted.mean(), rel=1e-12)
+            assert second[row, n] == pytest.approx((weighted**2).mean(), rel=1e-12)
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(0, 60),
+    st.integers(1, 2**20),
+    st.integers(-(2**20), 2**20),
+    st.sampled_from(["nonzero", "uniform"]),
+)
+def test_bounds_never_cross_and_the_law_respects_the_lower_one(n, max_value, target, law):
+    n = min(n, 30)
+    lower, upper = subset_sum.miss_probability_bounds(n, min(max_value, 3000), target, law)
+    assert 0.0 <= lower <= upper <= 1.0
+
+
+def test_exponents_of_the_three_laws():
+    assert subset_sum.failure_exponent(127, 1) == 1.0
+    assert subset_sum.failure_exponent(127, 1, "uniform") == pytest.approx(math.log2(255 / 128))
+    assert subset_sum.failure_exponent(128, 1, "product") == pytest.approx(math.log2(4 / 3))
+    assert subset_sum.failure_exponent(128, 2, "product") == pytest.approx(-math.log2(1 - (86 / 128) ** 2))
+    assert subset_sum.failure_exponent(5, 0) == math.inf
+
+
+def test_samples_needed_is_the_smallest():
+    for law in ("nonzero", "uniform"):
+        n = subset_sum.samples_needed(31, 5, 0.02, law)
+        assert (
+            subset_sum.miss_probability(n, 31, 5, law)
+            <= 0.02
+            < subset_sum.miss_probability(n - 1, 31, 5, law)
+        )
+        safe = subset_sum.samples_needed(31, 5, 0.02, law, rigorous=True)
+        assert n <= safe
+        assert subset_sum.hit_probability_bounds(safe, 31, 5, law)[0] >= 0.98
+    assert subset_sum.samples_needed(31, 0, 0.02) == 0
+    with pytest.raises(ValueError, match="strictly between"):
+        subset_sum.samples_needed(31, 1, 1.5)
+
+
+def test_published_lemmas():
+    lower, upper = subset_sum_lemmas.lemma3_bounds(16, 4095, 1, 1)
+    assert 0.0 < lower < upper <= 1.0
+    assert all(subset_sum.lemma4_failure(n, 127, 1) >= 1.0 for n in (2, 16, 64, 128))
+    assert subset_sum.lemma4_failure(129, 127, 1) < 1.0
+    assert subset_sum.lemma4_failure(10**6, 2**40, 1) == pytest.approx(2 * 10 ** (-6 / 7), rel=1e-9)
+
+
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+def test_saddlepoint_law_against_enumeration(law):
+    n, max_value = (4, 3) if law == "product" else (6, 3)
+    misses = enumerate_misses(n, max_value, law, 3)
+    for target in (1, 3):
+        value = subset_sum.miss_probability(n, max_value, target, law, form="saddlepoint")
+        assert 0.4 < value / misses[target] < 1.8
+
+
+def test_the_poisson_mean_is_exact_at_the_ends_and_close_between():
+    x = np.array([5, 9, 14, 3, 0, -4, -11])
+    assert subset_sum.poisson_mean(x, 31) == 2.0 and subset_sum.poisson_mean(x, 32) == 0.0
+    assert subset_sum.poisson_mean(x, -15) == 2.0
+    rng = np.random.default_rng(3)
+    x = rng.integers(-50, 50, size=(40, 16))
+    masks = (np.arange(2**16)[:, None] >> np.arange(16)) & 1
+    counts = np.array([((masks @ row) == 7).sum() for row in x])
+    assert subset_sum.poisson_mean(x, 7).mean() == pytest.approx(counts.mean(), rel=0.1)
+    assert subset_sum.poisson_mean(x, 7, "gaussian").mean() == pytest.approx(counts.mean(), rel=0.1)
+    with pytest.raises(ValueError, match="form must be"):
+        subset_sum.poisson_mean(x, 7, "exact")
+
+
+def test_zero_thinning_is_exact():
+    from theory.subset_sum.cox import thinned_by_zeros
+
+    nonzero = [1.0, *(enumerate_misses(n, 2, "nonzero", 3)[3] for n in range(1, 6))]
+    assert thinned_by_zeros(nonzero, 2) == pytest.approx(enumerate_misses(5, 2, "uniform", 3)[3], rel=1e-12)
+
+
+def test_one_law_two_limits():
+    for n in (8, 12):
+        gaps = []
+        for size in (10**3, 10**4, 10**5):
+            quantized = subset_sum.miss_probability(n, size, size // 2, form="cox", delta=size // 100)
+            gaps.append(abs(quantized / subset_sum.continuous_miss(n, 0.01, 0.5) - 1.0))
+        assert gaps[2] < gaps[1] < gaps[0] and gaps[2] < 1e-3
+
+
+def test_numpy_integers_do_not_wrap_around():
+    n, size, target = np.int64(40), np.int64(2**31), np.int32(12345)
+    for law in ("nonzero", "uniform"):
+        plain = subset_sum.miss_probability_bounds(40, 2**31, 12345, law)
+        assert subset_sum.miss_probability_bounds(n, size, target, law) == plain
+        exact = subset_sum.expected_solutions(40, 2**31, 12345, law)
+        assert subset_sum.expected_solutions(n, size, target, law) == exact
+    assert subset_sum_moments.largest(np.int32(2**16), "product") == 2**32
+
+
+def test_many_samples_stay_finite():
+    lower, upper = subset_sum.miss_probability_bounds(600, 127, 100)
+    assert 0.0 < lower < 1e-150 and upper < 1e-6
+    assert subset_sum.hit_probability_bounds(600, 127, 100)[0] == 1.0 - upper
+
+
+def test_large_products_are_bounded_or_refused():
+    lower, upper = subset_sum.miss_probability_bounds(40, 8191, 12345, "product")
+    assert 0.0 < lower < upper <= 1.0
+    assert subset_sum.reach_probability(3, 10**6, 10**9, "product") == Fraction(1, 8)
+    with pytest.raises(ValueError, match="product law needs"):
+        subset_sum.expected_solutions(40, 8191, 1, "product")
+
+
+def test_targets_out_of_reach_are_never_hit():
+    for law in subset_sum.LAWS:
+        assert subset_sum.hit_probability_bounds(3, 4, 1000, law) == (0.0, 0.0)
+        assert subset_sum.hit_probability_bounds(0, 4, 1, law) == (0.0, 0.0)

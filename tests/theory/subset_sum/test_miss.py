@@ -1,0 +1,174 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory import subset_sum
+from theory.derivations import subset_sum as derivation
+from theory.subset_sum import cox as subset_sum_laws
+from theory.subset_sum import moments as subset_sum_moments
+
+
+def values_of(max_value, law):
+    """Every equally likely outcome of one sample."""
+    grid = range(-max_value, max_value + 1)
+    if law == "uniform":
+        return list(grid)
+    nonzero = [x for x in grid if x]
+    return [a * b for a in nonzero for b in nonzero] if law == "product" else nonzero
+
+
+def enumerate_counts(n, max_value, target, law):
+    """Number of solutions of every equally likely draw."""
+    subsets = [[i for i in range(n) if mask >> i & 1] for mask in range(2**n)]
+    return np.array(
+        [
+            sum(sum(x[i] for i in s) == target for s in subsets)
+            for x in itertools.product(values_of(max_value, law), repeat=n)
+        ]
+    )
+
+
+CASES = [
+    ("nonzero", 4, 2, 3),
+    ("nonzero", 4, 1, 2),
+    ("nonzero", 3, 3, -2),
+    ("uniform", 4, 2, 2),
+    ("uniform", 3, 2, 0),
+    ("product", 3, 2, 2),
+    ("product", 2, 3, 5),
+]
+
+
+@pytest.mark.parametrize(("law", "n", "max_value", "target"), CASES)
+def test_moments_equal_enumeration(law, n, max_value, target):
+    counts = enumerate_counts(n, max_value, target, law)
+    assert subset_sum.expected_solutions(n, max_value, target, law) == pytest.approx(counts.mean(), rel=1e-14)
+    assert subset_sum.second_moment(n, max_value, target, law) == pytest.approx((counts**2).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+def test_moments_of_fewer_samples_come_from_the_same_table(law):
+    first, second = subset_sum_moments.moments_up_to(6, 3, 2, law)
+    for n in range(7):
+        assert first[n] == pytest.approx(subset_sum.expected_solutions(n, 3, 2, law), rel=1e-12, abs=1e-14)
+        assert second[n] == pytest.approx(subset_sum.second_moment(n, 3, 2, law), rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+def test_sample_counts_and_variance(law):
+    for max_value in (1, 2, 5, 12):
+        counts, total = subset_sum_moments.sample_counts(max_value, law)
+        values, often = np.unique(values_of(max_value, law), return_counts=True)
+        reach = subset_sum_moments.largest(max_value, law)
+        assert total == often.sum()
+        assert np.array_equal(counts[values + reach], often) and counts.sum() == total
+        assert subset_sum_moments.variance(max_value, law) == pytest.approx(
+            (values**2 @ often) / total, rel=1e-14
+        )
+
+
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+def test_sum_probability_is_a_distribution(law):
+    reach = 4 * subset_sum_moments.largest(3, law)
+    p = [subset_sum_moments.sum_probability(4, 3, s, law, exact=True) for s in range(-reach - 1, reach + 2)]
+    assert sum(p) == 1 and p[0] == 0
+
+
+def test_fourier_and_integer_product_moments_agree(monkeypatch):
+    exact = [subset_sum.expected_solutions(12, 20, t, "product") for t in (0, 1, 37, 400)]
+    monkeypatch.setattr(subset_sum_moments, "_EXACT_PRODUCT", 0)
+    fourier = [subset_sum.expected_solutions(12, 20, t, "product") for t in (0, 1, 37, 400)]
+    assert fourier == pytest.approx(exact, rel=1e-10)
+
+
+@given(st.integers(0, 12), st.integers(1, 30), st.integers(-40, 40), st.sampled_from(subset_sum.LAWS))
+def test_mean_is_symmetric_and_obeys_cauchy_schwarz(n, max_value, target, law):
+    mean = subset_sum.expected_solutions(n, max_value, target, law)
+    assert mean == subset_sum.expected_solutions(n, max_value, -target, law)
+    if n <= 6 and max_value <= 8:
+        second = subset_sum.second_moment(n, max_value, target, law)
+        assert second >= mean**2 * (1 - 1e-12) and second >= mean * (1 - 1e-12)  # Z is an integer
+
+
+def test_large_values_stay_exact():
+    big = 2**40 - 1
+    value = subset_sum.expected_solutions(48, big, 12345)
+    assert value == pytest.approx(2.0**49 / math.sqrt(4 * math.pi * 48 * big**2 / 3), rel=0.01)
+
+
+def test_laws_equal_their_derivations():
+    n, s2, mu, d = derivation.n, derivation.s2, derivation.mu, derivation.d
+    here = {n: 18, s2: subset_sum_moments.variance(100, "nonzero")}
+    assert float(derivation.cox_mean().subs(here)) == pytest.approx(
+        subset_sum_laws.cox_mean(18, 100), rel=1e-13
+    )
+    assert sp.simplify(derivation.first_moment() - derivation.first_moment_from_cox()) == 0
+    for value in (0.0, 0.7):
+        ratio = float(derivation.moment_ratio().subs(d, value))
+        assert ratio == pytest.approx(subset_sum_laws.moment_ratio_limit(value), rel=1e-13)
+        tail = float(derivation.tail_shifted().subs({mu: 50, d: value}))
+        assert tail == pytest.approx(subset_sum_laws.cox_tail(50.0, value), rel=1e-12)
+    assert derivation.tail_integral() == (1, -sp.EulerGamma)
+    for law, form in derivation.second_moments().items():
+        (symbol,) = form.free_symbols
+        assert float(form.subs(symbol, 9)) == pytest.approx(subset_sum_moments.variance(9, law), rel=1e-14)
+
+
+@pytest.mark.parametrize(("mu", "d"), [(0.01, 0.0), (1.0, 0.5), (30.0, 0.0), (1e6, 1.0), (1e12, 3.0)])
+def test_cox_quadrature_against_high_precision(mu, d):
+    import mpmath
+
+    density = mpmath.npdf
+    points = [-20, -10, -6, -3, 0, 3, 6, 10, 20]
+    exact = mpmath.quad(lambda g: density(g) * mpmath.exp(-mu * mpmath.exp(-((g - d) ** 2) / 2)), points)
+    assert subset_sum_laws.cox_miss(mu, d) == pytest.approx(float(exact), rel=1e-9)
+
+
+def test_cox_tail_converges():
+    errors = [
+        abs(subset_sum_laws.cox_tail(mu) / subset_sum_laws.cox_miss(mu, 0.0) - 1) for mu in (1e2, 1e4, 1e8)
+    ]
+    assert errors[0] < 0.03 and errors[2] < errors[1] < errors[0]
+
+
+def test_moment_ratio_tends_to_its_limit():
+    gaps = []
+    for n in (12, 20, 28):
+        mean = subset_sum.expected_solutions(n, 200, 0)
+        gaps.append(
+            abs(
+                subset_sum.second_moment(n, 200, 0) / mean**2
+                - 1 / mean
+                - subset_sum_laws.moment_ratio_limit()
+            )
+        )
+    assert gaps[2] < gaps[1] < gaps[0] < 0.07
+
+
+def test_the_empty_set_solves_zero():
+    assert subset_sum.miss_probability(5, 7, 0) == 0.0
+    assert subset_sum.miss_probability(5, 7, 2, delta=2) == 0.0
+    assert subset_sum.miss_probability(0, 7, 1) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: subset_sum.miss_probability(-1, 7, 1), ValueError, "n must be"),
+        (lambda: subset_sum.miss_probability(5, 0, 1), ValueError, "max_value must be"),
+        (lambda: subset_sum.miss_probability(5, 7, 0.5), TypeError, "target must be"),
+        (lambda: subset_sum.miss_probability(5, 7, 1, law="normal"), ValueError, "law must be"),
+        (lambda: subset_sum.miss_probability(5, 7, 1, form="guess"), ValueError, "form must be"),
+        (lambda: subset_sum.miss_probability(5, 7, 1, delta=-1), ValueError, "delta must be"),
+        (lambda: subset_sum.second_moment(100, 2**30, 1), ValueError, "second moment needs"),
+        (lambda: subset_sum_laws.cox_tail(0.5), ValueError, "mu must exceed"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

@@ -1,0 +1,296 @@
+r"""Weight distributions with exact partial moments.
+
+    M_k(a, b) = \int_a^b w^k f(w) dw,        kurtosis = E W^4 / (E W^2)^2
+
+Every law here has mean zero except :class:`Empirical`. Signal-to-noise ratios (:mod:`theory.snr`) need only
+two functions of a law, its tail moments P(W > x) and E[W; W > x], which all have in elementary or special
+functions. Partial moments of orders 0-4 are accurate to about 1e-13 relative on any interval, also on narrow
+ones and in the tails: differences of closed forms are taken only where they do not cancel, elsewhere a Gauss-
+Legendre rule sums positive terms. Random draws are ``law.ppf(uniforms)``.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from theory.distributions.base import ArrayLike, Distribution, legendre, positive
+from theory.distributions.student_t import StudentT
+
+__all__ = ["Distribution", "Empirical", "Gaussian", "Laplace", "StudentT", "Truncated", "Uniform"]
+
+
+def _gamma_difference(shape: float, z_low: np.ndarray, z_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """P(shape, z_high) - P(shape, z_low) and where that difference has lost digits."""
+    lower_low, lower_high = special.gammainc(shape, z_low), special.gammainc(shape, z_high)
+    upper_low, upper_high = special.gammaincc(shape, z_low), special.gammaincc(shape, z_high)
+    left = lower_high < 0.5  # difference the smaller of the two complementary functions
+    difference = np.where(left, lower_high - lower_low, upper_low - upper_high)
+    size = np.where(left, lower_high, upper_low)
+    return difference, difference < 0.1 * size
+
+
+@dataclass(frozen=True)
+class Gaussian(Distribution):
+    """N(0, std^2).
+
+    Examples
+    --------
+    >>> round(Gaussian().kurtosis, 12)
+    3.0
+    """
+
+    std: float = 1.0
+    bound = math.inf
+
+    def __post_init__(self) -> None:
+        positive("std", self.std, "standard deviation of the weights")
+
+    def pdf(self, x: ArrayLike) -> np.ndarray:
+        """exp(-x^2 / 2 std^2) / (std sqrt(2 pi))."""
+        return np.exp(-0.5 * (np.asarray(x) / self.std) ** 2) / (self.std * math.sqrt(2 * math.pi))
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        """Phi(x / std)."""
+        return special.ndtr(np.asarray(x) / self.std)
+
+    def ppf(self, p: ArrayLike) -> np.ndarray:
+        """Std Phi^-1(p)."""
+        return self.std * special.ndtri(p)
+
+    def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Phi(-x/std) and std phi(x/std)."""
+        return special.ndtr(-x / self.std), self.std**2 * self.pdf(x)
+
+    def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        # int_0^x u^k phi(u) du = 2^(k/2 - 1) Gamma((k+1)/2) / sqrt(pi) P((k+1)/2, x^2/2)
+        shape = (order + 1) / 2
+        difference, cancelled = _gamma_difference(
+            shape, 0.5 * (low / self.std) ** 2, 0.5 * (high / self.std) ** 2
+        )
+        closed = self.std**order * 2 ** (order / 2 - 1) * math.gamma(shape) / math.sqrt(math.pi) * difference
+        end = np.where(np.isfinite(high), high, low)  # an empty interval where only the closed form applies
+        return np.where(cancelled, legendre(lambda u: u**order * self.pdf(u), low, end), closed)
+
+
+@dataclass(frozen=True)
+class Laplace(Distribution):
+    """f(x) = exp(-|x| / scale) / (2 scale); E W^2 = 2 scale^2, kurtosis 6.
+
+    Examples
+    --------
+    >>> round(Laplace().kurtosis, 12)
+    6.0
+    """
+
+    scale: float = 1.0
+    bound = math.inf
+
+    def __post_init__(self) -> None:
+        positive("scale", self.scale, "mean magnitude of the weights")
+
+    def pdf(self, x: ArrayLike) -> np.ndarray:
+        """exp(-|x| / scale) / (2 scale)."""
+        return np.exp(-np.abs(x) / self.scale) / (2 * self.scale)
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        """1/2 exp(x / scale) for x < 0, by symmetry above."""
+        tail = 0.5 * np.exp(-np.abs(x) / self.scale)
+        return np.where(np.asarray(x) < 0, tail, 1 - tail)
+
+    def ppf(self, p: ArrayLike) -> np.ndarray:
+        """Scale log(2p) below the median, -scale log(2(1-p)) above."""
+        p = np.asarray(p, float)
+        with np.errstate(divide="ignore"):
+            return self.scale * np.where(p < 0.5, np.log(2 * p), -np.log(2 * (1 - p)))
+
+    def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """E^(-x/scale)/2 and (x + scale) e^(-x/scale)/2."""
+        probability = 0.5 * np.exp(-x / self.scale)
+        return probability, (x + self.scale) * probability
+
+    def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        difference, cancelled = _gamma_difference(order + 1, low / self.scale, high / self.scale)
+        closed = 0.5 * self.scale**order * math.factorial(order) * difference
+        end = np.where(np.isfinite(high), high, low)
+        return np.where(cancelled, legendre(lambda u: u**order * self.pdf(u), low, end), closed)
+
+
+@dataclass(frozen=True)
+class Uniform(Distribution):
+    """Uniform on [-bound, bound]: E W^2 = bound^2/3, kurtosis 9/5.
+
+    Examples
+    --------
+    >>> round(Uniform(3.0).kurtosis, 12)
+    1.8
+    """
+
+    bound: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive("bound", self.bound, "largest magnitude of the weights")
+
+    def pdf(self, x: ArrayLike) -> np.ndarray:
+        """1 / (2 bound) inside, 0 outside."""
+        return np.where(np.abs(x) <= self.bound, 0.5 / self.bound, 0.0)
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        """(x + bound) / (2 bound), clipped to [0, 1]."""
+        return np.clip(0.5 + np.asarray(x) / (2 * self.bound), 0.0, 1.0)
+
+    def ppf(self, p: ArrayLike) -> np.ndarray:
+        """Bound (2 p - 1)."""
+        return self.bound * (2 * np.asarray(p, float) - 1)
+
+    def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(bound - x)+ / (2 bound) and (bound^2 - x^2)+ / (4 bound)."""
+        inside = np.maximum(self.bound - x, 0.0)
+        return inside / (2 * self.bound), inside * (self.bound + x) / (4 * self.bound)
+
+    def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        a, b = np.minimum(low, self.bound), np.minimum(high, self.bound)
+        # b^(k+1) - a^(k+1) = (b - a)(b^k + ... + a^k): no cancellation on narrow intervals
+        powers = sum(b**i * a ** (order - i) for i in range(order + 1))
+        return (b - a) * powers / ((order + 1) * 2 * self.bound)
+
+
+@dataclass(frozen=True)
+class Truncated(Distribution):
+    """A symmetric law given that |W| <= bound: the weights of a block below its largest magnitude.
+
+    Examples
+    --------
+    >>> round(float(Truncated(Gaussian(), 1.0).partial_moment(0)), 12)
+    1.0
+    """
+
+    law: Distribution
+    bound: float
+
+    def __post_init__(self) -> None:
+        positive("bound", self.bound, "truncation")
+        if not self.law.symmetric:
+            raise TypeError("law must be symmetric about zero")
+
+    @functools.cached_property
+    def _mass(self) -> float:
+        return float(self.law.partial_moment(0, -self.bound, self.bound))
+
+    def pdf(self, x: ArrayLike) -> np.ndarray:
+        """Density of the law divided by its mass inside, 0 outside."""
+        return np.where(np.abs(x) <= self.bound, self.law.pdf(x) / self._mass, 0.0)
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        """P(W <= x)."""
+        x = np.clip(np.asarray(x, float), -self.bound, self.bound)
+        upper = self.tail(np.abs(x))[0]
+        return np.where(x < 0, upper, 1 - upper)
+
+    def ppf(self, p: ArrayLike) -> np.ndarray:
+        """Quantile, from the law's own."""
+        p = np.asarray(p, float)
+        inside = np.clip(self.law.ppf(0.5 + (p - 0.5) * self._mass), -self.bound, self.bound)
+        return np.where((p <= 0) | (p >= 1), np.sign(p - 0.5) * self.bound, inside)
+
+    def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Differences of the law's tails."""
+        x = np.minimum(x, self.bound)
+        probability, first = self.law.tail(x)
+        outside, first_outside = self.law.tail(np.array(self.bound))
+        return (
+            np.maximum(probability - outside, 0.0) / self._mass,
+            np.maximum(first - first_outside, 0.0) / self._mass,
+        )
+
+    def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return self.law._half(order, np.minimum(low, self.bound), np.minimum(high, self.bound)) / self._mass
+
+
+class Empirical(Distribution):
+    """The law of a weight drawn from given values: exact, by sorting once and prefix sums.
+
+    An atom on the end of an interval belongs to it on the left: M_k(a, b) sums over a < w <= b, and
+    P(W > x) is strict.
+
+    Parameters
+    ----------
+    values : array of any shape; at least one value, all finite. Sums are taken in float64.
+
+    Examples
+    --------
+    >>> law = Empirical([1.0, -2.0, 4.0])
+    >>> float(law.partial_moment(2)) * 3
+    21.0
+    """
+
+    symmetric = False
+
+    def __init__(self, values: np.ndarray) -> None:
+        values = np.sort(np.asarray(values, dtype=np.float64), axis=None)
+        if values.size == 0:
+            raise ValueError("values must hold at least one weight, got an empty array")
+        if not (math.isfinite(values[0]) and math.isfinite(values[-1])):
+            raise ValueError("values must be finite, got NaN or infinity")
+        self.values = values
+        self.bound = float(max(-values[0], values[-1]))
+        self._sums: dict[int, np.ndarray] = {}
+
+    def __repr__(self) -> str:
+        return f"Empirical({self.values.size} values in [{self.values[0]:g}, {self.values[-1]:g}])"
+
+    def pdf(self, x: ArrayLike) -> np.ndarray:
+        """Refused: atoms have no density."""
+        raise TypeError("an empirical law has atoms and no density; use cdf or partial_moment")
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        """Share of values <= x."""
+        return np.searchsorted(self.values, x, side="right") / self.values.size
+
+    def ppf(self, p: ArrayLike) -> np.ndarray:
+        """The least value v with P(W <= v) >= p."""
+        rank = np.ceil(np.asarray(p, float) * self.values.size).astype(np.int64) - 1
+        return self.values[np.clip(rank, 0, self.values.size - 1)]
+
+    def _prefix(self, order: int) -> np.ndarray:
+        if order not in self._sums:
+            # extended precision where the platform has it: differences of prefix sums cancel
+            total = np.cumsum(self.values.astype(np.longdouble) ** order, dtype=np.longdouble)
+            self._sums[order] = np.concatenate([[np.longdouble(0)], total])
+        return self._sums[order]
+
+    def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share and mean contribution of the values above x."""
+        position = np.searchsorted(self.values, x, side="right")
+        first = self._prefix(1)
+        n = self.values.size
+        return (n - position) / n, ((first[-1] - first[position]) / n).astype(np.float64)
+
+    def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        raise NotImplementedError  # partial_moment needs no split at zero here
+
+    def partial_moment(self, order: int, low: ArrayLike = -np.inf, high: ArrayLike = np.inf) -> np.ndarray:
+        """Mean of w^order over the values with low < w <= high, times their share."""
+        if order not in (0, 1, 2, 3, 4):
+            raise ValueError(f"order must be an integer from 0 to 4, got {order!r}")
+        if not np.all(np.asarray(low) <= np.asarray(high)):
+            raise ValueError("low must not exceed high, and neither may be NaN")
+        prefix = self._prefix(order)
+        ends = [np.searchsorted(self.values, end, side="right") for end in (low, high)]
+        return ((prefix[ends[1]] - prefix[ends[0]]) / self.values.size).astype(np.float64)
+
+    @functools.cached_property
+    def kurtosis(self) -> float:
+        """Central: E (W - m)^4 / (E (W - m)^2)^2; nan for a constant."""
+        centred = self.values - self.mean
+        scale = np.max(np.abs(centred))
+        if scale == 0:
+            return math.nan
+        square = (centred / scale) ** 2
+        return float(np.mean(square**2) / np.mean(square) ** 2)
+
+    def reflected(self) -> "Empirical":
+        """The law of -W."""
+        return Empirical(-self.values)

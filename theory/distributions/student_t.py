@@ -1,0 +1,132 @@
+"""Student's t truncated to an interval, for every real number of degrees of freedom."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import special
+
+from theory.distributions.base import NODES, WEIGHTS, ArrayLike, Distribution, positive
+
+
+@dataclass(frozen=True)
+class StudentT(Distribution):
+    r"""Student's t with `df` degrees of freedom, truncated to [-bound, bound].
+
+        f(x) = C (1 + x^2/df)^{-(df+1)/2},  |x| <= bound,   any real df > 0
+
+    Partial moments have the closed form C x^{k+1}/(k+1) 2F1((df+1)/2, (k+1)/2; (k+3)/2; -x^2/df). With
+    x = sqrt(df) sinh t they are integrals of df^{(k+1)/2} sinh^k t cosh^{-df} t, smooth and positive, which a
+    panel Gauss-Legendre rule sums to 1e-14 for every df and bound (a difference of 2F1 values would lose
+    digits on narrow intervals, the incomplete beta function fails for k >= df). The tail moments that
+    signal-to-noise ratios use are elementary or one incomplete beta function.
+
+    Parameters
+    ----------
+    df : degrees of freedom, any positive number; the weights' law of [1]_ is df = 2.
+    bound : truncation r, positive and finite.
+
+    References
+    ----------
+    .. [1] Kuzmin et al., "Pruning vs Quantization: Which is Better?", NeurIPS 2023, Section 3.
+
+    Examples
+    --------
+    >>> round(StudentT(2, 29.366).kurtosis, 2)
+    28.35
+    """
+
+    df: float
+    bound: float
+    _inside: float = field(init=False, repr=False, compare=False)
+    _outside: float = field(init=False, repr=False, compare=False)
+    _constant: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        df, bound = (
+            positive("df", self.df, "degrees of freedom"),
+            positive("bound", self.bound, "truncation"),
+        )
+        inside, outside = map(float, _two_sided(df, np.array(bound)))  # P(|T| <= bound), untruncated
+        density = _half_gamma_ratio(df / 2) / math.sqrt(df * math.pi)
+        object.__setattr__(self, "_inside", inside)
+        object.__setattr__(self, "_outside", outside)
+        object.__setattr__(self, "_constant", density / inside)
+
+    def pdf(self, x: ArrayLike) -> np.ndarray:
+        """C (1 + x^2/df)^(-(df+1)/2) inside, 0 outside."""
+        x = np.asarray(x, float)
+        density = self._constant * np.exp(-0.5 * (self.df + 1) * np.log1p(x * (x / self.df)))
+        return np.where(np.abs(x) <= self.bound, density, 0.0)
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        """P(W <= x)."""
+        x = np.clip(np.asarray(x, float), -self.bound, self.bound)
+        upper = self.tail(np.abs(x))[0]
+        return np.where(x < 0, upper, 1 - upper)
+
+    def ppf(self, p: ArrayLike) -> np.ndarray:
+        """Inverse of :meth:`cdf` through the inverse incomplete beta function."""
+        p = np.asarray(p, float)
+        tail = np.minimum(p, 1 - p)
+        # x^2 = df y / (1 - y) with P(|T| <= x) = I_y(1/2, df/2); the smaller of y and 1 - y keeps its digits
+        y = special.betaincinv(0.5, self.df / 2, (1 - 2 * tail) * self._inside)
+        complement = special.betaincinv(self.df / 2, 0.5, self._outside + 2 * tail * self._inside)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(y < 0.5, y / (1 - y), (1 - complement) / complement)
+        magnitude = np.where(tail == 0, self.bound, np.minimum(np.sqrt(self.df * ratio), self.bound))
+        return np.sign(p - 0.5) * magnitude
+
+    def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """P(W > x) by one incomplete beta function (elementary for df = 2), E[W; W > x] elementary."""
+        x = np.minimum(x, self.bound)
+        if self.df == 2:  # the paper's law: square roots alone
+            root, last = np.sqrt(2 + x * x), math.sqrt(2 + self.bound**2)
+            span = (self.bound - x) * (self.bound + x) / (root * last * (root + last))
+            probability = 0.5 / self._inside * (2 / (root * (root + x)) - self._outside)
+            return np.maximum(probability, 0.0), self._constant * math.sqrt(8) * span
+        probability = 0.5 * (_two_sided(self.df, x)[1] - self._outside) / self._inside
+        m = 0.5 * (self.df - 1)
+        log_x = np.log1p(x * (x / self.df))
+        span = math.log1p(self.bound * (self.bound / self.df)) - log_x
+        # (e^{-m a} - e^{-m b}) / m stays exact through m = 0, the logarithmic case df = 1
+        first = 0.5 * self.df * self._constant * np.exp(-m * log_x) * span * special.exprel(-m * span)
+        return np.maximum(probability, 0.0), first
+
+    def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        # beyond `last` the density underflows; it keeps the panels few when df is large
+        last = min(self.bound, math.sqrt(self.df) * math.sqrt(math.expm1(min(1400 / (self.df + 1), 700.0))))
+        root = math.sqrt(self.df)
+        low, high = np.minimum(low, last), np.minimum(high, last)
+        a, b, width = low / root, high / root, (high - low) / root
+        start = np.arcsinh(a)
+        # asinh b - asinh a without cancellation on narrow intervals
+        both = b * np.sqrt(1 + a * a) + a * np.sqrt(1 + b * b)
+        span = np.arcsinh(width * (b + a) / np.where(both > 0, both, 1.0))
+        panels = max(1, math.ceil(float(np.max(span, initial=0.0)) / min(0.75, 1.5 / root)))
+        half = span[..., None, None] / (2 * panels)
+        t = start[..., None, None] + half * (2 * np.arange(panels)[:, None] + 1 + NODES)
+        sinh = np.sinh(t)
+        density = np.exp(-0.5 * self.df * np.log1p(sinh * sinh))  # cosh^-df
+        pieces = half[..., 0] * ((sinh**order * density) @ WEIGHTS)
+        return self._constant * self.df ** ((order + 1) / 2) * pieces.sum(axis=-1)
+
+
+def _half_gamma_ratio(x: float) -> float:
+    """Gamma(x + 1/2) / Gamma(x); a difference of log-gammas would lose digits for large x."""
+    if x < 150:
+        return math.gamma(x + 0.5) / math.gamma(x)
+    series = (1, -1 / 8, 1 / 128, 5 / 1024, -21 / 32768, -399 / 262144, 869 / 4194304)
+    return math.sqrt(x) * sum(c * x**-i for i, c in enumerate(series))
+
+
+def _two_sided(df: float, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """P(|T| <= x) and P(|T| > x) of the untruncated t, each to full relative precision."""
+    if df == 2:  # elementary: x / sqrt(2 + x^2); the paper's law, and the fast path of its Figure 2
+        root = np.sqrt(2 + x * x)
+        return x / root, 2 / (root * (root + x))
+    square = x * (x / df)
+    return (
+        special.betainc(0.5, df / 2, square / (1 + square)),
+        special.betainc(df / 2, 0.5, 1 / (1 + square)),
+    )

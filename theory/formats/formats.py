@@ -1,0 +1,226 @@
+r"""Number formats of compressed weights in one frame: SNR against *stored* bits per weight.
+
+    per tensor      s l_i, s of least mean squared error            bits of a code
+    per block       s l_i, s from the block's largest magnitude     bits + scale bits / block
+    n:m             the n largest of every m magnitudes kept        (n/m) bits + n ceil(log2 m)/m
+    prune           zero below the c-quantile of magnitudes         1 + (1 - c) bits (bitmask)
+    then round      what is kept on s l_i, s of least error         the same with the bits of a code
+
+:mod:`theory.formats.laws` has their errors for independent weights, :mod:`sims.weights.formats` those of
+tensors.
+
+References
+----------
+.. [1] Rouhani et al., "OCP Microscaling Formats (MX) Specification v1.0", 2023: blocks of 32, E8M0 scale.
+.. [2] Dettmers et al., "QLoRA", NeurIPS 2023: NF4, quantiles of the normal law, blocks of 64.
+.. [3] Micikevicius et al., "FP8 Formats for Deep Learning", 2022: E4M3 and E5M2.
+.. [4] Alvarez et al., "Introducing NVFP4 for Efficient and Accurate Low-Precision Inference", NVIDIA, 2025:
+       blocks of 16, E4M3 scale relative to one float32 scale per tensor.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from theory import storage
+from theory.codebooks import Codebook, integer_codebook
+from theory.snr import check_sparsity
+
+
+def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None = None) -> np.ndarray:
+    """All values of a small floating-point format, subnormals included, ascending.
+
+    Parameters
+    ----------
+    exponent_bits, mantissa_bits : bias is 2^(exponent_bits - 1) - 1.
+    largest : values beyond it are codes for infinity and NaN.
+
+    Examples
+    --------
+    >>> float_levels(2, 1)[7:]
+    array([0. , 0.5, 1. , 1.5, 2. , 3. , 4. , 6. ])
+    >>> len(float_levels(4, 3, 448)), len(float_levels(5, 2, 57344))
+    (253, 247)
+    """
+    bias = 2 ** (exponent_bits - 1) - 1
+    mantissa = np.arange(2**mantissa_bits) / 2**mantissa_bits
+    positive = [mantissa * 2.0 ** (1 - bias)]
+    positive += [(1 + mantissa) * 2.0 ** (e - bias) for e in range(1, 2**exponent_bits)]
+    values = np.concatenate(positive)
+    if largest is not None:
+        values = values[values <= largest]
+    return np.unique(np.concatenate([-values, values])) + 0.0  # no negative zero
+
+
+def normal_float_levels() -> np.ndarray:
+    """NF4: 16 quantiles of the normal law, 8 below zero, zero, 7 above, scaled to [-1, 1].
+
+    The construction of [2]: quantiles at equal steps between 1/2 and 1 - (1/30 + 1/32)/2 on either side.
+
+    Examples
+    --------
+    >>> np.round(normal_float_levels()[[1, 7, 8, 14]], 6)
+    array([-0.696193,  0.      ,  0.07958 ,  0.722957])
+    """
+    end = 1 - (1 / 30 + 1 / 32) / 2
+    above = special.ndtri(np.linspace(end, 0.5, 9)[:-1])
+    below = -special.ndtri(np.linspace(end, 0.5, 8)[:-1])
+    levels = np.concatenate([below, [0.0], above])
+    return np.sort(levels / np.abs(levels).max())
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to store weights.
+
+    Attributes
+    ----------
+    name : as practitioners call it.
+    codes : name of the codebook in `CODEBOOKS`; "" keeps values as they are.
+    bits : of one stored value.
+    block : weights that share a scale; 0 means the whole tensor (or row), with the scale of least error.
+    scale : of blocks, see :func:`block_scale`: "free" (16 bits), "power" or "e4m3" (8 bits).
+    keep, group : `keep` of every `group` weights are kept; 0 keeps all.
+    sparsity : share pruned before rounding, stored with a bitmask.
+    """
+
+    name: str
+    codes: str
+    bits: int
+    block: int = 0
+    scale: str = "free"
+    keep: int = 0
+    group: int = 0
+    sparsity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.block > 0) + (self.group > 0) + (self.sparsity > 0) > 1:
+            raise ValueError(f"{self.name}: blocks, n:m groups and a sparsity exclude each other")
+        if self.scale not in ("free", "power", "e4m3"):
+            raise ValueError(f'{self.name}: scale must be "free", "power" or "e4m3", got {self.scale!r}')
+        if not (self.codes or self.group or self.sparsity):
+            raise ValueError(f"{self.name}: values as they are, all of them, are no format")
+        if self.block < 0 or not 0 <= self.keep <= self.group or (self.group and not self.keep):
+            raise ValueError(f"{self.name}: a block and 1 <= keep <= group are positive integers")
+        check_sparsity(self.sparsity)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Codebook before scaling."""
+        return codebook(self.codes).levels
+
+    @property
+    def stored_bits(self) -> float:
+        """Bits per weight, metadata counted; one scale per tensor weighs nothing."""
+        if self.group:
+            return storage.bits_per_weight("n:m", 1 - self.keep / self.group, self.bits, group=self.group)
+        if self.sparsity:
+            return storage.bits_per_weight("bitmask", self.sparsity, self.bits)
+        if self.block:
+            return storage.bits_per_weight(
+                "block", bits=self.bits, block=self.block, scale_bits=self.scale_bits
+            )
+        return float(self.bits)
+
+    @property
+    def scale_bits(self) -> int:
+        """Size of a block's scale."""
+        return 16 if self.scale == "free" else 8
+
+    def stored_bits_in_rows(self, columns: int) -> float:
+        """:attr:`stored_bits` of rows of `columns` weights, whose ends may fill no block or group.
+
+        A short block costs a scale like the others; what no n:m group takes is kept whole.
+
+        Examples
+        --------
+        >>> by_name = {form.name: form for form in FORMATS}
+        >>> by_name["MXFP4"].stored_bits_in_rows(48), by_name["2:4"].stored_bits_in_rows(6)
+        (4.333333333333333, 11.333333333333334)
+        """
+        if self.block:
+            return self.bits + self.scale_bits * -(-columns // self.block) / columns
+        if self.group:
+            inside = columns // self.group * self.group
+            return (inside * self.stored_bits + (columns - inside) * self.bits) / columns
+        return self.stored_bits
+
+
+@functools.cache
+def codebook(name: str) -> Codebook:
+    """Prepared codebook of a name: "int4", "symmetric4", "e2m1", "e4m3", "e5m2", "nf4" and the like."""
+    makers: dict[str, Callable[[], np.ndarray]] = {
+        "e2m1": lambda: float_levels(2, 1),
+        "e2m3": lambda: float_levels(2, 3),
+        "e3m2": lambda: float_levels(3, 2),
+        "e4m3": lambda: float_levels(4, 3, 448),
+        "e5m2": lambda: float_levels(5, 2, 57344),
+        "nf4": normal_float_levels,
+    }
+    if name in makers:
+        return Codebook(makers[name]())
+    for prefix, grid in (("int", "twos-complement"), ("symmetric", "symmetric")):
+        if name.startswith(prefix) and name.removeprefix(prefix).isdigit():
+            return integer_codebook(int(name.removeprefix(prefix)), grid)
+    raise ValueError(
+        f"no codebook {name!r}; there are int1-int16, symmetric2-symmetric16, {', '.join(makers)}"
+    )
+
+
+FORMATS: tuple[Format, ...] = (
+    *(Format(f"INT{b}", f"int{b}", b) for b in range(2, 9)),
+    *(Format(f"INT{b} g128", f"symmetric{b}", b, block=128) for b in (2, 3, 4, 6, 8)),
+    Format("FP4 E2M1", "e2m1", 4),
+    Format("NF4 b64", "nf4", 4, block=64),
+    Format("NVFP4", "e2m1", 4, block=16, scale="e4m3"),
+    Format("MXFP4", "e2m1", 4, block=32, scale="power"),
+    Format("MXFP6 E2M3", "e2m3", 6, block=32, scale="power"),
+    Format("MXFP6 E3M2", "e3m2", 6, block=32, scale="power"),
+    Format("MXINT8", "symmetric8", 8, block=32, scale="power"),
+    Format("MXFP8 E4M3", "e4m3", 8, block=32, scale="power"),
+    Format("MXFP8 E5M2", "e5m2", 8, block=32, scale="power"),
+    Format("FP8 E4M3", "e4m3", 8),
+    Format("FP8 E5M2", "e5m2", 8),
+    *(Format(f"{n}:{m}", "", 16, keep=n, group=m) for n, m in ((2, 4), (1, 4), (4, 8), (2, 8))),
+    *(Format(f"2:4 + INT{b}", f"int{b}", b, keep=2, group=4) for b in (4, 8)),
+    Format("2:4 + FP8 E4M3", "e4m3", 8, keep=2, group=4),
+    *(Format(f"prune {100 * c:g} %", "", 16, sparsity=c) for c in (0.5, 0.75, 0.875)),
+    *(Format(f"prune 50 % + INT{b}", f"int{b}", b, sparsity=0.5) for b in (4, 6, 8)),
+)
+
+
+def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
+    """Scale of a block from its largest magnitude and, for "e4m3", from that of the whole tensor.
+
+    "free" puts the largest level on it. "power" is 2^(floor(log2 largest) - e), e the exponent of the largest
+    level: the rule of the MX specification, under which the largest value may be clipped. "e4m3" is the free
+    scale rounded to the nearest E4M3 number times the tensor's scale, peak / (largest level * 448), which
+    puts the scale of the block that holds the peak on 448 (ties go down); a scale that rounds to 0 stores a
+    block of zeros.
+
+    Examples
+    --------
+    >>> by_name = {form.name: form for form in FORMATS}
+    >>> float(block_scale(by_name["MXFP4"], np.array(7.0), 7.0))
+    1.0
+    >>> [float(v) for v in block_scale(by_name["NVFP4"], np.array([6.0, 0.375, 0.38]), 6.0) * 448]
+    [448.0, 28.0, 28.0]
+    """
+    top = form.levels[-1]
+    largest = np.asarray(largest, dtype=np.float64)
+    if form.scale == "free":
+        return largest / top
+    if form.scale == "e4m3":
+        scales = codebook("e4m3").levels
+        scales = scales[scales >= 0]
+        unit = peak / (top * scales[-1])
+        if unit == 0:
+            return np.zeros_like(largest)
+        return unit * scales[np.searchsorted((scales[1:] + scales[:-1]) / 2, largest / (top * unit))]
+    with np.errstate(divide="ignore"):
+        exponent = np.floor(np.log2(largest)) - math.floor(math.log2(top))
+    return np.exp2(exponent)

@@ -1,0 +1,31 @@
+"""Strong lottery tickets: how wide a random network must be, and how likely it holds the target."""
+
+from theory.lottery.success import (
+    ERDOS_BORWEIN,
+    ParameterCounts,
+    block_success_probability,
+    copies_success_probability,
+    counting_bound,
+    drawn_units,
+    expected_failures,
+    miss_probabilities,
+    parameter_counts,
+    predicted_failures,
+    samples_needed,
+    success_probability,
+)
+
+__all__ = [
+    "ERDOS_BORWEIN",
+    "ParameterCounts",
+    "block_success_probability",
+    "copies_success_probability",
+    "counting_bound",
+    "drawn_units",
+    "expected_failures",
+    "miss_probabilities",
+    "parameter_counts",
+    "predicted_failures",
+    "samples_needed",
+    "success_probability",
+]

@@ -1,0 +1,29 @@
+"""Path-following compression: the recursion in matrix form, bounds on its error, laws of its size."""
+
+from theory.path_following.bounds import (
+    alignment_bound,
+    as_inputs,
+    check_scale,
+    error_covariance,
+    error_map,
+    error_stds,
+    error_variance,
+    feedback,
+    gram_schmidt_reversed,
+    noise_variance,
+    optq_covariance,
+)
+
+__all__ = [
+    "alignment_bound",
+    "as_inputs",
+    "check_scale",
+    "error_covariance",
+    "error_map",
+    "error_stds",
+    "error_variance",
+    "feedback",
+    "gram_schmidt_reversed",
+    "noise_variance",
+    "optq_covariance",
+]

@@ -1,0 +1,164 @@
+"""The miss probability by its best law, and the samples a miss probability asks for."""
+
+import math
+from typing import Literal
+
+from theory.subset_sum.bounds import (
+    block_miss,
+    hit_probability_bounds,
+    miss_lower_bound,
+    miss_probability_bounds,
+    reach_probability,
+    trivial_miss,
+)
+from theory.subset_sum.cox import continuous_miss, cox_miss_probability, every_target_miss, fresh_targets_miss
+from theory.subset_sum.exponent import failure_exponent
+from theory.subset_sum.lemmas import lemma3_bounds, lemma4_failure
+from theory.subset_sum.moments import LAWS, Law, check_arguments, expected_solutions, second_moment
+from theory.subset_sum.saddlepoint import poisson_mean, saddlepoint_miss_probability
+
+__all__ = [
+    "LAWS",
+    "Law",
+    "block_miss",
+    "continuous_miss",
+    "every_target_miss",
+    "expected_solutions",
+    "failure_exponent",
+    "fresh_targets_miss",
+    "hit_probability_bounds",
+    "lemma3_bounds",
+    "lemma4_failure",
+    "miss_form",
+    "miss_lower_bound",
+    "miss_probability",
+    "miss_probability_bounds",
+    "poisson_mean",
+    "reach_probability",
+    "samples_needed",
+    "second_moment",
+    "trivial_miss",
+]
+
+MissForm = Literal["best", "cox", "saddlepoint"]
+_WINDOW = 3.25  # n - log2 M up to which the Cox law is the better one
+_MOST_SAMPLES = 4096
+
+
+def miss_form(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> tuple[str, str]:
+    """The law `miss_probability` takes, and its stated accuracy.
+
+    Examples
+    --------
+    >>> miss_form(12, 1023)
+    ('cox', 'about 1 % for M >= 1000, 5 % for M >= 100')
+    >>> miss_form(21, 127)[0], miss_form(12, 127, "product")[0]
+    ('saddlepoint', 'saddlepoint')
+    """
+    n, max_value, _ = check_arguments(n, max_value, None, law)
+    if law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW:
+        accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if max_value >= 100 else "tens of per cent"
+        return "cox", accuracy
+    return "saddlepoint", "a factor of 1.8 down to 1e-11" if max_value >= 15 else "a factor of 3"
+
+
+def miss_probability(
+    n: int, max_value: int, target: int, law: Law = "nonzero", form: MissForm = "best", delta: int = 0
+) -> float:
+    r"""Probability that no subset of n random samples sums to the target.
+
+    .. math:: \text{cox: } E_G\, e^{-\mu\, e^{-(G-d)^2/2}},\quad
+              \mu = \frac{2^{n+1}}{\sqrt{2\pi n s_2}},\; d = \frac{2t}{\sqrt{n s_2}};\qquad
+              \text{saddlepoint: } E_X\, e^{-\lambda(X)}
+
+    Parameters
+    ----------
+    n, max_value, target, law : samples, M, target (on the grid of M^2 for "product"), sampling law.
+    form : "cox", near the window; "saddlepoint", the conditional Poisson law averaged over a fixed set of
+        samples, for the tail and for "product"; "best" chooses as `miss_form` says and never falls below the
+        rigorous lower bound.
+    delta : some subset within delta of the target suffices; multiplies mu by 2 delta + 1.
+
+    Returns
+    -------
+    A law, not a bound (`hit_probability_bounds` is); 0 for targets within delta of 0 (the empty set).
+
+    Examples
+    --------
+    >>> miss_probability(10, 127, 0)
+    0.0
+    >>> round(miss_probability(16, 8191, 1), 3), f"{miss_probability(21, 127, 127):.0e}"
+    (0.199, '9e-04')
+    """
+    n, max_value, target = check_arguments(n, max_value, target, law)
+    if isinstance(delta, bool) or not isinstance(delta, int) or delta < 0:
+        raise ValueError(f"delta must be an integer >= 0, got {delta!r}")
+    if abs(target) <= delta:
+        return 0.0
+    if n == 0:
+        return 1.0
+    chosen = miss_form(n, max_value, law, delta)[0] if form == "best" else form
+    if chosen == "cox":
+        value = float(cox_miss_probability(n, max_value, target, law, delta))
+    elif chosen == "saddlepoint":
+        value = saddlepoint_miss_probability(n, max_value, target, law, delta)
+    else:
+        raise ValueError(f'form must be "best", "cox" or "saddlepoint", got {form!r}')
+    if form == "best" and delta == 0:
+        value = max(value, miss_lower_bound(n, max_value, target, law))
+    return value
+
+
+def samples_needed(
+    max_value: int, target: int, miss_probability: float, law: Law = "nonzero", rigorous: bool = False
+) -> int:
+    r"""Smallest number of samples at which a fixed target is missed with at most the given probability.
+
+    .. math:: \min\{n : P_{n'}(\text{miss}) \le p \text{ for all } n' \ge n\}
+
+    (P(miss) falls with n: a longer list of samples keeps every subset of a shorter one.)
+
+    Parameters
+    ----------
+    max_value, target, law : as in `miss_probability`. miss_probability : 0 < p < 1.
+    rigorous : size by the proved upper bound of P(miss) instead of the law. Never size a network by a law
+        outside its range when a guarantee is wanted.
+
+    Returns
+    -------
+    n; 0 for target 0. At fixed p it grows by one per bit of M; for p -> 0 at fixed M like
+    log2(1/p) / `failure_exponent`. Raises ValueError where no n up to 4096 suffices.
+
+    Examples
+    --------
+    >>> samples_needed(127, 1, 0.01), samples_needed(127, 1, 0.01, rigorous=True)
+    (13, 32)
+    """
+    _, max_value, target = check_arguments(None, max_value, target, law)
+    if not 0.0 < miss_probability < 1.0:
+        raise ValueError(f"miss_probability must lie strictly between 0 and 1, got {miss_probability}")
+    if target == 0:
+        return 0
+
+    def enough(n: int) -> bool:
+        if rigorous:
+            return 1.0 - hit_probability_bounds(n, max_value, target, law)[0] <= miss_probability
+        if miss_lower_bound(n, max_value, target, law) > miss_probability:
+            return False
+        return _miss(n, max_value, target, law) <= miss_probability
+
+    low, high = 0, 1
+    while not enough(high):
+        low, high = high, 2 * high if high < 8 else high + max(high // 2, 1)
+        if high > _MOST_SAMPLES:
+            raise ValueError(
+                f"no n up to {_MOST_SAMPLES} brings the miss probability of target {target} at "
+                f"max_value {max_value} to {miss_probability}"
+            )
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+_miss = miss_probability  # `samples_needed` has a parameter of that name
