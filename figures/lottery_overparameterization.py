@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from sims.lottery.trials import miss_table
+from sims.lottery.misses import miss_table
 from theory.lottery import counting_bound, parameter_counts
 from theory.subset_sum import samples_needed
 

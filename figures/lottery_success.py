@@ -6,7 +6,8 @@ from matplotlib.ticker import MaxNLocator
 
 from figures import style
 from sims import montecarlo
-from sims.lottery.trials import miss_table, network_failures, random_network, rare_misses, weight_failures
+from sims.lottery.misses import miss_table, rare_misses
+from sims.lottery.trials import network_failures, random_network, weight_failures
 from theory.lottery import block_success_probability, copies_success_probability, success_probability
 from theory.subset_sum import hit_probability_bounds, miss_probability
 

@@ -5,7 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.path_following.layers import PRUNERS, QUANTIZERS, compress_network, quantizer
+from sims.path_following.layers import PRUNERS, QUANTIZERS
+from sims.path_following.network import compress_network
+from sims.path_following.quantizers import quantizer
 from theory.operators import PruneFraction
 
 TITLE = "A real network compressed layer by layer"

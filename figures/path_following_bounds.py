@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.montecarlo import stream
-from sims.path_following.trials import error_sampler, largest_errors, quantile
+from sims.montecarlo import quantile, stream
+from sims.path_following.simulate import largest_errors
+from sims.path_following.trials import error_sampler
 from theory.convex_order import tail_bound
 from theory.operators import Operator, StochasticPruning, StochasticRounding
 from theory.path_following import error_stds, error_variance

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from figures import style
 from sims.path_following import compress
 from sims.path_following.gram import Gram
-from sims.path_following.layers import PRUNERS, QUANTIZERS, compare, quantizer
+from sims.path_following.layers import PRUNERS, QUANTIZERS, compare
+from sims.path_following.quantizers import quantizer
 from theory.operators import StochasticRounding
 from theory.path_following.laws import layer_error_bound
 

@@ -8,7 +8,8 @@ from matplotlib.lines import Line2D
 
 from figures import style
 from sims.montecarlo import probability
-from sims.path_following.trials import exit_sampler, problem
+from sims.path_following.problems import problem
+from sims.path_following.trials import exit_sampler
 from theory.convex_order import gaussian_variance
 from theory.operators import OneBit
 from theory.path_following.exits import exit_bound, norm_ratio

@@ -7,7 +7,7 @@ from figures import style
 from sims.montecarlo import stream
 from sims.path_following import compress
 from sims.path_following.feedback import ORDERS
-from sims.path_following.layers import quantizer
+from sims.path_following.quantizers import quantizer
 from theory.operators import NearestRounding, Operator, StochasticRounding
 
 TITLE = "Path following: the order of the columns"

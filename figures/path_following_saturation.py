@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from figures import style
 from sims.montecarlo import stream
 from sims.path_following import compress
-from sims.path_following.trials import adversarial_columns
+from sims.path_following.problems import adversarial_columns
 from theory.convex_order import tail_bound
 from theory.operators import NearestRounding, Operator, StochasticRounding
 from theory.path_following import error_variance

@@ -6,7 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.path_following.trials import error_sampler, largest_errors, problem, quantile
+from sims.montecarlo import quantile
+from sims.path_following.problems import problem
+from sims.path_following.simulate import largest_errors
+from sims.path_following.trials import error_sampler
 from theory.convex_order import tail_bound
 from theory.operators import OneBit, Operator, StochasticPruning, StochasticRounding
 from theory.path_following import error_stds, error_variance

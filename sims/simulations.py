@@ -100,7 +100,7 @@ def lottery(
     seed
         Seed of the random streams.
     """
-    from sims.lottery.trials import simulate_rows
+    from sims.lottery.simulate import simulate_rows
 
     found = simulate_rows(tuple(sizes), bits, samples, trials, seed, construction)
     return [_row(r["quantity"], r["estimate"], r["low"], r["high"], r["theory"], "") for r in found]
@@ -146,7 +146,7 @@ def path_following(
     seed
         Seed of the data and of the random streams.
     """
-    from sims.path_following.trials import simulate
+    from sims.path_following.simulate import simulate
     from theory import operators
 
     makers = {

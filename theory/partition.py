@@ -18,10 +18,13 @@ References
 """
 
 import math
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from theory.integer_sums import check_arguments, sum_probability
 
 WINDOW_CONSTANT = math.sqrt(3.0 / (2.0 * math.pi))
 Form = Literal["limit", "corrected"]
@@ -288,10 +291,6 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     >>> expected_perfect_partitions_exact(2, 1)  # {1, 1} has one perfect partition
     1.0
     """
-    from fractions import Fraction
-
-    from theory.subset_sum.moments import check_arguments, sum_probability
-
     n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
@@ -313,10 +312,6 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     >>> perfect_partition_variance_exact(2, 1), round(perfect_partition_variance_exact(4, 2), 4)
     (0.0, 0.1875)
     """
-    from fractions import Fraction
-
-    from theory.subset_sum.moments import check_arguments, sum_probability
-
     n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = [sum_probability(a, max_value, 0, "nonzero", exact=True) for a in range(n + 1)]
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)

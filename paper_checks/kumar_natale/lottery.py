@@ -8,7 +8,14 @@ import numpy as np
 
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity, within
 from sims.lottery import LAWS, Ticket, embed, network_outputs, reduce_outputs
-from sims.lottery import trials as experiments
+from sims.lottery.misses import rare_misses
+from sims.lottery.trials import (
+    layer_failures,
+    network_failures,
+    network_weight_failures,
+    random_network,
+    weight_failures,
+)
 from theory import lottery
 from theory.lottery import products as lottery_products
 from theory.subset_sum.cox import cox_miss_probability
@@ -40,7 +47,7 @@ def adversarial_inputs(fan_in: int, size: int, signed: bool) -> np.ndarray:
 def exact_pairs(run: Run, inside: bool = False, both_sides: bool = True) -> Iterator[Measurement]:
     """P = W and N = W in integers covers all inputs; then outputs, through the pruned matrices alone."""
     for law, max_value in itertools.product(LAWS, (1, 3, 7)):
-        weights = experiments.random_network(SIZES, max_value**2 if law == "product" else max_value, 1)
+        weights = random_network(SIZES, max_value**2 if law == "product" else max_value, 1)
         ticket = embed(weights, max_value, 20, run.seed, law=law, signed_inputs=both_sides, retries=50)
         fine = ticket.failures == [] and all(
             (p == w).all() and (i > 0 or not both_sides or (n == w).all())
@@ -60,7 +67,7 @@ def exact_pairs(run: Run, inside: bool = False, both_sides: bool = True) -> Iter
 def exact_copies(run: Run, every_copy: bool = False) -> Iterator[Measurement]:
     """Copies with a failed weight are pruned whole; the others, and the network, are exact."""
     for max_value, copies in ((1, 16), (3, 24), (7, 40)):
-        weights = experiments.random_network(SIZES, max_value, 2)
+        weights = random_network(SIZES, max_value, 2)
         ticket = embed(weights, max_value, 10, run.seed, "depth_plus_one", signed_inputs=True, copies=copies)
         fine = ticket.failures == [] and ticket.verify(adversarial_inputs(SIZES[0], 100, signed=True), 3)
         name = f"M = {max_value}, {copies} copies"
@@ -99,7 +106,7 @@ def weight_law(run: Run, candidates: int = 0) -> Iterator[Measurement]:
         sizes = [a * b for a in factors for b in factors] if law == "product" else list(factors)
         exact = enumerated_miss([s * v for s in (-1, 1) for v in sizes], n + candidates, target)
         name = f"{law}, M = {max_value}, n = {n}, w = {target}"
-        sample = experiments.weight_failures(max_value, n, target, law=law)
+        sample = weight_failures(max_value, n, target, law=law)
         yield within(name, run.probability(name, sample, 150_000), exact, 0.15 * exact)
 
 
@@ -112,7 +119,7 @@ def shared_units(run: Run, independent: bool = False) -> Iterator[Measurement]:
         if independent:
             success = lottery.block_success_probability([column[:1]], table, n) ** outputs
         name = f"{outputs} outputs, {n} usable units expected"
-        sample = experiments.layer_failures(column, 1, n, allotment="block")
+        sample = layer_failures(column, 1, n, allotment="block")
         yield within(name, run.probability(name, sample, 60_000), 1 - success, 0.015)
 
 
@@ -122,7 +129,7 @@ def shared_products(run: Run, independent: bool = False) -> Iterator[Measurement
         column = np.ones((outputs, 1), int)
         bound = lottery_products.shared_divisor_bound([column], n, max_value, independent=independent)
         name = f"M = {max_value}, n = {n}, {outputs} odd weights"
-        sample = experiments.layer_failures(column, max_value, n, law="product")
+        sample = layer_failures(column, max_value, n, law="product")
         yield at_least(name, run.probability(name, sample, 60_000), 1 - bound)
         if independent:  # as a law, not only as a bound: it overstates the failures
             yield within(f"{name}: law", run.probability(name, sample, 60_000), 1 - bound, 0.03)
@@ -130,16 +137,16 @@ def shared_products(run: Run, independent: bool = False) -> Iterator[Measurement
 
 def network_success(run: Run, per_unit: bool = False, all_copies: bool = False) -> Iterator[Measurement]:
     """Whole ternary networks: the exact product over weights, and the exact law of depth l + 1."""
-    weights = experiments.random_network((4, 5, 4), 1, 3)
+    weights = random_network((4, 5, 4), 1, 3)
     table = np.array([[0.0, 2.0**-k] for k in range(9)])
     units = [np.ones((w.shape[0], 1), int) for w in weights]
     law = lottery.success_probability(units if per_unit else weights, table[6])
-    sample = experiments.network_failures(weights, 1, 6)
+    sample = network_failures(weights, 1, 6)
     yield within("two_layer, n = 6", run.probability("two", sample, 4000, block=512), 1 - law, 0.07)
     law = lottery.copies_success_probability(weights, table, 4, 8)
     if all_copies:
         law = lottery.success_probability([weights[0]] * 8, table[4])
-    sample = experiments.network_failures(weights, 1, 4, construction="depth_plus_one", copies=8)
+    sample = network_failures(weights, 1, 4, construction="depth_plus_one", copies=8)
     title = "depth_plus_one, n = 4, 8 copies"
     yield within(title, run.probability("copies", sample, 4000, block=512), 1 - law, 0.07)
 
@@ -149,9 +156,7 @@ def union_bound(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
     for weights, n in ((np.ones((4, 3), int), 5), (np.array([[1, -1], [1, 1]]), 4)):
         failures = factor * lottery.expected_failures([weights], np.array([0.0, 2.0**-n]))
         name = f"{weights.size} ternary weights, n = {n}"
-        yield at_most(
-            name, run.probability(name, experiments.layer_failures(weights, 1, n), 100_000), failures
-        )
+        yield at_most(name, run.probability(name, layer_failures(weights, 1, n), 100_000), failures)
 
 
 def ternary_and_binary(run: Run, fewer: int = 0, failure: float = 0.02) -> Iterator[Measurement]:
@@ -160,7 +165,7 @@ def ternary_and_binary(run: Run, fewer: int = 0, failure: float = 0.02) -> Itera
     binary = rng.choice([-1, 1], (6, 4))
     for name, weights in (("binary", binary), ("ternary", binary * (rng.random((6, 4)) < 2 / 3))):
         n = math.ceil(math.log2(np.count_nonzero(weights) / failure))
-        sample = experiments.layer_failures(weights, 1, n - fewer)
+        sample = layer_failures(weights, 1, n - fewer)
         title = f"{name}, {np.count_nonzero(weights)} nonzero weights, n = {n - fewer}"
         yield at_most(title, run.probability(title, sample, 40_000), failure)
         exact = lottery.success_probability([weights], np.array([0.0, 2.0**-n]))
@@ -171,11 +176,11 @@ def real_scale(run: Run, cox: bool = False) -> Iterator[Measurement]:
     """Whole 784-500-10 networks of random 8-bit weights, 21 candidates each; tolerance 30 %."""
     sizes, n, top = (784, 500, 10), 21, 127
     count = sum(a * b for a, b in itertools.pairwise(sizes))
-    misses = run.once("misses", lambda: experiments.rare_misses(n, top, 100_000, run.seed))
+    misses = run.once("misses", lambda: rare_misses(n, top, 100_000, run.seed))
     if cox:
         misses = [0.0] + [float(cox_miss_probability(n, top, v)) for v in range(1, top + 1)]
     share = 2 * float(np.sum(misses)) / (2 * top + 1)
-    sample = experiments.network_weight_failures(sizes, top, n)
+    sample = network_weight_failures(sizes, top, n)
     found = run.probability("784-500-10", sample, 12 * count, block=count)
     detail = f"{share * count:.1f} failed weights expected per network, {found.value * count:.1f} found"
     yield within("share of failed weights", found, share, 0.3 * share, detail=detail)

@@ -9,7 +9,8 @@ import numpy as np
 
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity, within
 from sims.lottery import embed
-from sims.lottery import trials as experiments
+from sims.lottery.misses import miss_table
+from sims.lottery.trials import drawn_sizes, network_failures, random_network, weight_failures
 from theory import lottery
 from theory.lottery import products as lottery_products
 from theory.subset_sum.bounds import divides_every_sample
@@ -21,7 +22,7 @@ WIDTHS = (4, 5, 6, 7, 8, 9, 10)
 def candidates_for(bits: int, miss: float, seed: int, trials: int = 3000) -> float:
     """Number of candidates, interpolated, at which a weight uniform on the grid is missed with `miss`."""
     top = 2 ** (bits - 1) - 1
-    table = experiments.miss_table(bits + 14, top, trials, seed, least=max(2, bits - 1))
+    table = miss_table(bits + 14, top, trials, seed, least=max(2, bits - 1))
     mean = table.p[:, 1:].mean(axis=1) * 2 * top / (2 * top + 1)
     n = np.flatnonzero(mean > miss)[-1]
     return float(n + math.log(mean[n] / miss) / math.log(mean[n] / mean[n + 1]))
@@ -42,7 +43,7 @@ def growth(
 
         def drawn(c: float, b: int, construction: str = construction) -> int:
             top = 2 ** (b - 1) - 1
-            weights = experiments.random_network(sizes, top, 0)
+            weights = random_network(sizes, top, 0)
             return embed(weights, top, math.ceil(c), run.seed, construction).drawn_parameters
 
         parameters = [drawn(c, b) for c, b in zip(counts, WIDTHS, strict=True)]
@@ -93,7 +94,7 @@ def redraws(run: Run, free: bool = False) -> Iterator[Measurement]:
     fan_out, fan_in, n, retries = 6, 10, 3, 2
     weights = [np.ones((fan_out, fan_in), int)]
     left = 1 - (1 - 2.0 ** (-n * (retries + 1))) ** (fan_out * fan_in)
-    sample = experiments.network_failures(weights, 1, n, retries=retries)
+    sample = network_failures(weights, 1, n, retries=retries)
     yield within("network fails", run.probability("fails", sample, 4000, block=500), left, 0.04)
     units = lottery.drawn_units(fan_in, n)[0]
     for k in range(1, retries + 1):  # inputs that try again: Binomial(fan_in, share)
@@ -102,7 +103,7 @@ def redraws(run: Run, free: bool = False) -> Iterator[Measurement]:
             chance = math.comb(fan_in, inputs) * share**inputs * (1 - share) ** (fan_in - inputs)
             units += 0 if free else chance * lottery.drawn_units(inputs, n)[0]
     expected = units * (fan_in + fan_out) / (fan_in * fan_out)
-    sample = experiments.drawn_sizes(weights, 1, n, retries=retries)
+    sample = drawn_sizes(weights, 1, n, retries=retries)
     found = run.mean("drawn", sample, 4000, (0.0, 3 * expected), block=500)
     yield within("drawn parameters per weight", found, expected, 0.08 * expected)
 
@@ -126,10 +127,10 @@ def product_price(run: Run, free: bool = False) -> Iterator[Measurement]:
     """Odd targets are missed at least as often as all products are even; uniform candidates far less."""
     for top, n, target in ((4, 12, 1), (8, 12, 3)):
         name = f"M = {top}, n = {n}, w = {target}"
-        found = run.probability(name, experiments.weight_failures(top, n, target, law="product"), 100_000)
+        found = run.probability(name, weight_failures(top, n, target, law="product"), 100_000)
         bound = float(divides_every_sample(2, top, "product")) ** n
         yield at_least(f"{name}: against the parity bound", found, bound)
-        uniform = experiments.weight_failures(top**2, n, target)
+        uniform = weight_failures(top**2, n, target)
         plain = run.probability(f"{name}, uniform", uniform, 100_000)
         if free:
             yield at_most(f"{name}: no worse than uniform candidates", found, plain.high)

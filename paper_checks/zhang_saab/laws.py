@@ -10,7 +10,7 @@ import numpy as np
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity, within
 from sims.montecarlo import Estimate
 from sims.path_following import compress, output_error
-from sims.path_following.trials import adversarial_columns
+from sims.path_following.problems import adversarial_columns
 from theory.convex_order import stop_loss_slack, tail_bound
 from theory.operators import NearestRounding, OneBit, Operator, StochasticRounding
 from theory.path_following import (

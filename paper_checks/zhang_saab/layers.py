@@ -9,7 +9,8 @@ from paper_checks.claim import Claim, Measurement, Run, Twin, at_most, identity
 from sims.montecarlo import Sample
 from sims.path_following import compress
 from sims.path_following.gram import Gram
-from sims.path_following.layers import compress_network, quantizer
+from sims.path_following.network import compress_network
+from sims.path_following.quantizers import quantizer
 from theory.operators import NearestRounding, Operator, StochasticPruning, StochasticRounding
 from theory.path_following.laws import layer_error_bound
 

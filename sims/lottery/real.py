@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from sims.lottery.embedding import Ticket, embed, network_outputs
+from sims.lottery.misses import rare_misses, smallest_samples
 from sims.lottery.network import check_range
-from sims.lottery.trials import rare_misses, smallest_samples
 from sims.networks import digits as digits_
 from theory.lottery import expected_failures
 

@@ -10,5 +10,16 @@ from sims.montecarlo.estimate import (
     probability,
     stream,
 )
+from sims.montecarlo.intervals import quantile
 
-__all__ = ["BLOCK", "Estimate", "Sample", "default_threads", "mean", "means", "probability", "stream"]
+__all__ = [
+    "BLOCK",
+    "Estimate",
+    "Sample",
+    "default_threads",
+    "mean",
+    "means",
+    "probability",
+    "quantile",
+    "stream",
+]

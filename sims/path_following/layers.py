@@ -1,6 +1,6 @@
-"""One layer by every method, and whole networks layer by layer: errors beside their bounds."""
+"""One layer by every method: errors beside their bounds."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +8,14 @@ import numpy as np
 
 from sims.path_following.compression import Compressed, compress
 from sims.path_following.gram import as_gram
+from sims.path_following.quantizers import neuron_quantizer, quantizer
 from theory.convex_order import tail_bound
 from theory.operators import (
-    NearestRounding,
-    NearestSign,
-    OneBit,
     Operator,
     PruneFraction,
-    StochasticRounding,
 )
 from theory.path_following import as_inputs, error_stds
 from theory.path_following.laws import layer_error_bound
-
-STEP_RULES = ("mse", "max")
 
 # name: (method, stochastic)
 QUANTIZERS = {
@@ -31,6 +26,8 @@ QUANTIZERS = {
     "OPTQ": ("optq", False),
     "stochastic OPTQ": ("optq", True),
 }
+
+
 PRUNERS = {
     "magnitude": ("direct", False),
     "path following": ("path-following", False),
@@ -38,76 +35,6 @@ PRUNERS = {
     "OPTQ pruning": ("optq", False),
     "OBS": ("obs", False),
 }
-
-
-def quantizer(weights: Any, bits: int, stochastic: bool, rule: str = "mse") -> Operator:
-    """Rounding operator for a layer, one step for all its weights.
-
-    Parameters
-    ----------
-    weights : array_like
-    bits : int
-        1 to 16. One bit: {-A, A}; more: step {-2^(b-1), ..., 2^(b-1) - 1}.
-    stochastic : bool
-    rule : {"mse", "max"}
-        "mse": the step (or A) that minimises the squared error of nearest rounding; "max": the smallest step
-        with which no weight is clipped, |w|_inf/(2^(b-1) - 1). Stochastic one bit always uses A = |w|_inf,
-        the least level at which it is defined.
-
-    Returns
-    -------
-    Operator
-
-    Examples
-    --------
-    >>> quantizer([[0.5, -1.0, 0.75]], 3, stochastic=False, rule="max")
-    NearestRounding(step=0.3333333333333333, bits=3)
-    """
-    from sims.weights.scales import Values
-    from theory.snr import integer_levels
-
-    if rule not in STEP_RULES:
-        raise ValueError(f"rule must be one of {', '.join(STEP_RULES)}, got {rule!r}")
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
-        raise ValueError(f"bits must be an integer from 1 to 16, got {bits!r}")
-    w = np.asarray(weights, np.float64)
-    largest = float(np.abs(w).max(initial=0.0))
-    if largest == 0 or not np.isfinite(largest):
-        raise ValueError("weights must be finite and not all zero to choose a step")
-    if bits == 1:
-        return OneBit(largest) if stochastic else NearestSign(float(np.abs(w).mean()))
-    if rule == "mse":
-        step = Values(w).optimal_scale(integer_levels(bits)).scale
-    else:
-        step = largest / (2 ** (bits - 1) - 1)
-    return StochasticRounding(step, bits=int(bits)) if stochastic else NearestRounding(step, bits=int(bits))
-
-
-def neuron_quantizer(
-    weights: Any, bits: int, stochastic: bool, rule: str = "mse"
-) -> tuple[Operator, np.ndarray]:
-    """One operator in units of each neuron's own step, and these steps: see `quantizer` and `compress`.
-
-    A neuron whose weights are all zero gets the unit 1.
-
-    Examples
-    --------
-    >>> operator, units = neuron_quantizer([[0.5, -1.0], [0.1, 0.3]], 3, stochastic=False, rule="max")
-    >>> operator, units.round(4).tolist()
-    (NearestRounding(step=1.0, bits=3), [0.3333, 0.1])
-    """
-    w = np.atleast_2d(np.asarray(weights, np.float64))
-    if not np.all(np.isfinite(w)):
-        raise ValueError("weights must be finite, got NaN or infinity")
-    units = np.ones(len(w))
-    for index, row in enumerate(w):
-        if row.any():
-            operator = quantizer(row, bits, stochastic, rule)
-            units[index] = float(getattr(operator, "step", getattr(operator, "level", 1.0)))
-    if bits == 1:
-        return (OneBit(1.0) if stochastic else NearestSign(1.0)), units
-    made = StochasticRounding if stochastic else NearestRounding
-    return made(1.0, bits=bits), units
 
 
 @dataclass(frozen=True)
@@ -261,66 +188,3 @@ def _row(name: str, method: str, result: Compressed, inputs: Any, scale: float, 
             largest_bound = tail_bound(std, LEVEL, x.shape[0] * len(result.weights))
     error = float(result.error.sum()) / energy if energy > 0 else 0.0
     return LayerRow(name, error, bound, largest, largest_bound, exits, result.sparsity, result)
-
-
-def compress_network(
-    weights: Sequence[Any],
-    inputs: Any,
-    operator: Callable[[np.ndarray], Operator | PruneFraction],
-    *,
-    method: str = "path-following",
-    scale: float = 1.0,
-    order: Any = "given",
-    seed: int = 0,
-    alignment: int | str = 1,
-    damping: float = 0.01,
-) -> list[Compressed]:
-    r"""Compress a ReLU network W_l relu(... relu(W_1 x)) layer after layer.
-
-    Layer i sees X~ = relu outputs of the layers compressed before it and is asked to reproduce what the
-    original layer made of its own inputs X: Phase I aligns (order `alignment`), Phase II compresses.
-
-    Parameters
-    ----------
-    weights : matrices (fan_out, fan_in), first layer first
-    inputs : (samples, fan_in of the first layer) array_like
-    operator : callable
-        Operator for a layer's weight matrix, e.g. ``lambda w: quantizer(w, 4, stochastic=True)``.
-    method, scale, order, seed, alignment, damping : as in `sims.path_following.compress`
-
-    Returns
-    -------
-    list of Compressed, one per layer; `.error` is the error at the layer's output, earlier layers included
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> network = [rng.standard_normal((6, 4)), rng.standard_normal((2, 6))]
-    >>> layers = compress_network(network, rng.random((20, 4)), lambda w: NearestRounding(0.01))
-    >>> [layer.weights.shape for layer in layers]
-    [(6, 4), (2, 6)]
-    """
-    original = compressed = as_inputs(inputs)
-    layers: list[Compressed] = []
-    for index, matrix in enumerate(weights):
-        w = np.asarray(matrix, np.float64)
-        if w.ndim != 2 or w.shape[1] != original.shape[1]:
-            raise ValueError(f"weights[{index}] must be (fan_out, {original.shape[1]}), got shape {w.shape}")
-        layer = compress(
-            w,
-            compressed,
-            target_inputs=original if index else None,
-            operator=operator(w),
-            method=method,
-            scale=scale,
-            order=order,
-            seed=seed + index,
-            # a method without feedback is not given Phase I either
-            alignment=0 if method == "direct" else alignment,
-            damping=damping,
-        )
-        layers.append(layer)
-        original = np.maximum(original @ w.T, 0.0)
-        compressed = np.maximum(compressed @ layer.weights.T, 0.0)
-    return layers

@@ -22,8 +22,8 @@ import numpy as np
 
 from sims import montecarlo
 from sims.montecarlo import Estimate, default_threads, stream
-from sims.subset_sum.search import draw
-from theory.subset_sum.moments import Law, check_arguments, largest, sample_counts
+from sims.subset_sum.sampling import draw
+from theory.integer_sums import Law, check_arguments, largest, sample_counts
 from theory.subset_sum.saddlepoint import poisson_mean
 
 _MOST_BYTES = 2**30

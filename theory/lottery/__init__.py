@@ -1,15 +1,17 @@
 """Strong lottery tickets: how wide a random network must be, and how likely it holds the target."""
 
-from theory.lottery.success import (
+from theory.lottery.counting import (
     ERDOS_BORWEIN,
     ParameterCounts,
-    block_success_probability,
-    copies_success_probability,
     counting_bound,
     drawn_units,
+    parameter_counts,
+)
+from theory.lottery.success import (
+    block_success_probability,
+    copies_success_probability,
     expected_failures,
     miss_probabilities,
-    parameter_counts,
     predicted_failures,
     samples_needed,
     success_probability,

@@ -12,14 +12,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from theory.integer_sums import Law, check_arguments, largest, sum_probability
 from theory.subset_sum.moments import (
     WEIGHTS,
-    Law,
-    check_arguments,
     expected_solutions,
-    largest,
     second_moment_reachable,
-    sum_probability,
     weighted_moments_up_to,
 )
 

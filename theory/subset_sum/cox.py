@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.subset_sum.moments import Law, check_arguments, variance
+from theory.integer_sums import Law, check_arguments, variance
 
 EULER_GAMMA = 0.5772156649015329
 _NODES = 2001

@@ -34,8 +34,8 @@ n^(t-1) M^-(t-1) / (t-1)!^2, so slopes fitted at moderate n stay below the expon
 import math
 from fractions import Fraction
 
+from theory.integer_sums import Law, check_arguments
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample
-from theory.subset_sum.moments import Law, check_arguments
 
 
 def nonpositive_probability(max_value: int, law: Law = "nonzero") -> Fraction:

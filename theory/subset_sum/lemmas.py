@@ -8,8 +8,8 @@ means a failure that is an inverse polynomial, not an exponential, of n.
 
 import math
 
+from theory.integer_sums import check_arguments, variance
 from theory.partition import expected_perfect_partitions, lemma1_bounds
-from theory.subset_sum.moments import check_arguments, variance
 
 BETA = 0.5  # the paper's choice: 1/sqrt(3 + beta) scales the bound on Lambda
 

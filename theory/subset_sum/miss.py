@@ -3,6 +3,7 @@
 import math
 from typing import Literal
 
+from theory.integer_sums import LAWS, Law, check_arguments
 from theory.subset_sum.bounds import (
     block_miss,
     hit_probability_bounds,
@@ -14,7 +15,7 @@ from theory.subset_sum.bounds import (
 from theory.subset_sum.cox import continuous_miss, cox_miss_probability, every_target_miss, fresh_targets_miss
 from theory.subset_sum.exponent import failure_exponent
 from theory.subset_sum.lemmas import lemma3_bounds, lemma4_failure
-from theory.subset_sum.moments import LAWS, Law, check_arguments, expected_solutions, second_moment
+from theory.subset_sum.moments import expected_solutions, second_moment
 from theory.subset_sum.saddlepoint import poisson_mean, saddlepoint_miss_probability
 
 __all__ = [

@@ -10,125 +10,26 @@ Laws: "nonzero" is uniform on {+-1..+-M}, "uniform" on {-M..M}, "product" is a b
 import math
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Literal
 
 import numpy as np
 
-Law = Literal["nonzero", "uniform", "product"]
-LAWS: tuple[Law, ...] = ("nonzero", "uniform", "product")
+from theory.integer_sums import (
+    EXACT_PRODUCT,
+    Law,
+    check_arguments,
+    largest,
+    lattice_count,
+    product_coefficient,
+    sample_counts,
+)
+
 WEIGHTS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-_EXACT_PRODUCT = 3_000_000  # length of the integer polynomial up to which the product law stays exact
+
+
 _FOURIER_PRODUCT = 30_000_000  # half length of the Fourier sum: a gigabyte
+
+
 _ARRAY_LIMIT = 60_000_000  # n^2 times the reach: work of the exact second moment (seconds)
-
-
-def check_arguments(n: int | None, max_value: int, target: int | None, law: str) -> tuple[Any, Any, Any]:
-    """(n, max_value, target) as Python integers (None stays), or one sentence saying what is wrong.
-
-    NumPy integers are accepted and converted: exact arithmetic must not wrap around at 64 bits.
-    """
-    if law not in LAWS:
-        raise ValueError(f'law must be "nonzero", "uniform" or "product", got {law!r}')
-    checked: list[int | None] = []
-    for name, value, least in (("n", n, 0), ("max_value", max_value, 1), ("target", target, None)):
-        if value is None:
-            checked.append(None)
-            continue
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name} must be an integer, got {value!r}")
-        if least is not None and value < least:
-            raise ValueError(f"{name} must be an integer >= {least}, got {value}")
-        checked.append(int(value))
-    return checked[0], checked[1], checked[2]
-
-
-def largest(max_value: int, law: Law) -> int:
-    """Largest value a sample takes: M, or M^2 for "product"."""
-    return int(max_value) ** 2 if law == "product" else int(max_value)
-
-
-def variance(max_value: int, law: Law) -> float:
-    r"""Second moment s2 = E X^2 (the mean is zero).
-
-    .. math:: \text{nonzero } \tfrac{(M+1)(2M+1)}{6},\quad \text{uniform } \tfrac{M(M+1)}{3},\quad
-              \text{product } \Bigl(\tfrac{(M+1)(2M+1)}{6}\Bigr)^2
-
-    Examples
-    --------
-    >>> variance(1, "nonzero"), variance(1, "uniform"), variance(2, "product")
-    (1.0, 0.6666666666666666, 6.25)
-    """
-    _, max_value, _ = check_arguments(None, max_value, None, law)
-    if law == "uniform":
-        return max_value * (max_value + 1) / 3
-    square = (max_value + 1) * (2 * max_value + 1) / 6
-    return square**2 if law == "product" else square
-
-
-@lru_cache(maxsize=32)
-def sample_counts(max_value: int, law: Law) -> tuple[np.ndarray, int]:
-    """Counts of the values -R..R (R = `largest`), and their total: P(X = x) = counts[x + R] / total.
-
-    Examples
-    --------
-    >>> sample_counts(2, "product")
-    (array([2, 0, 4, 2, 0, 2, 4, 0, 2]), 16)
-    """
-    _, max_value, _ = check_arguments(None, max_value, None, law)
-    reach = largest(max_value, law)
-    if law != "product":
-        counts = np.ones(2 * reach + 1, np.int64)
-        counts[reach] = law == "uniform"
-    else:
-        counts = np.zeros(2 * reach + 1, np.int64)
-        factors = np.arange(1, max_value + 1)
-        for a in range(1, max_value + 1):
-            counts[reach + a * factors] += 2
-        counts[:reach] = counts[:reach:-1]
-    counts.setflags(write=False)
-    return counts, int(counts.sum())
-
-
-def _lattice_count(j: int, max_value: int, s: int) -> int:
-    """Number of j-tuples from {-M..M} with sum s, by inclusion-exclusion over the values above the cap."""
-    if j == 0:
-        return int(s == 0)
-    width = 2 * max_value + 1
-    top = s + j * max_value
-    total = 0
-    for i in range(j + 1):
-        if top - width * i < 0:
-            break
-        total += (-1) ** i * math.comb(j, i) * math.comb(top - width * i + j - 1, j - 1)
-    return total
-
-
-def sum_probability(k: int, max_value: int, s: int, law: Law = "nonzero", exact: bool = False):
-    r"""P(X_1 + ... + X_k = s), from integers.
-
-    .. math:: N_j(s) = \sum_i (-1)^i \binom{j}{i}\binom{s + jM - (2M+1)i + j - 1}{j-1}, \qquad
-              P_{uniform} = \frac{N_k(s)}{(2M+1)^k},\quad
-              P_{nonzero} = \frac{\sum_j (-1)^{k-j}\binom{k}{j} N_j(s)}{(2M)^k}
-
-    Parameters
-    ----------
-    k, max_value, s, law : number of terms, M, value, sampling law.
-    exact : return a Fraction instead of a float.
-
-    Examples
-    --------
-    >>> sum_probability(2, 1, 0), sum_probability(2, 1, 0, "uniform", exact=True)
-    (0.5, Fraction(1, 3))
-    """
-    k, max_value, s = check_arguments(k, max_value, s, law)
-    if law == "uniform":
-        value = Fraction(_lattice_count(k, max_value, s), (2 * max_value + 1) ** k)
-    elif law == "nonzero":
-        terms = ((-1) ** (k - j) * math.comb(k, j) * _lattice_count(j, max_value, s) for j in range(k + 1))
-        value = Fraction(sum(terms), (2 * max_value) ** k)
-    else:
-        value = _product_coefficient(k, max_value, s, empty=0)
-    return value if exact else float(value)
 
 
 def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:
@@ -161,18 +62,18 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
             "use smaller n or max_value"
         )
     if law == "product":
-        if n * max_value**2 <= _EXACT_PRODUCT:
-            return _to_float(_product_coefficient(n, max_value, target, empty=1))
+        if n * max_value**2 <= EXACT_PRODUCT:
+            return _to_float(product_coefficient(n, max_value, target, empty=1))
         return float(2.0**n * _coin_pmf_fourier(n, max_value, law)[n * largest(max_value, law) + target])
     if law == "uniform":
         width = 2 * max_value + 1
         terms = (
-            math.comb(n, j) * width ** (n - j) * _lattice_count(j, max_value, target) for j in range(n + 1)
+            math.comb(n, j) * width ** (n - j) * lattice_count(j, max_value, target) for j in range(n + 1)
         )
         return _to_float(Fraction(sum(terms), width**n))
     width = 2 * max_value  # 1 + (D - 1)/(2M) = (2M - 1 + D)/(2M), D the polynomial of {-M..M}
     terms = (
-        math.comb(n, j) * (width - 1) ** (n - j) * _lattice_count(j, max_value, target) for j in range(n + 1)
+        math.comb(n, j) * (width - 1) ** (n - j) * lattice_count(j, max_value, target) for j in range(n + 1)
     )
     return _to_float(Fraction(sum(terms), width**n))
 
@@ -182,23 +83,6 @@ def _to_float(value: Fraction) -> float:
         return float(value)
     except OverflowError:
         return math.inf
-
-
-def _product_coefficient(n: int, max_value: int, target: int, empty: int) -> Fraction:
-    """Coefficient at `target` of (empty + P(X = .))^n for the product law, by integer polynomials."""
-    reach = largest(max_value, "product")
-    if n * reach > _EXACT_PRODUCT:
-        raise ValueError(
-            f"an exact sum of the product law needs n * max_value**2 <= {_EXACT_PRODUCT}, got {n * reach}"
-        )
-    from flint import fmpz_poly
-
-    counts, total = sample_counts(max_value, "product")
-    coefficients = [int(c) for c in counts]
-    coefficients[reach] += empty * total
-    power = fmpz_poly(coefficients) ** n
-    position = target + n * reach
-    return Fraction(int(power[position]) if 0 <= position <= 2 * n * reach else 0, total**n)
 
 
 def _transform(max_value: int, law: Law, length: int) -> np.ndarray:

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.integer_sums import Law, check_arguments
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample, reach_probability
-from theory.subset_sum.moments import Law, check_arguments
 
 PoissonForm = Literal["saddlepoint", "gaussian"]
 _POINTS = 512

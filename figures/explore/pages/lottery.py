@@ -26,7 +26,8 @@ from figures.explore.page import (
     simulated_row,
 )
 from figures.explore.picture import decades
-from sims.lottery.trials import network_failures, random_network, rare_misses
+from sims.lottery.misses import rare_misses
+from sims.lottery.trials import network_failures, random_network
 from theory.lottery import copies_success_probability, parameter_counts, success_probability
 from theory.subset_sum.bounds import reach_probability
 

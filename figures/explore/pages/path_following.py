@@ -26,7 +26,8 @@ from figures.explore.page import (
 from figures.explore.picture import decades
 from sims.montecarlo import stream
 from sims.montecarlo.intervals import BoundedSequence
-from sims.path_following.trials import error_sampler, problem
+from sims.path_following.problems import problem
+from sims.path_following.trials import error_sampler
 from theory import operators
 from theory.convex_order import tail_bound
 from theory.operators.base import Operator

@@ -27,8 +27,8 @@ from figures.explore.page import (
 from figures.explore.picture import decades
 from sims import subset_sum as simulation
 from theory import subset_sum as theory
+from theory.integer_sums import check_arguments
 from theory.subset_sum.cox import cox_mean
-from theory.subset_sum.moments import check_arguments
 
 _LARGEST_N = 30
 _LARGEST_GRID = 20_000  # exact sums over the grid take seconds beyond

@@ -113,7 +113,7 @@ def test_the_point_on_screen_is_the_estimate_that_its_python_text_prints(name, f
 
 def test_the_lottery_point_is_the_one_that_the_library_measures(finished):
     _, state, _, points = finished["lottery"]
-    from sims.lottery.trials import simulate_rows
+    from sims.lottery.simulate import simulate_rows
 
     trials = int(points[0].trials[0])
     again = simulate_rows((2, 2, 1), state["bits"], state["samples"], trials, state["seed"])

@@ -6,16 +6,14 @@ import pytest
 
 from sims import montecarlo
 from sims.kernels import lottery as kernels
+from sims.lottery.misses import miss_table, rare_misses, smallest_samples
+from sims.lottery.simulate import simulate_rows
 from sims.lottery.trials import (
     drawn_sizes,
     layer_failures,
-    miss_table,
     network_failures,
     network_weight_failures,
     random_network,
-    rare_misses,
-    simulate_rows,
-    smallest_samples,
     weight_failures,
 )
 

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
+from sims.montecarlo import quantile
 from sims.path_following import compress
-from sims.path_following.layers import PRUNERS, QUANTIZERS, compare, compress_network, quantizer
-from sims.path_following.trials import exit_sampler, problem, quantile, simulate
+from sims.path_following.layers import PRUNERS, QUANTIZERS, compare
+from sims.path_following.network import compress_network
+from sims.path_following.problems import problem
+from sims.path_following.quantizers import quantizer
+from sims.path_following.simulate import simulate
+from sims.path_following.trials import exit_sampler
 from theory.operators import NearestRounding, NearestSign, OneBit, PruneFraction, StochasticRounding
 from theory.path_following.exits import exit_bound
 

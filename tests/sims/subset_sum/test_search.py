@@ -76,7 +76,7 @@ def test_geometries_fit_their_items(n, spread):
 
 @pytest.mark.parametrize("law", laws.LAWS)
 def test_draws_follow_their_law(law):
-    from theory.subset_sum.moments import largest, sample_counts
+    from theory.integer_sums import largest, sample_counts
 
     x = subset_sum.draw(np.random.default_rng(5), 40_000, 1, 3, law)
     reach = largest(3, law)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory import subset_sum
+from theory import integer_sums, subset_sum
 from theory.subset_sum import bounds as subset_sum_bounds
 from theory.subset_sum import lemmas as subset_sum_lemmas
 from theory.subset_sum import moments as subset_sum_moments
@@ -81,8 +81,8 @@ def test_the_reach_law_tends_to_a_laguerre_polynomial():
 
 @given(st.integers(1, 12), st.integers(1, 40), st.sampled_from(subset_sum.LAWS))
 def test_divisibility_by_counting(divisor, max_value, law):
-    counts, total = subset_sum_moments.sample_counts(max_value, law)
-    reach = subset_sum_moments.largest(max_value, law)
+    counts, total = integer_sums.sample_counts(max_value, law)
+    reach = integer_sums.largest(max_value, law)
     values = np.arange(-reach, reach + 1)
     expected = Fraction(int(counts[values % divisor == 0].sum()), total)
     assert subset_sum_bounds.divides_every_sample(divisor, max_value, law) == expected
@@ -199,7 +199,7 @@ def test_numpy_integers_do_not_wrap_around():
         assert subset_sum.miss_probability_bounds(n, size, target, law) == plain
         exact = subset_sum.expected_solutions(40, 2**31, 12345, law)
         assert subset_sum.expected_solutions(n, size, target, law) == exact
-    assert subset_sum_moments.largest(np.int32(2**16), "product") == 2**32
+    assert integer_sums.largest(np.int32(2**16), "product") == 2**32
 
 
 def test_many_samples_stay_finite():

@@ -7,7 +7,7 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory import subset_sum
+from theory import integer_sums, subset_sum
 from theory.derivations import subset_sum as derivation
 from theory.subset_sum import cox as subset_sum_laws
 from theory.subset_sum import moments as subset_sum_moments
@@ -62,26 +62,24 @@ def test_moments_of_fewer_samples_come_from_the_same_table(law):
 @pytest.mark.parametrize("law", subset_sum.LAWS)
 def test_sample_counts_and_variance(law):
     for max_value in (1, 2, 5, 12):
-        counts, total = subset_sum_moments.sample_counts(max_value, law)
+        counts, total = integer_sums.sample_counts(max_value, law)
         values, often = np.unique(values_of(max_value, law), return_counts=True)
-        reach = subset_sum_moments.largest(max_value, law)
+        reach = integer_sums.largest(max_value, law)
         assert total == often.sum()
         assert np.array_equal(counts[values + reach], often) and counts.sum() == total
-        assert subset_sum_moments.variance(max_value, law) == pytest.approx(
-            (values**2 @ often) / total, rel=1e-14
-        )
+        assert integer_sums.variance(max_value, law) == pytest.approx((values**2 @ often) / total, rel=1e-14)
 
 
 @pytest.mark.parametrize("law", subset_sum.LAWS)
 def test_sum_probability_is_a_distribution(law):
-    reach = 4 * subset_sum_moments.largest(3, law)
-    p = [subset_sum_moments.sum_probability(4, 3, s, law, exact=True) for s in range(-reach - 1, reach + 2)]
+    reach = 4 * integer_sums.largest(3, law)
+    p = [integer_sums.sum_probability(4, 3, s, law, exact=True) for s in range(-reach - 1, reach + 2)]
     assert sum(p) == 1 and p[0] == 0
 
 
 def test_fourier_and_integer_product_moments_agree(monkeypatch):
     exact = [subset_sum.expected_solutions(12, 20, t, "product") for t in (0, 1, 37, 400)]
-    monkeypatch.setattr(subset_sum_moments, "_EXACT_PRODUCT", 0)
+    monkeypatch.setattr(subset_sum_moments, "EXACT_PRODUCT", 0)
     fourier = [subset_sum.expected_solutions(12, 20, t, "product") for t in (0, 1, 37, 400)]
     assert fourier == pytest.approx(exact, rel=1e-10)
 
@@ -103,7 +101,7 @@ def test_large_values_stay_exact():
 
 def test_laws_equal_their_derivations():
     n, s2, mu, d = derivation.n, derivation.s2, derivation.mu, derivation.d
-    here = {n: 18, s2: subset_sum_moments.variance(100, "nonzero")}
+    here = {n: 18, s2: integer_sums.variance(100, "nonzero")}
     assert float(derivation.cox_mean().subs(here)) == pytest.approx(
         subset_sum_laws.cox_mean(18, 100), rel=1e-13
     )
@@ -116,7 +114,7 @@ def test_laws_equal_their_derivations():
     assert derivation.tail_integral() == (1, -sp.EulerGamma)
     for law, form in derivation.second_moments().items():
         (symbol,) = form.free_symbols
-        assert float(form.subs(symbol, 9)) == pytest.approx(subset_sum_moments.variance(9, law), rel=1e-14)
+        assert float(form.subs(symbol, 9)) == pytest.approx(integer_sums.variance(9, law), rel=1e-14)
 
 
 @pytest.mark.parametrize(("mu", "d"), [(0.01, 0.0), (1.0, 0.5), (30.0, 0.0), (1e6, 1.0), (1e12, 3.0)])

@@ -1,0 +1,58 @@
+"""Readers of .npy and .npz: ``allow_pickle`` stays off."""
+
+import math
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from sims.checkpoints.tensor import Arrays
+
+
+def _read_array(stream: IO[bytes], available: int) -> np.ndarray:
+    """One .npy array from a stream that holds `available` bytes; an empty object array stands for objects."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"npy version {version} is not plain numbers")
+        header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = header(stream)
+    except (ValueError, SyntaxError, TypeError, tokenize.TokenError, RecursionError) as error:
+        raise ValueError(f"not a npy array ({str(error).splitlines()[0]})") from None
+    if dtype.hasobject:
+        return np.empty(0, dtype=object)  # its bytes are a pickle, which stays unread
+    if any(size < 0 for size in shape):
+        raise ValueError("a npy array claims a negative size")
+    count = math.prod(shape)
+    if count * dtype.itemsize > available:
+        raise ValueError(f"truncated: an array of {count * dtype.itemsize} bytes in {available}")
+    data = stream.read(count * dtype.itemsize)
+    if len(data) < count * dtype.itemsize:
+        raise ValueError(f"truncated: {len(data)} of {count * dtype.itemsize} bytes")
+    if dtype.itemsize == 0:
+        return np.empty(shape, dtype)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def read_npy(path: Path) -> Arrays:
+    """The one array of a .npy file, under the name of the file."""
+    with path.open("rb") as stream:
+        yield path.stem, _read_array(stream, path.stat().st_size), ""
+
+
+def read_npz(path: Path) -> Arrays:
+    """Every array of a .npz archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.filename.endswith(".npy"):
+                    continue
+                with archive.open(info) as stream:
+                    yield info.filename.removesuffix(".npy"), _read_array(stream, info.file_size), ""
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"not a npz archive ({error})") from None

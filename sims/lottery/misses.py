@@ -1,0 +1,143 @@
+"""Miss probabilities of every weight at once, measured on the candidates of a ticket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sims import montecarlo
+from sims.lottery.masks import MAX_SAMPLES
+from sims.lottery.network import check_choice, check_range
+from sims.subset_sum import draw
+from theory.lottery import (
+    expected_failures,
+)
+from theory.subset_sum import Law
+from theory.subset_sum.bounds import reach_probability
+
+_ROWS = 4096  # candidate sets per stream
+
+
+@dataclass(frozen=True)
+class MissTable:
+    """Measured miss probabilities p[n, |t|] for n = 0..samples candidates and targets up to `limit`.
+
+    Attributes
+    ----------
+    p : (samples + 1, limit + 1) float64; nan below `least` candidates, p[:, 0] = 0, p[0, 1:] = 1.
+    trials : candidate sets drawn. Every set tells about all targets, both signs and all prefixes at once, so
+        that entries of one table are dependent; each is an unbiased mean over `trials` independent sets.
+    """
+
+    p: np.ndarray
+    trials: int
+
+    def standard_error(self, n: int, value: int) -> float:
+        """At most this much, were the two signs of a set always to agree."""
+        p = self.p[n, abs(value)]
+        return float(np.sqrt(p * (1 - p) / self.trials))
+
+
+def miss_table(
+    samples: int,
+    max_value: int,
+    trials: int,
+    seed: int,
+    law: Law = "nonzero",
+    limit: int | None = None,
+    least: int = 1,
+) -> MissTable:
+    """Measure the miss probability of every target at once, for every number of candidates up to `samples`.
+
+    Parameters
+    ----------
+    samples, max_value, law : candidates, M, sampling law ("nonzero" or "product").
+    limit : largest target; M (M^2 for "product") unless given.
+    least : numbers of candidates below this are not recorded (nan).
+
+    Examples
+    --------
+    >>> table = miss_table(4, 1, 20_000, seed=0)
+    >>> [round(float(p), 1) for p in table.p[:, 1]]  # ternary: 2^-n
+    [1.0, 0.5, 0.2, 0.1, 0.1]
+    """
+    from sims.kernels import lottery as kernels
+
+    for name, value, low in (("samples", samples, 1), ("max_value", max_value, 1), ("trials", trials, 1)):
+        check_range(name, value, low, 1 << 40)
+    check_choice("law", law, ("nonzero", "product"))
+    top = limit if limit is not None else max_value**2 if law == "product" else max_value
+    counts = np.zeros((samples + 1, top + 1), np.int64)
+    for block, start in enumerate(range(0, trials, _ROWS)):
+        rng = montecarlo.stream(seed, ("lottery.misses", samples, max_value, law), block)
+        kernels.count_misses(
+            draw(rng, min(_ROWS, trials - start), samples, max_value, law), top, least, True, counts
+        )
+    p = counts / (2 * trials)
+    p[1:least] = np.nan
+    p[0] = 1.0
+    p[:, 0] = 0.0
+    return MissTable(p, trials)
+
+
+def rare_misses(samples: int, max_value: int, trials: int, seed: int) -> np.ndarray:
+    r"""Miss probabilities p[v], v = 0..M, of `samples` candidates in the tail (law "nonzero").
+
+    .. math:: p_v = P\Bigl(\sum_{X_i > 0} X_i < v\Bigr) + \sum_{k=0}^{n} \binom nk 2^{-n}\,
+              P\Bigl(\text{miss } v,\; \sum_{X_i > 0} X_i \ge v \Bigm| k \text{ candidates are positive}\Bigr)
+
+    The first term, which dominates the tail, is known exactly (the reach law); the second is
+    measured with a fixed number of trials for every k: half of them shared equally, half by probability.
+    Unbiased.
+
+    Examples
+    --------
+    >>> bool(abs(rare_misses(20, 1, 2000, seed=0)[1] * 2**20 - 1) < 1e-12)  # ternary: only k = 0 misses
+    True
+    """
+    from scipy.stats import binom
+
+    from sims.kernels import lottery as kernels
+
+    shares = binom.pmf(np.arange(samples + 1), samples, 0.5)
+    p = np.array([0.0] + [float(reach_probability(samples, max_value, v)) for v in range(1, max_value + 1)])
+    for k, share in enumerate(shares):
+        rows = max(16, round(trials * (0.5 * share + 0.5 / (samples + 1))))
+        rng = montecarlo.stream(seed, ("lottery.rare", samples, max_value), k)
+        x = rng.integers(1, max_value + 1, (rows, samples))
+        x[:, k:] *= -1
+        counts = np.zeros((samples + 1, max_value + 1), np.int64)
+        kernels.count_misses(x, max_value, samples, False, counts)
+        p += share * counts[samples] / rows
+    return p
+
+
+def smallest_samples(
+    weights: Sequence[np.ndarray], max_value: int, failure: float, seed: int = 0, trials: int = 40_000
+) -> tuple[int, float]:
+    """Fewest candidates whose expected number of failed weights is at most `failure`, and that number.
+
+    Measured by `rare_misses`, law "nonzero". The miss probability falls by at most about one half per
+    candidate, so the search skips ahead by the missing bits and never far beyond the answer.
+
+    Raises
+    ------
+    ValueError : more than the 62 candidates that a mask can hold would be needed.
+
+    Examples
+    --------
+    >>> n, expected = smallest_samples([np.ones((2, 2), int)], 1, 0.03)  # 4 weights: 4 / 2^n
+    >>> n, round(expected, 6)
+    (8, 0.015625)
+    """
+    if not 0.0 < failure < 1.0:
+        raise ValueError(f"failure={failure} must lie strictly between 0 and 1")
+    n = 1
+    while n <= MAX_SAMPLES:
+        expected = expected_failures(weights, rare_misses(n, max_value, trials, seed))
+        if expected <= failure:
+            return n, expected
+        n += max(1, int(np.log2(expected / failure)))
+    raise ValueError(
+        f"failure={failure} needs more than {MAX_SAMPLES} samples per weight; allow more failures"
+    )
