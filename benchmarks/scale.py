@@ -7,7 +7,8 @@ noise of the machine (trials are independent and the cost is linear): both are s
 import time
 
 from sims import partition, subset_sum
-from sims.montecarlo import Estimate, default_threads
+from sims.montecarlo import Estimate
+from sims.support.threads import default_threads
 
 TRIALS, CELLS, MACHINES, CORES = 1e9, 1e4, 100, 64
 CASES = {

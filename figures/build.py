@@ -126,9 +126,9 @@ def build_all(
 
 
 def _built(chosen: Sequence[str], budget: str, seed: int, processes: int | None) -> Iterator[Built]:
-    from sims.montecarlo import default_threads
     from sims.support import processes as workers
     from sims.support import progress
+    from sims.support.threads import default_threads
 
     processes = min(processes or default_threads(), len(chosen))
     with progress.bar(len(chosen), "figures") as advance:

@@ -164,9 +164,9 @@ def check(
     seed : None draws a fresh one; it is reported with every verdict.
     processes : claims run at once; results do not depend on it.
     """
-    from sims.montecarlo import default_threads
     from sims.support import processes as workers
     from sims.support import progress
+    from sims.support.threads import default_threads
 
     seed = secrets.randbelow(2**32) if seed is None else int(seed)
     processes = min(processes or default_threads(), max(len(selected), 1))

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sims.montecarlo import default_threads
 from sims.montecarlo.store import source_digest
 from sims.support import processes as workers
 from sims.support import progress
 from sims.support.files import atomic_write
+from sims.support.threads import default_threads
 
 SIMULATIONS = {
     "partition": "sims.simulations:partition",

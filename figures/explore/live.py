@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from figures.explore.page import Series
-from sims.montecarlo import BLOCK, default_threads, stream
+from sims.montecarlo import BLOCK, stream
 from sims.montecarlo.intervals import BernoulliSequence
+from sims.support.threads import default_threads
 
 MAX_TRIALS = 2**20  # per point; sims.montecarlo calls this `trials`
 # Every session computes its blocks in a thread of its own. More of them at once than there are cores would

@@ -77,7 +77,7 @@ def matched_units(run: Run, block: bool = False) -> Iterator[Measurement]:
 
         def sample(rng, count, weights=weights, n=n, signed=signed):
             seeds = rng.integers(1 << 62, size=count)
-            tickets = (embed(weights, 1, n, int(s), signed_inputs=signed, workers=1) for s in seeds)
+            tickets = (embed(weights, 1, n, int(s), signed_inputs=signed, threads=1) for s in seeds)
             return np.array([ticket.layers[0].drawn for ticket in tickets], float)
 
         mean, _ = lottery.drawn_units(fan_in, n, signed)

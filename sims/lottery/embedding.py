@@ -56,7 +56,7 @@ def embed(
     reduced_from: int = 1,
     rounding: str = "truncate",
     allotment: str = "matched",
-    workers: int | None = None,
+    threads: int | None = None,
 ) -> Ticket:
     r"""Find a subnetwork of a random network that computes exactly the target.
 
@@ -90,7 +90,7 @@ def embed(
     allotment : "matched" (a hidden unit keeps an input that still needs one and whose weight has the wanted
         sign: nearly all units are used) or "block" (as in the proof: every input has 2 samples consecutive
         units, of which the Binomial(2 samples, 1/2) many with the wanted sign are usable).
-    workers : threads; results are the same bits for any number.
+    threads : threads; results are the same bits for any number.
 
     Returns
     -------
@@ -154,10 +154,10 @@ def embed(
         layer = Layer(first, second, fan_in, fan_out * repeat, repeat, 0, scale)
         if first:
             failed = _solve_pair(
-                layer, wanted, samples, signed_inputs and i == 0, retries, allotment, workers
+                layer, wanted, samples, signed_inputs and i == 0, retries, allotment, threads
             )
         else:
-            failed = _solve_copies(layer, wanted, good, copies, workers)
+            failed = _solve_copies(layer, wanted, good, copies, threads)
         good = np.logical_not(failed.any(axis=1)).reshape(fan_out, repeat)
         failures += _failures(i, target, failed.reshape(fan_out, repeat, fan_in))
         if repeat > 1:  # a copy that is not the target's unit is pruned whole, and nobody reads it
@@ -177,7 +177,7 @@ def _solve_pair(
     signed: bool,
     retries: int,
     allotment: str,
-    workers: int | None,
+    threads: int | None,
 ) -> np.ndarray:
     """Masks of a pair; returns the failed weights (rows, fan_in)."""
     assert layer.first
@@ -193,7 +193,7 @@ def _solve_pair(
             layer.first, inputs, sides, samples, layer.rows, layer.drawn, allotment
         )
         targets = wanted[:, inputs] * sides
-        open_ = masks_.solve(block, layer.second, targets, open_, layer.drawn, workers)
+        open_ = masks_.solve(block, layer.second, targets, open_, layer.drawn, threads)
         layer.blocks.append(block)
         if not open_.any():
             break
@@ -209,7 +209,7 @@ def _solve_pair(
 
 
 def _solve_copies(
-    layer: Layer, wanted: np.ndarray, good: np.ndarray, copies: int, workers: int | None
+    layer: Layer, wanted: np.ndarray, good: np.ndarray, copies: int, threads: int | None
 ) -> np.ndarray:
     """Masks of a matrix that reads the good copies of its inputs; returns the failures (rows, fan_in)."""
     fan_in = layer.fan_in
@@ -226,7 +226,7 @@ def _solve_copies(
         np.zeros((layer.rows, fan_in), masks_.word_type(copies)),
     )
     layer.blocks.append(block)
-    return masks_.solve(block, layer.second, wanted, np.ones(wanted.shape, bool), layer.drawn, workers)
+    return masks_.solve(block, layer.second, wanted, np.ones(wanted.shape, bool), layer.drawn, threads)
 
 
 def _failures(index: int, target: np.ndarray, failed: np.ndarray) -> list[Failure]:

@@ -7,12 +7,12 @@ the slot's unit c is kept.
 """
 
 import functools
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from sims.support.threads import default_threads, in_order
 
 MAX_SAMPLES = 62  # a mask is one 64-bit word with its sign free
 _SERIAL = 1 << 14  # weights below which threads cost more than they save
@@ -126,16 +126,15 @@ def kept_factors(draw: Draw, inputs: np.ndarray, sides: np.ndarray, units: np.nd
     return factors
 
 
-def _spread(rows: int, weights: int, workers: int | None, work: Callable[[int, int], None]) -> None:
+def _spread(rows: int, weights: int, threads: int | None, work: Callable[[int, int], None]) -> None:
     """Call work(start, stop) over blocks of rows, on threads when there is enough to do."""
-    workers = workers or min(os.cpu_count() or 1, 8)
-    if workers == 1 or weights < _SERIAL:
+    threads = threads or default_threads()
+    if threads == 1 or weights < _SERIAL:
         work(0, rows)
         return
-    step = max(1, -(-rows // (4 * workers)))
-    with ThreadPoolExecutor(workers) as pool:
-        for job in [pool.submit(work, i, min(rows, i + step)) for i in range(0, rows, step)]:
-            job.result()
+    step = max(1, -(-rows // (4 * threads)))
+    for _ in in_order(lambda start: work(start, min(rows, start + step)), range(0, rows, step), threads):
+        pass
 
 
 def scratch(limit: int, samples: int) -> tuple:
@@ -155,7 +154,7 @@ def _ruler(length: int) -> np.ndarray:
 
 
 def solve(
-    block: Block, draw: Draw, targets: np.ndarray, wanted: np.ndarray, drawn: int, workers: int | None
+    block: Block, draw: Draw, targets: np.ndarray, wanted: np.ndarray, drawn: int, threads: int | None
 ) -> np.ndarray:
     """Fill `block.words`; return the boolean matrix (rows, slots) of weights without solution."""
     from sims.kernels import lottery as kernels
@@ -169,12 +168,12 @@ def solve(
             drawn, *draw.key, *scratch(limit, block.units.shape[1]),
         )  # fmt: skip
 
-    _spread(block.words.shape[0], targets.size, workers, work)
+    _spread(block.words.shape[0], targets.size, threads, work)
     return failed
 
 
 def effective(
-    block: Block, draw: Draw, side: int, fan_in: int, drawn: int, workers: int | None = None
+    block: Block, draw: Draw, side: int, fan_in: int, drawn: int, threads: int | None = None
 ) -> np.ndarray:
     """Integer matrix (rows, fan_in) of the kept products on one side, B max(A, 0) or B max(-A, 0)."""
     from sims.kernels import lottery as kernels
@@ -189,7 +188,7 @@ def effective(
     _spread(
         rows,
         parts[0].size,
-        workers,
+        threads,
         lambda start, stop: kernels.effective_rows(start, stop, out, *parts, *draw.key),
     )
     return out

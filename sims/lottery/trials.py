@@ -20,7 +20,7 @@ def layer_failures(weights: np.ndarray, max_value: int, samples: int, **options)
 
     def sample(rng: np.random.Generator, count: int) -> np.ndarray:
         seed = int(rng.integers(1 << 62))
-        ticket = embed([np.tile(matrix, count)], max_value, samples, seed, workers=1, **options)
+        ticket = embed([np.tile(matrix, count)], max_value, samples, seed, threads=1, **options)
         failed = np.zeros(count, bool)
         failed[[failure.column // matrix.shape[1] for failure in ticket.failures]] = True
         return failed
@@ -57,7 +57,7 @@ def network_failures(weights: Sequence[np.ndarray], max_value: int, samples: int
     def sample(rng: np.random.Generator, count: int) -> np.ndarray:
         seeds = rng.integers(1 << 62, size=count)
         return np.array(
-            [bool(embed(weights, max_value, samples, int(s), workers=1, **options).failures) for s in seeds]
+            [bool(embed(weights, max_value, samples, int(s), threads=1, **options).failures) for s in seeds]
         )
 
     return sample
@@ -70,7 +70,7 @@ def drawn_sizes(weights: Sequence[np.ndarray], max_value: int, samples: int, **o
         seeds = rng.integers(1 << 62, size=count)
         return np.array(
             [
-                embed(weights, max_value, samples, int(s), workers=1, **options).overparameterization
+                embed(weights, max_value, samples, int(s), threads=1, **options).overparameterization
                 for s in seeds
             ]
         )

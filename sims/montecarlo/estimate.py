@@ -11,9 +11,7 @@ import contextlib
 import hashlib
 import json
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from sims.montecarlo.intervals import (
 )
 from sims.montecarlo.store import Moments, Store
 from sims.support import progress
+from sims.support.threads import in_order
 
 Sample = Callable[[np.random.Generator, int], np.ndarray]
 BLOCK = 4096
@@ -105,15 +104,6 @@ def stream(seed: int, key: Sequence[str | int | float] = (), block: int = 0) -> 
     return np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence(seed, spawn_key=(*words, block))))
 
 
-def default_threads() -> int:
-    """Threads used when none are named: $SNAPCUT_THREADS, else every core this process may use."""
-    if chosen := os.environ.get("SNAPCUT_THREADS"):
-        if not chosen.isdecimal() or int(chosen) < 1:
-            raise ValueError(f"SNAPCUT_THREADS must be a positive integer, got {chosen!r}")
-        return int(chosen)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def probability(
     sample: Sample,
     trials: int,
@@ -138,7 +128,7 @@ def probability(
     level : confidence of the interval.
     width : stop as soon as the anytime-valid interval is at most this wide.
     block : trials per stream; part of the identity of a result.
-    threads : blocks computed at once (`default_threads()`); never changes the result.
+    threads : blocks computed at once (`sims.support.threads.default_threads()`); never changes the result.
     store : file that keeps finished blocks; an interrupted run resumes from it.
 
     Raises
@@ -331,9 +321,7 @@ def _run(
     finished = False
     with progress.bar(trials, str(key[-1]) if key else "trials") as advance:
         try:
-            for index, moments in enumerate(
-                _in_order(compute, -(-trials // block), threads or default_threads())
-            ):
+            for index, moments in enumerate(in_order(compute, range(-(-trials // block)), threads)):
                 total = total.merge(moments)
                 if store is not None:
                     store.add(index, moments)
@@ -347,22 +335,3 @@ def _run(
                 with contextlib.nullcontext() if finished else contextlib.suppress(OSError):
                     store.save()
     return total
-
-
-def _in_order(compute: Callable[[int], Moments], blocks: int, threads: int) -> Iterator[Moments]:
-    """Yield compute(0), compute(1), ... with up to `threads` of them under way."""
-    if threads == 1 or blocks == 1:
-        yield from map(compute, range(blocks))
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: list[Future[Moments]] = []
-        try:
-            for index in range(blocks):
-                waiting.append(pool.submit(compute, index))
-                if len(waiting) >= 2 * threads:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()

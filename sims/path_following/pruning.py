@@ -1,12 +1,11 @@
 """Pruning to a given sparsity: the threshold that leaves it, and the optimal brain surgeon."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from sims.montecarlo import default_threads
 from sims.path_following.feedback import damped
+from sims.support.threads import in_order
 from theory.operators import HardPruning, Operator, PruneFraction
 
 _BISECTIONS = 30
@@ -113,6 +112,6 @@ def optimal_brain_surgeon(
 
     if len(result):
         one(result[0])  # compiles once, before the threads
-    with ThreadPoolExecutor(default_threads()) as pool:
-        list(pool.map(one, result[1:]))
+    for _ in in_order(one, result[1:]):
+        pass
     return result

@@ -1,12 +1,11 @@
 """The exact algorithms behind `find_subset` and `count_subsets`, on validated nonzero integers."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from sims.montecarlo import default_threads
 from sims.subset_sum.plan import geometry
+from sims.support.threads import in_order
 
 WIDE = 16  # adjacent targets from which sorted halves beat the modular search
 _ROUNDS = 24  # random sub-collections tried before an exhaustive algorithm takes over
@@ -107,12 +106,12 @@ def lists(items: np.ndarray, target: int, counting: bool, threads: int | None = 
     a, b, c, d = sums
     pairs = max(sums[0].size * sums[1].size, sums[2].size * sums[3].size)
     room = pairs * 3 // (2 * m) + 256
-    threads = threads or default_threads()
     chunk = max(m // (32 if m > 256 else 1), 1)
     ranges = [(low, min(low + chunk, m)) for low in range(0, m, chunk)]
     total, solution = 0, None
 
-    def run(low: int, high: int, room: int = room):
+    def run(residues: tuple[int, int], room: int = room):
+        low, high = residues
         found = np.zeros(4, np.int64)
         result = match_residues(a, b, c, d, target, m, low, high, counting, room, found)
         while result < 0:  # some residue is crowded (items with much structure): exact room is now known
@@ -125,21 +124,16 @@ def lists(items: np.ndarray, target: int, counting: bool, threads: int | None = 
             result = match_residues(a, b, c, d, target, m, low, high, counting, room, found)
         return result, found
 
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = [pool.submit(run, low, high) for low, high in ranges]
-        for future in waiting:
-            count, found = future.result()
-            total += count
-            if count and solution is None:
-                masks = [
-                    ((int(p) >> np.arange(part.size)) & 1).astype(bool)
-                    for p, part in zip(found, parts, strict=True)
-                ]
-                solution = np.concatenate(masks)
-                if not counting:
-                    for other in waiting:
-                        other.cancel()
-                    break
+    for count, found in in_order(run, ranges, threads):
+        total += count
+        if count and solution is None:
+            masks = [
+                ((int(p) >> np.arange(part.size)) & 1).astype(bool)
+                for p, part in zip(found, parts, strict=True)
+            ]
+            solution = np.concatenate(masks)
+            if not counting:
+                break
     return total, solution
 
 

@@ -15,14 +15,14 @@ Independent replicates give the interval.
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from sims import montecarlo
-from sims.montecarlo import Estimate, default_threads, stream
+from sims.montecarlo import Estimate, stream
 from sims.subset_sum.sampling import draw
+from sims.support.threads import in_order
 from theory.integer_sums import Law, check_arguments, largest, sample_counts
 from theory.subset_sum.saddlepoint import poisson_mean
 
@@ -114,8 +114,7 @@ def estimate_rare(
         rng = stream(seed, ("subset_sum_rare", n, max_value, target, law, delta), index)
         return _split(rng, sample, n, target, delta, particles, words)
 
-    with ThreadPoolExecutor(threads or default_threads()) as pool:
-        found = np.array(list(pool.map(replicate, range(replicates))))
+    found = np.array(list(in_order(replicate, range(replicates), threads)))
     return _summary(found, level, particles, seed)
 
 

@@ -97,7 +97,7 @@ def count_subsets(
     Parameters
     ----------
     values, target, max_seconds : as in `find_subset`.
-    threads : used by the list algorithm (`sims.montecarlo.default_threads()`); never changes the result.
+    threads : used by the list algorithm (`sims.support.threads.default_threads()`); never changes the result.
 
     Examples
     --------

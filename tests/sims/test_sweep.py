@@ -15,8 +15,8 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from sims import sweep
-from sims.montecarlo import default_threads
 from sims.support.files import atomic_write
+from sims.support.threads import default_threads
 from sims.sweep import Sweep
 
 PARTITION = Sweep("partition", {"n": [8, 10], "max_value": [64, 128, 256]}, {"trials": 500}, seed=3)

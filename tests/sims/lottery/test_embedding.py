@@ -172,7 +172,7 @@ def test_retries_draw_new_units_for_failed_inputs_and_count_them():
 
 def test_results_do_not_depend_on_the_number_of_threads():
     weights = network((40, 500), 3)
-    words = [embed(weights, 3, 12, 8, workers=k).layers[0].blocks[0].words for k in (1, 2, 3)]
+    words = [embed(weights, 3, 12, 8, threads=k).layers[0].blocks[0].words for k in (1, 2, 3)]
     assert (words[0] == words[1]).all() and (words[0] == words[2]).all()
 
 

@@ -1,0 +1,54 @@
+"""Threads for compiled kernels: how many, and calls whose results come back in order."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def default_threads() -> int:
+    """Threads used when none are named: $SNAPCUT_THREADS, else every core this process may use."""
+    if chosen := os.environ.get("SNAPCUT_THREADS"):
+        if not chosen.isdecimal() or int(chosen) < 1:
+            raise ValueError(f"SNAPCUT_THREADS must be a positive integer, got {chosen!r}")
+        return int(chosen)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+) -> Iterator[Result]:
+    """Yield function(item) for every item, in the order of the items, with `threads` calls under way.
+
+    One thread starts no other. Items are taken as they are needed, so there may be no end of them; when the
+    caller stops early, calls that have not begun are dropped.
+
+    Parameters
+    ----------
+    function : releases the GIL for most of its time (a compiled kernel), or threads gain nothing.
+    threads : `default_threads()`; never changes a result.
+
+    Examples
+    --------
+    >>> list(in_order(abs, [-3, 1, -2], threads=2))
+    [3, 1, 2]
+    """
+    threads = threads or default_threads()
+    if threads == 1 or (isinstance(items, Sized) and len(items) < 2):
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: list[Future[Result]] = []
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= 2 * threads:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,77 @@
+"""Threads: results in order, and none started when one is asked for."""
+
+import concurrent.futures
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+from sims.lottery import embed
+from sims.path_following.pruning import optimal_brain_surgeon
+from sims.subset_sum.algorithms import lists
+from sims.subset_sum.rare import estimate_rare
+from sims.support.threads import default_threads, in_order
+
+
+def test_results_come_in_order_whatever_ends_first():
+    second = threading.Event()
+
+    def wait(item: int) -> int:
+        if item == 0:
+            assert second.wait(10)
+        else:
+            second.set()
+        return item
+
+    assert list(in_order(wait, range(5), threads=2)) == [0, 1, 2, 3, 4]
+
+
+def test_items_are_taken_as_needed_and_dropped_when_the_caller_stops():
+    taken = []
+
+    def numbers():
+        for i in itertools.count():
+            taken.append(i)
+            yield i
+
+    results = in_order(lambda i: i, numbers(), threads=3)
+    assert [next(results), next(results)] == [0, 1]
+    results.close()
+    assert len(taken) <= 3 * 2 + 1
+
+
+def test_an_error_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(in_order(lambda i: 1 // i, [1, 0], threads=2))
+
+
+@pytest.mark.parametrize("value", ["0", "two", "-1"])
+def test_a_wrong_number_of_threads_is_one_sentence(monkeypatch, value):
+    monkeypatch.setenv("SNAPCUT_THREADS", value)
+    with pytest.raises(ValueError, match="SNAPCUT_THREADS must be a positive integer"):
+        default_threads()
+
+
+def _mask_solver():
+    rng = np.random.default_rng(0)  # 20,000 weights: enough for the mask solver to spread them
+    return embed([rng.integers(-3, 4, (200, 100))], 3, 14, seed=1)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        _mask_solver,
+        lambda: lists(np.arange(3, 3 + 44), 200, counting=False),
+        lambda: estimate_rare(6, 3, 1, seed=1, particles=50, replicates=4),
+        lambda: optimal_brain_surgeon(np.ones((4, 3)), np.eye(3), 0.5, 0.0),
+    ],
+    ids=["masks", "lists", "splitting", "pruning"],
+)
+def test_one_thread_starts_no_other(monkeypatch, work):
+    def submit(*args):
+        raise AssertionError("a pool was used")
+
+    monkeypatch.setenv("SNAPCUT_THREADS", "1")
+    monkeypatch.setattr(concurrent.futures.ThreadPoolExecutor, "submit", submit)
+    work()
