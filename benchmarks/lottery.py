@@ -136,14 +136,14 @@ def peak_memory():
 
 def checkpoint():
     from sims import weights
-    from sims.lottery.real import quantize
+    from sims.weights.scales import integer_codes
 
     path = weights.zoo_checkpoint()
     if path is None:
         print("EfficientNet-Lite0: skipped, the [zoo] extra is not installed")
         return
     arrays = [a for a in weights.load(path).values() if a.ndim > 1 and a.size >= 256]
-    matrices = [quantize(a.reshape(len(a), -1), 4)[0] for a in arrays]
+    matrices = [integer_codes(a.reshape(len(a), -1), 4, "symmetric")[0] for a in arrays]
     del arrays
     for signed in (False, True):
         start, cpu = time.perf_counter(), time.process_time()

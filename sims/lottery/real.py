@@ -8,40 +8,13 @@ import numpy as np
 
 from sims.lottery.embedding import Ticket, embed, network_outputs
 from sims.lottery.misses import rare_misses, smallest_samples
-from sims.lottery.network import check_range
 from sims.networks import digits as digits_
+from sims.weights.scales import integer_codes
 from theory.lottery import expected_failures
 
 _PIXELS = 16  # the digits' pixels are multiples of 1/16
 _REDUCTION = 16  # grid points of an output that become one
 _TRIALS = 100_000  # candidate sets behind a predicted number of failures
-
-
-def quantize(matrix: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
-    r"""Nearest points of the symmetric grid s {-M..M}, M = 2^(bits-1) - 1, and the step s.
-
-    s minimises the squared error over 100 steps between 1/100 and 1 times max|w| / M.
-
-    Examples
-    --------
-    >>> quantize(np.array([[0.9, -0.1], [-1.1, 1.0]]), 2)[0]
-    array([[ 1,  0],
-           [-1,  1]])
-    """
-    check_range("bits", bits, 2, 12)
-    w = np.asarray(matrix, dtype=np.float64)
-    if not np.isfinite(w).all():
-        raise ValueError("weights hold NaN or infinite values; only finite ones can be quantized")
-    top = 2 ** (bits - 1) - 1
-    size = float(np.abs(w).max(initial=0.0))
-    if size == 0.0:
-        return np.zeros(w.shape, np.int64), 1.0
-
-    def error(step: float) -> float:
-        return float(((np.clip(np.rint(w / step), -top, top) * step - w) ** 2).sum())
-
-    best = min((size / top * share for share in np.linspace(0.01, 1.0, 100)), key=error)
-    return np.clip(np.rint(w / best), -top, top).astype(np.int64), best
 
 
 def load_network(path: str | Path, activation: str = "relu") -> list[np.ndarray]:
@@ -124,7 +97,7 @@ def ticket_rows(
     rows = []
     for width in bits:
         start = time.perf_counter()
-        targets = [quantize(w, width)[0] for w in floats]
+        targets = [integer_codes(w, width, "symmetric")[0] for w in floats]
         top = 2 ** (width - 1) - 1
         layers = [*targets, targets[0]] if signed else targets  # both sides of the first layer must succeed
         chosen = samples or smallest_samples(layers, top, failure)[0]
@@ -221,7 +194,7 @@ def checkpoint_rows(
     for name, array in weights.load(path).items():
         if array.ndim < 2 or array.size < least:
             continue
-        target, _ = quantize(array.reshape(array.shape[0], -1), bits)
+        target, _ = integer_codes(array.reshape(array.shape[0], -1), bits, "symmetric")
         start = time.perf_counter()
         ticket = embed([target], top, samples, seed + len(rows), signed_inputs=signed_inputs, retries=retries)
         found = time.perf_counter() - start

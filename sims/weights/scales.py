@@ -190,6 +190,22 @@ def integer_scale(values: "np.ndarray | Values", bits: int, grid: Grid = "twos-c
     return prepared.optimal_scale(integer_codebook(bits, grid), evaluations=EVALUATIONS if bits <= 8 else 500)
 
 
+def integer_codes(values: np.ndarray, bits: int, grid: Grid = "twos-complement") -> tuple[np.ndarray, Scale]:
+    """Integers k with s k nearest to every value, halves to the even one, and the certified best scale s.
+
+    Examples
+    --------
+    >>> codes, scale = integer_codes(np.array([[0.9, -0.1], [-1.1, 1.0]]), 2, "symmetric")
+    >>> codes
+    array([[ 1,  0],
+           [-1,  1]])
+    """
+    values = np.asarray(values, dtype=np.float64)
+    found = integer_scale(values, bits, grid)
+    levels = integer_codebook(bits, grid).levels
+    return np.clip(np.rint(values / found.scale), levels[0], levels[-1]).astype(np.int64), found
+
+
 def quantization_snr(values: "np.ndarray | Values", bits: int, grid: Grid = "twos-complement") -> float:
     """SNR in dB of `values` on the integer grid of `bits` bits at the certified best scale.
 

@@ -3,26 +3,9 @@ import pytest
 
 from sims import weights
 from sims.lottery import load
-from sims.lottery.real import checkpoint_rows, load_network, probing_inputs, quantize, ticket_rows
+from sims.lottery.real import checkpoint_rows, load_network, probing_inputs, ticket_rows
 from sims.networks import digits
-
-
-@pytest.mark.parametrize("bits", [2, 4, 8])
-def test_quantized_weights_lie_on_the_symmetric_grid_and_near(bits):
-    w = np.random.default_rng(0).normal(size=(20, 30))
-    grid, step = quantize(w, bits)
-    top = 2 ** (bits - 1) - 1
-    assert np.abs(grid).max() <= top
-    worse = [np.clip(np.rint(w / s), -top, top) * s for s in (0.5 * step, 2 * step)]
-    error = ((grid * step - w) ** 2).sum()
-    assert all(((v - w) ** 2).sum() > error for v in worse)
-    assert (quantize(-w, bits)[0] == -grid).all()
-
-
-def test_quantize_refuses_what_is_not_finite_and_keeps_zeros():
-    assert (quantize(np.zeros((2, 2)), 4)[0] == 0).all()
-    with pytest.raises(ValueError, match="finite"):
-        quantize(np.array([[np.inf]]), 4)
+from sims.weights.scales import integer_codes
 
 
 @pytest.mark.parametrize("construction", ["two_layer", "depth_plus_one"])
@@ -32,7 +15,7 @@ def test_digits_ticket_is_the_quantized_network_on_every_test_image(tmp_path, co
     assert row["identical outputs"] == "450 of 450" and row["verified for all inputs"]
     assert row["ticket accuracy"] == row["quantized accuracy"] > 0.95
     assert row["predicted failures"] <= 0.01
-    again = load(path, [quantize(w, 4)[0] for w in digits.weights()])
+    again = load(path, [integer_codes(w, 4, "symmetric")[0] for w in digits.weights()])
     assert again.verify()
     assert again.drawn_parameters == row["drawn parameters"]
 

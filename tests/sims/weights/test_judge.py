@@ -9,7 +9,15 @@ from hypothesis.extra import numpy as hnp
 
 from sims import weights
 from sims.networks import digits
-from sims.weights.scales import Values, integer_scale, optimal_scale, pruning_snr, quantization_snr, quantize
+from sims.weights.scales import (
+    Values,
+    integer_codes,
+    integer_scale,
+    optimal_scale,
+    pruning_snr,
+    quantization_snr,
+    quantize,
+)
 from theory.distributions import Empirical, Gaussian
 from theory.snr import Codebook, integer_levels
 from theory.snr import pruning_snr as pruning_law
@@ -51,6 +59,27 @@ def test_scale_is_the_global_optimum_of_small_cases(values, levels):
     assert found.bound <= best + 1e-12
     reached = float(((values - quantize(values, levels, found.scale)) ** 2).sum()) / energy
     assert found.noise == pytest.approx(reached, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_codes_lie_on_the_symmetric_grid_at_the_certified_best_scale(bits):
+    w = np.random.default_rng(0).normal(size=(20, 30))
+    codes, scale = integer_codes(w, bits, "symmetric")
+    top = 2 ** (bits - 1) - 1
+    assert np.abs(codes).max() <= top
+    error = ((codes * scale.scale - w) ** 2).sum()
+    steps = (
+        np.abs(w).max() / top * np.linspace(0.01, 1.5, 3000)
+    )  # a literal search, finer than a certificate needs
+    tried = [((np.clip(np.rint(w / s), -top, top) * s - w) ** 2).sum() for s in steps]
+    assert error <= min(tried) * (1 + 1e-6)
+    assert (integer_codes(-w, bits, "symmetric")[0] == -codes).all()
+
+
+def test_codes_of_zeros_are_zero_and_of_infinity_refused():
+    assert (integer_codes(np.zeros((2, 2)), 4)[0] == 0).all()
+    with pytest.raises(ValueError, match="finite"):
+        integer_codes(np.array([[np.inf]]), 4)
 
 
 @pytest.mark.parametrize("draw", ["normal", "standard_cauchy", "laplace"])
