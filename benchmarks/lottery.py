@@ -69,7 +69,7 @@ def solver(top, n, weights, name):
     for _ in range(5):
         work = scratch(top, n)
         start = time.process_time()
-        failures = kernels.solve_many(x, targets, masks, solved, *work)
+        failures = kernels.solve_many(x, targets, masks, solved, work)
         least = min(least, time.process_time() - start)
     masks = np.where(solved, masks, -1)
     print(f"{name}: {weights:,} weights, M = {top}, {n} candidates")

@@ -10,6 +10,8 @@ References
    SC'11, 2011. The constants below and the vectors of the known-answer test are theirs.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -23,6 +25,34 @@ _ONE = np.uint64(1)
 
 PROBES = 512  # Gray-code probes before the exact table of all sums takes over
 _GENERATION = 16  # a table entry is generation << 16 | left subset; so at most 16 left items
+
+
+class Entries(NamedTuple):
+    """What names the random matrix of one layer, and the law of its entries (`sims.lottery.masks.Draw`)."""
+
+    k0: np.uint64
+    k1: np.uint64
+    layer: int
+    limit: int
+    ratio: int
+    nearest: bool
+
+
+class Candidates(NamedTuple):
+    """Hidden units of every slot, sizes of their kept weights, and how many of them are usable."""
+
+    units: np.ndarray  # (slots, n) int32
+    factors: np.ndarray  # (slots, n) int32
+    counts: np.ndarray  # (slots,) int32
+
+
+class Scratch(NamedTuple):
+    """Memory of the mask solver: number of left items, their sums, the direct table, the ruler sequence."""
+
+    left: int
+    sums: np.ndarray
+    table: np.ndarray
+    ruler: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -53,22 +83,24 @@ def _value(word, limit, ratio, nearest):
 
 
 @njit(cache=True, nogil=True)
-def entry(row, column, k0, k1, layer, limit, ratio, nearest):
+def entry(row, column, draw):
     """One random weight: the entry (row, column) of the layer's matrix."""
-    r0, r1, r2, r3 = philox(np.uint64(column >> 2), np.uint64(row), np.uint64(layer), np.uint64(0), k0, k1)
+    layer, zero = np.uint64(draw.layer), np.uint64(0)
+    r0, r1, r2, r3 = philox(np.uint64(column >> 2), np.uint64(row), layer, zero, draw.k0, draw.k1)
     lane = column & 3
     word = r0 if lane == 0 else (r1 if lane == 1 else (r2 if lane == 2 else r3))
-    return _value(word, limit, ratio, nearest)
+    return _value(word, draw.limit, draw.ratio, draw.nearest)
 
 
 @njit(cache=True, nogil=True)
-def fill_row(out, row, k0, k1, layer, limit, ratio, nearest):
+def fill_row(out, row, draw):
     """Entries (row, 0..len(out)-1) of the layer's matrix into `out`; its length must be a multiple of 4."""
     zero = np.uint64(0)
     r = np.uint64(row)
-    l = np.uint64(layer)
+    layer = np.uint64(draw.layer)
+    limit, ratio, nearest = draw.limit, draw.ratio, draw.nearest
     for q in range(out.size // 4):
-        r0, r1, r2, r3 = philox(np.uint64(q), r, l, zero, k0, k1)
+        r0, r1, r2, r3 = philox(np.uint64(q), r, layer, zero, draw.k0, draw.k1)
         out[4 * q] = _value(r0, limit, ratio, nearest)
         out[4 * q + 1] = _value(r1, limit, ratio, nearest)
         out[4 * q + 2] = _value(r2, limit, ratio, nearest)
@@ -76,7 +108,7 @@ def fill_row(out, row, k0, k1, layer, limit, ratio, nearest):
 
 
 @njit(cache=True, nogil=True)
-def allot_units(inputs, sides, units, factors, first, k0, k1, layer, limit, ratio, nearest):
+def allot_units(inputs, sides, units, factors, first, draw):
     """Give every slot (input, side) `n` hidden units whose weight from that input has the slot's sign.
 
     Units are looked at once each, in order from `first`; a unit goes to the first slot in the queue that it
@@ -97,7 +129,7 @@ def allot_units(inputs, sides, units, factors, first, k0, k1, layer, limit, rati
             before = slots
             slot = follower[slots]
             while slot < slots:
-                a = entry(h, inputs[slot], k0, k1, layer, limit, ratio, nearest)
+                a = entry(h, inputs[slot], draw)
                 if a * sides[slot] > 0:
                     units[slot, c] = h
                     factors[slot, c] = abs(a)
@@ -111,7 +143,7 @@ def allot_units(inputs, sides, units, factors, first, k0, k1, layer, limit, rati
 
 
 @njit(cache=True, nogil=True)
-def allot_blocks(inputs, sides, units, factors, first, k0, k1, layer, limit, ratio, nearest):
+def allot_blocks(inputs, sides, units, factors, first, draw):
     """Give every input a block of units of its own, as many as `units` has columns, whatever their signs.
 
     Slots of one input stand beside each other and share its block. A slot gets those of its sign; the rest of
@@ -125,7 +157,7 @@ def allot_blocks(inputs, sides, units, factors, first, k0, k1, layer, limit, rat
             h += n
         found = 0
         for c in range(n):
-            a = entry(base + c, inputs[s], k0, k1, layer, limit, ratio, nearest)
+            a = entry(base + c, inputs[s], draw)
             if a * sides[s] > 0:
                 units[s, found] = base + c
                 factors[s, found] = abs(a)
@@ -134,12 +166,12 @@ def allot_blocks(inputs, sides, units, factors, first, k0, k1, layer, limit, rat
 
 
 @njit(cache=True, nogil=True)
-def kept_sizes(inputs, sides, units, factors, k0, k1, layer, limit, ratio, nearest):
+def kept_sizes(inputs, sides, units, factors, draw):
     """Sizes of the kept weights of the first matrix, drawn again; 0 where the sign is not the slot's."""
     for s in range(units.shape[0]):
         for c in range(units.shape[1]):
             if units[s, c] >= 0:
-                a = entry(units[s, c], inputs[s], k0, k1, layer, limit, ratio, nearest)
+                a = entry(units[s, c], inputs[s], draw)
                 factors[s, c] = abs(a) if a * sides[s] > 0 else 0
 
 
@@ -185,7 +217,7 @@ def _all_sums(x, n, t):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def find_mask(x, n, t, left, sums, table, generation, ruler):
+def find_mask(x, n, t, scratch, generation):
     """Bit mask of a subset of x[:n] with sum t, or -1 when there is none. Exact.
 
     The sums of the first `left` items stand in a direct table (index: sum modulo its size; an entry counts
@@ -193,6 +225,7 @@ def find_mask(x, n, t, left, sums, table, generation, ruler):
     are tried in Gray-code order, one addition and one look-up each. Few of them are needed when there are
     many solutions. After PROBES of them the table of all sums decides.
     """
+    left, sums, table, ruler = scratch
     mask = np.int64(0 if t == 0 else -1)
     if t != 0 and n > 0:
         size = min(left, n)
@@ -228,12 +261,12 @@ def find_mask(x, n, t, left, sums, table, generation, ruler):
 
 
 @njit(cache=True, nogil=True)
-def solve_many(x, targets, masks, solved, left, sums, table, ruler):
+def solve_many(x, targets, masks, solved, scratch):
     """One mask per row of `x` (rows, n) for `targets` (rows,). Returns how many rows have no solution."""
     failures = 0
     n = x.shape[1]
     for i in range(x.shape[0]):
-        mask = find_mask(x[i], n, np.int64(targets[i]), left, sums, table, i + 1, ruler)
+        mask = find_mask(x[i], n, np.int64(targets[i]), scratch, i + 1)
         solved[i] = mask >= 0
         if mask < 0:
             failures += 1
@@ -243,21 +276,18 @@ def solve_many(x, targets, masks, solved, left, sums, table, ruler):
 
 
 @njit(cache=True, nogil=True)
-def solve_rows(
-    start, stop, targets, wanted, words, failed, units, factors, counts, drawn, k0, k1, layer, limit, ratio,
-    nearest, left, sums, table, ruler,
-):  # fmt: skip
+def solve_rows(start, stop, targets, wanted, words, failed, candidates, drawn, draw, scratch):
     """Draw rows start..stop of the second matrix and write a mask word per (row, slot).
 
-    `wanted` (rows, slots) says which to solve; `counts` (slots,) how many of `units` (slots, n) are usable.
-    `failed` (rows, slots) is set where there is no solution.
+    `wanted` (rows, slots) says which to solve; `failed` (rows, slots) is set where there is no solution.
     """
+    units, factors, counts = candidates
     row = np.empty((drawn + 3) // 4 * 4, np.int32)
     slots, n = units.shape
     x = np.empty(max(n, 1), np.int64)
     generation = 0
     for i in range(start, stop):
-        fill_row(row, i, k0, k1, layer, limit, ratio, nearest)
+        fill_row(row, i, draw)
         for s in range(slots):
             if not wanted[i, s]:
                 continue
@@ -265,7 +295,7 @@ def solve_rows(
             for c in range(m):
                 x[c] = row[units[s, c]] * np.int64(factors[s, c])
             generation += 1
-            mask = find_mask(x, m, np.int64(targets[i, s]), left, sums, table, generation, ruler)
+            mask = find_mask(x, m, np.int64(targets[i, s]), scratch, generation)
             if mask < 0:
                 failed[i, s] = True
                 mask = 0
@@ -273,13 +303,12 @@ def solve_rows(
 
 
 @njit(cache=True, nogil=True)
-def effective_rows(
-    start, stop, out, words, units, factors, counts, inputs, drawn, k0, k1, layer, limit, ratio, nearest
-):
+def effective_rows(start, stop, out, words, candidates, inputs, drawn, draw):
     """Add the kept products of rows start..stop to `out` (rows, fan_in): sum of B * |A| over the mask."""
+    units, factors, counts = candidates
     row = np.empty((drawn + 3) // 4 * 4, np.int32)
     for i in range(start, stop):
-        fill_row(row, i, k0, k1, layer, limit, ratio, nearest)
+        fill_row(row, i, draw)
         for s in range(units.shape[0]):
             word = np.uint64(words[i, s])
             total = np.int64(0)
@@ -290,14 +319,15 @@ def effective_rows(
 
 
 @njit(cache=True, nogil=True)
-def masked_rows(start, stop, out, words, units, counts, columns, drawn, k0, k1, layer, limit, ratio, nearest):
+def masked_rows(start, stop, out, words, candidates, columns, drawn, draw):
     """The kept entries of rows start..stop, zeros elsewhere: `out` (stop - start, columns.max() + 1).
 
     `columns` (slots, n) names the column of `out` for each (slot, candidate).
     """
+    units, _, counts = candidates
     row = np.empty((drawn + 3) // 4 * 4, np.int32)
     for i in range(start, stop):
-        fill_row(row, i, k0, k1, layer, limit, ratio, nearest)
+        fill_row(row, i, draw)
         for s in range(units.shape[0]):
             word = np.uint64(words[i, s])
             for c in range(counts[s]):

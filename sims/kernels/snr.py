@@ -6,11 +6,31 @@ thresholds and g level spacings of the codebook (both for unit scale), s the sca
 checkpoints; every product and sum is float64 (Numba's float() would keep float32).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 SCAN = 24  # elements of a bucket that are compared one by one rather than bisected
 BLOCK = 16  # elements per prefix sum: the rest of a block is summed directly, an eighth of the memory
+
+
+class Side(NamedTuple):
+    """Ascending magnitudes of one sign, and what `prepare` makes of them."""
+
+    w: np.ndarray
+    p1: np.ndarray
+    p2: np.ndarray
+    table: np.ndarray
+
+
+class Levels(NamedTuple):
+    """Levels of one sign: thresholds, spacings, the last level; `uniform` says that they are 0, 1, ..., m."""
+
+    e: np.ndarray
+    g: np.ndarray
+    top: float
+    uniform: bool
 
 
 @njit(cache=True, nogil=True)
@@ -87,15 +107,6 @@ def prefix2(w, p2, k):
 
 
 @njit(cache=True, nogil=True)
-def is_uniform(e, g):
-    """Whether the levels are 0, 1, ..., m: then rounding finds a level without a search."""
-    for j in range(e.size):
-        if e[j] != j + 0.5 or g[j] != 1.0:
-            return False
-    return e.size > 0
-
-
-@njit(cache=True, nogil=True)
 def rounded_sums(w, top, s):
     """A and B of few weights on the levels 0, 1, ..., top; four sums at a time hide the adder's latency."""
     rate = 1.0 / s
@@ -124,8 +135,10 @@ def rounded_sums(w, top, s):
 
 
 @njit(cache=True, nogil=True)
-def side_sums(w, p1, table, e, g, uniform, s):
+def side_sums(side, levels, s):
     """A and B of one sign at scale s."""
+    w, p1, _, table = side
+    e, g, _, uniform = levels
     a = b = 0.0
     n, m = w.size, e.size
     if uniform and n <= 12 * m:
@@ -172,8 +185,17 @@ def side_sums(w, p1, table, e, g, uniform, s):
 
 
 @njit(cache=True, nogil=True)
-def clipping(w, p1, p2, table, top, s):
+def both_sums(positive, negative, above, below, s):
+    """A and B of both signs at scale s."""
+    a1, b1 = side_sums(positive, above, s)
+    a2, b2 = side_sums(negative, below, s)
+    return a1 + a2, b1 + b2
+
+
+@njit(cache=True, nogil=True)
+def clipping(side, top, s):
     """Error of the weights beyond the last level s * top: it can only grow as s shrinks."""
+    w, p1, p2, table = side
     x = top * s
     k = position(w, table, x)
     t1 = p1[p1.size - 1] - prefix1(w, p1, k)
@@ -182,8 +204,9 @@ def clipping(w, p1, p2, table, top, s):
 
 
 @njit(cache=True, nogil=True)
-def zeroing(w, p2, table, e, s):
+def zeroing(side, e, s):
     """Error of the weights that round to zero: it can only grow with s."""
+    w, _, p2, table = side
     if e.size == 0:
         return p2[p2.size - 1]
     return prefix2(w, p2, position(w, table, e[0] * s))
@@ -202,45 +225,42 @@ def chord_bound(m2, sa, la, sb, lb):
 
 
 @njit(cache=True, nogil=True)
-def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn, tolerance, limit):
+def optimal_scale(positive, negative, above, below, tolerance, limit):
     """Scale of least error, that error, a proved lower bound on it, and the number of evaluations.
 
     error(s) = M2 - 2 s L(s) with L(s) = sum_i g_i sum_w (w - s e_i)+ convex in s. On [sa, sb] the chord lies
     above L, so the error lies above the parabola M2 - 2 s chord(s): branch and bound with its minimum.
     """
-    m2 = p2p[p2p.size - 1] + p2n[p2n.size - 1]
+    m2 = positive.p2[positive.p2.size - 1] + negative.p2[negative.p2.size - 1]
     largest = 0.0
-    if wp.size:
-        largest = np.float64(wp[wp.size - 1])
-    if wn.size:
-        largest = max(largest, np.float64(wn[wn.size - 1]))
-    if m2 == 0.0 or ep.size + en.size == 0:
+    if positive.w.size:
+        largest = np.float64(positive.w[positive.w.size - 1])
+    if negative.w.size:
+        largest = max(largest, np.float64(negative.w[negative.w.size - 1]))
+    if m2 == 0.0 or above.e.size + below.e.size == 0:
         return 1.0, m2, m2, 0
-    up, un = is_uniform(ep, gp), is_uniform(en, gn)
     floor = 1e-13 * m2  # rounding of the sums; 130 dB
 
     # a first feasible value: factor-two steps over every useful scale
     best_s, best = largest, m2
     evaluations = 0
-    s = largest / max(topp, topn) / 8.0
-    first = 2.0 * largest / min(ep[0] if ep.size else np.inf, en[0] if en.size else np.inf)
+    s = largest / max(above.top, below.top) / 8.0
+    first = (
+        2.0 * largest / min(above.e[0] if above.e.size else np.inf, below.e[0] if below.e.size else np.inf)
+    )
     while s <= first:
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, s)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, s)
-        a, b = a1 + a2, b1 + b2
+        a, b = both_sums(positive, negative, above, below, s)
         evaluations += 1
         if b > 0.0 and m2 - a * a / b < best:
             best, best_s = m2 - a * a / b, a / b  # these codes at their best scale: an upper bound there
         s *= 2.0
-    best_s, best, evaluations = polish(
-        wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, best_s, best, evaluations
-    )
+    best_s, best, evaluations = polish(positive, negative, above, below, m2, best_s, best, evaluations)
 
     # limits: below, clipping alone is worse than `best`; above, the weights rounded to zero alone are
     low, high = 0.0, best_s
     for _ in range(60):
         middle = 0.5 * (low + high) if low > 0.0 else 0.5 * high
-        c = clipping(wp, p1p, p2p, tp, topp, middle) + clipping(wn, p1n, p2n, tn, topn, middle)
+        c = clipping(positive, above.top, middle) + clipping(negative, below.top, middle)
         if c >= best:
             low = middle
         else:
@@ -251,7 +271,7 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
     low, high = best_s, max(first, 2.0 * best_s)
     for _ in range(60):
         middle = 0.5 * (low + high)
-        if zeroing(wp, p2p, tp, ep, middle) + zeroing(wn, p2n, tn, en, middle) >= best:
+        if zeroing(positive, above.e, middle) + zeroing(negative, below.e, middle) >= best:
             high = middle
         else:
             low = middle
@@ -266,9 +286,7 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
     sa, la = start, 0.0
     for i in range(pieces + 1):
         sb = start * ratio**i
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, sb)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, sb)
-        a, b = a1 + a2, b1 + b2
+        a, b = both_sums(positive, negative, above, below, sb)
         lb = a - 0.5 * sb * b
         evaluations += 1
         if b > 0.0 and m2 - a * a / b < best:
@@ -276,9 +294,7 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
         if i:
             stack[i - 1, 0], stack[i - 1, 1], stack[i - 1, 2], stack[i - 1, 3] = sa, la, sb, lb
         sa, la = sb, lb
-    best_s, best, evaluations = polish(
-        wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, best_s, best, evaluations
-    )
+    best_s, best, evaluations = polish(positive, negative, above, below, m2, best_s, best, evaluations)
     count = pieces
     proved = best
     while count:
@@ -289,14 +305,12 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
             proved = min(proved, bound)
             continue
         sm = 0.5 * (sa + sb)
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, sm)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, sm)
-        a, b = a1 + a2, b1 + b2
+        a, b = both_sums(positive, negative, above, below, sm)
         lm = a - 0.5 * sm * b
         evaluations += 1
         if b > 0.0 and m2 - a * a / b < best:
             best_s, best, evaluations = polish(
-                wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, a / b, m2 - a * a / b, evaluations
+                positive, negative, above, below, m2, a / b, m2 - a * a / b, evaluations
             )
         stack[count, 0], stack[count, 1], stack[count, 2], stack[count, 3] = sa, la, sm, lm
         stack[count + 1, 0], stack[count + 1, 1], stack[count + 1, 2], stack[count + 1, 3] = sm, lm, sb, lb
@@ -305,12 +319,10 @@ def optimal_scale(wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, topp, topn
 
 
 @njit(cache=True, nogil=True)
-def polish(wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, s, error, evaluations):
+def polish(positive, negative, above, below, m2, s, error, evaluations):
     """Alternate the best codes and the best scale (each step can only improve) a few times."""
     for _ in range(8):
-        a1, b1 = side_sums(wp, p1p, tp, ep, gp, up, s)
-        a2, b2 = side_sums(wn, p1n, tn, en, gn, un, s)
-        a, b = a1 + a2, b1 + b2
+        a, b = both_sums(positive, negative, above, below, s)
         evaluations += 1
         f = m2 - 2.0 * s * a + s * s * b
         error = min(error, f)
@@ -321,8 +333,9 @@ def polish(wp, p1p, tp, wn, p1n, tn, ep, gp, en, gn, up, un, m2, s, error, evalu
 
 
 @njit(cache=True, nogil=True)
-def smallest_squares(wp, p2p, wn, p2n, count):
+def smallest_squares(positive, negative, count):
     """Sum of the `count` smallest squares of two ascending lists of magnitudes."""
+    wp, wn = positive.w, negative.w
     # how many come from wp: the least k with wp[k] >= wn[count - k - 1]
     low, high = max(0, count - wn.size), min(count, wp.size)
     while low < high:
@@ -331,7 +344,7 @@ def smallest_squares(wp, p2p, wn, p2n, count):
             low = k + 1
         else:
             high = k
-    return prefix2(wp, p2p, low) + prefix2(wn, p2n, count - low)
+    return prefix2(wp, positive.p2, low) + prefix2(wn, negative.p2, count - low)
 
 
 @njit(cache=True, nogil=True)

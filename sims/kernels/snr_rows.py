@@ -8,7 +8,7 @@ the sums, so :func:`integer_scale` rounds every weight at every scale, in vector
 import numpy as np
 from numba import njit
 
-from sims.kernels.snr import chord_bound, fold, optimal_scale, prepare
+from sims.kernels.snr import Levels, Side, chord_bound, fold, optimal_scale, prepare
 
 SHORT = 2048  # weights per row up to which rounding all of them is faster than sorting: benchmarks/snr.py
 
@@ -133,12 +133,15 @@ def row_errors(rows, widths, tolerance, limit, short):
         zero = np.searchsorted(w, 0.0)
         fold(w, zero)
         wp, wn = w[zero:], w[:zero]
-        p1p, p2p, tp = prepare(wp, max(1, wp.size // 2))
-        p1n, p2n, tn = prepare(wn, max(1, wn.size // 2))
+        p1, p2, table = prepare(wp, max(1, wp.size // 2))
+        positive = Side(wp, p1, p2, table)
+        p1, p2, table = prepare(wn, max(1, wn.size // 2))
+        negative = Side(wn, p1, p2, table)
         for j in range(widths.size):
             n = 2 ** (widths[j] - 1)
-            ep, gp, en, gn = edges[: n - 1], gaps[: n - 1], edges[:n], gaps[:n]
+            above = Levels(edges[: n - 1], gaps[: n - 1], n - 1.0, n > 1)
+            below = Levels(edges[:n], gaps[:n], float(n), True)
             _, errors[r, j], bounds[r, j], _ = optimal_scale(
-                wp, p1p, p2p, tp, wn, p1n, p2n, tn, ep, gp, en, gn, n - 1.0, float(n), tolerance, limit
+                positive, negative, above, below, tolerance, limit
             )
     return errors, bounds

@@ -9,10 +9,14 @@ the slot's unit c is kept.
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sims.support.threads import default_threads, in_order
+
+if TYPE_CHECKING:
+    from sims.kernels import lottery as kernels
 
 MAX_SAMPLES = 62  # a mask is one 64-bit word with its sign free
 _SERIAL = 1 << 14  # weights below which threads cost more than they save
@@ -33,10 +37,12 @@ class Draw:
     nearest: bool = False
 
     @property
-    def key(self) -> tuple:
-        """Arguments of the kernels that name this matrix and its law."""
-        seed = (np.uint64(self.seed & 0xFFFFFFFF), np.uint64(self.seed >> 32))
-        return *seed, self.layer, self.limit, self.ratio, self.nearest
+    def entries(self) -> "kernels.Entries":
+        """What the kernels know this matrix and its law by."""
+        from sims.kernels import lottery as kernels
+
+        low, high = np.uint64(self.seed & 0xFFFFFFFF), np.uint64(self.seed >> 32)
+        return kernels.Entries(low, high, self.layer, self.limit, self.ratio, self.nearest)
 
     def matrix(self, rows: int, columns: int) -> np.ndarray:
         """Rows 0..rows-1, columns 0..columns-1 of the matrix, int32 (rows, columns)."""
@@ -44,7 +50,7 @@ class Draw:
 
         out = np.empty((rows, (columns + 3) // 4 * 4), np.int32)
         for i in range(rows):
-            kernels.fill_row(out[i], i, *self.key)
+            kernels.fill_row(out[i], i, self.entries)
         return out[:, :columns]
 
 
@@ -113,7 +119,7 @@ def allot(
     units = np.full((inputs.size, width), -1, np.int32)
     factors = np.ones_like(units)
     give = kernels.allot_blocks if allotment == "block" else kernels.allot_units
-    drawn = give(inputs, sides, units, factors, first, *draw.key)
+    drawn = give(inputs, sides, units, factors, first, draw.entries)
     return Block(inputs, sides, units, factors, np.zeros((rows, inputs.size), word_type(width))), int(drawn)
 
 
@@ -122,7 +128,7 @@ def kept_factors(draw: Draw, inputs: np.ndarray, sides: np.ndarray, units: np.nd
     from sims.kernels import lottery as kernels
 
     factors = np.ones(units.shape, np.int32)
-    kernels.kept_sizes(inputs, sides, units, factors, *draw.key)
+    kernels.kept_sizes(inputs, sides, units, factors, draw.entries)
     return factors
 
 
@@ -137,14 +143,16 @@ def _spread(rows: int, weights: int, threads: int | None, work: Callable[[int, i
         pass
 
 
-def scratch(limit: int, samples: int) -> tuple:
-    """What the mask solver works in: (left items, their sums, direct table, ruler sequence)."""
+def scratch(limit: int, samples: int) -> "kernels.Scratch":
+    """Memory for the mask solver."""
     from sims.kernels import lottery as kernels
 
     # 2^left sums against a spread of sums that grows as `limit`: balance filling the table and probing it.
     left = max(1, min(round(np.log2(limit) / 2 + 2.5), samples, 10))
     size = 1 << min(15, int(2 * left * limit).bit_length())  # beyond 2^15 entries sums share places
-    return left, np.empty(1 << left, np.int64), np.zeros(size, np.int64), _ruler(kernels.PROBES)
+    return kernels.Scratch(
+        left, np.empty(1 << left, np.int64), np.zeros(size, np.int64), _ruler(kernels.PROBES)
+    )
 
 
 @functools.cache
@@ -162,10 +170,12 @@ def solve(
     failed = np.zeros(block.words.shape, bool)
     limit = draw.limit * int(block.factors.max(initial=1))
 
+    candidates = kernels.Candidates(block.units, block.factors, block.counts)
+
     def work(start: int, stop: int) -> None:
         kernels.solve_rows(
-            start, stop, targets, wanted, block.words, failed, block.units, block.factors, block.counts,
-            drawn, *draw.key, *scratch(limit, block.units.shape[1]),
+            start, stop, targets, wanted, block.words, failed, candidates, drawn, draw.entries,
+            scratch(limit, block.units.shape[1]),
         )  # fmt: skip
 
     _spread(block.words.shape[0], targets.size, threads, work)
@@ -181,16 +191,13 @@ def effective(
     rows = block.words.shape[0]
     out = np.zeros((rows, fan_in), np.int64)
     chosen = block.sides == side
-    parts = (
-        np.ascontiguousarray(block.words[:, chosen]), block.units[chosen], block.factors[chosen],
-        block.counts[chosen], block.inputs[chosen], drawn,
-    )  # fmt: skip
-    _spread(
-        rows,
-        parts[0].size,
-        threads,
-        lambda start, stop: kernels.effective_rows(start, stop, out, *parts, *draw.key),
-    )
+    words, inputs = np.ascontiguousarray(block.words[:, chosen]), block.inputs[chosen]
+    candidates = kernels.Candidates(block.units[chosen], block.factors[chosen], block.counts[chosen])
+
+    def work(start: int, stop: int) -> None:
+        kernels.effective_rows(start, stop, out, words, candidates, inputs, drawn, draw.entries)
+
+    _spread(rows, words.size, threads, work)
     return out
 
 
@@ -201,10 +208,9 @@ def kept_entries(
     from sims.kernels import lottery as kernels
 
     rows = block.words.shape[0]
+    candidates = kernels.Candidates(block.units, block.factors, block.counts)
     for start in range(0, rows, tile):
         stop = min(rows, start + tile)
         out = np.zeros((stop - start, width), np.int64)
-        kernels.masked_rows(
-            start, stop, out, block.words, block.units, block.counts, columns, drawn, *draw.key
-        )
+        kernels.masked_rows(start, stop, out, block.words, candidates, columns, drawn, draw.entries)
         yield start, out

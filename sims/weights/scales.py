@@ -10,11 +10,15 @@ are sorted once, a scale then costs one look-up per level, and a proved lower bo
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from theory.codebooks import Codebook, Grid, integer_codebook
 from theory.snr import check_sparsity, decibel, noise_snr, pruned_count
+
+if TYPE_CHECKING:
+    from sims.kernels import snr as kernels
 
 NARROW = 2**22  # from this size on, float32 values are sorted as float32: memory matters more than compiling
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
@@ -83,11 +87,11 @@ class Values:
         kernels.fold(magnitudes, zero)
         self.size = values.size
         self.positive, self.negative = magnitudes[zero:], magnitudes[:zero]
-        self._sides: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
-        for side in (self.positive, self.negative):
-            buckets = max(1, min(side.size // 2, 2**20))
-            self._sides.append((side, *kernels.prepare(side, buckets)))
-        self.energy = float(self._sides[0][2][-1] + self._sides[1][2][-1])  # normalised
+        self._sides = tuple(
+            kernels.Side(side, *kernels.prepare(side, max(1, min(side.size // 2, 2**20))))
+            for side in (self.positive, self.negative)
+        )
+        self.energy = float(sum(side.p2[-1] for side in self._sides))  # normalised
 
     @property
     def second_moment(self) -> float:
@@ -115,12 +119,10 @@ class Values:
         if self.energy == 0:
             return Scale(1.0, 0.0, 0.0, 0)
         scale, error, bound, count = kernels.optimal_scale(
-            *self._sides[0],
-            *self._sides[1],
-            *codebook.above,
-            *codebook.below,
-            float(codebook.levels[-1]),
-            float(-codebook.levels[0]),
+            self._sides[0],
+            self._sides[1],
+            _levels(*codebook.above, codebook.levels[-1]),
+            _levels(*codebook.below, -codebook.levels[0]),
             tolerance,
             evaluations,
         )
@@ -133,7 +135,7 @@ class Values:
         from sims.kernels import snr as kernels
 
         half = math.ldexp(0.5 * scale, -self.exponent)
-        return sum(kernels.position(side, table, half) for side, _, _, table in self._sides) / self.size
+        return sum(kernels.position(side.w, side.table, half) for side in self._sides) / self.size
 
     def pruning_noise(self, count: int) -> float:
         """Share of the energy in the `count` smallest magnitudes."""
@@ -143,8 +145,15 @@ class Values:
             raise ValueError(f"count must be 0 to {self.size}, the number of values, got {count}")
         if self.energy == 0:
             return 0.0
-        (positive, _, p2, _), (negative, _, n2, _) = self._sides
-        return kernels.smallest_squares(positive, p2, negative, n2, count) / self.energy
+        return kernels.smallest_squares(self._sides[0], self._sides[1], count) / self.energy
+
+
+def _levels(thresholds: np.ndarray, gaps: np.ndarray, top: float) -> "kernels.Levels":
+    """One side of a codebook for the kernels; on the integers 0, 1, ... they round without a search."""
+    from sims.kernels import snr as kernels
+
+    integers = bool(thresholds.size) and bool((thresholds == np.arange(thresholds.size) + 0.5).all())
+    return kernels.Levels(thresholds, gaps, float(top), integers and bool((gaps == 1.0).all()))
 
 
 def optimal_scale(values: np.ndarray, levels: np.ndarray | Sequence[float], tolerance: float = 1e-6) -> Scale:

@@ -51,7 +51,7 @@ def test_entries_are_functions_of_seed_layer_row_column(ratio, nearest):
             fine = [v for v in range(-limit * ratio, limit * ratio + 1) if v][k]
             size = int(np.floor(abs(fine) / ratio + (0.5 if nearest else 0)))
             assert matrix[row, column] == np.sign(fine) * size
-            assert matrix[row, column] == kernels.entry(row, column, *draw.key)
+            assert matrix[row, column] == kernels.entry(row, column, draw.entries)
 
 
 def test_entries_are_uniform_and_nonzero():
@@ -66,7 +66,7 @@ def solve(x, target):
     x = np.asarray([x], np.int64)
     mask, solved = np.empty(1, np.int64), np.empty(1, bool)
     work = scratch(max(1, int(np.abs(x).max(initial=1))), max(1, x.size))
-    kernels.solve_many(x, np.array([target]), mask, solved, *work)
+    kernels.solve_many(x, np.array([target]), mask, solved, work)
     return int(mask[0]) if solved[0] else -1
 
 
@@ -101,7 +101,7 @@ def test_solve_many_agrees_with_one_at_a_time():
     x = (rng.integers(1, 16, (300, 6)) * rng.choice([-1, 1], (300, 6))).astype(np.int32)
     targets = rng.integers(-15, 16, 300)
     masks, solved = np.empty(300, np.int64), np.empty(300, bool)
-    failures = kernels.solve_many(x, targets, masks, solved, *scratch(15, 6))
+    failures = kernels.solve_many(x, targets, masks, solved, scratch(15, 6))
     single = [solve(row, int(t)) for row, t in zip(x, targets, strict=True)]
     assert failures == sum(m < 0 for m in single) > 0
     assert (solved == (np.array(single) >= 0)).all()
