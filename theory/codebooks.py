@@ -16,6 +16,7 @@ import math
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.distributions import Distribution, Empirical
 
@@ -111,9 +112,7 @@ def _sums(law: Distribution, codebook: Codebook, scale: np.ndarray) -> tuple[np.
     return a, b
 
 
-def quantization_error(
-    law: Distribution, levels: "np.ndarray | Codebook", scale: float | np.ndarray
-) -> np.ndarray:
+def quantization_error(law: Distribution, levels: "np.ndarray | Codebook", scale: ArrayLike) -> np.ndarray:
     """E (W - Q(W))^2, Q the nearest of scale * levels.
 
     Parameters

@@ -8,13 +8,14 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
 _FORMS = ("superquantile", "chernoff", "paper")
 _NORMS = ("sup", "euclidean")
 
 
-def gaussian_variance(interval_length: Any) -> Any:
+def gaussian_variance(interval_length: ArrayLike) -> Any:
     r"""Variance of the Gaussian that dominates every mean-zero law on an interval of a given length.
 
     s^2 = \pi L^2 / 8.
@@ -68,7 +69,7 @@ def gaussian_variance(interval_length: Any) -> Any:
     return float(variance) if variance.ndim == 0 else variance
 
 
-def stop_loss(std: Any, retention: Any) -> Any:
+def stop_loss(std: ArrayLike, retention: ArrayLike) -> Any:
     r"""Gaussian stop-loss function E (s Z - k)_+ = s phi(k/s) - k P(Z > k/s).
 
     Parameters
@@ -96,7 +97,7 @@ def stop_loss(std: Any, retention: Any) -> Any:
     return float(value) if value.ndim == 0 else value
 
 
-def stop_loss_slack(points: Any, probabilities: Any, std: float) -> float:
+def stop_loss_slack(points: ArrayLike, probabilities: ArrayLike, std: float) -> float:
     r"""Least room under the Gaussian stop-loss function: min over k of E (sZ - k)_+ - E (X - k)_+.
 
     Not negative exactly when X <=_cx N(0, s^2), for a mean-zero X on finitely many points. Between two atoms
@@ -137,7 +138,7 @@ def stop_loss_slack(points: Any, probabilities: Any, std: float) -> float:
     return float(np.min(stop_loss(std, candidates) - loss))
 
 
-def _check_tail(std: Any, level: Any, dimension: Any, form: str, norm: str) -> None:
+def _check_tail(std: ArrayLike, level: ArrayLike, dimension: ArrayLike, form: str, norm: str) -> None:
     if form not in _FORMS:
         raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {form!r}")
     if norm not in _NORMS:
@@ -151,7 +152,7 @@ def _check_tail(std: Any, level: Any, dimension: Any, form: str, norm: str) -> N
 
 
 def tail_bound(
-    std: Any, level: Any, dimension: Any = 1, form: str = "superquantile", norm: str = "sup"
+    std: ArrayLike, level: ArrayLike, dimension: ArrayLike = 1, form: str = "superquantile", norm: str = "sup"
 ) -> Any:
     r"""Radius r with P(|u| >= r) <= g for every u <=_cx N(0, s^2 I_m).
 
@@ -230,7 +231,7 @@ def tail_bound(
     return float(radius) if np.ndim(radius) == 0 else radius
 
 
-def exceedance_bound(std: Any, radius: Any) -> Any:
+def exceedance_bound(std: ArrayLike, radius: ArrayLike) -> Any:
     r"""Sharp bound on P(X >= r) for X <=_cx N(0, s^2): the a with s phi(z_a)/a = r, 1 where r <= 0.
 
     The inverse of the one-sided superquantile tail: inf over k < r of E(sZ-k)_+/(r-k).
@@ -270,7 +271,7 @@ def exceedance_bound(std: Any, radius: Any) -> Any:
     return float(bound) if bound.ndim == 0 else bound
 
 
-def euclidean_tail_bound(covariance: Any, level: float) -> float:
+def euclidean_tail_bound(covariance: ArrayLike, level: float) -> float:
     r"""Radius r with P(|u|_2 >= r) <= g for u <=_cx N(0, S) with a general covariance.
 
     r^2 = tr S + 2 |S|_F sqrt(x) + 2 |S|_op x,  x = log(1/g).

@@ -101,7 +101,7 @@ def lattice_count(j: int, max_value: int, s: int) -> int:
     return total
 
 
-def sum_probability(k: int, max_value: int, s: int, law: Law = "nonzero", exact: bool = False):
+def sum_probability(k: int, max_value: int, s: int, law: Law = "nonzero", exact: bool = False) -> Any:
     r"""P(X_1 + ... + X_k = s), from integers.
 
     .. math:: N_j(s) = \sum_i (-1)^i \binom{j}{i}\binom{s + jM - (2M+1)i + j - 1}{j-1}, \qquad

@@ -15,6 +15,7 @@ value, so a run costs floor(G / 2^r) fillers, in the mean c^(2^r) / (1 - c^(2^r)
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def mask_overhead(bits: float = 16) -> float:
     return 1 / bits
 
 
-def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **options) -> float:
+def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **options: Any) -> float:
     """Sparsity from which on `scheme` with `bits`-bit values is no larger than dense weights.
 
     nan where no sparsity is enough (a mask alone may be larger). For the mask: 1 - (dense_bits - 1)/bits.

@@ -59,10 +59,12 @@ def poisson_counts(run, odd_factor=2.0, n=16, position=-1.0, trials=100_000, mos
 
 def corrections(run, mean_coefficient=0.15, variance_coefficient=0.2, sizes=(16, 32, 64)):
     """Exact moments at finite n against mu (1 - 3/(20n)) and mu + mu^2/(5n): remainders of second order."""
+    import sympy as sp
+
     from theory.derivations import partition as derivation
 
-    derived = derivation.mean_correction() == -3 / derivation.sp.Integer(20)
-    derived &= derivation.mean_relative_variance() == 1 / derivation.sp.Integer(5)
+    derived = derivation.mean_correction() == -3 / sp.Integer(20)
+    derived &= derivation.mean_relative_variance() == 1 / sp.Integer(5)
     yield identity("sympy: coefficients -3/20 and 1/5", bool(derived))
     for n in sizes:
         size = law.window_max_value(n, 0.0)

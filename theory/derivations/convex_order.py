@@ -17,7 +17,7 @@ def range_lemma_derivatives() -> dict[str, Any]:
     cdf = (1 + sp.erf(z / sp.sqrt(2))) / 2
     half = density.subs(z, 0)
 
-    def d(f):
+    def d(f: Any) -> Any:
         return sp.simplify(sp.diff(f, z) / density)  # d/dp with dp = phi dz
 
     f = density - 4 * half * cdf * (1 - cdf)
@@ -103,10 +103,10 @@ def certify_range_lemma(factor: Fraction = Fraction(1), precision: int = 128) ->
         root = arb(fmpq(factor.numerator, factor.denominator)).sqrt()
         at_zero = 1 / (2 * arb.pi()).sqrt()
 
-        def phi(z):
+        def phi(z: Any) -> Any:
             return (-z * z / 2).exp() * at_zero
 
-        def difference(z):
+        def difference(z: Any) -> Any:
             upper = (z / arb(2).sqrt()).erfc() / 2
             return root * phi(z) - 4 * at_zero * (1 - upper) * upper
 

@@ -36,7 +36,7 @@ def saturation_residual() -> Any:
     c, m, n, variance = sp.symbols("C m N sigma2", positive=True)
     r = contraction().subs({sp.Symbol("C", positive=True): c, sp.Symbol("m", positive=True): m})
 
-    def law(k):
+    def law(k: Any) -> Any:
         return variance * m**2 * c**2 / (2 * c - 1) * (1 - r**k)
 
     step = sp.simplify(sp.expand(law(n + 1) - r * law(n) - variance * m, func=True))

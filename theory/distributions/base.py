@@ -3,10 +3,10 @@
 import functools
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
-
-ArrayLike = float | np.ndarray
+from numpy.typing import ArrayLike
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 
@@ -96,7 +96,7 @@ class Distribution(ABC):
         return self
 
 
-def legendre(function, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def legendre(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Gauss-Legendre integral of `function` over [low, high] elementwise; 20 nodes."""
     half, centre = (high - low) / 2, (high + low) / 2
     return half * (function(centre[..., None] + half[..., None] * NODES) @ WEIGHTS)

@@ -14,9 +14,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
-from theory.distributions.base import ArrayLike, Distribution, legendre, positive
+from theory.distributions.base import Distribution, legendre, positive
 from theory.distributions.student_t import StudentT
 
 __all__ = ["Distribution", "Empirical", "Gaussian", "Laplace", "StudentT", "Truncated", "Uniform"]
@@ -185,7 +186,7 @@ class Truncated(Distribution):
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         """P(W <= x)."""
-        x = np.clip(np.asarray(x, float), -self.bound, self.bound)
+        x = np.asarray(np.clip(x, -self.bound, self.bound), float)
         upper = self.tail(np.abs(x))[0]
         return np.where(x < 0, upper, 1 - upper)
 

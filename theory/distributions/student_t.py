@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
-from theory.distributions.base import NODES, WEIGHTS, ArrayLike, Distribution, positive
+from theory.distributions.base import NODES, WEIGHTS, Distribution, positive
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class StudentT(Distribution):
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         """P(W <= x)."""
-        x = np.clip(np.asarray(x, float), -self.bound, self.bound)
+        x = np.asarray(np.clip(x, -self.bound, self.bound), float)
         upper = self.tail(np.abs(x))[0]
         return np.where(x < 0, upper, 1 - upper)
 

@@ -24,7 +24,9 @@ from theory.subset_sum import Law, hit_probability_bounds, miss_probability
 from theory.subset_sum import samples_needed as samples_for_one
 
 
-def miss_probabilities(samples: int, max_value: int, law: Law = "nonzero", limit: int | None = None):
+def miss_probabilities(
+    samples: int, max_value: int, law: Law = "nonzero", limit: int | None = None
+) -> np.ndarray:
     """Table p[v], v = 0..limit, of the probability that `samples` candidates miss the weight v, by the law.
 
     `theory.subset_sum.miss_probability` for every v; limit is M (M^2 for "product") unless given.
@@ -182,7 +184,9 @@ def block_success_probability(
     return math.exp(total)
 
 
-def copies_success_probability(weights: Sequence[np.ndarray], miss: np.ndarray, samples: int, copies: int):
+def copies_success_probability(
+    weights: Sequence[np.ndarray], miss: np.ndarray, samples: int, copies: int
+) -> float:
     r"""Success of depth l + 1, where the good copies of a unit are the candidates of the next layer.
 
     .. math:: G_i \sim \text{Binomial}(\rho, q_i),\quad q_i = \prod_j (1 - p_{n, |w_{ij}|}), \qquad

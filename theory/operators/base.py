@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # A law on finitely many points: (value, probability) pairs.
 Outcomes = list[tuple[Any, Any]]
@@ -85,7 +86,7 @@ class Operator(ABC):
     def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         """T at float64 `values`, random choices made by comparing with `uniforms` in [0, 1)."""
 
-    def __call__(self, values: Any, uniforms: Any = None) -> np.ndarray:
+    def __call__(self, values: ArrayLike, uniforms: ArrayLike | None = None) -> np.ndarray:
         """Apply the operator elementwise.
 
         Parameters

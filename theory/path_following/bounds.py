@@ -12,6 +12,7 @@ operator's errors, a martingale difference sequence. Everything below is a state
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.convex_order import gaussian_variance
 from theory.operators import Operator
@@ -19,7 +20,7 @@ from theory.operators import Operator
 _FORMS = ("range", "paper")
 
 
-def check_scale(scale: Any) -> None:
+def check_scale(scale: ArrayLike) -> None:
     """Raise ValueError unless every C is finite and greater than 1/2."""
     if not np.all(np.isfinite(scale) & (np.asarray(scale) > 0.5)):
         raise ValueError(f"scale C must be finite and greater than 1/2 (C >= 1 in the paper), got {scale}")
@@ -60,7 +61,7 @@ def noise_variance(operator: Operator, form: str = "range") -> float:
     return float(gaussian_variance(float(length)))
 
 
-def error_variance(scale: Any, operator: Operator, max_norm: Any, form: str = "range") -> Any:
+def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, form: str = "range") -> Any:
     r"""beta with u_t <=_cx N(0, beta I): beta = s^2 C^2/(2C-1) max_{j<=t} |X_j|^2.
 
     s^2 = \pi L^2/8 (form "range") or \pi M^2/2 (form "paper").
@@ -111,7 +112,7 @@ def error_variance(scale: Any, operator: Operator, max_norm: Any, form: str = "r
     return float(beta) if beta.ndim == 0 else beta
 
 
-def as_inputs(inputs: Any, name: str = "inputs", finite: bool = True) -> np.ndarray:
+def as_inputs(inputs: ArrayLike, name: str = "inputs", finite: bool = True) -> np.ndarray:
     """Inputs as a float64 matrix (samples, fan_in); integers and float16 are converted first.
 
     With ``finite=False`` the caller vouches for (or checks) what this function would: no NaN, no infinity.
@@ -161,7 +162,7 @@ def feedback(gram: np.ndarray, scale: float) -> np.ndarray:
     return np.tril(gram, -1) * inverse[:, None]
 
 
-def error_map(inputs: Any, scale: float) -> np.ndarray:
+def error_map(inputs: ArrayLike, scale: float) -> np.ndarray:
     r"""A = X M^{-1} = X (I + (C D)^{-1} K)^{-1}: u_N = A eps, with eps_t = v_t - T(v_t).
 
     Column t is P_N ... P_{t+1} X_t.
@@ -191,7 +192,7 @@ def error_map(inputs: Any, scale: float) -> np.ndarray:
     return solve_triangular(h, x.T, trans="T", lower=True, unit_diagonal=True).T
 
 
-def error_covariance(inputs: Any, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
+def error_covariance(inputs: ArrayLike, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
     r"""Covariance S_N of the dominating Gaussian: S_t = P_t S_{t-1} P_t + s^2 X_t X_t', S_0 = 0.
 
     Evaluated as s^2 A A' with A the `error_map`. S_N <= beta_N I always, with equality in the direction of
@@ -228,7 +229,7 @@ def error_covariance(inputs: Any, scale: float, operator: Operator, form: str = 
     return noise_variance(operator, form) * (a @ a.T)
 
 
-def error_stds(inputs: Any, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
+def error_stds(inputs: ArrayLike, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
     """Square roots of the diagonal of `error_covariance`, without forming the matrix.
 
     Examples
@@ -242,7 +243,7 @@ def error_stds(inputs: Any, scale: float, operator: Operator, form: str = "range
     return np.sqrt(noise_variance(operator, form) * np.einsum("ij,ij->i", a, a))
 
 
-def alignment_bound(weights: Any, inputs: Any, target_inputs: Any) -> np.ndarray:
+def alignment_bound(weights: ArrayLike, inputs: ArrayLike, target_inputs: ArrayLike) -> np.ndarray:
     r"""Bound on what one sweep of Phase I leaves: |X w - X~ w~|_2 <= sum_t |w_t| |X_t - X~_t|_2.
 
     *Proof.* The sweep projects: r_t = (I - R_t)(r_{t-1} + w_t X_t), R_t the projection on X~_t, r_0 = 0, and
@@ -275,7 +276,7 @@ def alignment_bound(weights: Any, inputs: Any, target_inputs: Any) -> np.ndarray
     return np.abs(w) @ np.linalg.norm(x - y, axis=0)
 
 
-def gram_schmidt_reversed(inputs: Any) -> np.ndarray:
+def gram_schmidt_reversed(inputs: ArrayLike) -> np.ndarray:
     """Columns g_t: X_t minus its projection on the columns after it. OPTQ's error is X(w - q) = sum eps_t
     g_t.
 
@@ -298,7 +299,7 @@ def gram_schmidt_reversed(inputs: Any) -> np.ndarray:
     return np.ascontiguousarray((q * np.diagonal(r))[:, ::-1])
 
 
-def optq_covariance(inputs: Any, operator: Operator, form: str = "range") -> np.ndarray:
+def optq_covariance(inputs: ArrayLike, operator: Operator, form: str = "range") -> np.ndarray:
     r"""Covariance of the Gaussian that dominates OPTQ's error with an unbiased operator: s^2 sum_t g_t g_t'.
 
     X (w - q) = sum_t eps_t g_t with orthogonal g_t (`gram_schmidt_reversed`), eps_t mean zero given the past.

@@ -4,13 +4,14 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.convex_order import exceedance_bound
 from theory.operators import Operator
 from theory.path_following.bounds import as_inputs, feedback, noise_variance
 
 
-def correction_stds(inputs: Any, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
+def correction_stds(inputs: ArrayLike, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
     r"""Standard deviations of the Gaussians that dominate the corrections v_t - w_t, one per column.
 
     v - w = (I - M^{-1}) eps, so v_t - w_t <=_cx N(0, s^2 sum_{j<t} (M^{-1})_{tj}^2).
@@ -41,7 +42,7 @@ def correction_stds(inputs: Any, scale: float, operator: Operator, form: str = "
 
 
 def exit_bound(
-    weights: Any, inputs: Any, scale: float, operator: Operator, form: str = "range"
+    weights: ArrayLike, inputs: ArrayLike, scale: float, operator: Operator, form: str = "range"
 ) -> np.ndarray:
     r"""Bound on the probability that v ever leaves the operator's limits (saturation, or a one-bit range).
 
@@ -82,7 +83,11 @@ def exit_bound(
 
 
 def sufficient_scale(
-    max_weight: Any, columns: Any, failure: Any, operator: Operator, norm_ratio: Any = 1.0
+    max_weight: ArrayLike,
+    columns: ArrayLike,
+    failure: ArrayLike,
+    operator: Operator,
+    norm_ratio: ArrayLike = 1.0,
 ) -> Any:
     r"""Scale C that keeps every v inside the limits with probability at least 1 - e.
 
@@ -144,7 +149,7 @@ def sufficient_scale(
     return float(scale) if scale.ndim == 0 else scale
 
 
-def norm_ratio(inputs: Any) -> float:
+def norm_ratio(inputs: ArrayLike) -> float:
     """k = max_t max_{j<=t} |X_j| / |X_t| over the columns that are not zero.
 
     Examples

@@ -8,12 +8,13 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.operators import Operator
 from theory.path_following.bounds import check_scale, error_map, feedback
 
 
-def second_moment(inputs: Any, scale: float, variance: float) -> float:
+def second_moment(inputs: ArrayLike, scale: float, variance: float) -> float:
     r"""E |u_N|^2 = var |A|_F^2 for errors of equal variance, A the `error_map`.
 
     With var = L^2/4 it is an upper bound for every unbiased operator (martingale differences are
@@ -44,7 +45,7 @@ def second_moment(inputs: Any, scale: float, variance: float) -> float:
     return variance * float(np.sum(error_map(inputs, scale) ** 2))
 
 
-def saturation_law(columns: Any, samples: Any, scale: Any, variance: Any) -> Any:
+def saturation_law(columns: ArrayLike, samples: ArrayLike, scale: ArrayLike, variance: ArrayLike) -> Any:
     r"""Expected squared error for iid standard Gaussian inputs; it saturates as columns are added.
 
     E |u_N|^2 = var m^2 C^2/(2C-1) (1 - (1 - (2C-1)/(C^2 m))^N)
@@ -82,7 +83,7 @@ def saturation_law(columns: Any, samples: Any, scale: Any, variance: Any) -> Any
     return float(value) if value.ndim == 0 else value
 
 
-def direct_error(columns: Any, samples: Any, step: Any, stochastic: bool = False) -> Any:
+def direct_error(columns: ArrayLike, samples: ArrayLike, step: ArrayLike, stochastic: bool = False) -> Any:
     r"""Expected squared error of rounding without feedback for the same inputs: m N d^2/12, or m N d^2/6.
 
     Examples
@@ -125,7 +126,11 @@ def break_even_ratio(scale: float) -> float:
 
 
 def layer_error_bound(
-    gram: Any, operator: Operator, method: str = "path-following", scale: float = 1.0, damping: float = 0.0
+    gram: ArrayLike,
+    operator: Operator,
+    method: str = "path-following",
+    scale: float = 1.0,
+    damping: float = 0.0,
 ) -> float:
     r"""Bound on the squared output error |X (w - q)|^2 of one neuron, from X'X alone.
 

@@ -8,6 +8,7 @@ target.
 
 import itertools
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -327,7 +328,7 @@ def hit_probability_bounds(n: int, max_value: int, target: int, law: Law = "nonz
     return 1.0 - upper, 1.0 - lower
 
 
-def _primes():
+def _primes() -> Iterator[int]:
     found: list[int] = []
     for candidate in itertools.count(2):
         if all(candidate % p for p in found):
