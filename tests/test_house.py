@@ -1,39 +1,136 @@
-"""The floors: a module imports only what stands below it, and cheap things stay cheap to import."""
+"""The shape of the house: floors, rooms, sizes, mirrors, and what is cheap to import (docs/design.md)."""
 
 import ast
+import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"theory": 1, "sims": 2, "figures": 3, "paper_checks": 3, "snapcut": 4}
+PACKAGES = ["theory", "sims", "figures", "paper_checks"]
+THIRD_LEVEL = {"figures/explore/pages"}  # a page per subject: the one folder inside a room
 
 
-def imported(path: Path) -> set[str]:
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room(module: str) -> str:
+    """The file or folder on the first level of a package: theory.snr for theory.snr.ratio."""
+    return ".".join(module.split(".")[:2])
+
+
+FILES = sorted(p for floor in FLOORS for p in (*ROOT.glob(f"{floor}.py"), *(ROOT / floor).rglob("*.py")))
+MODULES = {dotted(path): path for path in FILES}
+
+
+def imports(path: Path) -> set[tuple[str, str]]:
+    """(module, name) of every import in a file; those inside functions or under TYPE_CHECKING count too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            found |= {(alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are written in full"
+            found |= {(node.module, alias.name) for alias in node.names}
     return found
 
 
-def modules() -> list[Path]:
-    return sorted(p for floor in FLOORS for p in (*ROOT.glob(f"{floor}.py"), *(ROOT / floor).rglob("*.py")))
+def graph() -> dict[str, set[str]]:
+    """Which modules of the house each of them imports; a name in a folder means the folder's __init__."""
+    edges = {}
+    for name, path in MODULES.items():
+        found = {
+            f"{module}.{part}" if f"{module}.{part}" in MODULES else module for module, part in imports(path)
+        }
+        edges[name] = found & set(MODULES) - {name}
+    return edges
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """What is left when modules that import nothing left, or that nothing left imports, are taken away."""
+    left = set(edges)
+    while True:
+        inner = {n for n in left if edges[n] & left and any(n in edges[other] for other in left)}
+        if inner == left:
+            return sorted(left)
+        left = inner
+
+
+def between_rooms(edges: dict[str, set[str]], names: Iterable[str]) -> dict[str, set[str]]:
+    names = set(names)
+    rooms: dict[str, set[str]] = {room(name): set() for name in names}
+    for name in names:
+        rooms[room(name)] |= {room(other) for other in edges[name] & names} - {room(name)}
+    return rooms
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_floor_imports_only_floors_below(path):
-    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    for name in imported(path):
-        top = name.partition(".")[0]
+    own = dotted(path).partition(".")[0]
+    for module, part in imports(path):
+        top = module.partition(".")[0]
         if top in FLOORS and top != own:
-            assert FLOORS[top] < FLOORS[own], f"{own} must not import {name}"
+            assert FLOORS[top] < FLOORS[own], f"{own} must not import {module}"
         if own == "theory":
+            name = f"{module}.{part}"
             assert not name.startswith(("numpy.random", "matplotlib")), f"theory holds no {name}"
+
+
+def test_no_circle_of_modules():
+    assert circle(graph()) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_circle_of_rooms(package):
+    inside = [name for name in MODULES if name.startswith(f"{package}.")]
+    assert circle(between_rooms(graph(), inside)) == []
+
+
+def test_a_circle_would_be_found():
+    tail = {"a": {"b"}, "b": {"c"}, "c": set()}
+    assert circle(tail) == []
+    assert circle({**tail, "c": {"b"}}) == ["b", "c"]
+    edges = {"p.x.one": {"p.y.two"}, "p.y.two": set(), "p.y.three": {"p.x.one"}}
+    assert circle(edges) == []
+    assert circle(between_rooms(edges, edges)) == ["p.x", "p.y"]
+
+
+def test_two_levels_and_no_deeper():
+    deep = {
+        path.parent.relative_to(ROOT).as_posix() for path in FILES if len(path.relative_to(ROOT).parts) > 3
+    }
+    assert deep <= THIRD_LEVEL
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_folder_is_a_package(package):
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] == package:
+            assert (path.parent / "__init__.py").exists()
+
+
+def test_modules_are_short():
+    """The command line is left out: it is one signature and one docstring for every option there is."""
+    lines = {n: len(p.read_text(encoding="utf-8").splitlines()) for n, p in MODULES.items() if n != "snapcut"}
+    assert {name: count for name, count in lines.items() if count >= 450} == {}
+    assert statistics.median(lines.values()) < 150
+
+
+def test_sims_has_few_rooms():
+    rooms = {room(name) for name in MODULES if name.startswith("sims.")}
+    assert len(rooms) <= 16, sorted(rooms)
+
+
+@pytest.mark.parametrize("floor", PACKAGES)
+def test_tests_mirror_the_rooms(floor):
+    rooms = {room(name).partition(".")[2] for name in MODULES if name.startswith(f"{floor}.")}
+    folders = {path.name for path in (ROOT / "tests" / floor).iterdir() if path.is_dir()}
+    assert folders - {"__pycache__"} <= rooms
 
 
 def loaded_by(statement: str) -> set[str]:
