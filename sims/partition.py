@@ -11,6 +11,7 @@ from sims.montecarlo import Estimate
 from sims.subset_sum import checked_values, count_subsets, find_subset
 from sims.subset_sum.plan import geometry, price
 from theory import partition as laws
+from theory.arguments import whole
 
 _LARGEST_SORTED = 48  # two sorted halves of 2^23 and 2^24 sums
 _LARGEST_N = 44  # meet in the middle: 2^22 left sums
@@ -207,11 +208,7 @@ def _parts(values: ArrayLike) -> tuple[np.ndarray, list[int]]:
 
 
 def _check(n: int, max_value: int) -> None:
-    for name, value in (("n", n), ("max_value", max_value)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name} must be an integer, got {value!r}")
-        if value < 1:
-            raise ValueError(f"{name} must be an integer >= 1, got {value}")
+    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1)
     if n > _LARGEST_N:
         raise ValueError(
             f"n must be at most {_LARGEST_N} for Monte Carlo over exact decisions, got {n}: "

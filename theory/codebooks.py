@@ -13,11 +13,12 @@ not move at first order. :mod:`theory.derivations.snr` derives all of it.
 
 import functools
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import choice, whole
 from theory.distributions import Distribution, Empirical
 
 Grid = Literal["twos-complement", "symmetric"]
@@ -25,10 +26,8 @@ Rule = Literal["mse", "max-abs", "percentile", "scale"]
 
 
 def check_bits(bits: int) -> int:
-    """`bits` as an int from 1 to 16, or a ValueError."""
-    if isinstance(bits, (bool, np.bool_)) or int(bits) != bits or not 1 <= bits <= 16:
-        raise ValueError(f"bits must be an integer from 1 to 16, got {bits!r}")
-    return int(bits)
+    """`bits`, a width from 1 to 16."""
+    return whole("bits", bits, 1, 16)
 
 
 def integer_levels(bits: int, grid: Grid = "twos-complement") -> np.ndarray:
@@ -44,13 +43,11 @@ def integer_levels(bits: int, grid: Grid = "twos-complement") -> np.ndarray:
     7
     """
     half = 2 ** (check_bits(bits) - 1)
-    if grid == "twos-complement":
+    if choice("grid", grid, get_args(Grid)) == "twos-complement":
         return np.arange(-half, half, dtype=np.float64)
-    if grid == "symmetric":
-        if half == 1:
-            raise ValueError("the symmetric grid of 1 bit is {0} alone; use at least 2 bits")
-        return np.arange(1 - half, half, dtype=np.float64)
-    raise ValueError(f'grid must be "twos-complement" or "symmetric", got {grid!r}')
+    if half == 1:
+        raise ValueError("the symmetric grid of 1 bit is {0} alone; use at least 2 bits")
+    return np.arange(1 - half, half, dtype=np.float64)
 
 
 @functools.cache
@@ -205,6 +202,7 @@ def scale_for(
         bounded laws), "percentile" (it meets that percentile of the magnitudes), "scale" (as given).
     """
     codebook = _codebook(levels)
+    choice("rule", rule, get_args(Rule))
     if rule == "mse":
         return optimal_scale(law, codebook)
     if rule == "scale":
@@ -218,11 +216,9 @@ def scale_for(
         if not math.isfinite(law.bound):
             raise ValueError('rule="max-abs" needs a bounded law: this one has no largest magnitude')
         return law.bound / top if law.bound > 0 else 1.0
-    if rule == "percentile":
-        if not 0 < percentile <= 100:
-            raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
-        return _magnitude_quantile(law, percentile / 100) / top
-    raise ValueError(f'rule must be "mse", "max-abs", "percentile" or "scale", got {rule!r}')
+    if not 0 < percentile <= 100:
+        raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
+    return _magnitude_quantile(law, percentile / 100) / top
 
 
 def _magnitude_quantile(law: Distribution, share: float) -> float:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from theory.arguments import choice, plain
+
 _FORMS = ("superquantile", "chernoff", "paper")
 _NORMS = ("sup", "euclidean")
 
@@ -66,7 +68,7 @@ def gaussian_variance(interval_length: ArrayLike) -> Any:
     if not np.all(np.isfinite(length) & (length >= 0)):
         raise ValueError(f"interval_length must be finite and not negative, got {interval_length}")
     variance = math.pi * length**2 / 8
-    return float(variance) if variance.ndim == 0 else variance
+    return plain(variance)
 
 
 def stop_loss(std: ArrayLike, retention: ArrayLike) -> Any:
@@ -94,7 +96,7 @@ def stop_loss(std: ArrayLike, retention: ArrayLike) -> Any:
     z = np.divide(k, s, out=np.zeros(k.shape), where=s > 0)
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
     value = np.where(s > 0, s * density - k * special.ndtr(-z), np.maximum(-k, 0.0))
-    return float(value) if value.ndim == 0 else value
+    return plain(value)
 
 
 def stop_loss_slack(points: ArrayLike, probabilities: ArrayLike, std: float) -> float:
@@ -139,10 +141,8 @@ def stop_loss_slack(points: ArrayLike, probabilities: ArrayLike, std: float) -> 
 
 
 def _check_tail(std: ArrayLike, level: ArrayLike, dimension: ArrayLike, form: str, norm: str) -> None:
-    if form not in _FORMS:
-        raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {form!r}")
-    if norm not in _NORMS:
-        raise ValueError(f"norm must be one of {', '.join(_NORMS)}, got {norm!r}")
+    choice("form", form, _FORMS)
+    choice("norm", norm, _NORMS)
     if not np.all(np.isfinite(std) & (np.asarray(std) >= 0)):
         raise ValueError(f"std must be finite and not negative, got {std}")
     if not np.all((np.asarray(level) > 0) & (np.asarray(level) < 1)):
@@ -268,7 +268,7 @@ def exceedance_bound(std: ArrayLike, radius: ArrayLike) -> Any:
         if np.all(np.abs(step) <= 1e-13 * (1 + np.abs(z))):
             break
     bound = np.where(inside, special.ndtr(-z), np.where((r > 0), 0.0, 1.0))
-    return float(bound) if bound.ndim == 0 else bound
+    return plain(bound)
 
 
 def euclidean_tail_bound(covariance: ArrayLike, level: float) -> float:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from theory.arguments import choice, whole
+
 Law = Literal["nonzero", "uniform", "product"]
 
 
@@ -25,19 +27,12 @@ def check_arguments(n: int | None, max_value: int, target: int | None, law: str)
 
     NumPy integers are accepted and converted: exact arithmetic must not wrap around at 64 bits.
     """
-    if law not in LAWS:
-        raise ValueError(f'law must be "nonzero", "uniform" or "product", got {law!r}')
-    checked: list[int | None] = []
-    for name, value, least in (("n", n, 0), ("max_value", max_value, 1), ("target", target, None)):
-        if value is None:
-            checked.append(None)
-            continue
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name} must be an integer, got {value!r}")
-        if least is not None and value < least:
-            raise ValueError(f"{name} must be an integer >= {least}, got {value}")
-        checked.append(int(value))
-    return checked[0], checked[1], checked[2]
+    choice("law", law, LAWS)
+    return (
+        None if n is None else whole("n", n, 0),
+        None if max_value is None else whole("max_value", max_value, 1),
+        None if target is None else whole("target", target),
+    )
 
 
 def largest(max_value: int, law: Law) -> int:

@@ -24,6 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import choice, plain
 from theory.integer_sums import check_arguments, sum_probability
 
 WINDOW_CONSTANT = math.sqrt(3.0 / (2.0 * math.pi))
@@ -49,7 +50,7 @@ def critical_bits(n: ArrayLike) -> np.ndarray | float:
     14.0
     """
     n = _sizes(n)
-    return _plain(n - 0.5 * np.log2(n))
+    return plain(n - 0.5 * np.log2(n))
 
 
 def window_parameter(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:
@@ -62,7 +63,7 @@ def window_parameter(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:
     >>> window_parameter(16, 2**15)
     1.0
     """
-    return _plain(np.log2(_values(max_value)) - critical_bits(n))
+    return plain(np.log2(_values(max_value)) - critical_bits(n))
 
 
 def window_max_value(n: int, parameter: float) -> int:
@@ -87,7 +88,7 @@ def second_moment(max_value: ArrayLike) -> np.ndarray | float:
     (1.0, 0.625)
     """
     m = _values(max_value)
-    return _plain((m + 1.0) * (2.0 * m + 1.0) / (6.0 * m * m))
+    return plain((m + 1.0) * (2.0 * m + 1.0) / (6.0 * m * m))
 
 
 def expected_perfect_partitions(
@@ -117,9 +118,9 @@ def expected_perfect_partitions(
     """
     n, m = _sizes(n), _values(max_value)
     mean = np.exp2(n) / (m * np.sqrt(2.0 * np.pi * n * second_moment(m)))
-    if _form(form) == "corrected":
+    if choice("form", form, ("limit", "corrected")) == "corrected":
         mean = mean * (1.0 - 3.0 / (20.0 * n))
-    return _plain(mean * _parity_factor(parity))
+    return plain(mean * _parity_factor(parity))
 
 
 def perfect_partition_probability(
@@ -155,7 +156,7 @@ def perfect_partition_probability(
             miss = miss + 0.5 * np.exp(-np.log1p(spread * mean) / spread)
         else:
             miss = miss + 0.5 * np.exp(-mean)
-    return _plain(1.0 - miss)
+    return plain(1.0 - miss)
 
 
 def window_probability(parameter: ArrayLike) -> np.ndarray | float:
@@ -169,7 +170,7 @@ def window_probability(parameter: ArrayLike) -> np.ndarray | float:
     0.6239
     """
     mean = WINDOW_CONSTANT * np.exp2(-np.asarray(parameter, dtype=np.float64))
-    return _plain(1.0 - 0.5 * (np.exp(-mean) + np.exp(-2.0 * mean)))
+    return plain(1.0 - 0.5 * (np.exp(-mean) + np.exp(-2.0 * mean)))
 
 
 def perfect_partition_count_pmf(
@@ -194,7 +195,7 @@ def perfect_partition_count_pmf(
         raise ValueError(f"count must hold integers >= 0, got {count!r}")
     mean = float(expected_perfect_partitions(n, max_value, parity, form))
     if form == "limit":
-        return _plain(np.exp(xlogy(k, mean) - mean - gammaln(k + 1.0)))
+        return plain(np.exp(xlogy(k, mean) - mean - gammaln(k + 1.0)))
     shape = 5.0 * n
     log_pmf = (
         gammaln(k + shape)
@@ -203,7 +204,7 @@ def perfect_partition_count_pmf(
         - shape * np.log1p(mean / shape)
         + xlogy(k, mean / (shape + mean))
     )
-    return _plain(np.exp(log_pmf))
+    return plain(np.exp(log_pmf))
 
 
 def discrepancy_scale(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:
@@ -218,7 +219,7 @@ def discrepancy_scale(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:
     >>> round(discrepancy_scale(16, 2**20), 3)
     92.621
     """
-    return _plain(1.0 / np.asarray(expected_perfect_partitions(n, max_value)))
+    return plain(1.0 / np.asarray(expected_perfect_partitions(n, max_value)))
 
 
 def min_discrepancy_survival(discrepancy: ArrayLike, n: int, max_value: int) -> np.ndarray | float:
@@ -248,7 +249,7 @@ def min_discrepancy_survival(discrepancy: ArrayLike, n: int, max_value: int) -> 
     mu = float(expected_perfect_partitions(n, max_value))
     even = np.exp(-mu * (1.0 + 2.0 * (d // 2)))
     odd = np.exp(-2.0 * mu * ((d + 1) // 2))
-    return _plain(0.5 * (even + odd))
+    return plain(0.5 * (even + odd))
 
 
 def lemma1_bounds(n: int, max_value: int, target: int = 0) -> tuple[float, float]:
@@ -322,16 +323,8 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     return float(second - (Fraction(2) ** (n - 1) * zero[n] / even) ** 2)
 
 
-def _form(form: str) -> str:
-    if form not in ("limit", "corrected"):
-        raise ValueError(f'form must be "limit" or "corrected", got {form!r}')
-    return form
-
-
 def _parity_factor(parity: str) -> float:
-    if parity not in ("even", "odd"):
-        raise ValueError(f'parity must be "even" or "odd", got {parity!r}')
-    return 1.0 if parity == "even" else 2.0
+    return 1.0 if choice("parity", parity, ("even", "odd")) == "even" else 2.0
 
 
 def _sizes(n: ArrayLike) -> np.ndarray:
@@ -348,9 +341,3 @@ def _values(max_value: ArrayLike) -> np.ndarray:
     if m.dtype.kind not in "iuf" or not (m >= 1).all() or not np.isfinite(m).all():
         raise ValueError(f"max_value must be a number >= 1, got {max_value!r}")
     return m.astype(np.float64)
-
-
-def _plain(value: np.ndarray) -> np.ndarray | float:
-    """A float for scalar arguments, an array otherwise."""
-    value = np.asarray(value)
-    return float(value) if value.ndim == 0 else value

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from theory.arguments import share_of_zeros, whole
+
 SCHEMES = ("dense", "bitmask", "csr", "run-length", "entropy", "n:m", "block")
 
 
@@ -72,13 +74,10 @@ def bits_per_weight(
     >>> bits_per_weight("bitmask", 0.75), bits_per_weight("n:m", 0.5), bits_per_weight("block", bits=4)
     (5.0, 9.0, 4.25)
     """
-    if not 0 <= sparsity < 1:
-        raise ValueError(f"sparsity must lie in [0, 1), the share of weights set to zero, got {sparsity!r}")
+    sparsity = share_of_zeros(sparsity)
     if not (bits >= 0 and math.isfinite(bits)):
         raise ValueError(f"bits must be a finite number of at least 0, got {bits!r}")
-    for name, value in (("columns", columns), ("group", group), ("block", block)):
-        if int(value) != value or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    columns, group, block = whole("columns", columns, 1), whole("group", group, 1), whole("block", block, 1)
     kept = 1 - sparsity
     if scheme == "dense":
         return float(bits)

@@ -22,8 +22,9 @@ import numpy as np
 
 from sims.lottery import masks as masks_
 from sims.lottery.masks import MAX_SAMPLES, Block, Draw
-from sims.lottery.network import check_choice, check_network, check_range, network_outputs, reduce_outputs
+from sims.lottery.network import check_network, network_outputs, reduce_outputs
 from sims.lottery.ticket import Failure, Layer, Ticket, load
+from theory.arguments import choice, whole
 
 __all__ = [
     "ALLOTMENTS",
@@ -113,17 +114,17 @@ def embed(
     >>> ticket.outputs([[5, 0]])
     array([[15]])
     """
-    check_choice("construction", construction, CONSTRUCTIONS)
-    check_choice("law", law, LAWS)
-    check_choice("rounding", rounding, ("truncate", "nearest"))
-    check_choice("allotment", allotment, ALLOTMENTS)
-    check_range("max_value", max_value, 1, 1 << 15)
-    check_range("samples", samples, 1, MAX_SAMPLES // 2 if allotment == "block" else MAX_SAMPLES)
-    check_range("seed", seed, 0, (1 << 64) - 1)
-    check_range("retries", retries, 0, 1000)
-    check_range("reduced_from", reduced_from, 1, 1 << 15)
+    choice("construction", construction, CONSTRUCTIONS)
+    choice("law", law, LAWS)
+    choice("rounding", rounding, ("truncate", "nearest"))
+    choice("allotment", allotment, ALLOTMENTS)
+    whole("max_value", max_value, 1, 1 << 15)
+    whole("samples", samples, 1, MAX_SAMPLES // 2 if allotment == "block" else MAX_SAMPLES)
+    whole("seed", seed, 0, (1 << 64) - 1)
+    whole("retries", retries, 0, 1000)
+    whole("reduced_from", reduced_from, 1, 1 << 15)
     if copies is not None:
-        check_range("copies", copies, 1, MAX_SAMPLES)
+        whole("copies", copies, 1, MAX_SAMPLES)
         if construction == "two_layer":
             raise ValueError("copies belongs to construction='depth_plus_one'; two_layer makes none")
     if retries and construction == "depth_plus_one":

@@ -7,8 +7,8 @@ import numpy as np
 
 from sims import montecarlo
 from sims.lottery.masks import MAX_SAMPLES
-from sims.lottery.network import check_choice, check_range
 from sims.subset_sum import draw
+from theory.arguments import choice, inside, whole
 from theory.lottery import (
     expected_failures,
 )
@@ -64,8 +64,8 @@ def miss_table(
     from sims.kernels import lottery as kernels
 
     for name, value, low in (("samples", samples, 1), ("max_value", max_value, 1), ("trials", trials, 1)):
-        check_range(name, value, low, 1 << 40)
-    check_choice("law", law, ("nonzero", "product"))
+        whole(name, value, low, 1 << 40)
+    choice("law", law, ("nonzero", "product"))
     top = limit if limit is not None else max_value**2 if law == "product" else max_value
     counts = np.zeros((samples + 1, top + 1), np.int64)
     for block, start in enumerate(range(0, trials, _ROWS)):
@@ -130,8 +130,7 @@ def smallest_samples(
     >>> n, round(expected, 6)
     (8, 0.015625)
     """
-    if not 0.0 < failure < 1.0:
-        raise ValueError(f"failure={failure} must lie strictly between 0 and 1")
+    inside("failure", failure)
     n = 1
     while n <= MAX_SAMPLES:
         expected = expected_failures(weights, rare_misses(n, max_value, trials, seed))

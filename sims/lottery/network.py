@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from theory.arguments import whole
+
 
 def check_network(weights: Sequence[np.ndarray], limit: int, max_value: int) -> list[np.ndarray]:
     """The target as int64 matrices; one clear sentence where it is not a network on the grid."""
@@ -68,7 +70,7 @@ def reduce_outputs(values: np.ndarray, divisor: int) -> np.ndarray:
     >>> reduce_outputs(np.array([-9, -3, 0, 3, 9]), 4)
     array([-2,  0,  0,  0,  2])
     """
-    check_range("reduction", divisor, 1, 1 << 62)
+    whole("reduction", divisor, 1, 1 << 62)
     return values if divisor == 1 else np.sign(values) * (np.abs(values) // divisor)
 
 
@@ -92,17 +94,3 @@ def integer_inputs(inputs: np.ndarray, fan_in: int) -> np.ndarray:
     if x.dtype.kind not in "biuf" or (x.dtype.kind == "f" and not (x == np.rint(x)).all()):
         raise ValueError("inputs must be integers (in units of the input grid)")
     return x.astype(np.int64)
-
-
-def check_choice(name: str, value: str, options: tuple[str, ...]) -> None:
-    """One sentence unless `value` is one of `options`."""
-    if value not in options:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, options))}")
-
-
-def check_range(name: str, value: int, low: int, high: int) -> None:
-    """One sentence unless `value` is an integer in low..high."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}={value!r} must be an integer between {low} and {high}")
-    if not low <= value <= high:
-        raise ValueError(f"{name}={value} must lie between {low} and {high}")

@@ -6,8 +6,8 @@ from typing import Any
 from sims import montecarlo
 from sims.lottery.embedding import embed
 from sims.lottery.misses import miss_table
-from sims.lottery.network import check_range
 from sims.lottery.trials import network_failures, random_network, weight_failures
+from theory.arguments import whole
 from theory.lottery import (
     block_success_probability,
     copies_success_probability,
@@ -36,8 +36,8 @@ def simulate_rows(
     >>> [row["quantity"] for row in simulate_rows(trials=20)][:2]
     ['network fails', 'weight 1 fails']
     """
-    check_range("bits", bits, 2, 10)
-    check_range("trials", trials, 1, 10**9)
+    whole("bits", bits, 2, 10)
+    whole("trials", trials, 1, 10**9)
     max_value = 2 ** (bits - 1) - 1
     weights = random_network(sizes, max_value, seed)
     options: dict[str, Any] = {"construction": construction, "allotment": allotment}

@@ -28,6 +28,7 @@ from sims.montecarlo.intervals import (
 from sims.montecarlo.store import Moments, Store
 from sims.support import progress
 from sims.support.threads import in_order
+from theory.arguments import inside, whole
 
 Sample = Callable[[np.random.Generator, int], np.ndarray]
 BLOCK = 4096
@@ -271,11 +272,8 @@ def means(
 
 def _check(trials: int, level: float, block: int, seed: int) -> None:
     for name, value, least in (("trials", trials, 1), ("block", block, 1), ("seed", seed, 0)):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-            kind = "a positive integer" if least else "a nonnegative integer"
-            raise ValueError(f"{name} must be {kind}, got {value!r}")
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+        whole(name, value, least)
+    inside("level", level)
 
 
 def _variance(moments: Moments, column: int) -> float:

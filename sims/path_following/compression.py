@@ -23,6 +23,7 @@ from sims.path_following.feedback import align, column_order, optq_feedback
 from sims.path_following.gram import Gram, as_gram
 from sims.path_following.pruning import optimal_brain_surgeon, with_sparsity
 from sims.path_following.recursion import sweep
+from theory.arguments import choice
 from theory.operators import OneBit, Operator, PruneFraction
 from theory.path_following import as_inputs
 
@@ -197,8 +198,7 @@ def compress(
     >>> layer.error.round(3)
     array([0.08])
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    choice("method", method, METHODS)
     if not isinstance(operator, Operator | PruneFraction):
         raise TypeError(f"operator must be one of theory.operators, got {type(operator).__name__}")
     if method == "obs" and (not isinstance(operator, PruneFraction) or operator.stochastic):

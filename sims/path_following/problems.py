@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from sims.montecarlo import stream
+from theory.arguments import whole
 
 
 def problem(
@@ -34,8 +35,7 @@ def problem(
     ((8, 5), (5,), 2)
     """
     for name, value in (("columns", columns), ("samples", samples), ("rank", 1 if rank is None else rank)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        whole(name, value, 1)
     rng = stream(seed, ("path_following", columns, samples, rank or 0))
     inputs = rng.standard_normal((samples, columns))
     if rank is not None:

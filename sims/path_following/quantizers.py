@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from theory.arguments import choice
+from theory.codebooks import check_bits
 from theory.operators import (
     NearestRounding,
     NearestSign,
@@ -41,10 +43,8 @@ def quantizer(weights: Any, bits: int, stochastic: bool, rule: str = "mse") -> O
     from sims.weights.scales import Values
     from theory.snr import integer_levels
 
-    if rule not in STEP_RULES:
-        raise ValueError(f"rule must be one of {', '.join(STEP_RULES)}, got {rule!r}")
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
-        raise ValueError(f"bits must be an integer from 1 to 16, got {bits!r}")
+    choice("rule", rule, STEP_RULES)
+    bits = check_bits(bits)
     w = np.asarray(weights, np.float64)
     largest = float(np.abs(w).max(initial=0.0))
     if largest == 0 or not np.isfinite(largest):
@@ -55,7 +55,7 @@ def quantizer(weights: Any, bits: int, stochastic: bool, rule: str = "mse") -> O
         step = Values(w).optimal_scale(integer_levels(bits)).scale
     else:
         step = largest / (2 ** (bits - 1) - 1)
-    return StochasticRounding(step, bits=int(bits)) if stochastic else NearestRounding(step, bits=int(bits))
+    return StochasticRounding(step, bits=bits) if stochastic else NearestRounding(step, bits=bits)
 
 
 def neuron_quantizer(

@@ -2,7 +2,6 @@
 
 from sims.subset_sum.sampling import draw, estimate, every_target_sampler, sampler
 from sims.subset_sum.search import (
-    checked_target,
     checked_values,
     count_subsets,
     coverage,
@@ -12,7 +11,6 @@ from sims.subset_sum.search import (
 from sims.subset_sum.simulate import simulate
 
 __all__ = [
-    "checked_target",
     "checked_values",
     "count_subsets",
     "coverage",

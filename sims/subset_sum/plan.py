@@ -7,6 +7,8 @@ choose between algorithms and refuse the hopeless, they are not promises.
 import math
 from dataclasses import dataclass
 
+from theory.arguments import choice
+
 _ROTATE = 0.4  # per 64-bit word of a bitset rotated
 _PROBE = ((2**21, 1.3), (2**24, 5.0), (2**62, 20.0))  # per probe, by bits of the table: L1, L2, beyond
 _LIST = 18.0  # per left or right sum formed and matched
@@ -118,8 +120,7 @@ def plan(items: int, reach: int, log2_spread: float, question: str, width: int =
     lists: every pair of half sums is formed once, a residue at a time. Predicted 0.6 s, 9 MiB. \
 Instead of: sorted 0.7 s, 512 MiB; table 140.7 h, 131072.0 GiB.
     """
-    if question not in ("find", "count"):
-        raise ValueError(f'question must be "find" or "count", got {question!r}')
+    choice("question", question, ("find", "count"))
     if items == 0:
         return Plan("nothing", 0.0, 0, "only the empty set is left.")
     options: list[Plan] = []

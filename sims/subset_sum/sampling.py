@@ -9,7 +9,7 @@ from sims import montecarlo
 from sims.montecarlo import Estimate
 from sims.subset_sum import algorithms as engine
 from sims.subset_sum.plan import price
-from sims.subset_sum.search import checked_target
+from theory.arguments import whole
 from theory.integer_sums import Law, check_arguments, largest, variance
 
 _LARGEST_N = 44
@@ -92,7 +92,7 @@ def every_target_sampler(
 ) -> Callable[[np.random.Generator, int], np.ndarray]:
     """`sample(rng, count)`: True where some target of {-limit..limit} is missed by one draw of n samples."""
     n, max_value, _ = check_arguments(n, max_value, None, law)
-    bound = max_value if limit is None else checked_target(limit)
+    bound = max_value if limit is None else whole("limit", limit, 0)
     words = (2 * n * largest(max_value, law) + 2 * bound + 128) // 64
     if words > 2**24:
         raise ValueError(

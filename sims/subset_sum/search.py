@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from sims.subset_sum import algorithms as engine
 from sims.subset_sum.plan import MOST_BYTES, Plan, plan
+from theory.arguments import whole
 
 
 def checked_values(values: ArrayLike) -> np.ndarray:
@@ -23,13 +24,6 @@ def checked_values(values: ArrayLike) -> np.ndarray:
     if reach >= 2**62:
         raise ValueError(f"the absolute values must sum to less than 2**62 (64-bit arithmetic), got {reach}")
     return array.astype(np.int64)
-
-
-def checked_target(target: int) -> int:
-    """The target as a Python integer."""
-    if isinstance(target, (bool, np.bool_)) or not isinstance(target, (int, np.integer)):
-        raise TypeError(f"target must be an integer, got {target!r}")
-    return int(target)
 
 
 def find_subset(
@@ -54,8 +48,8 @@ def find_subset(
     >>> int(values[find_subset(values, 7)].sum()), find_subset(values, 6)
     (7, None)
     """
-    items, target = checked_values(values), checked_target(target)
-    delta = _checked_delta(delta)
+    items, target = checked_values(values), whole("target", target)
+    delta = whole("delta", delta, 0)
     mask = np.zeros(items.size, bool)
     if abs(target) <= delta:
         return mask
@@ -104,7 +98,7 @@ def count_subsets(
     >>> count_subsets([1, -1, 2, 0], 0)  # {}, {1, -1}, each with and without the 0
     4
     """
-    items, target = checked_values(values), checked_target(target)
+    items, target = checked_values(values), whole("target", target)
     live = items[items != 0]
     low, high = _window(live, target, 0)
     if low > high:
@@ -136,9 +130,9 @@ def explain(values: ArrayLike, target: int, question: str = "find", *, delta: in
     table
     """
     items = checked_values(values)
-    checked_target(target)
+    whole("target", target)
     live = items[items != 0]
-    return plan(live.size, int(np.abs(live).sum()), _spread(live), question, 2 * _checked_delta(delta) + 1)
+    return plan(live.size, int(np.abs(live).sum()), _spread(live), question, 2 * whole("delta", delta, 0) + 1)
 
 
 def coverage(values: ArrayLike, limit: int) -> np.ndarray:
@@ -149,7 +143,7 @@ def coverage(values: ArrayLike, limit: int) -> np.ndarray:
     >>> coverage([1, -2], 3).astype(int)
     array([0, 1, 1, 1, 1, 0, 0])
     """
-    items, limit = checked_values(values), checked_target(limit)
+    items, limit = checked_values(values), whole("limit", limit, 0)
     if limit < 0:
         raise ValueError(f"limit must be an integer >= 0, got {limit}")
     reach = int(np.abs(items).sum())
@@ -194,10 +188,3 @@ def _window(items: np.ndarray, target: int, delta: int) -> tuple[int, int]:
 
 def _spread(items: np.ndarray) -> float:
     return engine.log2_spread(items)
-
-
-def _checked_delta(delta: int) -> int:
-    delta = checked_target(delta)
-    if delta < 0:
-        raise ValueError(f"delta must be an integer >= 0, got {delta}")
-    return delta

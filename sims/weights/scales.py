@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from theory.arguments import share_of_zeros
 from theory.codebooks import Codebook, Grid, integer_codebook
-from theory.snr import check_sparsity, decibel, noise_snr, pruned_count
+from theory.snr import decibel, noise_snr, pruned_count
 
 if TYPE_CHECKING:
     from sims.kernels import snr as kernels
@@ -235,4 +236,4 @@ def pruning_snr(values: "np.ndarray | Values", sparsity: float) -> float:
     True
     """
     prepared = values if isinstance(values, Values) else Values(values)
-    return decibel(1.0, prepared.pruning_noise(pruned_count(prepared.size, check_sparsity(sparsity))))
+    return decibel(1.0, prepared.pruning_noise(pruned_count(prepared.size, share_of_zeros(sparsity))))

@@ -63,7 +63,7 @@ def test_entropy_formula():
         (lambda: storage.bits_per_weight("dense", 1.0), r"sparsity must lie in \[0, 1\)"),
         (lambda: storage.bits_per_weight("dense", math.nan), "sparsity must lie"),
         (lambda: storage.bits_per_weight("dense", 0, -1), "bits must be a finite number"),
-        (lambda: storage.bits_per_weight("csr", 0.5, columns=0), "columns must be a positive integer"),
+        (lambda: storage.bits_per_weight("csr", 0.5, columns=0), "columns must be an integer >= 1"),
         (lambda: storage.bits_per_weight("n:m", 0.3), "keeps no whole number of every 4"),
         (lambda: storage.break_even_sparsity("dense", 4), 'scheme must be "bitmask"'),
         (lambda: storage.binary_entropy(1.5), r"p must lie in \[0, 1\]"),

@@ -1,21 +1,20 @@
 """What every law of weights has: :class:`Distribution`, and the quadrature of its partial moments."""
 
 import functools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import positive
+
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
-def positive(name: str, value: float, unit: str) -> float:
+def scale_parameter(name: str, value: float, unit: str) -> float:
     """`value` as a float, or a ValueError that names the parameter and its unit."""
-    value = float(value)
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name} must be a positive finite number ({unit}), got {value}")
+    value = float(positive(name, value, unit))
     if not 1e-75 < value < 1e75:  # fourth moments must stay within double precision
         raise ValueError(f"{name} must lie between 1e-75 and 1e75 ({unit}), got {value}")
     return value

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from theory.distributions.base import Distribution, legendre, positive
+from theory.distributions.base import Distribution, legendre, scale_parameter
 from theory.distributions.student_t import StudentT
 
 __all__ = ["Distribution", "Empirical", "Gaussian", "Laplace", "StudentT", "Truncated", "Uniform"]
@@ -47,7 +47,7 @@ class Gaussian(Distribution):
     bound = math.inf
 
     def __post_init__(self) -> None:
-        positive("std", self.std, "standard deviation of the weights")
+        scale_parameter("std", self.std, "standard deviation of the weights")
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """exp(-x^2 / 2 std^2) / (std sqrt(2 pi))."""
@@ -90,7 +90,7 @@ class Laplace(Distribution):
     bound = math.inf
 
     def __post_init__(self) -> None:
-        positive("scale", self.scale, "mean magnitude of the weights")
+        scale_parameter("scale", self.scale, "mean magnitude of the weights")
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """exp(-|x| / scale) / (2 scale)."""
@@ -132,7 +132,7 @@ class Uniform(Distribution):
     bound: float = 1.0
 
     def __post_init__(self) -> None:
-        positive("bound", self.bound, "largest magnitude of the weights")
+        scale_parameter("bound", self.bound, "largest magnitude of the weights")
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """1 / (2 bound) inside, 0 outside."""
@@ -172,7 +172,7 @@ class Truncated(Distribution):
     bound: float
 
     def __post_init__(self) -> None:
-        positive("bound", self.bound, "truncation")
+        scale_parameter("bound", self.bound, "truncation")
         if not self.law.symmetric:
             raise TypeError("law must be symmetric about zero")
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from theory.distributions.base import NODES, WEIGHTS, Distribution, positive
+from theory.distributions.base import NODES, WEIGHTS, Distribution, scale_parameter
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class StudentT(Distribution):
 
     def __post_init__(self) -> None:
         df, bound = (
-            positive("df", self.df, "degrees of freedom"),
-            positive("bound", self.bound, "truncation"),
+            scale_parameter("df", self.df, "degrees of freedom"),
+            scale_parameter("bound", self.bound, "truncation"),
         )
         inside, outside = map(float, _two_sided(df, np.array(bound)))  # P(|T| <= bound), untruncated
         density = _half_gamma_ratio(df / 2) / math.sqrt(df * math.pi)

@@ -27,8 +27,8 @@ import numpy as np
 from scipy import special
 
 from theory import storage
+from theory.arguments import share_of_zeros
 from theory.codebooks import Codebook, integer_codebook
-from theory.snr import check_sparsity
 
 
 def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None = None) -> np.ndarray:
@@ -106,7 +106,7 @@ class Format:
             raise ValueError(f"{self.name}: values as they are, all of them, are no format")
         if self.block < 0 or not 0 <= self.keep <= self.group or (self.group and not self.keep):
             raise ValueError(f"{self.name}: a block and 1 <= keep <= group are positive integers")
-        check_sparsity(self.sparsity)
+        share_of_zeros(self.sparsity)
 
     @property
     def levels(self) -> np.ndarray:

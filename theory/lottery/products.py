@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from theory.arguments import whole
 from theory.subset_sum.exponent import failure_exponent
 
 
@@ -23,7 +24,7 @@ def missing_products(max_value: int) -> np.ndarray:
     >>> [m * m - missing_products(m).size for m in range(1, 11)]  # distinct entries of multiplication tables
     [1, 3, 6, 9, 14, 18, 25, 30, 36, 42]
     """
-    _check(max_value)
+    max_value = whole("max_value", max_value, 1)
     factors = np.arange(1, max_value + 1)
     present = np.zeros(max_value**2 + 1, bool)
     present[0] = True
@@ -44,7 +45,7 @@ def candidate_price(max_value: int, target: int) -> float:
     >>> round(candidate_price(128, 1), 3), round(candidate_price(127, 1), 3), candidate_price(128, 12)
     (2.409, 2.366, 1.0)
     """
-    _check(max_value)
+    max_value = whole("max_value", max_value, 1)
     uniform = failure_exponent(max_value**2, target, "nonzero")
     return uniform / failure_exponent(max_value, target, "product")
 
@@ -72,7 +73,7 @@ def shared_divisor_bound(
     """
     from scipy.stats import binom
 
-    _check(max_value)
+    max_value = whole("max_value", max_value, 1)
     if prime < 2 or any(prime % d == 0 for d in range(2, math.isqrt(prime) + 1)):
         raise ValueError(f"prime={prime} must be a prime")
     alpha = 1 - (max_value // prime) / max_value
@@ -105,7 +106,7 @@ def reduced_shares(max_value: int, ratio: int, rounding: str = "truncate", zero:
     >>> reduced_shares(2, 4, "nearest", zero=True) * 17
     array([3., 4., 3., 4., 3.])
     """
-    _check(max_value)
+    max_value = whole("max_value", max_value, 1)
     if ratio < 1 or rounding not in ("truncate", "nearest"):
         raise ValueError(
             f"ratio={ratio} must be at least 1 and rounding={rounding!r} 'truncate' or 'nearest'"
@@ -115,8 +116,3 @@ def reduced_shares(max_value: int, ratio: int, rounding: str = "truncate", zero:
     size = (np.abs(fine) + (ratio // 2 if rounding == "nearest" else 0)) // ratio
     counts = np.bincount(np.sign(fine) * size + max_value, minlength=2 * max_value + 1)
     return counts / fine.size
-
-
-def _check(max_value: int) -> None:
-    if max_value < 1:
-        raise ValueError(f"max_value={max_value} must be at least 1")

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from theory.arguments import inside
 from theory.subset_sum import Law, hit_probability_bounds, miss_probability
 from theory.subset_sum import samples_needed as samples_for_one
 
@@ -93,8 +94,7 @@ def samples_needed(
     >>> samples_needed(w, 7, 0.01), 28 <= samples_needed(w, 7, 0.01, rigorous=True) <= 35
     (14, True)
     """
-    if not 0.0 < failure < 1.0:
-        raise ValueError(f"failure={failure} must lie strictly between 0 and 1")
+    inside("failure", failure)
     largest, total = 0, 0
     for w in weights:
         largest, total = max(largest, int(np.abs(w).max())), total + int(np.count_nonzero(w))

@@ -2,32 +2,24 @@
 
 import math
 from abc import ABC, abstractmethod
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import whole
+
 # A law on finitely many points: (value, probability) pairs.
 Outcomes = list[tuple[Any, Any]]
 
 
-def require_positive(owner: str, name: str, value: Any) -> None:
-    """Raise unless `value` is a positive finite real number."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{owner}: {name} must be a real number, got {type(value).__name__}")
-    if not 0.0 < float(value) < math.inf:
-        raise ValueError(f"{owner}: {name} must be positive and finite, got {value}")
-
-
-def require_bits(owner: str, bits: Any) -> None:
-    """Raise unless `bits` is None or an integer from 2 to 32."""
+def check_grid_bits(owner: str, bits: Any) -> None:
+    """Raise unless `bits` is None (an infinite grid) or an integer from 2 to 32."""
     if bits is None:
         return
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer):
-        raise TypeError(f"{owner}: bits must be an integer or None, got {type(bits).__name__}")
-    if not 2 <= bits <= 32:
-        raise ValueError(f"{owner}: bits must be between 2 and 32 (one bit is OneBit(level)), got {bits}")
+    if whole(f"{owner}: bits", bits) == 1:
+        raise ValueError(f"{owner}: one bit has no zero; use OneBit(level)")
+    whole(f"{owner}: bits", bits, 2, 32)
 
 
 def floor_ratio(value: Any, step: Any) -> tuple[int, Any]:

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from theory.operators.base import Operator, Outcomes, grid_limits, require_bits, require_positive
+from theory.arguments import positive
+from theory.operators.base import Operator, Outcomes, check_grid_bits, grid_limits
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class NearestRounding(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require_positive("NearestRounding", "step", self.step)
-        require_bits("NearestRounding", self.bits)
+        positive("NearestRounding: step", self.step)
+        check_grid_bits("NearestRounding", self.bits)
 
     @property
     def interval_length(self) -> Any:
@@ -91,7 +92,7 @@ class NearestSign(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require_positive("NearestSign", "level", self.level)
+        positive("NearestSign: level", self.level)
 
     @property
     def interval_length(self) -> Any:
@@ -138,7 +139,7 @@ class HardPruning(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require_positive("HardPruning", "threshold", self.threshold)
+        positive("HardPruning: threshold", self.threshold)
 
     @property
     def interval_length(self) -> Any:

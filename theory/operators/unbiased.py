@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from theory.operators.base import Operator, Outcomes, floor_ratio, grid_limits, require_bits, require_positive
+from theory.arguments import positive
+from theory.operators.base import Operator, Outcomes, check_grid_bits, floor_ratio, grid_limits
 from theory.operators.biased import HardPruning, NearestRounding, NearestSign
 
 __all__ = [
@@ -65,8 +66,8 @@ class StochasticRounding(Operator):
     bits: int | None = None
 
     def __post_init__(self) -> None:
-        require_positive("StochasticRounding", "step", self.step)
-        require_bits("StochasticRounding", self.bits)
+        positive("StochasticRounding: step", self.step)
+        check_grid_bits("StochasticRounding", self.bits)
 
     @property
     def interval_length(self) -> Any:
@@ -121,7 +122,7 @@ class OneBit(Operator):
     level: float | Fraction
 
     def __post_init__(self) -> None:
-        require_positive("OneBit", "level", self.level)
+        positive("OneBit: level", self.level)
 
     @property
     def interval_length(self) -> Any:
@@ -175,7 +176,7 @@ class StochasticPruning(Operator):
     threshold: float | Fraction
 
     def __post_init__(self) -> None:
-        require_positive("StochasticPruning", "threshold", self.threshold)
+        positive("StochasticPruning: threshold", self.threshold)
 
     @property
     def interval_length(self) -> Any:
@@ -227,8 +228,8 @@ class PruneThenRound(Operator):
     step: float | Fraction
 
     def __post_init__(self) -> None:
-        require_positive("PruneThenRound", "threshold", self.threshold)
-        require_positive("PruneThenRound", "step", self.step)
+        positive("PruneThenRound: threshold", self.threshold)
+        positive("PruneThenRound: step", self.step)
 
     @property
     def threshold_cell(self) -> tuple[int, Any]:
@@ -291,7 +292,7 @@ class PruneFraction:
     stochastic: bool = False
 
     def __post_init__(self) -> None:
-        require_positive("PruneFraction", "sparsity", self.sparsity)
+        positive("PruneFraction: sparsity", self.sparsity)
         if self.sparsity >= 1:
             raise ValueError(f"PruneFraction: sparsity must be below 1, got {self.sparsity}")
 

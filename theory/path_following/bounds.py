@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import choice, plain
 from theory.convex_order import gaussian_variance
 from theory.operators import Operator
 
@@ -50,8 +51,7 @@ def noise_variance(operator: Operator, form: str = "range") -> float:
     >>> noise_variance(StochasticRounding(1.0), "paper") / noise_variance(StochasticRounding(1.0))
     4.0
     """
-    if form not in _FORMS:
-        raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {form!r}")
+    choice("form", form, _FORMS)
     if not operator.unbiased:
         raise ValueError(
             f"{type(operator).__name__} is biased; the convex-order theorems need E T(v) = v: "
@@ -109,7 +109,7 @@ def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, fo
         raise ValueError(f"max_norm must be finite and not negative, got {max_norm}")
     c = np.asarray(scale, np.float64)
     beta = noise_variance(operator, form) * c**2 / (2 * c - 1) * norm**2
-    return float(beta) if beta.ndim == 0 else beta
+    return plain(beta)
 
 
 def as_inputs(inputs: ArrayLike, name: str = "inputs", finite: bool = True) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import plain
 from theory.convex_order import exceedance_bound
 from theory.operators import Operator
 from theory.path_following.bounds import as_inputs, feedback, noise_variance
@@ -146,7 +147,7 @@ def sufficient_scale(
     # Twice noise_variance is pi L^2/4.
     excess = 2 * noise_variance(operator) * k**2 * np.log(2 * n / e) / (end - weight) ** 2
     scale = 0.5 * (1 + excess)
-    return float(scale) if scale.ndim == 0 else scale
+    return plain(scale)
 
 
 def norm_ratio(inputs: ArrayLike) -> float:

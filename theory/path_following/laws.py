@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import plain
 from theory.operators import Operator
 from theory.path_following.bounds import check_scale, error_map, feedback
 
@@ -80,7 +81,7 @@ def saturation_law(columns: ArrayLike, samples: ArrayLike, scale: ArrayLike, var
     with np.errstate(divide="ignore"):  # m = 1, C = 1: nothing survives one projection
         value = var * m / contraction * -np.expm1(n * np.log1p(-contraction))
     value = np.where(n == 0, 0.0, value)
-    return float(value) if value.ndim == 0 else value
+    return plain(value)
 
 
 def direct_error(columns: ArrayLike, samples: ArrayLike, step: ArrayLike, stochastic: bool = False) -> Any:
@@ -93,7 +94,7 @@ def direct_error(columns: ArrayLike, samples: ArrayLike, step: ArrayLike, stocha
     """
     error = np.asarray(columns, np.float64) * np.asarray(samples) * np.asarray(step, np.float64) ** 2
     error = error / (6 if stochastic else 12)
-    return float(error) if error.ndim == 0 else error
+    return plain(error)
 
 
 def break_even_ratio(scale: float) -> float:

@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from theory.arguments import share_of_zeros
 from theory.codebooks import (
     Codebook,
     Grid,
@@ -34,7 +35,6 @@ __all__ = [
     "Grid",
     "Rule",
     "check_bits",
-    "check_sparsity",
     "crossover_bound",
     "crossover_kurtosis",
     "decibel",
@@ -53,13 +53,6 @@ __all__ = [
 
 RESOLUTION = 1e-15  # share of the signal below which double precision cannot tell an error from none
 HIGH_PRECISION = 16  # bits of the uncompressed weights everything is compared with
-
-
-def check_sparsity(sparsity: float) -> float:
-    """`sparsity` as a float in [0, 1), or a ValueError."""
-    if not 0 <= sparsity < 1:
-        raise ValueError(f"sparsity must lie in [0, 1), the share of weights set to zero, got {sparsity!r}")
-    return float(sparsity)
 
 
 def decibel(signal: float, noise: float) -> float:
@@ -164,7 +157,7 @@ def pruning_error(distribution: Distribution, sparsity: float) -> float:
     >>> round(pruning_error(Uniform(1.0), 0.5) * 24, 12)
     1.0
     """
-    sparsity = check_sparsity(sparsity)
+    sparsity = share_of_zeros(sparsity)
     if isinstance(distribution, Empirical):
         count = pruned_count(distribution.values.size, sparsity)
         smallest = np.partition(np.abs(distribution.values), max(count - 1, 0))[:count]

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from theory.arguments import whole
 from theory.integer_sums import Law, check_arguments, largest, sum_probability
 from theory.subset_sum.moments import (
     WEIGHTS,
@@ -38,8 +39,7 @@ def divides_every_sample(divisor: int, max_value: int, law: Law = "nonzero") -> 
     (Fraction(1, 2), Fraction(3, 4))
     """
     _, max_value, _ = check_arguments(None, max_value, None, law)
-    if divisor < 1:
-        raise ValueError(f"divisor must be an integer >= 1, got {divisor}")
+    divisor = whole("divisor", divisor, 1)
     multiples = max_value // divisor
     if law == "nonzero":
         return Fraction(multiples, max_value)

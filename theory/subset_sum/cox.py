@@ -15,6 +15,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import plain, whole
 from theory.integer_sums import Law, check_arguments, variance
 
 EULER_GAMMA = 0.5772156649015329
@@ -36,7 +37,7 @@ def cox_mean(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> fl
     2.764
     """
     n, max_value, _ = check_arguments(n, max_value, None, law)
-    _check_delta(delta)
+    whole("delta", delta, 0)
     if n == 0:
         raise ValueError("n must be an integer >= 1 for the Cox law, got 0")
     return (2 * delta + 1) * math.exp(
@@ -53,7 +54,7 @@ def scaled_target(n: int, max_value: int, target: ArrayLike, law: Law = "nonzero
     0.8659
     """
     value = 2.0 * np.asarray(target, dtype=np.float64) / math.sqrt(n * variance(max_value, law))
-    return float(value) if value.ndim == 0 else value
+    return plain(value)
 
 
 def cox_miss(mu: float, d: ArrayLike) -> np.ndarray | float:
@@ -79,14 +80,14 @@ def cox_miss(mu: float, d: ArrayLike) -> np.ndarray | float:
         raise ValueError(f"mu must be >= 0, got {mu}")
     d = np.asarray(d, dtype=np.float64)
     if mu == 0.0:
-        return 1.0 if d.ndim == 0 else np.ones_like(d)
+        return plain(np.ones_like(d))
     # Failures come from |G - d| about sqrt(2 ln mu): reach past it, and past |G| = 10 on both sides.
     reach = 10.0 + math.sqrt(2.0 * max(math.log(mu), 0.0))
     g = np.linspace(-reach, reach, _NODES)
     weight = np.exp(-0.5 * g * g) * (g[1] - g[0]) / math.sqrt(2.0 * math.pi)
     value = np.exp(-mu * np.exp(-0.5 * (g - np.abs(d)[..., None]) ** 2)) @ weight
     value = np.minimum(value, 1.0)
-    return float(value) if value.ndim == 0 else value
+    return plain(value)
 
 
 def cox_miss_probability(
@@ -231,16 +232,10 @@ def continuous_miss(n: int, epsilon: float, tau: float) -> float:
     >>> round(continuous_miss(12, 0.001, 0.5) / quantized, 2)
     1.0
     """
-    if n < 1:
-        raise ValueError(f"n must be an integer >= 1, got {n}")
+    n = whole("n", n, 1)
     if not epsilon > 0.0:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
     if abs(tau) <= epsilon:
         return 0.0
     mu = 2.0 * epsilon * 2.0 ** (n + 1) / math.sqrt(2.0 * math.pi * n / 3.0)
     return float(cox_miss(mu, 2.0 * tau / math.sqrt(n / 3.0)))
-
-
-def _check_delta(delta: int) -> None:
-    if isinstance(delta, bool) or not isinstance(delta, (int, np.integer)) or delta < 0:
-        raise ValueError(f"delta must be an integer >= 0, got {delta!r}")

@@ -8,6 +8,7 @@ means a failure that is an inverse polynomial, not an exponential, of n.
 
 import math
 
+from theory.arguments import whole
 from theory.integer_sums import check_arguments, variance
 from theory.partition import expected_perfect_partitions, lemma1_bounds
 
@@ -52,9 +53,7 @@ def lemma4_failure(n: int, max_value: int, target: int) -> float:
     >>> lemma4_failure(128, 127, 1) >= 1.0, round(lemma4_failure(10_000, 127, 1), 3)
     (True, 0.537)
     """
-    n, max_value, target = check_arguments(n, max_value, target, "nonzero")
-    if n < 2:
-        raise ValueError(f"n must be an integer >= 2, got {n}")
+    n, max_value, target = check_arguments(whole("n", n, 2), max_value, target, "nonzero")
     level = max_value * math.sqrt(n * math.log(n) / (3.0 + BETA))
     z = level + 2.0 * abs(target)
     exponent = z * z / (2.0 * n * variance(max_value, "nonzero"))

@@ -3,6 +3,7 @@
 import math
 from typing import Literal
 
+from theory.arguments import choice, inside, whole
 from theory.integer_sums import LAWS, Law, check_arguments
 from theory.subset_sum.bounds import (
     block_miss,
@@ -92,8 +93,8 @@ def miss_probability(
     (0.199, '9e-04')
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    if isinstance(delta, bool) or not isinstance(delta, int) or delta < 0:
-        raise ValueError(f"delta must be an integer >= 0, got {delta!r}")
+    delta = whole("delta", delta, 0)
+    choice("form", form, ("best", "cox", "saddlepoint"))
     if abs(target) <= delta:
         return 0.0
     if n == 0:
@@ -101,10 +102,8 @@ def miss_probability(
     chosen = miss_form(n, max_value, law, delta)[0] if form == "best" else form
     if chosen == "cox":
         value = float(cox_miss_probability(n, max_value, target, law, delta))
-    elif chosen == "saddlepoint":
-        value = saddlepoint_miss_probability(n, max_value, target, law, delta)
     else:
-        raise ValueError(f'form must be "best", "cox" or "saddlepoint", got {form!r}')
+        value = saddlepoint_miss_probability(n, max_value, target, law, delta)
     if form == "best" and delta == 0:
         value = max(value, miss_lower_bound(n, max_value, target, law))
     return value
@@ -136,8 +135,7 @@ def samples_needed(
     (13, 32)
     """
     _, max_value, target = check_arguments(None, max_value, target, law)
-    if not 0.0 < miss_probability < 1.0:
-        raise ValueError(f"miss_probability must lie strictly between 0 and 1, got {miss_probability}")
+    inside("miss_probability", miss_probability)
     if target == 0:
         return 0
 

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from theory.arguments import choice, plain
 from theory.integer_sums import Law, check_arguments
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample, reach_probability
 
@@ -50,19 +51,17 @@ def poisson_mean(
     (21, 23.6, 23.3)
     """
     x = np.asarray(values, dtype=np.float64)
-    if form == "gaussian":
+    if choice("form", form, ("saddlepoint", "gaussian")) == "gaussian":
         square = (x * x).sum(axis=-1)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = np.exp(
                 (x.shape[-1] + 1) * math.log(2.0) - (2 * target - x.sum(axis=-1)) ** 2 / (2.0 * square)
             ) / np.sqrt(2.0 * np.pi * square)
         mean = np.where(square > 0.0, mean, 0.0)
-    elif form == "saddlepoint":
-        mean = _saddlepoint(np.atleast_2d(x.reshape(-1, x.shape[-1])), float(target)).reshape(x.shape[:-1])
     else:
-        raise ValueError(f'form must be "saddlepoint" or "gaussian", got {form!r}')
+        mean = _saddlepoint(np.atleast_2d(x.reshape(-1, x.shape[-1])), float(target)).reshape(x.shape[:-1])
     mean = (2 * delta + 1) * mean
-    return float(mean) if mean.ndim == 0 else mean
+    return plain(mean)
 
 
 def _saddlepoint(x: np.ndarray, t: float) -> np.ndarray:

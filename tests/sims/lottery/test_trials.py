@@ -107,7 +107,7 @@ def test_smallest_samples_says_when_a_mask_cannot_hold_them():
     assert smallest_samples([np.zeros((2, 2), int)], 7, 0.5) == (1, 0.0)
     with pytest.raises(ValueError, match="more than 62 samples"):
         smallest_samples([np.ones((10, 10), int)], 1, 1e-18)
-    with pytest.raises(ValueError, match="failure=0"):
+    with pytest.raises(ValueError, match="failure must lie strictly between 0 and 1, got 0"):
         smallest_samples([np.ones((1, 1), int)], 1, 0.0)
 
 
@@ -123,10 +123,10 @@ def test_simulated_rows_hold_the_theory_in_their_interval(options):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"bits": 1}, "bits=1"),
-        ({"trials": 0}, "trials=0"),
+        ({"bits": 1}, "bits must be an integer from 2 to 10, got 1"),
+        ({"trials": 0}, "trials must be an integer from 1 to 1000000000, got 0"),
         ({"sizes": [3]}, "sizes"),
-        ({"samples": 0}, "samples=0"),
+        ({"samples": 0}, "samples must be an integer from 1 to .*, got 0"),
     ],
 )
 def test_bad_simulation_arguments_get_one_sentence(arguments, words):

@@ -161,7 +161,7 @@ def test_quantile_interval_covers():
         ),
         (lambda: compress(*layer(), operator=NearestRounding(1.0), row_scales=[1.0]), "row_scales"),
         (lambda: simulate(NearestRounding(1.0)), "biased"),
-        (lambda: problem(0, 4), "columns must be a positive integer"),
+        (lambda: problem(0, 4), "columns must be an integer >= 1"),
         (lambda: PruneFraction(1.0), "below 1"),
     ],
 )

@@ -112,12 +112,12 @@ def test_student_law_tends_to_the_gaussian_with_its_degrees_of_freedom():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Gaussian(0), "std must be a positive finite number"),
+        (lambda: Gaussian(0), "std must be positive and finite"),
         (lambda: Gaussian(1e200), "std must lie between 1e-75 and 1e75"),
         (lambda: Gaussian(math.nan), "std must be"),
-        (lambda: StudentT(0, 1), "df must be a positive finite number"),
+        (lambda: StudentT(0, 1), "df must be positive and finite"),
         (lambda: StudentT(-2, 1), "df must be"),
-        (lambda: StudentT(2, 0), "bound must be a positive finite number"),
+        (lambda: StudentT(2, 0), "bound must be positive and finite"),
         (lambda: StudentT(2, math.inf), "bound must be"),
         (lambda: Laplace(-1), "scale must be"),
         (lambda: Uniform(-1), "bound must be"),

@@ -193,7 +193,7 @@ def test_samples_needed_keep_the_expected_failures_below_the_level(rigorous):
     assert expected_failures(weights, exact[6]) > 0.01 and n > 6
     assert samples_needed(weights, 3, 0.0001, rigorous=rigorous) > n
     assert samples_needed([np.zeros((2, 2), int)], 3, 0.5, rigorous=rigorous) == 0
-    with pytest.raises(ValueError, match="failure=1"):
+    with pytest.raises(ValueError, match="failure must lie strictly between 0 and 1, got 1"):
         samples_needed(weights, 3, 1.0)
 
 

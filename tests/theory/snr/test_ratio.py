@@ -176,5 +176,5 @@ def test_sixteen_bits_are_still_accurate():
     ],
 )
 def test_bad_input_is_one_sentence(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         call()

@@ -1,0 +1,89 @@
+"""Arguments checked in one place: whole numbers, shares, positive numbers, choices.
+
+Each function returns the value in the form that computations want, or raises with one sentence that names the
+argument, the value, and what would be right: TypeError where its kind is wrong, ValueError where its size is.
+"""
+
+import math
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """`value` as a Python integer between `least` and `most`.
+
+    NumPy integers are converted: exact arithmetic must not wrap around at 64 bits.
+
+    Examples
+    --------
+    >>> whole("n", np.int8(100), 1) ** 10
+    100000000000000000000
+    >>> whole("bits", 0, 1, 16)
+    Traceback (most recent call last):
+    ValueError: bits must be an integer from 1 to 16, got 0
+    """
+    if least is None:
+        allowed = "an integer"
+    elif most is None:
+        allowed = f"an integer >= {least}"
+    else:
+        allowed = f"an integer from {least} to {most}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be {allowed}, got {value!r}")
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise ValueError(f"{name} must be {allowed}, got {value}")
+    return int(value)
+
+
+def positive(name: str, value: Any, unit: str = "") -> Any:
+    """`value`, a positive finite real number (a Fraction stays one); `unit` says what it measures."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, np.floating, np.integer)):
+        raise TypeError(f"{name} must be a real number, got {type(value).__name__}")
+    if not 0.0 < float(value) < math.inf:
+        what = f" ({unit})" if unit else ""
+        raise ValueError(f"{name} must be positive and finite{what}, got {value}")
+    return value
+
+
+def inside(name: str, value: Any) -> float:
+    """`value` as a float strictly between 0 and 1: a confidence, a failure level.
+
+    Examples
+    --------
+    >>> inside("level", 0.99)
+    0.99
+    """
+    if not 0.0 < value < 1.0:
+        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
+    return float(value)
+
+
+def share_of_zeros(value: Any) -> float:
+    """A sparsity as a float in [0, 1)."""
+    if not 0 <= value < 1:
+        raise ValueError(f"sparsity must lie in [0, 1), the share of weights set to zero, got {value!r}")
+    return float(value)
+
+
+def choice(name: str, value: Any, options: Iterable[Any]) -> Any:
+    """`value`, which must be one of `options`.
+
+    Examples
+    --------
+    >>> choice("parity", "none", ("even", "odd"))
+    Traceback (most recent call last):
+    ValueError: parity must be one of even, odd, got 'none'
+    """
+    options = tuple(options)
+    if value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {value!r}")
+    return value
+
+
+def plain(value: np.ndarray | float) -> np.ndarray | float:
+    """A float where the arguments were numbers, an array where one of them was."""
+    value = np.asarray(value)
+    return float(value) if value.ndim == 0 else value
