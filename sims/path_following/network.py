@@ -6,10 +6,7 @@ from typing import Any
 import numpy as np
 
 from sims.path_following.compression import Compressed, compress
-from theory.operators import (
-    Operator,
-    PruneFraction,
-)
+from theory.operators import Operator, PruneFraction
 from theory.path_following import as_inputs
 
 
@@ -45,6 +42,7 @@ def compress_network(
     Examples
     --------
     >>> import numpy as np
+    >>> from theory.operators import NearestRounding
     >>> rng = np.random.default_rng(0)
     >>> network = [rng.standard_normal((6, 4)), rng.standard_normal((2, 6))]
     >>> layers = compress_network(network, rng.random((20, 4)), lambda w: NearestRounding(0.01))

@@ -60,6 +60,7 @@ class Distribution(ABC):
 
         Examples
         --------
+        >>> import math
         >>> from theory.distributions import Gaussian
         >>> round(float(Gaussian(2.0).partial_moment(2)), 12)
         4.0
