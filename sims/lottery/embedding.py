@@ -22,21 +22,9 @@ import numpy as np
 
 from sims.lottery import masks as masks_
 from sims.lottery.masks import MAX_SAMPLES, Block, Draw
-from sims.lottery.network import check_network, network_outputs, reduce_outputs
-from sims.lottery.ticket import Failure, Layer, Ticket, load
+from sims.lottery.network import check_network
+from sims.lottery.ticket import Failure, Layer, Ticket
 from theory.arguments import choice, whole
-
-__all__ = [
-    "ALLOTMENTS",
-    "CONSTRUCTIONS",
-    "LAWS",
-    "Failure",
-    "Ticket",
-    "embed",
-    "load",
-    "network_outputs",
-    "reduce_outputs",
-]
 
 CONSTRUCTIONS = ("two_layer", "depth_plus_one")
 LAWS = ("nonzero", "product")

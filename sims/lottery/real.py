@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sims.lottery.embedding import Ticket, embed, network_outputs
+from sims.lottery.embedding import Ticket, embed
 from sims.lottery.misses import rare_misses, smallest_samples
+from sims.lottery.network import network_outputs
 from sims.networks import digits as digits_
 from sims.weights.scales import integer_codes
 from theory.lottery import expected_failures

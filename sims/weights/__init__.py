@@ -1,19 +1,7 @@
 """Real weights: the optimal scale of a tensor, every format, and the verdict: snap or cut?"""
 
-from sims.weights.judge import (
-    CUT,
-    EITHER,
-    LOSSLESS,
-    MIN_SIZE,
-    SNAP,
-    Table,
-    TensorRow,
-    Total,
-    analyse,
-    load,
-    report,
-    zoo_checkpoint,
-)
+from sims.weights.judge import MIN_SIZE, analyse, load, report, zoo_checkpoint
+from sims.weights.table import CUT, EITHER, LOSSLESS, SNAP, Table, TensorRow, Total
 
 __all__ = [
     "CUT",

@@ -18,13 +18,9 @@ import numpy as np
 from sims import checkpoints
 from sims.weights import formats
 from sims.weights.scales import Values, integer_scale, pruning_snr
-from sims.weights.table import CUT, EITHER, LOSSLESS, SNAP, Table, TensorRow, Total
+from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, equal_sparsity
 
-__all__ = [
-    "CUT", "EITHER", "LOSSLESS", "MIN_SIZE", "SNAP", "Table", "TensorRow", "Total",
-    "analyse", "load", "report", "zoo_checkpoint",
-]  # fmt: skip
 MIN_SIZE = 256  # a smaller tensor costs nothing to keep, and its ratios are mostly chance
 
 

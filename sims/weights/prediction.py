@@ -18,7 +18,7 @@ import math
 import numpy as np
 from scipy import special
 
-from sims.weights.judge import CUT, EITHER, SNAP, Table
+from sims.weights.table import CUT, EITHER, SNAP, Table
 from theory.distributions import StudentT
 from theory.snr import crossover_kurtosis, equal_sparsity, pruning_snr, quantization_snr
 

@@ -18,9 +18,6 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from theory.distributions.base import Distribution, legendre, scale_parameter
-from theory.distributions.student_t import StudentT
-
-__all__ = ["Distribution", "Empirical", "Gaussian", "Laplace", "StudentT", "Truncated", "Uniform"]
 
 
 def _gamma_difference(shape: float, z_low: np.ndarray, z_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,20 +14,7 @@ import numpy as np
 
 from theory.arguments import positive
 from theory.operators.base import Operator, Outcomes, check_grid_bits, floor_ratio, grid_limits
-from theory.operators.biased import HardPruning, NearestRounding, NearestSign
-
-__all__ = [
-    "HardPruning",
-    "NearestRounding",
-    "NearestSign",
-    "OneBit",
-    "Operator",
-    "PruneFraction",
-    "PruneThenRound",
-    "StochasticPruning",
-    "StochasticRounding",
-    "expectation",
-]
+from theory.operators.biased import HardPruning
 
 
 def _split(values: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,9 +9,8 @@ number is a ball that contains the true value (python-flint's arb), so the resul
 
 import functools
 
-from theory.codebooks import integer_codebook, optimal_scale
+from theory.codebooks import check_bits, integer_codebook, optimal_scale
 from theory.distributions import Gaussian
-from theory.snr.ratio import check_bits
 
 
 @functools.cache

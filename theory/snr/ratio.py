@@ -18,38 +18,14 @@ import numpy as np
 
 from theory.arguments import share_of_zeros
 from theory.codebooks import (
-    Codebook,
     Grid,
     Rule,
     check_bits,
     integer_codebook,
-    integer_levels,
-    optimal_scale,
     quantization_error,
     scale_for,
 )
 from theory.distributions import Distribution, Empirical, StudentT
-
-__all__ = [
-    "Codebook",
-    "Grid",
-    "Rule",
-    "check_bits",
-    "crossover_bound",
-    "crossover_kurtosis",
-    "decibel",
-    "equal_sparsity",
-    "integer_levels",
-    "natural_zeros",
-    "noise_snr",
-    "optimal_scale",
-    "pruned_count",
-    "pruning_error",
-    "pruning_snr",
-    "quantization_error",
-    "quantization_snr",
-    "scale_for",
-]
 
 RESOLUTION = 1e-15  # share of the signal below which double precision cannot tell an error from none
 HIGH_PRECISION = 16  # bits of the uncompressed weights everything is compared with
