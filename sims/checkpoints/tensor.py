@@ -44,19 +44,10 @@ def widen(bits: np.ndarray, kind: str) -> np.ndarray:
     >>> widen(np.array([0x38, 0x7E], np.uint8), "float8_e4m3fn")
     array([  1., 448.], dtype=float32)
     """
-    if kind == "bfloat16":
-        return (bits.astype(np.uint32) << 16).view(np.float32)
-    exponent_bits, mantissa_bits = (4, 3) if kind == "float8_e4m3fn" else (5, 2)
-    code = np.arange(256)
-    exponent = (code >> mantissa_bits) & (2**exponent_bits - 1)
-    mantissa = (code & (2**mantissa_bits - 1)) / 2**mantissa_bits
-    bias = 2 ** (exponent_bits - 1) - 1
-    value = np.where(exponent == 0, mantissa * 2.0 ** (1 - bias), (1 + mantissa) * 2.0 ** (exponent - bias))
-    if kind == "float8_e4m3fn":
-        value[(code & 0x7F) == 0x7F] = np.nan
-    else:
-        value[exponent == 31] = np.where(mantissa[exponent == 31] == 0, np.inf, np.nan)
-    return np.where(code < 128, value, -value).astype(np.float32)[bits]
+    import ml_dtypes
+
+    bits = bits.astype(bits.dtype.newbyteorder("="), copy=False)  # a file may be big-endian
+    return bits.view(getattr(ml_dtypes, kind)).astype(np.float32)
 
 
 Arrays = Iterable[tuple[str, np.ndarray, str]]

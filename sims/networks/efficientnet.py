@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sims.path_following.gram import Gram
-
 _EPSILON = 1e-3  # of batch normalisation, as the network was trained
 # Blocks of each stage: count, kernel size, stride of the first.
 _STAGES = ((1, 3, 1), (2, 3, 2), (2, 5, 2), (3, 3, 2), (3, 5, 1), (4, 5, 2), (1, 3, 1))
@@ -112,13 +110,3 @@ def pointwise_layers(
     yield "head", weights, flat(x)
     x = relu6(normalised(pointwise(x, weights), "_bn1"))
     yield "classifier", arrays["_fc.weight"], x.mean(axis=(2, 3))
-
-
-def pointwise_grams(
-    arrays: dict[str, np.ndarray], images: np.ndarray
-) -> Iterator[tuple[str, np.ndarray, Gram]]:
-    """As `pointwise_layers`, with the Gram matrix in place of the inputs: kilobytes instead of pixels."""
-    for name, weights, inputs in pointwise_layers(arrays, images):
-        gram = Gram()
-        gram.update(inputs)
-        yield name, weights, gram

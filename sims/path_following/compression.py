@@ -76,11 +76,6 @@ class Compressed:
         return np.maximum(total, 0.0)
 
     @cached_property
-    def rounding_error(self) -> np.ndarray:
-        """(fan_out,) squared errors |X~ (w~ - q)|^2 = |u_N|^2 of Phase II alone."""
-        return _quadratic(self.gram.own, self.aligned - self.weights)
-
-    @cached_property
     def output_energy(self) -> np.ndarray:
         """(fan_out,) squared outputs |X w|^2 of the original layer."""
         energy = self.gram.own if self.gram.target is None else self.gram.target

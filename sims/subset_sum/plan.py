@@ -17,7 +17,6 @@ _COUNT = 0.6  # per entry of the counting table and item
 _OVERHEAD = 2e-5  # seconds per call
 MOST_BYTES = 4 * 2**30
 SMALL = 44  # items up to which one modular search is a matter of seconds
-SEARCHABLE = 62  # bits of a solution that fit a mask
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from theory.integer_sums import Law, check_arguments, largest, sample_counts
 from theory.subset_sum.saddlepoint import poisson_mean
 
 _MOST_BYTES = 2**30
-_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,8 @@ class RareEstimate:
 
     Attributes
     ----------
-    values, low, high : (N + 1,) means over the replicates, and Student intervals at `level` of log P where
-    all
-        replicates are positive (delta method), or (0, upper) where some died out.
+    values, low, high : (N + 1,) means over the replicates, and Student intervals at `level`: of log P where
+        all replicates are positive (delta method), (0, upper) where some died out.
     replicates : (R, N + 1) the single estimates.
     level, particles, seed : how it was made.
     """

@@ -55,7 +55,7 @@ class Gaussian(Distribution):
         return special.ndtr(np.asarray(x) / self.std)
 
     def ppf(self, p: ArrayLike) -> np.ndarray:
-        """Std Phi^-1(p)."""
+        """``std Phi^-1(p)``."""
         return self.std * special.ndtri(p)
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,13 +99,13 @@ class Laplace(Distribution):
         return np.where(np.asarray(x) < 0, tail, 1 - tail)
 
     def ppf(self, p: ArrayLike) -> np.ndarray:
-        """Scale log(2p) below the median, -scale log(2(1-p)) above."""
+        """``scale log(2p)`` below the median, ``-scale log(2(1-p))`` above."""
         p = np.asarray(p, float)
         with np.errstate(divide="ignore"):
             return self.scale * np.where(p < 0.5, np.log(2 * p), -np.log(2 * (1 - p)))
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """E^(-x/scale)/2 and (x + scale) e^(-x/scale)/2."""
+        """``e^(-x/scale)/2`` and ``(x + scale) e^(-x/scale)/2``."""
         probability = 0.5 * np.exp(-x / self.scale)
         return probability, (x + self.scale) * probability
 
@@ -140,7 +140,7 @@ class Uniform(Distribution):
         return np.clip(0.5 + np.asarray(x) / (2 * self.bound), 0.0, 1.0)
 
     def ppf(self, p: ArrayLike) -> np.ndarray:
-        """Bound (2 p - 1)."""
+        """``bound (2 p - 1)``."""
         return self.bound * (2 * np.asarray(p, float) - 1)
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -277,8 +277,9 @@ def alignment_bound(weights: ArrayLike, inputs: ArrayLike, target_inputs: ArrayL
 
 
 def gram_schmidt_reversed(inputs: ArrayLike) -> np.ndarray:
-    """Columns g_t: X_t minus its projection on the columns after it. OPTQ's error is X(w - q) = sum eps_t
-    g_t.
+    """Columns g_t: X_t minus its projection on the columns after it.
+
+    OPTQ's error is X(w - q) = sum_t eps_t g_t.
 
     Raises
     ------

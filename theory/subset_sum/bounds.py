@@ -46,9 +46,13 @@ def divides_every_sample(divisor: int, max_value: int, law: Law = "nonzero") -> 
     if law == "uniform":
         return Fraction(2 * multiples + 1, 2 * max_value + 1)
     total = Fraction(0)
+    from flint import fmpz
+
     for d in _divisors(divisor):
         # a with gcd(a, g) = d, by Moebius over the multiples of d that divide g
-        exactly = sum(_moebius(e // d) * (max_value // e) for e in _divisors(divisor) if e % d == 0)
+        exactly = sum(
+            int(fmpz(e // d).moebius_mu()) * (max_value // e) for e in _divisors(divisor) if e % d == 0
+        )
         total += Fraction(exactly, max_value) * Fraction(max_value // (divisor // d), max_value)
     return total
 
@@ -339,14 +343,3 @@ def _primes() -> Iterator[int]:
 def _divisors(value: int) -> list[int]:
     small = [d for d in range(1, math.isqrt(value) + 1) if value % d == 0]
     return small + [value // d for d in reversed(small) if d * d != value]
-
-
-def _moebius(value: int) -> int:
-    sign, p = 1, 2
-    while value > 1:
-        if value % (p * p) == 0:
-            return 0
-        if value % p == 0:
-            sign, value = -sign, value // p
-        p += 1
-    return sign

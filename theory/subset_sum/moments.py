@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 from theory.integer_sums import (
     EXACT_PRODUCT,
@@ -95,23 +96,10 @@ def _transform(max_value: int, law: Law, length: int) -> np.ndarray:
     return np.fft.rfft(wrapped).real / total
 
 
-def _fast_length(least: int) -> int:
-    """Smallest 2^a 3^b >= least, with a >= 1: a length at which the transform is fast."""
-    best = 1 << max(least - 1, 1).bit_length()
-    three = 1
-    while three < best:
-        two = 2
-        while two * three < least:
-            two *= 2
-        best = min(best, two * three)
-        three *= 3
-    return best
-
-
 def _coin_pmf_fourier(n: int, max_value: int, law: Law) -> np.ndarray:
     """P(sum B_i X_i = s) for s = -nR..nR, absolute error about 1e-16."""
     reach = n * largest(max_value, law)
-    length = _fast_length(2 * reach + 1)
+    length = next_fast_len(2 * reach + 1, real=True)
     values = np.fft.irfft(((1.0 + _transform(max_value, law, length)) / 2.0) ** n, length)
     return np.concatenate([values[length - reach :], values[: reach + 1]])
 
@@ -126,7 +114,7 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
     of m!/(a! b! c! (m-a-b-c)!) T(a, b, c), with T = sum_u P_a(u) P_b(u) P_c(t - u) shared by every m.
     """
     reach = max(n, 1) * largest(max_value, law)
-    length = _fast_length(4 * reach + 2)  # room for t - u without wrapping
+    length = next_fast_len(4 * reach + 2, real=True)  # room for t - u without wrapping
     transform = _transform(max_value, law, length)
     sums = np.empty((n + 1, 2 * reach + 1))  # sums[k, reach + s] = P(S_k = s)
     power = np.ones_like(transform)
