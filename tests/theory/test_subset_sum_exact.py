@@ -1,0 +1,232 @@
+"""The exact law against draws enumerated one by one, by sets of subset sums and nothing else."""
+
+import itertools
+import math
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from theory import subset_sum_automaton as automaton
+from theory import subset_sum_exact as exact
+from theory.subset_sum_automaton import ChainLimits
+
+
+def values_of(max_value, law):
+    """Every equally likely outcome of one sample."""
+    grid = range(-max_value, max_value + 1)
+    if law == "uniform":
+        return list(grid)
+    nonzero = [x for x in grid if x]
+    return [a * b for a in nonzero for b in nonzero] if law == "product" else nonzero
+
+
+def all_sums(draws):
+    """Subset sums of every draw, shape (draws, 2^n)."""
+    n = draws.shape[1]
+    return draws @ ((np.arange(2**n) >> np.arange(n)[:, None]) & 1)
+
+
+def literal_misses(n, max_value, law, targets, delta=0):
+    """Per target the share of all draws that miss it, a Fraction, and the share that misses any."""
+    draws = np.array(list(itertools.product(values_of(max_value, law), repeat=n)), dtype=np.int64)
+    missed = np.zeros((len(targets), len(draws)), bool)
+    for start in range(0, len(draws), 20_000):
+        sums = all_sums(draws[start : start + 20_000])
+        for row, target in enumerate(targets):
+            missed[row, start : start + 20_000] = ~(np.abs(sums - target) <= delta).any(axis=1)
+    shares = [Fraction(int(row.sum()), len(draws)) for row in missed]
+    return shares, Fraction(int(missed.any(axis=0).sum()), len(draws))
+
+
+SMALL = [
+    ("nonzero", 1, 8),
+    ("nonzero", 2, 6),
+    ("nonzero", 3, 6),
+    ("nonzero", 4, 5),
+    ("nonzero", 5, 4),
+    ("nonzero", 7, 4),
+    ("uniform", 1, 7),
+    ("uniform", 2, 6),
+    ("uniform", 4, 5),
+    ("product", 1, 7),
+    ("product", 2, 3),
+    ("product", 3, 3),
+]
+
+
+@pytest.mark.parametrize("delta", [0, 1, 2])
+@pytest.mark.parametrize(("law", "max_value", "most"), SMALL)
+def test_equals_every_draw_enumerated(law, max_value, most, delta):
+    targets = [-max_value, *range(delta + 1, 3 * max_value + 2)]
+    for n in range(most + 1):
+        shares, _ = literal_misses(n, max_value, law, targets, delta)
+        for target, share in zip(targets, shares, strict=True):
+            found = exact.exact_miss_probability(n, max_value, target, law, delta)
+            if abs(target) <= delta:
+                assert found == 0
+            else:
+                assert isinstance(found, Fraction) and found == share, (n, target)
+
+
+@pytest.mark.parametrize(
+    ("law", "max_value", "limit", "delta", "most"),
+    [
+        ("nonzero", 1, 1, 0, 7),
+        ("nonzero", 2, 2, 0, 6),
+        ("nonzero", 3, 3, 0, 6),
+        ("nonzero", 3, 3, 1, 5),
+        ("nonzero", 4, 2, 0, 5),
+        ("uniform", 3, 3, 0, 5),
+        ("product", 2, 2, 0, 3),
+        ("product", 2, 4, 1, 3),
+    ],
+)
+def test_every_target_on_one_draw_equals_enumeration(law, max_value, limit, delta, most):
+    targets = [t for t in range(-limit, limit + 1) if abs(t) > delta]
+    for n in range(most + 1):
+        _, any_missed = literal_misses(n, max_value, law, targets, delta)
+        assert exact.exact_every_target_miss(n, max_value, law, delta, limit) == any_missed
+
+
+def unreduced_chain(n, max_value, target, law):
+    """P(miss with 0..n): sets of all reachable sums as bit strings, one sample after the other, nothing cut."""
+    values = values_of(max_value, law)
+    middle = n * max(values)
+    states, result = {1 << middle: 1}, [Fraction(1)]
+    for m in range(1, n + 1):
+        following = {}
+        for bits, ways in states.items():
+            for x in values:
+                grown = bits | (bits << x if x > 0 else bits >> -x)
+                if not grown >> (middle + target) & 1:
+                    following[grown] = following.get(grown, 0) + ways
+        states = following
+        result.append(Fraction(sum(states.values()), len(values) ** m))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("law", "max_value", "target", "n"),
+    [("nonzero", 2, 1, 24), ("nonzero", 3, 2, 14), ("nonzero", 5, 3, 8), ("nonzero", 6, 12, 6),
+     ("uniform", 3, 3, 10), ("product", 2, 3, 10), ("product", 3, 7, 5)],
+)  # fmt: skip
+def test_equals_the_chain_without_any_reduction(law, max_value, target, n):
+    found = [exact.exact_miss_probability(m, max_value, target, law) for m in range(n + 1)]
+    assert found == unreduced_chain(n, max_value, target, law)
+
+
+def test_zero_thinning_holds_exactly():
+    for n, max_value, target in ((9, 3, 2), (40, 5, 5)):
+        zero = Fraction(1, 2 * max_value + 1)
+        nonzero = exact.miss_law(max_value, target)
+        mixed = sum(
+            math.comb(n, k) * zero**k * (1 - zero) ** (n - k) * nonzero.probability(n - k)
+            for k in range(n + 1)
+        )
+        assert exact.exact_miss_probability(n, max_value, target, "uniform") == mixed
+
+
+def test_signs_nesting_and_known_values():
+    for n in (1, 10, 200):
+        assert exact.exact_miss_probability(n, 1, 1) == Fraction(1, 2**n)
+        assert exact.exact_miss_probability(n, 4, -3) == exact.exact_miss_probability(n, 4, 3)
+    assert f"{float(exact.exact_miss_probability(20, 3, 1)):.2e}" == "9.63e-07"
+    assert f"{float(exact.exact_miss_probability(12, 7, 2)):.2e}" == "8.72e-04"
+    law = exact.miss_law(6, 5)
+    values = [law.probability(n) for n in range(60)]
+    assert all(b < a for a, b in itertools.pairwise(values[1:]))
+    assert law.probability(4) == Fraction(literal_misses(4, 6, "nonzero", [5])[0][0])
+
+
+def test_the_letter_order_does_not_matter():
+    for order in (1, -1):
+        letters = sorted(automaton.letter_order(4, "nonzero"), key=lambda letter: order * letter[0])
+        diagram = automaton.build(letters, [[3]], limits=ChainLimits())
+        assert exact._solved(diagram, 4, "nonzero").terms == exact.miss_law(4, 3).terms
+
+
+def test_the_polynomials_in_n_add_up_to_the_probability():
+    law = exact.miss_law(4, 3)
+    for n in (30, 77):  # beyond the finite part, whose rate is 0
+        total = sum(
+            sum(c * n**k for k, c in enumerate(law.polynomial(j))) * Fraction(j, law.total) ** n
+            for j, _ in law.terms
+            if j
+        )
+        assert total == law.probability(n)
+    assert law.polynomial(0) == ()
+
+
+@pytest.mark.parametrize(
+    ("law", "max_value", "target", "delta"),
+    [("nonzero", 6, 1, 0), ("nonzero", 7, 7, 0), ("uniform", 6, 4, 0), ("nonzero", 6, 5, 1), ("product", 3, 5, 0)],
+)  # fmt: skip
+def test_coarse_chains_bracket_the_truth_at_every_radius(monkeypatch, law, max_value, target, delta):
+    law_of_all = exact.miss_law(max_value, target, law, delta)
+    widths = []
+    for radius in (0.5, 1.0, 1.5, 2.0, 3.0):
+        monkeypatch.setattr(exact, "_RADII", (radius,))
+        found = {
+            n: exact.certified_interval(n, max_value, target, law, delta, tolerance=0.0)
+            for n in (1, 2, 3, 5, 8, 13, 21, 40)
+        }
+        for n, interval in found.items():
+            assert interval.lower <= law_of_all.probability(n) <= interval.upper
+        widths.append(max(interval.relative_width for interval in found.values()))
+    assert widths[-1] <= widths[0] / 10  # fine is sharp ...
+    assert delta or widths[0] > 1e-3  # ... and coarse is visible; three sums in a row reach too far for that
+    assert found[40].relative_width < 1e-6
+
+
+def test_past_its_limits_the_chain_gives_an_interval():
+    for limits in (ChainLimits(states=1000), ChainLimits(bytes=2**18), ChainLimits(seconds=0.0)):
+        interval = exact.exact_miss_probability(30, 9, 4, limits=limits)
+        assert isinstance(interval, exact.CertifiedInterval)
+        assert exact.exact_miss_probability(30, 9, 4) in interval
+    with pytest.raises(automaton.ChainLimitError, match="outgrew 50 states"):
+        exact.miss_law(9, 4, limits=ChainLimits(states=50))
+    with pytest.raises(automaton.ChainLimitError, match=r"outgrew 50 states"):
+        exact.exact_every_target_miss(5, 5, limits=ChainLimits(states=50))
+
+
+def test_the_goals_of_speed():
+    # wall-clock with a wide margin: measured 1 ms, 25 ms and 20 ms
+    for arguments, seconds in (((200, 3, 2), 0.1), ((200, 7, 6), 2.0), ((60, 3, 4, "product"), 2.0)):
+        exact._miss_law.cache_clear()
+        start = time.perf_counter()
+        exact.exact_miss_probability(*arguments)
+        assert time.perf_counter() - start < 5 * seconds
+
+
+def test_fresh_targets_are_independent():
+    each = [exact.exact_miss_probability(6, 3, t) for t in (1, 2, 3)]
+    product = (1 - each[0]) ** 2 * (1 - each[1]) * (1 - each[2])
+    assert exact.exact_fresh_targets_miss(6, 3, [1, -1, 2, 3, 0]) == 1 - product
+
+
+def test_interval_of_one_point_and_around_zero():
+    assert exact.CertifiedInterval(Fraction(0), Fraction(0)).relative_width == 0.0
+    assert exact.CertifiedInterval(Fraction(0), Fraction(1)).relative_width == math.inf
+    assert exact.certified_interval(5, 3, 1, delta=1) == exact.CertifiedInterval(Fraction(0), Fraction(0))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: exact.exact_miss_probability(-1, 3, 1), ValueError, "n must be"),
+        (lambda: exact.exact_miss_probability(5, 0, 1), ValueError, "max_value must be"),
+        (lambda: exact.exact_miss_probability(5, 3, 0.5), TypeError, "target must be"),
+        (lambda: exact.exact_miss_probability(5, 3, 1, law="normal"), ValueError, "law must be"),
+        (lambda: exact.exact_miss_probability(5, 3, 1, delta=-1), ValueError, "delta must be"),
+        (lambda: exact.exact_miss_probability(5, 3, 1, delta=1.5), TypeError, "delta must be"),
+        (lambda: exact.exact_miss_probability(5, 5000, 1), ValueError, 'up to 4096.*form="saddlepoint"'),
+        (lambda: exact.exact_miss_probability(3000, 3, 5000), ValueError, "up to 4096"),
+        (lambda: exact.exact_every_target_miss(5, 3, limit=-1), ValueError, "limit must be"),
+        (lambda: exact.exact_fresh_targets_miss(5, 3, [1.5]), TypeError, "target must be"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
