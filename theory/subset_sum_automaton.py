@@ -69,7 +69,7 @@ class Diagram:
     ----------
     weights : number of ways to draw each letter, first letter first.
     layers : nodes of each letter; entry i of a node is the node of the next layer (HIT for a hit) after i
-        samples of that letter, the last entry after that many or more. The last layer leads to a miss, node 0.
+        samples of that letter, the last entry after that many or more. Behind the last layer is a miss, 0.
     states : states visited before equal ones were merged.
     """
 

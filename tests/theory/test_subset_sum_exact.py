@@ -91,7 +91,7 @@ def test_every_target_on_one_draw_equals_enumeration(law, max_value, limit, delt
 
 
 def unreduced_chain(n, max_value, target, law):
-    """P(miss with 0..n): sets of all reachable sums as bit strings, one sample after the other, nothing cut."""
+    """P(miss with 0..n): sets of reachable sums as bit strings, sample after sample, nothing cut."""
     values = values_of(max_value, law)
     middle = n * max(values)
     states, result = {1 << middle: 1}, [Fraction(1)]
@@ -161,7 +161,8 @@ def test_the_polynomials_in_n_add_up_to_the_probability():
 
 @pytest.mark.parametrize(
     ("law", "max_value", "target", "delta"),
-    [("nonzero", 6, 1, 0), ("nonzero", 7, 7, 0), ("uniform", 6, 4, 0), ("nonzero", 6, 5, 1), ("product", 3, 5, 0)],
+    [("nonzero", 6, 1, 0), ("nonzero", 7, 7, 0), ("uniform", 6, 4, 0), ("nonzero", 6, 5, 1),
+     ("product", 3, 5, 0)],
 )  # fmt: skip
 def test_coarse_chains_bracket_the_truth_at_every_radius(monkeypatch, law, max_value, target, delta):
     law_of_all = exact.miss_law(max_value, target, law, delta)
