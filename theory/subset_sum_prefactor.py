@@ -155,7 +155,7 @@ def _divisor_terms(max_value: int, target: int, law: Law, rate: Fraction, g: int
     for x in range(-reach, reach + 1):
         residues[x % g] += int(counts[reach + x])
     goal, full = 1 << (target % g), (1 << g) - 1
-    states, terms = {1: 1}, []
+    states, terms = {1: 1}, list[Fraction]()
     while states:
         terms.append(
             Fraction(sum(states.values()), math.factorial(len(terms))) / (total * rate) ** len(terms)
