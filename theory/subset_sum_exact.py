@@ -35,6 +35,13 @@ from theory.subset_sum_moments import Law, check_arguments, largest, sample_coun
 
 DEFAULT_LIMITS = ChainLimits()
 _LARGEST_GRID = 4096  # largest sample the chain accepts at all: its bit strings then hold 2^25 bits
+# Largest target (with delta) per M = 1, 2, ... whose chain and closed form took under 50 ms.
+_CHEAP_TARGETS: dict[Law, tuple[int, ...]] = {
+    "nonzero": (200, 80, 45, 32, 25, 16, 12),
+    "uniform": (200, 80, 45, 32, 25, 16, 12),
+    "product": (100, 40, 9),
+}
+_CHEAP_SAMPLES = 10_000
 _RADII = (1.0, 1.5, 2.0, 3.0)  # of coarse chains, in units of the largest sample
 
 
@@ -240,6 +247,21 @@ def _generating_function(diagram: Diagram) -> dict:
             here.append({j: q for j, q in value.items() if q != 0})
         after = here
     return after[0]
+
+
+def exact_is_cheap(n: int, max_value: int, target: int, law: Law = "nonzero", delta: int = 0) -> bool:
+    """Whether the exact law costs under about 50 ms the first time: a rule on the arguments, not a clock.
+
+    M up to 7 (3 for "product"), targets with their tolerance up to a size that falls with M, n up to 10,000.
+
+    Examples
+    --------
+    >>> exact_is_cheap(200, 7, 7), exact_is_cheap(200, 8, 1), exact_is_cheap(40, 3, 9, "product")
+    (True, False, True)
+    """
+    n, max_value, target = check_arguments(n, max_value, target, law)
+    sizes = _CHEAP_TARGETS[law]
+    return max_value <= len(sizes) and abs(target) + delta <= sizes[max_value - 1] and n <= _CHEAP_SAMPLES
 
 
 def exact_miss_probability(

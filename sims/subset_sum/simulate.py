@@ -50,7 +50,7 @@ def simulate(
         rows.append({"quantity": quantity, "value": value, "low": low, "high": high, "source": source})
 
     add("P(miss), measured", measured[0], source, measured[1], measured[2])
-    form, accuracy = theory.miss_form(n, max_value, law, delta)
+    form, accuracy = theory.miss_form(n, max_value, law, delta, target)
     best = theory.miss_probability(n, max_value, target, law, delta=delta)
     add("P(miss), best law", best, f"{form}; accuracy {accuracy}")
     forms: tuple = ("saddlepoint",) if law == "product" else ("cox", "saddlepoint")

@@ -18,15 +18,29 @@ from theory.subset_sum.exponent import failure_exponent
 from theory.subset_sum.lemmas import lemma3_bounds, lemma4_failure
 from theory.subset_sum.moments import expected_solutions, second_moment
 from theory.subset_sum.saddlepoint import poisson_mean, saddlepoint_miss_probability
+from theory.subset_sum_exact import (
+    CertifiedInterval,
+    exact_every_target_miss,
+    exact_fresh_targets_miss,
+    exact_is_cheap,
+    exact_miss_probability,
+)
+from theory.subset_sum_prefactor import failure_prefactor
 
 __all__ = [
     "LAWS",
+    "CertifiedInterval",
     "Law",
     "block_miss",
     "continuous_miss",
     "every_target_miss",
+    "exact_every_target_miss",
+    "exact_fresh_targets_miss",
+    "exact_is_cheap",
+    "exact_miss_probability",
     "expected_solutions",
     "failure_exponent",
+    "failure_prefactor",
     "fresh_targets_miss",
     "hit_probability_bounds",
     "lemma3_bounds",
@@ -42,13 +56,15 @@ __all__ = [
     "trivial_miss",
 ]
 
-MissForm = Literal["best", "cox", "saddlepoint"]
+MissForm = Literal["best", "exact", "cox", "saddlepoint"]
 _WINDOW = 3.25  # n - log2 M up to which the Cox law is the better one
 _MOST_SAMPLES = 4096
 
 
-def miss_form(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> tuple[str, str]:
-    """The law `miss_probability` takes, and its stated accuracy.
+def miss_form(
+    n: int, max_value: int, law: Law = "nonzero", delta: int = 0, target: int | None = None
+) -> tuple[str, str]:
+    """The form `miss_probability` takes, and its stated accuracy; without a target, the best law short of it.
 
     Examples
     --------
@@ -56,8 +72,12 @@ def miss_form(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> t
     ('cox', 'about 1 % for M >= 1000, 5 % for M >= 100')
     >>> miss_form(21, 127)[0], miss_form(12, 127, "product")[0]
     ('saddlepoint', 'saddlepoint')
+    >>> miss_form(21, 7, target=5)
+    ('exact', 'exact')
     """
-    n, max_value, _ = check_arguments(n, max_value, None, law)
+    n, max_value, target = check_arguments(n, max_value, target, law)
+    if target is not None and exact_is_cheap(n, max_value, target, law, delta):
+        return "exact", "exact"
     if law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW:
         accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if max_value >= 100 else "tens of per cent"
         return "cox", accuracy
@@ -76,14 +96,20 @@ def miss_probability(
     Parameters
     ----------
     n, max_value, target, law : samples, M, target (on the grid of M^2 for "product"), sampling law.
-    form : "cox", near the window; "saddlepoint", the conditional Poisson law averaged over a fixed set of
-        samples, for the tail and for "product"; "best" chooses as `miss_form` says and never falls below the
-        rigorous lower bound.
+    form : "exact", the reachable-set chain (`theory.subset_sum_exact`), rounded once; "cox", near the window;
+        "saddlepoint", the conditional Poisson law averaged over a fixed set of samples, for the tail and for
+        "product"; "best" is exact wherever that costs under about 50 ms, else chooses as `miss_form` says and
+        never falls below the rigorous lower bound.
     delta : some subset within delta of the target suffices; multiplies mu by 2 delta + 1.
 
     Returns
     -------
-    A law, not a bound (`hit_probability_bounds` is); 0 for targets within delta of 0 (the empty set).
+    Unless exact a law, not a bound (`hit_probability_bounds` is); 0 for targets within delta of 0 (the empty
+    set).
+
+    Raises
+    ------
+    ValueError : form "exact" where the chain outgrows its limits.
 
     Examples
     --------
@@ -91,15 +117,25 @@ def miss_probability(
     0.0
     >>> round(miss_probability(16, 8191, 1), 3), f"{miss_probability(21, 127, 127):.0e}"
     (0.199, '9e-04')
+    >>> f"{miss_probability(20, 3, 1):.3e} {miss_probability(20, 3, 1, form='saddlepoint'):.3e}"
+    '9.631e-07 3.338e-06'
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
     delta = whole("delta", delta, 0)
-    choice("form", form, ("best", "cox", "saddlepoint"))
+    choice("form", form, ("best", "exact", "cox", "saddlepoint"))
     if abs(target) <= delta:
         return 0.0
     if n == 0:
         return 1.0
-    chosen = miss_form(n, max_value, law, delta)[0] if form == "best" else form
+    chosen = miss_form(n, max_value, law, delta, target)[0] if form == "best" else form
+    if chosen == "exact":
+        found = exact_miss_probability(n, max_value, target, law, delta)
+        if isinstance(found, CertifiedInterval):
+            raise ValueError(
+                f"the exact chain outgrew its limits at max_value={max_value}, target={target}; use "
+                'exact_miss_probability for a certified interval, or form="saddlepoint"'
+            )
+        return float(found)
     if chosen == "cox":
         value = float(cox_miss_probability(n, max_value, target, law, delta))
     else:
