@@ -39,8 +39,7 @@ from theory.subset_sum_moments import Law, largest, sample_counts
 
 Beyond = Literal["forget", "fill"]
 HIT = -1
-_CHECK_EVERY = 1024  # states between two looks at the clock
-_STATE_BYTES = 400  # measured peak per state with its outgoing edges (M = 12, 15: 310 to 380)
+_STATE_BYTES = 200  # a state's edges and its place in two tables, besides its bits
 
 
 class ChainLimitError(ValueError):
@@ -53,10 +52,11 @@ class ChainLimits:
 
     Attributes
     ----------
-    states : states visited. seconds : wall-clock time. bytes : memory, at a measured 400 bytes per state.
+    states : states visited (M = 13 takes about 340,000). seconds : wall-clock time. bytes : memory, estimated
+        from the number of states and the length of their bit strings.
     """
 
-    states: int = 2_000_000
+    states: int = 500_000
     seconds: float = 60.0
     bytes: int = 2**30
 
@@ -123,10 +123,10 @@ def build(
     ------
     ChainLimitError : more states, seconds or bytes than allowed.
     """
-    meter = _Meter(limits)
     chain: Any = (
         _EveryChain(letters, targets) if len(targets) > 1 else _Chain(letters, targets[0], radius, beyond)
     )
+    meter = _Meter(limits, _STATE_BYTES + len(targets) * chain.bits // 7)
     layer: dict[Any, int] = {chain.reduce(chain.start, 0): 0}
     edges: list[list[tuple[int, ...]]] = []
     for i, (x, _) in enumerate(letters):
@@ -134,9 +134,9 @@ def build(
         reduced: dict[Any, Any] = {}
         rows = []
         for state in layer:
-            meter.look(len(following))
             row: list[int] = []
             while True:
+                meter.look(len(following))
                 small = reduced.get(state)
                 if small is None:
                     small = reduced[state] = chain.reduce(state, i + 1)
@@ -177,20 +177,18 @@ def _minimal(edges: list[list[tuple[int, ...]]], weights: tuple[int, ...], state
 class _Meter:
     """Counts states and looks at the clock."""
 
-    def __init__(self, limits: ChainLimits):
-        by_bytes = limits.bytes // _STATE_BYTES
+    def __init__(self, limits: ChainLimits, state_bytes: int):
+        by_bytes = limits.bytes // state_bytes
         self.most = min(limits.states, by_bytes)
         self.what = f"{limits.states} states" if limits.states <= by_bytes else f"{limits.bytes} bytes"
         self.seconds = limits.seconds
         self.end = time.monotonic() + limits.seconds
         self.total = 0
-        self.calls = 0
 
     def look(self, pending: int) -> None:
-        self.calls += 1
         if self.total + pending > self.most:
             raise ChainLimitError(f"the chain of reachable sets outgrew {self.what}")
-        if self.calls % _CHECK_EVERY == 0 and time.monotonic() > self.end:
+        if time.monotonic() > self.end:
             raise ChainLimitError(f"the chain of reachable sets outgrew {self.seconds:g} seconds")
 
     def close_layer(self, count: int) -> None:
@@ -215,6 +213,7 @@ class _Chain:
         if min(targets) < 0:  # the same for targets on the other side
             negative = positive
         self.offset = reach * positive + reach + top + 1
+        self.bits = 2 * self.offset + 1
         self.zero = 1 << self.offset
         self.start = sum(1 << (self.offset + t) for t in targets)
         self.windows, self.letters_left = [], [0]
@@ -303,6 +302,7 @@ class _EveryChain:
     def __init__(self, letters: list[tuple[int, int]], groups: list[list[int]]):
         flat = [t for group in groups for t in group]
         self.chain = _Chain(letters, [min(flat), max(flat)])
+        self.bits = self.chain.bits
         self.start = tuple(sum(1 << (self.chain.offset + t) for t in group) for group in groups)
 
     def hits(self, state: tuple[int, ...]) -> bool:

@@ -45,11 +45,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from theory.subset_sum_bounds import critical_divisors, divides_every_sample
-from theory.subset_sum_exact import falling_to_powers
+from theory.subset_sum_closed_form import falling_to_powers
 from theory.subset_sum_exponent import failure_rate, nonpositive_probability
 from theory.subset_sum_moments import Law, check_arguments, largest, sample_counts
 
-_LARGEST = 4096
+_LARGEST_SAMPLE, _LARGEST_TARGET = 4096, 128
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def failure_prefactor(max_value: int, target: int, law: Law = "nonzero") -> Pref
 
     Parameters
     ----------
-    max_value, target, law : M, t, sampling law. Largest sample and target up to 4096.
+    max_value, target, law : M, t, sampling law. Samples up to 4096, targets up to 128.
 
     Returns
     -------
@@ -102,10 +102,10 @@ def failure_prefactor(max_value: int, target: int, law: Law = "nonzero") -> Pref
     """
     _, max_value, target = check_arguments(None, max_value, target, law)
     target = abs(target)
-    if max(largest(max_value, law), target) > _LARGEST:
+    if largest(max_value, law) > _LARGEST_SAMPLE or target > _LARGEST_TARGET:
         raise ValueError(
-            f"failure_prefactor takes samples and targets up to {_LARGEST}, got max_value={max_value} and "
-            f"target={target}; failure_exponent has no such limit"
+            f"failure_prefactor takes samples up to {_LARGEST_SAMPLE} and targets up to {_LARGEST_TARGET}, "
+            f"got max_value={max_value} and target={target}; failure_exponent has no such limit"
         )
     if target == 0:
         return Prefactor(Fraction(0), ())

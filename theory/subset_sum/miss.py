@@ -18,6 +18,7 @@ from theory.subset_sum.exponent import failure_exponent
 from theory.subset_sum.lemmas import lemma3_bounds, lemma4_failure
 from theory.subset_sum.moments import expected_solutions, second_moment
 from theory.subset_sum.saddlepoint import poisson_mean, saddlepoint_miss_probability
+from theory.subset_sum_errors import miss_error
 from theory.subset_sum_exact import (
     CertifiedInterval,
     exact_every_target_miss,
@@ -45,6 +46,7 @@ __all__ = [
     "hit_probability_bounds",
     "lemma3_bounds",
     "lemma4_failure",
+    "miss_error",
     "miss_form",
     "miss_lower_bound",
     "miss_probability",
@@ -72,16 +74,22 @@ def miss_form(
     ('cox', 'about 1 % for M >= 1000, 5 % for M >= 100')
     >>> miss_form(21, 127)[0], miss_form(12, 127, "product")[0]
     ('saddlepoint', 'saddlepoint')
-    >>> miss_form(21, 7, target=5)
-    ('exact', 'exact')
+    >>> miss_form(21, 7, target=5), miss_form(21, 9, target=5)
+    (('exact', 'exact'), ('saddlepoint', 'within a factor of 1.70, as measured'))
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
     if target is not None and exact_is_cheap(n, max_value, target, law, delta):
         return "exact", "exact"
-    if law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW:
+    near_window = law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW
+    if target is not None and delta == 0:
+        form = "cox" if near_window else "saddlepoint"
+        error = miss_error(n, max_value, target, law, form)
+        if not math.isnan(error):
+            return form, f"within a factor of {1.0 + error:.2f}, as measured"
+    if near_window:
         accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if max_value >= 100 else "tens of per cent"
         return "cox", accuracy
-    return "saddlepoint", "a factor of 1.8 down to 1e-11" if max_value >= 15 else "a factor of 3"
+    return "saddlepoint", "a factor of 1.8 down to 1e-11" if max_value >= 15 else "by factors"
 
 
 def miss_probability(

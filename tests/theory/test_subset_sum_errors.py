@@ -1,0 +1,76 @@
+import math
+
+import numpy as np
+import pytest
+
+from theory.subset_sum import miss_probability
+from theory.subset_sum_error_table import LOG_ERRORS, SAMPLES
+from theory.subset_sum_errors import miss_error
+from theory.subset_sum_exact import exact_miss_probability
+from theory.subset_sum_moments import largest
+
+
+def measured_targets(reach):
+    """The targets of reference_miss_errors.py."""
+    return {t for t in (1, 2, 3, reach // 2, reach // 2 + 1, reach - 1, reach) if 1 <= t <= reach}
+
+
+def ratio(n, max_value, target, law, form):
+    exact = float(exact_miss_probability(n, max_value, target, law))
+    return miss_probability(n, max_value, target, law, form) / exact
+
+
+def cells_outside_the_script():
+    """200 cells: odd n, or a target the script leaves out."""
+    rng = np.random.default_rng(13)
+    cells = []
+    plan = [
+        ("nonzero", "saddlepoint", 9, 40, 6),
+        ("product", "saddlepoint", 3, 30, 6),
+        ("uniform", "saddlepoint", 8, 14, 4),
+        ("nonzero", "cox", 10, 40, 12),
+        ("uniform", "cox", 10, 40, 6),
+        ("product", "cox", 3, 40, 6),
+    ]
+    for law, form, most, samples, pairs in plan:
+        for _ in range(pairs):
+            max_value = int(rng.integers(1, most + 1))
+            target = int(rng.integers(1, largest(max_value, law) + 1))
+            for n in rng.integers(2, samples + 1, size=5):
+                seen = n % 2 == 0 and target in measured_targets(largest(max_value, law))
+                cells.append((int(n) + int(seen) * (1 if n < samples else -1), max_value, target, law, form))
+    return cells
+
+
+def test_stated_errors_hold_outside_the_cells_of_the_script():
+    cells = cells_outside_the_script()
+    assert len(cells) == 200
+    for cell in cells:
+        stated = miss_error(*cell)
+        assert 1.0 / (1.0 + stated) <= ratio(*cell) <= 1.0 + stated, (cell, stated)
+    # and they are not idle: in most cells the form uses up a good part of what is allowed
+    used = [abs(math.log(ratio(*cell))) / math.log1p(miss_error(*cell)) for cell in cells]
+    assert np.median(used) > 0.4
+
+
+@pytest.mark.parametrize("form", ["cox", "saddlepoint"])
+def test_the_table_is_what_the_script_measures(form):
+    for law, max_value, n in (("nonzero", 4, 12), ("nonzero", 7, 6), ("uniform", 3, 8), ("product", 2, 10)):
+        for small in (False, True):
+            reach = largest(max_value, law)
+            errors = [
+                abs(math.log(ratio(n, max_value, t, law, form)))
+                for t in measured_targets(reach)
+                if (2 * t <= reach) == small
+            ]
+            row = LOG_ERRORS[law, form, max_value, small]
+            assert 0.0 <= row[SAMPLES.index(n)] - max(errors) < 1.001e-3
+
+
+def test_errors_are_stated_only_where_they_were_measured():
+    for cell in ((41, 3, 1), (1, 3, 1), (20, 11, 1), (20, 4, 5), (20, 4, 1, "product")):
+        assert math.isnan(miss_error(*cell))
+    assert miss_error(20, 3, -1) == miss_error(20, 3, 1) > 0.0
+    assert miss_error(20, 3, 0) == 0.0 == miss_error(5000, 7, 1, form="exact")
+    with pytest.raises(ValueError, match="form must be"):
+        miss_error(5, 3, 1, form="best")
