@@ -51,8 +51,8 @@ def predicted_failures(
     Parameters
     ----------
     weights : integer matrices. samples : n.
-    rigorous : by the proved upper bounds of p; else by the law, evaluated at nine sizes of weights and
-        interpolated in log p between them (within a third).
+    rigorous : by the proved upper bounds of p; else exactly up to M = 7, and by the law beyond, evaluated at
+        nine sizes of weights and interpolated in log p between them (within a third).
 
     Examples
     --------
