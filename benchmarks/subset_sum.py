@@ -8,6 +8,7 @@ time of one thread, the best of several rounds; only the ratios mean something o
 """
 
 import argparse
+import itertools
 import os
 import time
 from functools import partial
@@ -20,6 +21,7 @@ from sims import partition, subset_sum
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
 from sims.subset_sum import algorithms as engine
 from sims.subset_sum.rare import estimate_rare
+from theory import subset_sum_exact as exact
 from theory.partition import window_max_value
 
 
@@ -129,6 +131,40 @@ def rare():
     print(f"    x {trials * per_trial / seconds:12,.1e}  plain Monte Carlo of the same error (extrapolated)")
 
 
+def exhaustive(n, max_value, target):
+    """P(miss) by every draw and every subset."""
+    values = [x for x in range(-max_value, max_value + 1) if x]
+    draws = np.array(list(itertools.product(values, repeat=n)))
+    sums = draws @ ((np.arange(2**n) >> np.arange(n)[:, None]) & 1)
+    return 1.0 - float((sums == target).any(axis=1).mean())
+
+
+def exact_chain(n=6, max_value=3, target=1):
+    """The exact law beside enumeration, and beside Monte Carlo of 1 % error on a larger grid."""
+
+    def chain(*arguments):
+        exact._miss_law.cache_clear()
+        return float(exact.exact_miss_probability(*arguments))
+
+    assert abs(chain(n, max_value, target) - exhaustive(n, max_value, target)) < 1e-12
+    ours = best_of(3, lambda: chain(n, max_value, target))
+    peer = best_of(1, lambda: exhaustive(n, max_value, target))
+    print(f"exact P(miss), M = {max_value}, n = {n}: {1e3 * ours:.2f} ms, and every other n with it")
+    print(f"    x {peer / ours:12,.1f}  exhaustive enumeration, this n alone")
+    value, ours = chain(40, 7, 7), best_of(3, lambda: chain(40, 7, 7))
+    start = time.process_time()
+    found = estimate_rare(40, 7, 7, seed=0, threads=1)
+    seconds = time.process_time() - start
+    assert found.low[40] < value < found.high[40]
+    error = found.replicates[:, 40].std(ddof=1) / len(found.replicates) ** 0.5 / value
+    start = time.process_time()
+    subset_sum.estimate(20, 7, 7, 200_000, 0, threads=1)
+    per_trial = (time.process_time() - start) / 200_000
+    print(f"exact P(miss), M = 7, t = 7, n = 40: {value:.3e} in {1e3 * ours:.0f} ms")
+    print(f"    x {seconds * (error / 0.01) ** 2 / ours:12,.0f}  splitting to 1 % (extrapolated)")
+    print(f"    x {per_trial * 1e4 / value / ours:12,.1e}  plain Monte Carlo to 1 % (extrapolated)")
+
+
 def threads():
     """Both cores against one, on whole Monte Carlo blocks."""
     times = []
@@ -164,6 +200,7 @@ def main():
     counting(44)
     finding(64, 40)
     rare()
+    exact_chain()
     threads()
 
 

@@ -181,6 +181,13 @@ def test_coarse_chains_bracket_the_truth_at_every_radius(monkeypatch, law, max_v
     assert found[40].relative_width < 1e-6
 
 
+def test_coarse_chains_are_smaller():
+    for beyond in ("forget", "fill"):
+        letters = automaton.letter_order(9, "nonzero", 4)
+        coarse = automaton.build(letters, [[4]], radius=9, beyond=beyond, limits=ChainLimits())
+        assert coarse.states < exact.miss_law(9, 4).states / 2
+
+
 def test_past_its_limits_the_chain_gives_an_interval():
     for limits in (ChainLimits(states=1000), ChainLimits(bytes=2**18), ChainLimits(seconds=0.0)):
         interval = exact.exact_miss_probability(30, 9, 4, limits=limits)
