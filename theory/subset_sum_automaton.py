@@ -20,7 +20,9 @@ Relevance. Let F be samples still to come that hit, d in D their sum, F minimal.
 sums to a member of D (it would hit alone). So a walk from 0 that adds the letters of F in any fixed order
 meets D only at its end, and uses no letter that lies in D unless F is that letter alone. Members of D that
 no such walk reaches decide nothing and are dropped (`_Chain.reduce`); whoever hits D also hits what is kept,
-by its minimal part.
+by its minimal part. The window may be applied to what is kept: if F hits, a part of F with at most max(R, T)
+positive and R - 1 negative samples hits the full D, hence what is kept, by a part of its own, whose sum, and
+whose walk, lie in the window.
 
 Closed form. Letter by letter, with w the number of ways to draw the letter and z marking samples, exactly i
 samples contribute (w z)^i/i!. After finitely many of them the state no longer changes, so all further ones
