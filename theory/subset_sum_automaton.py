@@ -54,7 +54,7 @@ class ChainLimits:
 
     Attributes
     ----------
-    states : states visited (M = 13 takes about 340,000). seconds : wall-clock time. bytes : memory, estimated
+    states : states visited (M = 13 takes up to 314,000). seconds : wall-clock time. bytes : memory, estimated
         from the number of states and the length of their bit strings.
     """
 

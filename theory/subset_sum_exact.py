@@ -11,7 +11,7 @@ every n costs microseconds. For M = 3, t = 1, nonzero law, the generating functi
     e^{3z} + 3 (1 + z) e^{2z} - 4 (1 + z) e^z + (1 + z):    P(miss) = 2^-n + 3 (1 + n/2) 3^-n - ...
 
 Measured states of the chain and nodes of the minimal automaton, nonzero law, t = 1: M = 3: 15 and 15, M = 7:
-1,208 and 594, M = 10: 28,449 and 5,971, M = 12: 159,878 and 24,704, M = 15: 1,520,341 and 177,470. The growth
+1,208 and 594, M = 10: 28,449 and 5,971, M = 13: 313,524 and 54,020, M = 15: 1,520,341 and 177,470. The growth
 is by a factor of 2 to 3 per unit of M, so M = 15 takes more than a minute and much larger grids are out of
 reach: past its limits the chain gives a certified interval (M = 15, n = 40: 6.5 s to a relative width of
 8e-7).
@@ -216,7 +216,7 @@ def exact_miss_probability(
 def _hopeless(scale: float, max_value: int, law: Law, delta: int, limits: ChainLimits) -> bool:
     """Whether the growth measured up to M = 15 rules the chain out: no need to wait for its limits.
 
-    scale 2.6^(M - 3) states, scale = 9, are fewer than any t took at M = 3 to 12 and 15.
+    scale 2.6^(M - 3) states, scale = 9, are fewer than any target tried took at M = 3 to 13 and 15.
     """
     return law != "product" and delta == 0 and scale * 2.6 ** min(max_value - 3, 300) > limits.states
 
