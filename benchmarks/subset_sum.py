@@ -21,8 +21,8 @@ from sims import partition, subset_sum
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
 from sims.subset_sum import algorithms as engine
 from sims.subset_sum.rare import estimate_rare
-from theory import subset_sum_exact as exact
 from theory.partition import window_max_value
+from theory.subset_sum import exact as exact
 
 
 def best_of(rounds, call):

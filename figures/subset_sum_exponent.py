@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from sims.subset_sum.rare import estimate_rare, exact_miss_probability
+from sims.subset_sum.rare import estimate_rare
 from theory import subset_sum as theory
 
 TITLE = "How fast failures vanish: the exponent theorem"
@@ -30,7 +30,8 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
     """Columns source, law, max_value, target, n, slope, error, limit."""
     rows = []
     for law, size, target in EXACT:
-        p = exact_miss_probability(80, size, target, law)
+        exact = theory.miss_law(size, target, law)
+        p = np.array([float(exact.probability(n)) for n in range(81)])
         limit = theory.failure_exponent(size, target, law)
         for n in range(2, 80):
             rows.append(("exact", law, size, target, n, -np.log2(p[n + 1] / p[n]), 0.0, limit))

@@ -8,7 +8,6 @@ import numpy as np
 from paper_checks.claim import Claim, Twin, at_least, at_most, identity, within
 from sims import subset_sum as simulation
 from sims.subset_sum import algorithms
-from sims.subset_sum.rare import exact_miss_probability
 from theory import subset_sum as theory
 from theory.subset_sum import cox as laws
 
@@ -104,7 +103,7 @@ def zero_thinning(run, grid=1, n=5, max_value=2):
     """Enumeration of both laws for every target."""
     zero = 1.0 / (2 * max_value + grid)
     for target in (1, 2, 3):
-        nonzero = exact_miss_probability(n, max_value, target)
+        nonzero = [float(theory.miss_law(max_value, target).probability(m)) for m in range(n + 1)]
         uniform = 1.0 - float((solution_counts(n, max_value, "uniform", [target]) > 0).mean())
         mixed = sum(
             math.comb(n, k) * zero**k * (1.0 - zero) ** (n - k) * nonzero[n - k] for k in range(n + 1)
@@ -115,7 +114,7 @@ def zero_thinning(run, grid=1, n=5, max_value=2):
 def reach_law(run, slack=1, cases=((2, 12), (3, 12), (4, 8))):
     """Reach is certain to miss; with divisibility it is all there is in the end."""
     for max_value, n in cases:
-        exact = {t: exact_miss_probability(n, max_value, t)[n] for t in range(1, max_value + 2)}
+        exact = {t: float(theory.miss_law(max_value, t).probability(n)) for t in range(1, max_value + 2)}
         for t, miss in exact.items():
             reach = sum(
                 math.comb(n, k) * math.comb(t - slack, k) * max_value**-k * 2.0**-n for k in range(n + 1)
@@ -123,7 +122,7 @@ def reach_law(run, slack=1, cases=((2, 12), (3, 12), (4, 8))):
             name = f"M = {max_value}, n = {n}, t = {t}"
             yield at_least(name, miss, reach * (1.0 - 1e-11), evidence="exhaustive")
     for n, allowance in ((20, 1e-2), (40, 1e-5)):
-        ratio = exact_miss_probability(n, 3, 1)[n] / theory.miss_lower_bound(n, 3, 1)
+        ratio = float(theory.miss_law(3, 1).probability(n)) / theory.miss_lower_bound(n, 3, 1)
         yield within(f"union with divisibility, M = 3, n = {n}: exact / bound", ratio, 1.0, allowance)
 
 
@@ -131,7 +130,7 @@ def exponent(run, laws_differ=True, n=40):
     """Exact slopes between n and 2n; the polynomial factor n^(t-1) allows (t - 1 + 0.1)/n bits."""
     for law in theory.LAWS:
         for target in (1, 2, 3):
-            exact = exact_miss_probability(2 * n, 2, target, law)
+            exact = {m: float(theory.miss_law(2, target, law).probability(m)) for m in (n, 2 * n)}
             limit = theory.failure_exponent(2, target, law) if laws_differ else 1.0
             slope = -math.log2(exact[2 * n] / exact[n]) / n
             name = f"{law}, M = 2, t = {target}"

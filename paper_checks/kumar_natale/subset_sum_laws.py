@@ -7,7 +7,6 @@ import numpy as np
 from paper_checks.claim import at_least, at_most, within
 from paper_checks.kumar_natale.subset_sum import claim, measured
 from sims import subset_sum as simulation
-from sims.subset_sum.rare import exact_miss_probability
 from theory import subset_sum as theory
 from theory.subset_sum import cox as laws
 
@@ -66,7 +65,7 @@ def sizing(run, slope=1.0, miss=0.1, trials=60_000):
         yield at_least(
             f"P(miss) at n = {n - 1}, M = {size}", measured(run, n - 1, size, 1, trials), 0.9 * miss
         )
-    exact = exact_miss_probability(90, 3, 1)
+    exact = np.array([float(theory.miss_law(3, 1).probability(n)) for n in range(91)])
     first, last = (int(np.argmax(exact <= p)) for p in (1e-6, 1e-24))
     gained = (last - first) * theory.failure_exponent(3, 1) / math.log2(1e18)
     yield within("tiny p, M = 3: dn * exponent / dlog2(1/p)", gained, slope, 0.03, evidence="exhaustive")

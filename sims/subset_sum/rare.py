@@ -23,7 +23,7 @@ from sims import montecarlo
 from sims.montecarlo import Estimate, stream
 from sims.subset_sum.sampling import draw
 from sims.support.threads import in_order
-from theory.integer_sums import Law, check_arguments, largest, sample_counts
+from theory.integer_sums import Law, check_arguments, largest
 from theory.subset_sum.saddlepoint import poisson_mean
 
 _MOST_BYTES = 2**30
@@ -196,50 +196,3 @@ def estimate_poisson(
 
     options.setdefault("key", ("subset_sum_poisson", n, max_value, target, law, delta))
     return montecarlo.mean(sample, trials, bounds=(0.0, 1.0), seed=seed, **options)
-
-
-def exact_miss_probability(n: int, max_value: int, target: int, law: Law = "nonzero") -> np.ndarray:
-    r"""P(miss with m samples) for m = 0..n, exactly, by following the law of the set of reachable sums.
-
-    The state is the set of sums reached so far, kept as a bitset of the window [-W, W + t]; states that hold
-    t are dropped. The window is W = (t + 2R) R with R the largest sample: a solution with the fewest samples,
-    reordered so that its partial sums stay in (-R, t + R), never repeats a partial sum, so it has fewer than
-    t + 2R samples, and the sums that any of its parts can reach lie in the window.
-
-    Parameters
-    ----------
-    n, max_value, target, law : small ones: R <= 4 (the number of states is finite but grows fast with R).
-
-    Returns
-    -------
-    (n + 1,) float64, relative error about 1e-13 (sums of non-negative terms).
-
-    Raises
-    ------
-    ValueError : largest sample above 4.
-
-    Examples
-    --------
-    >>> exact_miss_probability(3, 1, 1)
-    array([1.   , 0.5  , 0.25 , 0.125])
-    """
-    n, max_value, target = check_arguments(n, max_value, target, law)
-    reach, target = largest(max_value, law), abs(int(target))
-    if reach > 4:
-        raise ValueError(f"exact miss probabilities need samples of at most 4 in size, got {reach}")
-    counts, total = sample_counts(max_value, law)
-    window = (target + 2 * reach) * reach
-    keep = (1 << (2 * window + target + 1)) - 1
-    steps = [(x, counts[x + reach] / total) for x in range(-reach, reach + 1) if counts[x + reach]]
-    states = {1 << window: 1.0} if target else {}
-    result = [sum(states.values())]
-    for _ in range(n):
-        following: dict[int, float] = {}
-        for bits, p in states.items():
-            for x, q in steps:
-                merged = bits | ((bits << x if x >= 0 else bits >> -x) & keep)
-                if not merged >> (window + target) & 1:
-                    following[merged] = following.get(merged, 0.0) + p * q
-        states = following
-        result.append(sum(states.values()))
-    return np.array(result)

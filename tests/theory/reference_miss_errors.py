@@ -2,7 +2,7 @@
 
     python tests/theory/reference_miss_errors.py
 
-writes theory/subset_sum_error_table.py (literals, read by theory.subset_sum_errors) and
+writes theory/subset_sum/error_table.py (literals, read by theory.subset_sum.errors) and
 docs/subset_sum_errors.md (the same with exact values beside it). About four minutes, nearly all of it the
 saddlepoint law. Cells: the grids below, even n; the test draws cells outside them.
 """
@@ -10,10 +10,10 @@ saddlepoint law. Cells: the grids below, even n; the test draws cells outside th
 import math
 from pathlib import Path
 
-from theory.subset_sum_exact import miss_law
-from theory.subset_sum_laws import cox_miss_probability
-from theory.subset_sum_moments import largest
-from theory.subset_sum_poisson import saddlepoint_miss_probability
+from theory.subset_sum.cox import cox_miss_probability
+from theory.subset_sum.exact import miss_law
+from theory.subset_sum.moments import largest
+from theory.subset_sum.saddlepoint import saddlepoint_miss_probability
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = range(2, 41, 2)
@@ -78,7 +78,7 @@ def write_module(table):
         lines.append(f'    ("{law}", "{form}", {max_value}, {small}): (')
         lines += [f"        {', '.join(part)}," for part in (numbers[:half], numbers[half:])]
         lines.append("    ),")
-    (ROOT / "theory/subset_sum_error_table.py").write_text("\n".join([*lines, "}", "# fmt: on"]) + "\n")
+    (ROOT / "theory/subset_sum/error_table.py").write_text("\n".join([*lines, "}", "# fmt: on"]) + "\n")
 
 
 PAGE = """# Errors of the laws of random subset sum
@@ -88,7 +88,7 @@ that $n$ samples miss the target $t$ (`theory.subset_sum.exact_miss_probability`
 the Cox and of the saddlepoint law to it. A ratio of 1.00 is right; at 2.00 the law calls a miss twice too
 likely. The Cox law is not offered for products; its ratios there are shown for comparison.
 
-`miss_error` of `theory.subset_sum_errors` states these errors, with a margin for the cells between them.
+`miss_error` of `theory.subset_sum.errors` states these errors, with a margin for the cells between them.
 """
 
 

@@ -97,7 +97,7 @@ def cox_miss_probability(
 
     Range: within about 1 % of the truth where n - log2 M <= 3 and M >= 1000, 10-30 % at n - log2 M of 7-10,
     wrong by factors beyond; not for "product", whose samples are far from the Gaussian shape the law assumes.
-    For M <= 10 its error was measured cell by cell (`theory.subset_sum_errors.miss_error`).
+    For M <= 10 its error was measured cell by cell (`theory.subset_sum.errors.miss_error`).
     """
     return cox_miss(cox_mean(n, max_value, law, delta), scaled_target(n, max_value, target, law))
 

@@ -27,7 +27,7 @@ P(X = 0) <= P(X <= 0)). Choosing the places of the at most K |V| exceptions, P(m
 many) cases of sum_{j <= K|V|} C(n, j) q^(n-j) <= C n^(K|V|) q^n. The symmetry is used once, for {x >= 0}.
 QED
 
-The polynomial factor is real and known (`theory.subset_sum_prefactor`): n^(t-1)/((t-1)! M^(t-1)) to leading
+The polynomial factor is real and known (`theory.subset_sum.prefactor`): n^(t-1)/((t-1)! M^(t-1)) to leading
 order for the nonzero law, so slopes fitted at moderate n stay below the exponent.
 """
 

@@ -4,59 +4,19 @@ import math
 from typing import Literal
 
 from theory.arguments import choice, inside, whole
-from theory.integer_sums import LAWS, Law, check_arguments
+from theory.integer_sums import Law, check_arguments
 from theory.subset_sum.bounds import (
-    block_miss,
     hit_probability_bounds,
     miss_lower_bound,
-    miss_probability_bounds,
-    reach_probability,
-    trivial_miss,
 )
-from theory.subset_sum.cox import continuous_miss, cox_miss_probability, every_target_miss, fresh_targets_miss
-from theory.subset_sum.exponent import failure_exponent
-from theory.subset_sum.lemmas import lemma3_bounds, lemma4_failure
-from theory.subset_sum.moments import expected_solutions, second_moment
-from theory.subset_sum.saddlepoint import poisson_mean, saddlepoint_miss_probability
-from theory.subset_sum_errors import miss_error
-from theory.subset_sum_exact import (
+from theory.subset_sum.cox import cox_miss_probability
+from theory.subset_sum.errors import miss_error
+from theory.subset_sum.exact import (
     CertifiedInterval,
-    exact_every_target_miss,
-    exact_fresh_targets_miss,
     exact_is_cheap,
     exact_miss_probability,
 )
-from theory.subset_sum_prefactor import failure_prefactor
-
-__all__ = [
-    "LAWS",
-    "CertifiedInterval",
-    "Law",
-    "block_miss",
-    "continuous_miss",
-    "every_target_miss",
-    "exact_every_target_miss",
-    "exact_fresh_targets_miss",
-    "exact_is_cheap",
-    "exact_miss_probability",
-    "expected_solutions",
-    "failure_exponent",
-    "failure_prefactor",
-    "fresh_targets_miss",
-    "hit_probability_bounds",
-    "lemma3_bounds",
-    "lemma4_failure",
-    "miss_error",
-    "miss_form",
-    "miss_lower_bound",
-    "miss_probability",
-    "miss_probability_bounds",
-    "poisson_mean",
-    "reach_probability",
-    "samples_needed",
-    "second_moment",
-    "trivial_miss",
-]
+from theory.subset_sum.saddlepoint import saddlepoint_miss_probability
 
 MissForm = Literal["best", "exact", "cox", "saddlepoint"]
 _WINDOW = 3.25  # n - log2 M up to which the Cox law is the better one
@@ -104,7 +64,7 @@ def miss_probability(
     Parameters
     ----------
     n, max_value, target, law : samples, M, target (on the grid of M^2 for "product"), sampling law.
-    form : "exact", the reachable-set chain (`theory.subset_sum_exact`), rounded once; "cox", near the window;
+    form : "exact", the reachable-set chain (`theory.subset_sum.exact`), rounded once; "cox", near the window;
         "saddlepoint", the conditional Poisson law averaged over a fixed set of samples, for the tail and for
         "product"; "best" is exact wherever that costs under about 50 ms, else chooses as `miss_form` says and
         never falls below the rigorous lower bound.

@@ -37,7 +37,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from theory.subset_sum_moments import Law, largest, sample_counts
+from theory.integer_sums import Law, largest, sample_counts
 
 Beyond = Literal["forget", "fill"]
 HIT = -1

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 
-from theory.subset_sum_moments import check_arguments
+from theory.arguments import choice, whole
 
 MOST_MULTISETS = 1_000_000
 MOST_STATES = 1_000_000
@@ -48,7 +48,7 @@ def min_discrepancy_distribution(
     >>> round(float(min_discrepancy_distribution(10, 7)[0]), 4)
     0.4997
     """
-    n, max_value = _checked(n, max_value)
+    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1)
     # states[j]: {bit string of discrepancies: number of draws of j items}
     states: list[dict[int, int]] = [{1: 1}, *({} for _ in range(n))]
     for value in range(max_value, 0, -1):
@@ -140,9 +140,8 @@ def perfect_partition_distribution(
     >>> perfect_partition_distribution(3, 2, "even")  # {2,2,2} has none; {1,1,2} has one
     {0: Fraction(1, 4), 1: Fraction(3, 4)}
     """
-    n, max_value = _checked(n, max_value)
-    if parity not in (None, "even", "odd"):
-        raise ValueError(f'parity must be "even", "odd" or None, got {parity!r}')
+    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1)
+    choice("parity", parity, (None, "even", "odd"))
     work = math.comb(n + max_value - 1, n)
     if work > max_multisets:
         raise ValueError(
@@ -188,10 +187,3 @@ def perfect_probability(n: int, max_value: int, max_states: int = MOST_STATES) -
     """
     law = min_discrepancy_distribution(n, max_value, max_states)
     return law.get(0, Fraction(0)) + law.get(1, Fraction(0))
-
-
-def _checked(n: int, max_value: int) -> tuple[int, int]:
-    n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
-    if n < 1:
-        raise ValueError(f"n must be an integer >= 1, got {n}")
-    return n, max_value

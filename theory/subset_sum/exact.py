@@ -1,6 +1,6 @@
 r"""Exact probability of missing a target of quantized random subset sum, for every number of samples at once.
 
-`theory.subset_sum_automaton` follows the set of reachable sums as a finite automaton, for fixed M and t. Its
+`theory.subset_sum.automaton` follows the set of reachable sums as a finite automaton, for fixed M and t. Its
 solution is a closed form in n,
 
     P(miss with n) = total^-n sum_j sum_i q_{j,i} n!/(n-i)! j^(n-i),
@@ -22,16 +22,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from theory.subset_sum_automaton import (
-    Beyond,
-    ChainLimitError,
-    ChainLimits,
-    build,
-    letter_order,
-)
-from theory.subset_sum_bounds import critical_divisors, divides_every_sample, reach_probability
-from theory.subset_sum_closed_form import MissLaw, solve
-from theory.subset_sum_moments import Law, check_arguments, largest, sample_counts
+from theory.arguments import whole
+from theory.integer_sums import Law, check_arguments, largest, sample_counts
+from theory.subset_sum.automaton import Beyond, ChainLimitError, ChainLimits, build, letter_order
+from theory.subset_sum.bounds import critical_divisors, divides_every_sample, reach_probability
+from theory.subset_sum.closed_form import MissLaw, solve
 
 DEFAULT_LIMITS = ChainLimits()
 _LARGEST_SAMPLE, _LARGEST_TARGET, _MOST_BITS = 256, 4096, 2**16  # one state then takes up to a second
@@ -98,7 +93,7 @@ def miss_law(
     [(3, ['1']), (2, ['3', '3']), (1, ['-4', '-4']), (0, ['1', '1'])]
     """
     _, max_value, target = check_arguments(None, max_value, target, law)
-    delta = check_delta(delta)
+    delta = whole("delta", delta, 0)
     _check_size(largest(max_value, law), abs(target) + delta)
     if abs(target) <= delta:
         return MissLaw(sample_counts(max_value, law)[1], (), 0, 0)
@@ -200,7 +195,7 @@ def exact_miss_probability(
     True
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    delta = check_delta(delta)
+    delta = whole("delta", delta, 0)
     if abs(target) <= delta:
         return Fraction(0)
     if n == 0 or abs(target) - delta > n * largest(max_value, law):
@@ -257,7 +252,7 @@ def certified_interval(
     (True, True)
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    delta, target = check_delta(delta), abs(target)
+    delta, target = whole("delta", delta, 0), abs(target)
     if target <= delta:
         return CertifiedInterval(Fraction(0), Fraction(0))
     reach = largest(max_value, law)
@@ -318,9 +313,8 @@ def exact_every_target_miss(
     (Fraction(1, 2), Fraction(1, 4))
     """
     n, max_value, limit = check_arguments(n, max_value, max_value if limit is None else limit, law)
-    delta = check_delta(delta)
-    if limit < 0:
-        raise ValueError(f"limit must be an integer >= 0, got {limit}")
+    delta = whole("delta", delta, 0)
+    limit = whole("limit", limit, 0)
     if limit <= delta or n == 0:
         return Fraction(int(limit > delta))
     _check_size(largest(max_value, law), limit + delta)
@@ -348,14 +342,6 @@ def exact_fresh_targets_miss(
     for target in targets:
         hit *= 1 - miss_law(max_value, target, law, delta).probability(n)
     return 1 - hit
-
-
-def check_delta(delta: int) -> int:
-    """The tolerance as a Python integer."""
-    try:
-        return check_arguments(delta, 1, None, "nonzero")[0]
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"delta must be an integer >= 0, got {delta!r}") from None
 
 
 def _check_size(reach: int, target: int) -> None:

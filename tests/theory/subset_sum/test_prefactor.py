@@ -3,9 +3,9 @@ from fractions import Fraction
 
 import pytest
 
-from theory import subset_sum_exact as exact
-from theory import subset_sum_prefactor as prefactor
-from theory.subset_sum_exponent import failure_rate
+from theory.subset_sum import exact as exact
+from theory.subset_sum import prefactor as prefactor
+from theory.subset_sum.exponent import failure_rate
 
 GRIDS = [*(("nonzero", m) for m in range(1, 8)), *(("uniform", m) for m in range(1, 6)),
          *(("product", m) for m in range(1, 4))]  # fmt: skip

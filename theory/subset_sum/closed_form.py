@@ -2,9 +2,10 @@ r"""P(miss) as a closed form in n, read off the automaton of the reachable-set c
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from theory.subset_sum_automaton import HIT, Diagram
-from theory.subset_sum_moments import Law, largest, sample_counts
+from theory.integer_sums import Law, largest, sample_counts
+from theory.subset_sum.automaton import HIT, Diagram
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class MissLaw:
 
         Examples
         --------
-        >>> from theory.subset_sum_exact import miss_law
+        >>> from theory.subset_sum.exact import miss_law
         >>> miss_law(3, 1).probability(2)  # (5/6)^2 less the draws (-1, 2), (-2, 3) in either order
         Fraction(7, 12)
         """
@@ -50,7 +51,7 @@ class MissLaw:
 
         Examples
         --------
-        >>> from theory.subset_sum_exact import miss_law
+        >>> from theory.subset_sum.exact import miss_law
         >>> miss_law(3, 2).polynomial(3)  # 1 + n/3
         (Fraction(1, 1), Fraction(1, 3))
         """
@@ -90,11 +91,11 @@ def solve(diagram: Diagram, max_value: int, law: Law) -> MissLaw:
     return MissLaw(total, terms, diagram.states, diagram.nodes)
 
 
-def _generating_function(diagram: Diagram) -> dict:
+def _generating_function(diagram: Diagram) -> dict[int, Any]:
     """{j: q_j}: from the last letter to the first, a node is the sum of what follows it."""
     from flint import fmpq, fmpq_poly
 
-    after: list[dict] = [{0: fmpq_poly([1])}]
+    after: list[dict[int, Any]] = [{0: fmpq_poly([1])}]
     for weight, nodes in zip(reversed(diagram.weights), reversed(diagram.layers), strict=True):
         exactly = [fmpq_poly([1])]  # (w z)^i/i!, i samples of the letter
         here = []

@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from theory import subset_sum_automaton as automaton
-from theory import subset_sum_exact as exact
-from theory.subset_sum_automaton import ChainLimits
+from theory.subset_sum import automaton as automaton
+from theory.subset_sum import exact as exact
+from theory.subset_sum.automaton import ChainLimits
 
 
 def values_of(max_value, law):

@@ -1,14 +1,14 @@
 r"""How far each form of `theory.subset_sum.miss_probability` is from the exact law, as measured.
 
-The table (`theory.subset_sum_error_table`, written by tests/theory/reference_miss_errors.py) holds the
+The table (`theory.subset_sum.error_table`, written by tests/theory/reference_miss_errors.py) holds the
 largest log error over some targets for every law, M and even n; here it becomes a stated error for every cell
 between.
 """
 
 import math
 
-from theory.subset_sum_error_table import LOG_ERRORS, SAMPLES
-from theory.subset_sum_moments import Law, check_arguments, largest
+from theory.integer_sums import Law, check_arguments, largest
+from theory.subset_sum.error_table import LOG_ERRORS, SAMPLES
 
 FORMS = ("exact", "cox", "saddlepoint")
 # Of log errors, for targets and n between the measured ones; no cell of 2,154 needed more than 1.24.

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from theory.subset_sum import miss_probability
-from theory.subset_sum_error_table import LOG_ERRORS, SAMPLES
-from theory.subset_sum_errors import miss_error
-from theory.subset_sum_exact import exact_miss_probability
-from theory.subset_sum_moments import largest
+from theory.subset_sum.error_table import LOG_ERRORS, SAMPLES
+from theory.subset_sum.errors import miss_error
+from theory.subset_sum.exact import exact_miss_probability
+from theory.subset_sum.moments import largest
 
 
 def measured_targets(reach):

@@ -1,7 +1,7 @@
 r"""The prefactor of the exponent theorem: P(miss) = p(n) q^n (1 + exponentially small), p a known polynomial.
 
 Theorem. M and t > 0 fixed, q = max{P(X <= 0), max over g not dividing t of P(g | X)} as in
-`theory.subset_sum_exponent`. Then, for constants D and rho < q,
+`theory.subset_sum.exponent`. Then, for constants D and rho < q,
 
     P(miss with n) = p(n) q^n + O(n^D rho^n),
 
@@ -44,10 +44,10 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from theory.subset_sum_bounds import critical_divisors, divides_every_sample
-from theory.subset_sum_closed_form import falling_to_powers
-from theory.subset_sum_exponent import failure_rate, nonpositive_probability
-from theory.subset_sum_moments import Law, check_arguments, largest, sample_counts
+from theory.integer_sums import Law, check_arguments, largest, sample_counts
+from theory.subset_sum.bounds import critical_divisors, divides_every_sample
+from theory.subset_sum.closed_form import falling_to_powers
+from theory.subset_sum.exponent import failure_rate, nonpositive_probability
 
 _LARGEST_SAMPLE, _LARGEST_TARGET = 4096, 128
 
@@ -95,7 +95,7 @@ def failure_prefactor(max_value: int, target: int, law: Law = "nonzero") -> Pref
     (Fraction(1, 1), Fraction(11, 18), Fraction(1, 18))
     >>> failure_prefactor(2, 1).coefficients, failure_prefactor(4, 3, "product").rate
     ((Fraction(2, 1),), Fraction(3, 4))
-    >>> from theory.subset_sum_exact import exact_miss_probability
+    >>> from theory.subset_sum.exact import exact_miss_probability
     >>> n, p = 200, failure_prefactor(7, 5)
     >>> p.degree, abs(float(exact_miss_probability(n, 7, 5) / p.probability(n)) - 1) < 1e-8
     (4, True)

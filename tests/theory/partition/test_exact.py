@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from theory import partition
-from theory import partition_exact as exact
+from theory.partition import exact as exact
 
 
 def literal(n, max_value):
