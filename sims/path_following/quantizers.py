@@ -77,8 +77,7 @@ def neuron_quantizer(
     units = np.ones(len(w))
     for index, row in enumerate(w):
         if row.any():
-            operator = quantizer(row, bits, stochastic, rule)
-            units[index] = float(getattr(operator, "step", getattr(operator, "level", 1.0)))
+            units[index] = float(quantizer(row, bits, stochastic, rule).unit)
     if bits == 1:
         return (OneBit(1.0) if stochastic else NearestSign(1.0)), units
     made = StochasticRounding if stochastic else NearestRounding

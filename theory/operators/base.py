@@ -33,10 +33,16 @@ def floor_ratio(value: Any, step: Any) -> tuple[int, Any]:
 
 
 class Operator(ABC):
-    """A (possibly random) map from a weight to a compressed weight.
+    r"""A (possibly random) map from a weight to a compressed weight.
 
     Attributes
     ----------
+    unit : float
+        The length u that the operator is measured in: the grid step of rounding, the level of one bit, the
+        threshold of pruning, the step (not the threshold) of pruning then rounding. Multiplying every
+        length among the parameters by s multiplies `unit`, `interval_length`, `max_error` and `limits` by
+        s, and the errors scale along, :math:`T_{su}(sv) \sim s\,T_u(v)`: in these units an operator for
+        weights of one size serves weights of any other.
     interval_length : float
         L, the length of the smallest interval that holds T(v) - v, at the worst v inside `limits`.
     max_error : float
@@ -51,6 +57,11 @@ class Operator(ABC):
 
     unbiased: ClassVar[bool] = True
     uses_uniforms: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def unit(self) -> Any:
+        """Length that the errors scale with."""
 
     @property
     @abstractmethod

@@ -29,6 +29,8 @@ class NearestRounding(Operator):
     array([ 0.5,  1. , -1. ])
     >>> NearestRounding(1.0, bits=3).limits      # beyond these the error exceeds d/2
     (-4.5, 3.5)
+    >>> NearestRounding(0.5).unit
+    0.5
     """
 
     step: float | Fraction
@@ -39,6 +41,11 @@ class NearestRounding(Operator):
     def __post_init__(self) -> None:
         positive("NearestRounding: step", self.step)
         check_grid_bits("NearestRounding", self.bits)
+
+    @property
+    def unit(self) -> Any:
+        """u = d, the grid step."""
+        return self.step
 
     @property
     def interval_length(self) -> Any:
@@ -83,8 +90,8 @@ class NearestSign(Operator):
 
     Examples
     --------
-    >>> NearestSign(0.5)([0.1, -2.0])
-    array([ 0.5, -0.5])
+    >>> NearestSign(0.5)([0.1, -2.0]), NearestSign(0.5).unit
+    (array([ 0.5, -0.5]), 0.5)
     """
 
     level: float | Fraction
@@ -93,6 +100,11 @@ class NearestSign(Operator):
 
     def __post_init__(self) -> None:
         positive("NearestSign: level", self.level)
+
+    @property
+    def unit(self) -> Any:
+        """u = A, the level."""
+        return self.level
 
     @property
     def interval_length(self) -> Any:
@@ -130,8 +142,8 @@ class HardPruning(Operator):
 
     Examples
     --------
-    >>> HardPruning(1.0)([3.0, 0.5, -1.0])
-    array([3., 0., 0.])
+    >>> HardPruning(1.0)([3.0, 0.5, -1.0]), HardPruning(1.0).unit
+    (array([3., 0., 0.]), 1.0)
     """
 
     threshold: float | Fraction
@@ -140,6 +152,11 @@ class HardPruning(Operator):
 
     def __post_init__(self) -> None:
         positive("HardPruning: threshold", self.threshold)
+
+    @property
+    def unit(self) -> Any:
+        """u = c, the threshold."""
+        return self.threshold
 
     @property
     def interval_length(self) -> Any:

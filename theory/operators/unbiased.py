@@ -45,8 +45,8 @@ class StochasticRounding(Operator):
     array([ 1. ,  0.5, -1. ])
     >>> rounding.outcomes(0.625)
     [(0.5, 0.75), (1.0, 0.25)]
-    >>> rounding.interval_length, rounding.max_error, StochasticRounding(0.5, bits=2).limits
-    (0.5, 0.5, (-1.0, 0.5))
+    >>> rounding.unit, rounding.interval_length, rounding.max_error, StochasticRounding(0.5, bits=2).limits
+    (0.5, 0.5, 0.5, (-1.0, 0.5))
     """
 
     step: float | Fraction
@@ -55,6 +55,11 @@ class StochasticRounding(Operator):
     def __post_init__(self) -> None:
         positive("StochasticRounding: step", self.step)
         check_grid_bits("StochasticRounding", self.bits)
+
+    @property
+    def unit(self) -> Any:
+        """u = d, the grid step."""
+        return self.step
 
     @property
     def interval_length(self) -> Any:
@@ -102,14 +107,19 @@ class OneBit(Operator):
     --------
     >>> OneBit(1.0)([0.5, 0.5], [0.7, 0.8])
     array([ 1., -1.])
-    >>> OneBit(2.0).outcomes(1.0)
-    [(-2.0, 0.25), (2.0, 0.75)]
+    >>> OneBit(2.0).outcomes(1.0), OneBit(2.0).unit
+    ([(-2.0, 0.25), (2.0, 0.75)], 2.0)
     """
 
     level: float | Fraction
 
     def __post_init__(self) -> None:
         positive("OneBit: level", self.level)
+
+    @property
+    def unit(self) -> Any:
+        """u = A, the level."""
+        return self.level
 
     @property
     def interval_length(self) -> Any:
@@ -156,14 +166,19 @@ class StochasticPruning(Operator):
     --------
     >>> StochasticPruning(1.0)([3.0, 0.5, -0.5], [0.9, 0.6, 0.4])
     array([ 3.,  0., -1.])
-    >>> StochasticPruning(1.0).outcomes(-0.25)
-    [(0.0, 0.75), (-1.0, 0.25)]
+    >>> StochasticPruning(1.0).outcomes(-0.25), StochasticPruning(1.0).unit
+    ([(0.0, 0.75), (-1.0, 0.25)], 1.0)
     """
 
     threshold: float | Fraction
 
     def __post_init__(self) -> None:
         positive("StochasticPruning: threshold", self.threshold)
+
+    @property
+    def unit(self) -> Any:
+        """u = c, the threshold."""
+        return self.threshold
 
     @property
     def interval_length(self) -> Any:
@@ -207,8 +222,8 @@ class PruneThenRound(Operator):
     [(0.0, 0.5), (1.0, 0.25), (2.0, 0.25)]
     >>> PruneThenRound(1.5, 1.0)([0.75, 0.75, 0.75, 3.0], [0.2, 0.3, 0.6, 0.5])
     array([2., 1., 0., 3.])
-    >>> PruneThenRound(1.5, 1.0).interval_length
-    2.0
+    >>> PruneThenRound(1.5, 1.0).interval_length, PruneThenRound(1.5, 1.0).unit
+    (2.0, 1.0)
     """
 
     threshold: float | Fraction
@@ -222,6 +237,11 @@ class PruneThenRound(Operator):
     def threshold_cell(self) -> tuple[int, Any]:
         """floor(c/d) and the fractional part of c/d."""
         return floor_ratio(self.threshold, self.step)
+
+    @property
+    def unit(self) -> Any:
+        """u = d, the grid step: every result is a multiple of it, whatever the threshold."""
+        return self.step
 
     @property
     def interval_length(self) -> Any:

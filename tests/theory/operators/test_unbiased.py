@@ -1,5 +1,6 @@
 """Operators: unbiased, bounded, on their grid."""
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from theory.operators import (
     HardPruning,
     NearestRounding,
+    NearestSign,
     OneBit,
     PruneThenRound,
     StochasticPruning,
@@ -130,3 +132,32 @@ def test_hard_pruning_is_magnitude_pruning():
 def test_bad_input_is_one_clear_sentence(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@given(
+    st.one_of(
+        unbiased_operators(),
+        sizes.map(NearestRounding),
+        sizes.map(lambda size: NearestRounding(size, bits=3)),
+        sizes.map(NearestSign),
+        sizes.map(HardPruning),
+    ),
+    fractions,
+    sizes,
+)
+def test_errors_scale_with_the_unit(operator, value, factor):
+    """T of s times the lengths, at s v, is s T(v): so are the unit and every promise."""
+    lengths = {"step", "level", "threshold"} & {field.name for field in dataclasses.fields(operator)}
+    scaled = dataclasses.replace(operator, **{name: factor * getattr(operator, name) for name in lengths})
+    assert scaled.outcomes(factor * value) == [(factor * x, p) for x, p in operator.outcomes(value)]
+    assert scaled.unit == factor * operator.unit
+    assert scaled.interval_length == factor * operator.interval_length
+    assert scaled.max_error == factor * operator.max_error
+    assert scaled.limits == tuple(factor * limit for limit in operator.limits)
+
+
+@given(st.one_of(unbiased_operators(), sizes.map(NearestRounding), sizes.map(NearestSign)), fractions)
+def test_what_is_not_kept_is_a_multiple_of_the_unit(operator, value):
+    for point, _ in operator.outcomes(value):
+        kept = isinstance(operator, StochasticPruning) and point == value
+        assert kept or Fraction(point) % operator.unit == 0
