@@ -30,15 +30,14 @@ app = App(
 )
 simulate = App(name="simulate", help="Simulate one setting: the estimate, its interval, theory beside it.")
 app.command(simulate)
-SUBJECTS = ("partition", "subset_sum", "lottery", "path_following")
 
 
 def _offer_simulations() -> None:
     """Make each simulation a command: its signature and docstring are the options and their help."""
-    from sims import simulations
+    from sims.simulations import SIMULATIONS
 
-    for subject in SUBJECTS:
-        simulate.command(_simulation(getattr(simulations, subject)), name=subject.replace("_", "-"))
+    for name, function in SIMULATIONS.items():
+        simulate.command(_simulation(function), name=name)
 
 
 def _simulation(function: Callable) -> Callable:
@@ -46,7 +45,7 @@ def _simulation(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def command(*, json: Json = None, **parameters) -> int:
-        rows = function(**parameters)
+        rows = [row.as_dict() for row in function(**parameters)]
         content = {"simulation": function.__name__, "parameters": parameters, "rows": rows}
         emit(json, content, lambda: print_table(rows))
         return 0

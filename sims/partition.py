@@ -10,6 +10,7 @@ from sims import montecarlo
 from sims.montecarlo import Estimate
 from sims.subset_sum import checked_values, count_subsets, find_subset
 from sims.subset_sum.plan import geometry, price
+from sims.support.row import Row
 from theory import partition as laws
 from theory.arguments import whole
 
@@ -163,38 +164,37 @@ def estimate(n: int, max_value: int, trials: int, seed: int, **options) -> Estim
     return montecarlo.probability(sampler(n, max_value), trials, seed=seed, **options)
 
 
-def simulate(n: int, max_value: int, trials: int, seed: int, **options) -> list[dict]:
-    """Rows for `snapcut simulate partition`: the estimate and every law and bound beside it.
-
-    Each row has "quantity", "value", "low", "high" (None where there is no interval) and "source".
-    """
+def simulate(n: int, max_value: int, trials: int, seed: int, **options) -> list[Row]:
+    """Rows for `snapcut simulate partition`: the estimate, then every law and bound of `law_rows`."""
     measured = estimate(n, max_value, trials, seed, **options)
-    lower, upper = laws.lemma1_bounds(n, max_value)
-
-    def row(quantity: str, value: float, source: str, low: float | None = None, high: float | None = None):
-        return {"quantity": quantity, "value": value, "low": low, "high": high, "source": source}
-
     return [
-        row("P(perfect), measured", measured.value, f"{measured.trials} trials", measured.low, measured.high),
-        row(
-            "P(perfect), limit law", float(laws.perfect_partition_probability(n, max_value)), "limit law, BCP"
-        ),
-        row(
-            "P(perfect), corrected law",
-            float(laws.perfect_partition_probability(n, max_value, form="corrected")),
-            "derived",
-        ),
-        row("P(discrepancy 0), Cauchy-Schwarz", lower, "KN Lemma 1"),
-        row("P(discrepancy 0), Markov", upper, "KN Lemma 1"),
-        row("E perfect | even, limit", float(laws.expected_perfect_partitions(n, max_value)), "mu"),
-        row("E perfect | even, exact", laws.expected_perfect_partitions_exact(n, max_value), "exact"),
-        row("window position lambda", float(laws.window_parameter(n, max_value)), "definition"),
-        row("critical bits", float(laws.critical_bits(n)), "BCP"),
-        row(
-            "mean smallest discrepancy, above the threshold",
-            float(laws.discrepancy_scale(n, max_value)),
-            "1/mu",
-        ),
+        Row.of("P(perfect), measured", measured, f"{measured.trials} trials"),
+        *law_rows(n, max_value),
+    ]
+
+
+def law_rows(n: int, max_value: int) -> list[Row]:
+    """Every law and bound of one setting.
+
+    Examples
+    --------
+    >>> [row.quantity for row in law_rows(20, 100_000)][:2]
+    ['P(perfect), limit law', 'P(perfect), corrected law']
+    """
+    lower, upper = laws.lemma1_bounds(n, max_value)
+    limit = laws.perfect_partition_probability(n, max_value)
+    corrected = laws.perfect_partition_probability(n, max_value, form="corrected")
+    scale = laws.discrepancy_scale(n, max_value)
+    return [
+        Row.law("P(perfect), limit law", limit, "limit law, BCP"),
+        Row.law("P(perfect), corrected law", corrected, "derived"),
+        Row.law("P(discrepancy 0), Cauchy-Schwarz", lower, "KN Lemma 1"),
+        Row.law("P(discrepancy 0), Markov", upper, "KN Lemma 1"),
+        Row.law("E perfect | even, limit", laws.expected_perfect_partitions(n, max_value), "mu"),
+        Row.law("E perfect | even, exact", laws.expected_perfect_partitions_exact(n, max_value), "exact"),
+        Row.law("window position lambda", laws.window_parameter(n, max_value), "definition"),
+        Row.law("critical bits", laws.critical_bits(n), "BCP"),
+        Row.law("mean smallest discrepancy, above the threshold", scale, "1/mu"),
     ]
 
 
@@ -225,6 +225,7 @@ __all__: Sequence[str] = [
     "differencing_rows",
     "estimate",
     "find_perfect_partition",
+    "law_rows",
     "perfect_rows",
     "sampler",
     "simulate",

@@ -1,17 +1,16 @@
 """The simulations of every subject in one shape: numbers and words in, rows out.
 
-This is what `snapcut simulate`, sweeps and the browser share. A row is
-
-    quantity, measured, low, high (99 % interval), theory, source
-
-with None where there is nothing to say; the first row is the estimate that the simulation is about.
+This is what `snapcut simulate`, sweeps and the browser share, and the only list of what can be simulated. A
+simulation returns `sims.support.row.Row`s; the first is the estimate that it is about.
 """
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-Rows = list[dict]
-COLUMNS = ("quantity", "measured", "low", "high", "theory", "source")
+from sims.support.row import Row
+
+Rows = list[Row]
 
 
 def partition(n: int = 20, max_value: int = 100_000, trials: int = 20_000, seed: int = 0) -> Rows:
@@ -30,7 +29,7 @@ def partition(n: int = 20, max_value: int = 100_000, trials: int = 20_000, seed:
     """
     from sims.partition import simulate
 
-    return _laws_below(simulate(n, max_value, trials, seed))
+    return simulate(n, max_value, trials, seed)
 
 
 def subset_sum(
@@ -69,10 +68,9 @@ def subset_sum(
     """
     from sims.subset_sum import simulate
 
-    found = simulate(
+    return simulate(
         n, max_value, target, trials, seed, law=law, delta=delta, rare=rare, every_target=every_target
     )
-    return _laws_below(found)
 
 
 def lottery(
@@ -100,10 +98,9 @@ def lottery(
     seed
         Seed of the random streams.
     """
-    from sims.lottery.simulate import simulate_rows
+    from sims.lottery.simulate import simulate
 
-    found = simulate_rows(tuple(sizes), bits, samples, trials, seed, construction)
-    return [_row(r["quantity"], r["estimate"], r["low"], r["high"], r["theory"], "") for r in found]
+    return simulate(tuple(sizes), bits, samples, trials, seed, construction)
 
 
 def path_following(
@@ -146,19 +143,10 @@ def path_following(
     seed
         Seed of the data and of the random streams.
     """
-    from sims.path_following.simulate import simulate
-    from theory import operators
+    from sims.path_following.simulate import named_operator, simulate
 
-    makers = {
-        "rounding": lambda: operators.StochasticRounding(step, bits),
-        "one-bit": lambda: operators.OneBit(step),
-        "pruning": lambda: operators.StochasticPruning(threshold),
-        "prune-then-round": lambda: operators.PruneThenRound(threshold, step),
-    }
-    if operator not in makers:
-        raise ValueError(f"operator must be one of {', '.join(makers)}, got {operator!r}")
-    found = simulate(
-        makers[operator](),
+    return simulate(
+        named_operator(operator, step, threshold, bits),
         columns=columns,
         samples=samples,
         scale=scale,
@@ -167,21 +155,37 @@ def path_following(
         trials=trials,
         seed=seed,
     )
-    return [_row(r["quantity"], r["estimate"], r["low"], r["high"], r["theory"], r["form"]) for r in found]
 
 
-def _row(quantity: str, measured, low, high, theory, source: str) -> dict:
-    return dict(zip(COLUMNS, (quantity, measured, low, high, theory, source), strict=True))
+# The functions above import what they need when they are called: looking one up here loads nothing heavy.
+SIMULATIONS: dict[str, Callable[..., Rows]] = {
+    "partition": partition,
+    "subset-sum": subset_sum,
+    "lottery": lottery,
+    "path-following": path_following,
+}
 
 
-def _laws_below(rows: Rows) -> Rows:
-    """A measured first row, then one row per law, bound or further estimate."""
-    first, *laws = rows
-    measured = _row(first["quantity"], first["value"], first["low"], first["high"], None, first["source"])
-    below = []
-    for r in laws:
-        if r["low"] is None:
-            below.append(_row(r["quantity"], None, None, None, r["value"], r["source"]))
-        else:  # a further estimate, with an interval of its own
-            below.append(_row(r["quantity"], r["value"], r["low"], r["high"], None, r["source"]))
-    return [measured, *below]
+def find(name: str) -> Callable[..., Rows]:
+    """The simulation of that name, or the function at an address "module:function".
+
+    Raises
+    ------
+    ValueError : there is none; the message says which there are, or why the import failed.
+
+    Examples
+    --------
+    >>> find("subset-sum") is find("sims.simulations:subset_sum") is subset_sum
+    True
+    """
+    if name in SIMULATIONS:
+        return SIMULATIONS[name]
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise ValueError(
+            f"simulation must be one of {', '.join(SIMULATIONS)} or module:function, got {name!r}"
+        )
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"simulation {name!r} cannot be found: {error}") from None

@@ -7,34 +7,27 @@ seed alone, so every backend gives the same bits.
 
 import contextlib
 import hashlib
-import importlib
 import inspect
 import itertools
 import json
 import os
 import tomllib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sims.montecarlo.store import source_digest
+from sims.simulations import SIMULATIONS, find
 from sims.support import processes as workers
 from sims.support import progress
 from sims.support.files import atomic_write
 from sims.support.threads import default_threads
 
-SIMULATIONS = {
-    "partition": "sims.simulations:partition",
-    "subset-sum": "sims.simulations:subset_sum",
-    "lottery": "sims.simulations:lottery",
-    "path-following": "sims.simulations:path_following",
-}
 BACKENDS = ("local", "dask")
 _CONNECT_WITHIN = 10  # seconds
-_COLUMNS = ("quantity", "estimate", "low", "high", "theory", "seed")
-_SHOWN = {"measured": ", measured", "theory": ""}  # columns of further rows, and how their names end
+_COLUMNS = ("seed", "quantity", "estimate", "low", "high", "theory", "source")
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,8 @@ class Sweep:
 
     Attributes
     ----------
-    simulation : key of `SIMULATIONS`, or "module:function" of a function that returns rows as those do.
+    simulation : a name in `sims.simulations.SIMULATIONS`, or "module:function" of one's own that returns
+        `sims.support.row.Row`s, the estimate it is about first.
     grid : values of each parameter that varies.
     fixed : parameters that do not.
     seed : shared by all cells; each cell draws from streams named by its own parameters.
@@ -82,7 +76,8 @@ def load(path: str | Path) -> Sweep:
         raise ValueError(f"{path} is not valid TOML: {error}") from None
     simulation, seed, grid = (content.pop(key, None) for key in ("simulation", "seed", "grid"))
     if not isinstance(simulation, str):
-        raise ValueError(f'{path} needs a line like simulation = "partition"; it may be {_known()}')
+        known = ", ".join(SIMULATIONS)
+        raise ValueError(f'{path} needs a line like simulation = "partition"; it may be {known}')
     if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()) or not grid:
         raise ValueError(f"{path} needs a table [grid] of nonempty lists, such as n = [12, 16, 20]")
     sweep = Sweep(simulation, grid, content, 0 if seed is None else seed)
@@ -90,26 +85,11 @@ def load(path: str | Path) -> Sweep:
     return sweep
 
 
-def _known() -> str:
-    return ", ".join(SIMULATIONS)
-
-
-def _simulation(name: str) -> Callable[..., list[dict]]:
-    address = SIMULATIONS.get(name, name)
-    module, colon, function = address.partition(":")
-    if not colon:
-        raise ValueError(f"simulation must be one of {_known()} or module:function, got {name!r}")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"simulation {name!r} cannot be found: {error}") from None
-
-
 def _validate(sweep: Sweep) -> None:
     """Every parameter must fit the simulation's signature, before any cell is computed."""
     if not isinstance(sweep.seed, int) or sweep.seed < 0:
         raise ValueError(f"seed must be a nonnegative integer, got {sweep.seed!r}")
-    signature = inspect.signature(_simulation(sweep.simulation))
+    signature = inspect.signature(find(sweep.simulation))
     named = {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
     given = set(sweep.grid) | set(sweep.fixed) | {"seed"}
     if unknown := sorted(given - set(named)):
@@ -129,21 +109,22 @@ def compute(simulation: str, parameters: dict[str, Any], seed: int) -> dict[str,
     plain values: what is stored and read again is the same row.
     """
     with _one_thread():
-        first, *others = _simulation(simulation)(**parameters, seed=seed)
+        first, *others = find(simulation)(**parameters, seed=seed)
     row = {
         **parameters,
         "seed": seed,
-        "quantity": first["quantity"],
-        "estimate": first["measured"],
-        "low": first["low"],
-        "high": first["high"],
-        "theory": first["theory"],
+        "quantity": first.quantity,
+        "estimate": first.measured,
+        "low": first.low,
+        "high": first.high,
+        "theory": first.theory,
+        "source": first.source,
     }
+    row.setdefault("trials", first.trials)  # where "trials" is a parameter, it stands as it was asked for
     for other in others:
-        name = " | ".join(part for part in (other["quantity"], other["source"]) if part)
-        row |= {
-            f"{name}{ending}": other[column] for column, ending in _SHOWN.items() if other[column] is not None
-        }
+        name = " | ".join(part for part in (other.quantity, other.source) if part)
+        shown = {f"{name}, measured": other.measured, name: other.theory}
+        row |= {column: value for column, value in shown.items() if value is not None}
     return json.loads(json.dumps(row, default=float))
 
 
@@ -165,7 +146,7 @@ def cell_key(sweep: Sweep, parameters: Mapping[str, Any]) -> str:
     The hash covers all of `theory` and `sims`, and the file of a simulation of one's own (not what that file
     imports): a cell computed by other code is not this cell.
     """
-    own = inspect.getsourcefile(_simulation(sweep.simulation))
+    own = inspect.getsourcefile(find(sweep.simulation))
     source = hashlib.sha256(Path(own).read_bytes()).hexdigest() if own else ""
     text = json.dumps(
         [sweep.simulation, dict(parameters), sweep.seed, source_digest(), source], sort_keys=True

@@ -29,6 +29,30 @@ def test_help_names_every_command():
         assert command in done.stdout
 
 
+def test_help_imports_nothing_heavy():
+    code = """
+import sys, snapcut
+for words in (["--help"], ["simulate", "--help"]):
+    try:
+        snapcut.main(words)
+    except SystemExit:
+        heavy = {"numpy", "scipy", "numba", "matplotlib", "sympy", "joblib"} & set(sys.modules)
+        print(words, *heavy, "loaded")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "['--help'] loaded" in done.stdout and "['simulate', '--help'] loaded" in done.stdout
+
+
+@pytest.mark.parametrize("subject", ["partition", "subset-sum", "lottery", "path-following"])
+def test_a_simulation_writes_its_rows(subject):
+    content = json.loads(snapcut("simulate", subject, "--trials", "100", "--json", "-").stdout)
+    assert content["simulation"] == subject.replace("-", "_") and content["parameters"] == {"trials": 100}
+    keys = {"quantity", "measured", "low", "high", "theory", "source", "trials"}
+    assert all(row.keys() == keys for row in content["rows"])
+    first = content["rows"][0]
+    assert first["low"] <= first["measured"] <= first["high"] and first["trials"] == 100
+
+
 def test_check_one_claim_with_its_twins(tmp_path):
     done = snapcut("check", "kn.threshold", "--power", "--json", tmp_path / "verdicts.json")
     assert done.returncode == 0, done.stderr

@@ -7,6 +7,7 @@ from sims import montecarlo
 from sims.lottery.embedding import embed
 from sims.lottery.misses import miss_table
 from sims.lottery.trials import network_failures, random_network, weight_failures
+from sims.support.row import Row
 from theory.arguments import whole
 from theory.lottery import (
     block_success_probability,
@@ -15,8 +16,11 @@ from theory.lottery import (
     success_probability,
 )
 
+NETWORK_KEY = ("lottery.network",)  # streams of whole networks ...
+NETWORK_BLOCK = 256  # ... and trials per stream: fewer than usual, because each is a whole network
 
-def simulate_rows(
+
+def simulate(
     sizes: Sequence[int] = (16, 8, 4),
     bits: int = 4,
     samples: int = 12,
@@ -24,8 +28,8 @@ def simulate_rows(
     seed: int = 0,
     construction: str = "two_layer",
     allotment: str = "matched",
-) -> list[dict]:
-    """Rows for `snapcut simulate lottery`: quantity, estimate with interval, theory and bounds beside it.
+) -> list[Row]:
+    """Rows for `snapcut simulate lottery`: failures measured, theory beside them; and what a ticket costs.
 
     A target with weights uniform on the `bits`-bit grid is drawn once; `trials` random networks are pruned to
     it. Law "nonzero". The theory column takes the miss probability of each weight from 100,000 fresh sets of
@@ -33,7 +37,7 @@ def simulate_rows(
 
     Examples
     --------
-    >>> [row["quantity"] for row in simulate_rows(trials=20)][:2]
+    >>> [row.quantity for row in simulate(trials=20)][:2]
     ['network fails', 'weight 1 fails']
     """
     whole("bits", bits, 2, 10)
@@ -49,30 +53,20 @@ def simulate_rows(
         law = block_success_probability(weights, table.p, samples)
     else:
         law = success_probability(weights, table.p[samples])
-    fails = montecarlo.probability(
-        network_failures(weights, max_value, samples, **options),
-        trials,
-        seed=seed,
-        key=("lottery.network",),
-        block=256,
-    )
-    counts = parameter_counts(list(sizes), samples, max_value, construction, allotment=allotment)
-    ticket = embed(weights, max_value, samples, seed, **options)
-    rows: list[dict] = [
-        {"quantity": "network fails", "estimate": fails.value, "low": fails.low, "high": fails.high,
-         "theory": 1 - law},
-        {"quantity": "drawn parameters", "estimate": ticket.drawn_parameters, "theory": counts.drawn},
-        {"quantity": "kept parameters", "estimate": ticket.kept_parameters},
-        {"quantity": "drawn per target weight", "estimate": ticket.overparameterization,
-         "theory": counts.overparameterization},
-        {"quantity": "candidates / counting bound", "estimate": counts.ratio},
-    ]  # fmt: skip
-    for value in sorted({1, max_value}, reverse=True):
+    networks = network_failures(weights, max_value, samples, **options)
+    fails = montecarlo.probability(networks, trials, seed=seed, key=NETWORK_KEY, block=NETWORK_BLOCK)
+    rows = [Row.of("network fails", fails, theory=1 - law)]
+    for value in sorted({1, max_value}):
         one = montecarlo.probability(
             weight_failures(max_value, samples, value), 50 * trials, seed=seed, key=("lottery.weight", value)
         )
-        theory = float(table.p[samples, value])
-        name = f"weight {value} fails"
-        rows.insert(1, {"quantity": name, "estimate": one.value, "low": one.low, "high": one.high,
-                        "theory": theory})  # fmt: skip
-    return [{"low": None, "high": None, "theory": None} | row for row in rows]
+        rows.append(Row.of(f"weight {value} fails", one, theory=table.p[samples, value]))
+    counts = parameter_counts(list(sizes), samples, max_value, construction, allotment=allotment)
+    ticket = embed(weights, max_value, samples, seed, **options)
+    return [
+        *rows,
+        Row("drawn parameters", ticket.drawn_parameters, theory=counts.drawn),
+        Row("kept parameters", ticket.kept_parameters),
+        Row("drawn per target weight", ticket.overparameterization, theory=counts.overparameterization),
+        Row("candidates / counting bound", counts.ratio),
+    ]

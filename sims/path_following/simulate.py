@@ -5,14 +5,64 @@ from typing import Any
 
 import numpy as np
 
-from sims.montecarlo import Estimate, Sample, means, probability, quantile, stream
+from sims.montecarlo import Sample, means, probability, quantile, stream
 from sims.path_following.problems import problem
 from sims.path_following.trials import error_sampler, exit_sampler
+from sims.support.row import Row
 from theory.convex_order import tail_bound
-from theory.operators import Operator
+from theory.operators import OneBit, Operator, PruneThenRound, StochasticPruning, StochasticRounding
 from theory.path_following import error_map, error_stds, error_variance
 from theory.path_following.exits import exit_bound
 from theory.path_following.laws import direct_error, saturation_law, second_moment
+
+SQUARE_KEY = ("path_following", "square")  # streams of the mean squared error
+
+
+def named_operator(name: str, step: float, threshold: float, bits: int | None = None) -> Operator:
+    """The operator of a command line: "rounding", "one-bit", "pruning" or "prune-then-round".
+
+    Parameters
+    ----------
+    step : grid step of rounding, or the level of one bit.
+    threshold : of pruning.
+    bits : width of the alphabet of rounding.
+
+    Examples
+    --------
+    >>> named_operator("prune-then-round", step=0.5, threshold=1.0)
+    PruneThenRound(threshold=1.0, step=0.5)
+    """
+    makers = {
+        "rounding": lambda: StochasticRounding(step, bits),
+        "one-bit": lambda: OneBit(step),
+        "pruning": lambda: StochasticPruning(threshold),
+        "prune-then-round": lambda: PruneThenRound(threshold, step),
+    }
+    if name not in makers:
+        raise ValueError(f"operator must be one of {', '.join(makers)}, got {name!r}")
+    return makers[name]()
+
+
+def setting(
+    operator: Operator, columns: int, samples: int, seed: int = 0, rank: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and weights of `problem`; weights reach 1, or half of the operator's nearer limit if less."""
+    end = min(abs(float(limit)) for limit in operator.limits)
+    return problem(columns, samples, seed, rank, spread=min(1.0, end / 2))
+
+
+def square_limit(inputs: np.ndarray, scale: float, operator: Operator) -> float:
+    r"""A limit of |u_N|^2 that holds in every trial, which the interval of a mean needs.
+
+    .. math:: |A\varepsilon|^2 \le N L^2 \|A\|_{op}^2
+    """
+    length = float(operator.interval_length)
+    return inputs.shape[1] * length**2 * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
+
+
+def block_size(columns: int, samples: int) -> int:
+    """Trials per stream: the more, the smaller the problem, so that a block keeps its size in memory."""
+    return max(64, min(4096, 2**21 // max(columns, samples)))
 
 
 def simulate(
@@ -26,14 +76,14 @@ def simulate(
     trials: int = 10_000,
     seed: int = 0,
     threads: int | None = None,
-) -> list[dict]:
+) -> list[Row]:
     """Measure the output error u_N of one neuron, and put every bound and law beside it.
 
     Parameters
     ----------
     operator : Operator
         Unbiased, from theory.operators.
-    columns, samples, rank : see `problem`; weights reach 1, or half of the operator's nearer limit if less
+    columns, samples, rank : see `setting`
     scale : float
         C > 1/2.
     level : float
@@ -42,10 +92,10 @@ def simulate(
 
     Returns
     -------
-    list of dict
-        Rows with keys quantity, estimate, low, high (99 % interval), theory, form ("bound", "law"), ratio
-        (estimate/theory). An operator with limits adds the probability of leaving them; if that happened in
-        any trial it is the only row, as the other bounds are silent then.
+    list of Row
+        One per bound or law, with the measured number beside it; `source` begins with "bound" or "law". An
+        operator with limits adds the probability of leaving them; if that happened in any trial it is the
+        only row, as the other bounds are silent then.
 
     Raises
     ------
@@ -54,55 +104,45 @@ def simulate(
 
     Examples
     --------
-    >>> from theory.operators import StochasticRounding
     >>> rows = simulate(StochasticRounding(0.5), columns=16, samples=8, trials=500)
-    >>> all(row["low"] <= row["theory"] for row in rows if row["form"].startswith("bound"))
+    >>> all(row.low <= row.theory for row in rows if row.source.startswith("bound"))
     True
     """
     if not operator.unbiased:
         raise ValueError(f"{type(operator).__name__} is biased: no bound of this framework covers it")
-    end = min(abs(float(limit)) for limit in operator.limits)
-    inputs, weights = problem(columns, samples, seed, rank, spread=min(1.0, end / 2))
+    inputs, weights = setting(operator, columns, samples, seed, rank)
     sample = error_sampler(weights, inputs, operator, scale)
-    length = float(operator.interval_length)
-    # |A eps|^2 <= N L^2 |A|_op^2: a certain limit of every trial, which the interval of a mean needs
-    square_limit = columns * length**2 * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
 
     def squares(rng: np.random.Generator, count: int) -> np.ndarray:
         return (sample(rng, count) ** 2).sum(axis=1)
 
-    block = max(64, min(4096, 2**21 // max(columns, samples)))
+    block = block_size(columns, samples)
     settings: dict[str, Any] = {"seed": seed, "threads": threads, "block": block}
     rows = []
     if any(math.isfinite(limit) for limit in operator.limits):
         left = exit_sampler(weights, inputs, operator, scale)
         exits = probability(left, trials, key=("path_following", "exit"), **settings)
-        bound = float(exit_bound(weights, inputs, scale, operator)[0])
-        rows.append(_row("P(v leaves the limits)", exits, bound, "bound, covariance"))
+        bound = exit_bound(weights, inputs, scale, operator)[0]
+        rows.append(Row.of("P(v leaves the limits)", exits, "bound, covariance", bound))
         if exits.successes:  # the bounds below are silent about such trials
             return rows
-    square = means(
-        squares, trials, bounds=[(0.0, square_limit)], key=("path_following", "square"), **settings
-    )[0]
+    limits = [(0.0, square_limit(inputs, scale, operator))]
+    square = means(squares, trials, bounds=limits, key=SQUARE_KEY, **settings)[0]
     norm = float(np.linalg.norm(inputs, axis=0).max())
     beta = {form: error_variance(scale, operator, norm, form) for form in ("paper", "range")}
     stds = error_stds(inputs, scale, operator)
-    rows += [
-        _row("mean squared error", square, samples * beta["paper"], "bound, paper form"),
-        _row("mean squared error", square, samples * beta["range"], "bound, range form"),
-        _row("mean squared error", square, second_moment(inputs, scale, length**2 / 4), "bound, Popoviciu"),
-    ]
-    if hasattr(operator, "step") and not hasattr(operator, "threshold"):
-        step = float(operator.step)
-        rows.append(
-            _row("mean squared error", square, second_moment(inputs, scale, step**2 / 6), "law, these inputs")
-        )
+    laws = {
+        "bound, paper form": samples * beta["paper"],
+        "bound, range form": samples * beta["range"],
+        "bound, Popoviciu": second_moment(inputs, scale, float(operator.interval_length) ** 2 / 4),
+    }
+    if isinstance(operator, StochasticRounding):  # d^2/6 is its mean variance over weights spread in cells
+        variance = float(operator.unit) ** 2 / 6
+        laws["law, these inputs"] = second_moment(inputs, scale, variance)
         if rank is None:
-            law = saturation_law(columns, samples, scale, step**2 / 6)
-            rows.append(_row("mean squared error", square, law, "law, Gaussian inputs"))
-        rows.append(
-            _row("mean squared error", square, direct_error(columns, samples, step), "round to nearest")
-        )
+            laws["law, Gaussian inputs"] = saturation_law(columns, samples, scale, variance)
+        laws["round to nearest"] = direct_error(columns, samples, float(operator.unit))
+    rows += [Row.of("mean squared error", square, source, law) for source, law in laws.items()]
     largest = quantile(largest_errors(sample, trials, seed, ("path_following", "largest"), block), 1 - level)
     radii = {
         "bound, paper form and tail": tail_bound(math.sqrt(beta["paper"]), level, samples, "paper"),
@@ -110,7 +150,7 @@ def simulate(
         "bound, covariance, sharp tail": tail_bound(float(stds.max()), level, samples),
     }
     name = f"{100 * (1 - level):g} % quantile of the largest error"
-    return rows + [_plain_row(name, *largest, radius, form) for form, radius in radii.items()]
+    return rows + [Row(name, *largest, radius, source, trials) for source, radius in radii.items()]
 
 
 def largest_errors(
@@ -122,19 +162,3 @@ def largest_errors(
         errors = sample(stream(seed, key, index), min(block, trials - start))
         parts.append(np.abs(errors).max(axis=1))
     return np.sort(np.concatenate(parts))
-
-
-def _row(quantity: str, estimate: Estimate, theory: float, form: str) -> dict:
-    return _plain_row(quantity, estimate.value, estimate.low, estimate.high, theory, form)
-
-
-def _plain_row(quantity: str, value: float, low: float, high: float, theory: float, form: str) -> dict:
-    return {
-        "quantity": quantity,
-        "estimate": value,
-        "low": low,
-        "high": high,
-        "theory": theory,
-        "form": form,
-        "ratio": value / theory if theory > 0 else math.nan,
-    }

@@ -2,6 +2,7 @@
 
 from sims import montecarlo
 from sims.subset_sum.sampling import estimate, every_target_sampler
+from sims.support.row import Row
 from theory.integer_sums import Law
 
 
@@ -17,7 +18,7 @@ def simulate(
     rare: bool = False,
     every_target: bool = False,
     **options,
-) -> list[dict]:
+) -> list[Row]:
     """Rows for `snapcut simulate subset-sum`: P(miss) measured, and every law and bound beside it.
 
     Parameters
@@ -25,31 +26,24 @@ def simulate(
     n, max_value, target, trials, seed, law, delta, options : as in `estimate`.
     rare : measure by splitting (`sims.subset_sum.rare`) instead; `trials` is then the population size.
     every_target : add P(some target of {-M..M} is missed by one draw), measured on `trials` instances.
-
-    Returns
-    -------
-    Rows with "quantity", "value", "low", "high" (None where there is no interval) and "source".
     """
     from theory import subset_sum as theory
 
+    name = "P(miss), measured"
     if rare:
         from sims.subset_sum.rare import estimate_rare
 
         found = estimate_rare(n, max_value, target, seed, law, delta, particles=trials, **options)
-        measured = (float(found.values[n]), float(found.low[n]), float(found.high[n]))
-        source = f"splitting, {len(found.replicates)} x {trials} particles"
+        runs, values = len(found.replicates), (found.values[n], found.low[n], found.high[n])
+        source = f"splitting, {runs} x {trials} particles"
+        rows = [Row(name, *values, source=source, trials=runs * trials)]
     else:
         plain = estimate(n, max_value, target, trials, seed, law, delta, **options)
-        measured, source = (plain.value, plain.low, plain.high), f"{plain.trials} trials, exact decisions"
+        rows = [Row.of(name, plain, f"{plain.trials} trials, exact decisions")]
 
-    rows: list[dict] = []
+    def add(quantity: str, value: float, source: str) -> None:
+        rows.append(Row.law(quantity, value, source))
 
-    def add(
-        quantity: str, value: float, source: str, low: float | None = None, high: float | None = None
-    ) -> None:
-        rows.append({"quantity": quantity, "value": value, "low": low, "high": high, "source": source})
-
-    add("P(miss), measured", measured[0], source, measured[1], measured[2])
     form, accuracy = theory.miss_form(n, max_value, law, delta, target)
     best = theory.miss_probability(n, max_value, target, law, delta=delta)
     add("P(miss), best law", best, f"{form}; accuracy {accuracy}")
@@ -64,15 +58,12 @@ def simulate(
         add("E solutions", theory.expected_solutions(n, max_value, target, law), "exact")
         add("failure exponent, bits per sample", theory.failure_exponent(max_value, target, law), "theorem")
         if law == "nonzero" and n >= 2:
-            add(
-                "P(miss), Lemma 4",
-                theory.lemma4_failure(n, max_value, target),
-                "KN Lemma 4; above 1: vacuous",
-            )
+            lemma = theory.lemma4_failure(n, max_value, target)
+            add("P(miss), Lemma 4", lemma, "KN Lemma 4; above 1: vacuous")
     if every_target:
         sample = every_target_sampler(n, max_value, law)
         every = montecarlo.probability(sample, trials, seed=seed, key=("every_target", n, max_value, law))
-        add("P(some |t| <= M missed), measured", every.value, f"{trials} trials", every.low, every.high)
+        rows.append(Row.of("P(some |t| <= M missed), measured", every, f"{trials} trials"))
         if law != "product":
             add("P(some |t| <= M missed), Cox law", theory.every_target_miss(n, max_value, law), "law")
     return rows

@@ -124,8 +124,9 @@ def test_verdicts_agree_with_cp_sat_around_the_threshold():
 
 def test_rows_for_the_command_line():
     table = partition.simulate(12, 700, trials=500, seed=1)
-    assert table[0]["low"] < table[0]["value"] < table[0]["high"]
-    assert all(row.keys() == {"quantity", "value", "low", "high", "source"} for row in table)
+    assert table[0].low < table[0].measured < table[0].high
+    assert table[0].trials == 500
+    assert all(row.theory is not None and row.source and row.measured is None for row in table[1:])
 
 
 @pytest.mark.parametrize(

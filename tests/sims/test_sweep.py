@@ -25,6 +25,7 @@ PARTITION = Sweep("partition", {"n": [8, 10], "max_value": [64, 128, 256]}, {"tr
 TOY = """
 import os, pathlib, time
 from sims import montecarlo
+from sims.support.row import Row
 
 def simulate(x, log, seed, wait=0.0):
     with open(pathlib.Path(log) / f"{os.getpid()}.log", "a") as file:
@@ -34,11 +35,7 @@ def simulate(x, log, seed, wait=0.0):
     while gate.exists() and x >= 6:  # a test holds the later cells back while it kills
         time.sleep(0.01)
     estimate = montecarlo.mean(lambda rng, n: rng.random(n), 5000, bounds=(0, 1), seed=seed, key=("toy", x))
-    return [
-        {"quantity": "mean", "measured": estimate.value, "low": estimate.low, "high": estimate.high,
-         "theory": None, "source": ""},
-        {"quantity": "law", "measured": None, "low": None, "high": None, "theory": 0.5, "source": "exact"},
-    ]
+    return [Row.of("mean", estimate), Row.law("law", 0.5, "exact")]
 """
 DRIVER = """
 import sys
@@ -190,7 +187,7 @@ def test_one_failing_cell_is_named_and_the_others_are_stored(toy):
 
 def test_a_changed_simulation_of_ones_own_is_other_cells(toy):
     sweep.run(toy_sweep(toy), toy / "out", processes=1)
-    (toy / "toy_simulation.py").write_text(TOY.replace('"theory": 0.5', '"theory": 0.25'))
+    (toy / "toy_simulation.py").write_text(TOY.replace('"law", 0.5', '"law", 0.25'))
     del sys.modules["toy_simulation"]
     importlib.invalidate_caches()
     rows = sweep.run(toy_sweep(toy), toy / "out", resume=True, processes=1)
@@ -260,6 +257,14 @@ def test_the_table_is_tidy(tmp_path):
         read = list(csv.DictReader(file))
     assert [float(row["estimate"]) for row in read] == [row["estimate"] for row in rows]
     assert any(name.startswith("P(perfect), limit law | ") for name in read[0])
+    assert {row["source"] for row in read} == {"500 trials"} and {row["trials"] for row in read} == {"500"}
+
+
+def test_trials_are_those_asked_for_and_else_those_made(toy):
+    """Population and number of runs of a splitting estimate are its parameter, not what it adds up to."""
+    asked = {"n": 9, "max_value": 5, "rare": True, "trials": 100}
+    assert sweep.compute("subset-sum", asked, 0)["trials"] == 100
+    assert sweep.compute("toy_simulation:simulate", {"x": 1, "log": str(toy / "log")}, 0)["trials"] == 5000
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import csv
-import functools
 import io
 import re
 import socket
@@ -113,11 +112,11 @@ def test_the_point_on_screen_is_the_estimate_that_its_python_text_prints(name, f
 
 def test_the_lottery_point_is_the_one_that_the_library_measures(finished):
     _, state, _, points = finished["lottery"]
-    from sims.lottery.simulate import simulate_rows
+    from sims.lottery.simulate import simulate
 
     trials = int(points[0].trials[0])
-    again = simulate_rows((2, 2, 1), state["bits"], state["samples"], trials, state["seed"])
-    assert again[0]["estimate"] == points[0].value[0]
+    again = simulate((2, 2, 1), state["bits"], state["samples"], trials, state["seed"])
+    assert again[0].measured == points[0].value[0]
 
 
 @pytest.mark.parametrize("name", ["snr", "weights", "path-following"])
@@ -137,14 +136,6 @@ def test_the_python_text_runs_and_prints_the_numbers_of_the_table(name, finished
         assert np.isclose(numbers, value, rtol=1e-12).any(), value
 
 
-@functools.cache
-def offered():
-    import snapcut
-
-    if "partition" not in snapcut.simulate:
-        snapcut._offer_simulations()
-
-
 @pytest.mark.parametrize("name", ["partition", "subset-sum", "lottery", "path-following"])
 def test_the_command_is_one_that_snapcut_takes(name):
     import snapcut
@@ -152,7 +143,7 @@ def test_the_command_is_one_that_snapcut_takes(name):
     one, state = state_of(name)
     words = one.command(state).split()
     assert words[0] == "snapcut"
-    offered()
+    snapcut._offer_simulations()
     command, bound, *_ = snapcut.app.parse_args(words[1:], exit_on_error=False, print_error=False)
     given = bound.arguments.get("parameters", bound.arguments)
     assert given["seed"] == state["seed"] and callable(command)

@@ -7,7 +7,7 @@ import pytest
 from sims import montecarlo
 from sims.kernels import lottery as kernels
 from sims.lottery.misses import miss_table, rare_misses, smallest_samples
-from sims.lottery.simulate import simulate_rows
+from sims.lottery.simulate import simulate
 from sims.lottery.trials import (
     drawn_sizes,
     layer_failures,
@@ -113,11 +113,12 @@ def test_smallest_samples_says_when_a_mask_cannot_hold_them():
 
 @pytest.mark.parametrize("options", [{}, {"construction": "depth_plus_one"}, {"allotment": "block"}])
 def test_simulated_rows_hold_the_theory_in_their_interval(options):
-    rows = simulate_rows(sizes=(6, 5, 3), bits=3, samples=10, trials=600, seed=1, **options)
+    rows = simulate(sizes=(6, 5, 3), bits=3, samples=10, trials=600, seed=1, **options)
     first = rows[0]
-    assert first["quantity"] == "network fails"
-    assert first["low"] <= first["theory"] <= first["high"]
-    assert all(set(row) == {"quantity", "estimate", "low", "high", "theory"} for row in rows)
+    assert first.quantity == "network fails"
+    assert first.low <= first.theory <= first.high
+    assert all(row.measured is not None for row in rows)
+    assert [row.trials for row in rows] == [600, 30_000, 30_000, None, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -131,4 +132,4 @@ def test_simulated_rows_hold_the_theory_in_their_interval(options):
 )
 def test_bad_simulation_arguments_get_one_sentence(arguments, words):
     with pytest.raises(ValueError, match=words):
-        simulate_rows(**{"trials": 5} | arguments)
+        simulate(**{"trials": 5} | arguments)

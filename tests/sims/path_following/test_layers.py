@@ -129,11 +129,14 @@ def test_exit_frequency_stays_below_its_bound():
 def test_simulated_rows_stand_below_their_bounds():
     for operator, scale in ((StochasticRounding(0.25), 1.0), (OneBit(1.0), 400.0)):
         rows = simulate(operator, columns=32, samples=16, scale=scale, trials=2000)
-        bounds = [row for row in rows if row["form"].startswith("bound") and row["theory"] > 0]
+        bounds = [row for row in rows if row.source.startswith("bound") and row.theory > 0]
         assert len(bounds) >= 6
-        assert all(row["low"] <= row["theory"] for row in bounds)
+        assert all(row.low <= row.theory for row in bounds)
+        assert {row.trials for row in rows} == {2000}
+        laws = {row.source for row in rows if row.source.startswith("law")}
+        assert len(laws) == (2 if isinstance(operator, StochasticRounding) else 0)
     only = simulate(OneBit(1.0), columns=32, samples=16, scale=1.0, trials=500)
-    assert [row["quantity"] for row in only] == ["P(v leaves the limits)"]
+    assert [row.quantity for row in only] == ["P(v leaves the limits)"]
 
 
 def test_quantile_interval_covers():

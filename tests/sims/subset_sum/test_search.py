@@ -140,9 +140,10 @@ def test_bad_input_is_one_sentence(call, error, words):
 def test_rows_for_the_command_line(law, rare):
     options = {"replicates": 4} if rare else {}
     table = subset_sum.simulate(9, 5, 3, 400, 1, law, rare=rare, every_target=True, **options)
-    rows = {row["quantity"]: row["value"] for row in table}
+    rows = {row.quantity: row.theory if row.measured is None else row.measured for row in table}
     assert rows["P(miss), lower bound"] <= rows["P(miss), upper bound"]
-    assert table[0]["low"] <= table[0]["value"] <= table[0]["high"]
+    assert table[0].low <= table[0].measured <= table[0].high
+    assert table[0].trials == (4 * 400 if rare else 400)
     assert 0.0 <= rows["P(some |t| <= M missed), measured"] <= 1.0
     assert len(subset_sum.simulate(9, 5, 3, 400, 1, law, delta=1)) == (3 if law == "product" else 4)
 
