@@ -32,6 +32,7 @@ simulate = App(name="simulate", help="Simulate one setting: the estimate, its in
 app.command(simulate)
 
 
+@functools.cache  # once: a program may call `main` again, and a command is registered only once
 def _offer_simulations() -> None:
     """Make each simulation a command: its signature and docstring are the options and their help."""
     from sims.simulations import SIMULATIONS

@@ -29,6 +29,22 @@ def test_help_names_every_command():
         assert command in done.stdout
 
 
+def test_the_command_runs_again_in_the_same_process():
+    """A program that calls `main` twice: a command must not be registered a second time."""
+    code = """
+import snapcut
+for seed in "12":
+    try:
+        snapcut.main(["simulate", "partition", "--n", "8", "--trials", "100", "--seed", seed])
+    except SystemExit as end:
+        print("exit", end.code)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.count("exit 0") == 2, done.stdout + done.stderr
+    assert done.stdout.count("P(perfect), measured") == 2
+    assert done.stderr == ""
+
+
 def test_help_imports_nothing_heavy():
     code = """
 import sys, snapcut
