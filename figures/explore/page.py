@@ -4,6 +4,7 @@ A page is made of plain functions of its state, a dict {parameter: value}; nothi
 """
 
 import csv
+import inspect
 import io
 import math
 import textwrap
@@ -15,8 +16,10 @@ from urllib.parse import urlencode
 import numpy as np
 from matplotlib.axes import Axes
 
+from sims.support.row import Row
+
 State = dict[str, Any]
-Row = dict[str, Any]
+Lines = Sequence[Row] | Sequence[dict[str, Any]]
 MAX_UPLOAD = 200 * 2**20  # bytes of a file handed to a page
 
 
@@ -99,6 +102,10 @@ class Series:
     high: np.ndarray | None = None
     trials: np.ndarray | None = None
 
+    def columns(self) -> dict[str, Sequence | np.ndarray | None]:
+        """What the data file holds of it."""
+        return {"x": self.x, "value": self.value, "low": self.low, "high": self.high, "trials": self.trials}
+
 
 @dataclass(frozen=True)
 class Page:
@@ -113,7 +120,7 @@ class Page:
     curves : state -> the laws, under 50 ms.
     live : state -> successive versions of the measured points, the point of the state first.
     draw : (axes, state, curves, points, narrow) -> None.
-    rows : (state, points) -> quantity, value, low, high, source of the state on screen.
+    rows : (state, points) -> the numbers on screen, or lines of a table of the page's own.
     caption : Markdown below the picture.
     python, command : state -> text that computes the numbers on screen.
     count : points -> how far the simulation is, in words.
@@ -129,7 +136,7 @@ class Page:
     curves: Callable[[State], list[Series]]
     live: Callable[[State], Iterator[list[Series]]]
     draw: Callable[[Axes, State, list[Series], list[Series], bool], None]
-    rows: Callable[[State, list[Series]], list[Row]]
+    rows: Callable[[State, list[Series]], Lines]
     python: Callable[[State], str]
     command: Callable[[State], str]
     count: Callable[[list[Series]], str] = lambda points: _count_trials(points)
@@ -166,7 +173,7 @@ def _count_trials(points: list[Series]) -> str:
 
 
 def to_csv(series: Sequence[Series]) -> bytes:
-    """Tidy table: series, x, value, low, high, trials.
+    """Tidy table: series, x, value, low, high, trials, and what further columns a series has.
 
     Examples
     --------
@@ -175,11 +182,12 @@ def to_csv(series: Sequence[Series]) -> bytes:
     law,1,0.5,,,
     <BLANKLINE>
     """
+    names = list(dict.fromkeys(name for one in series for name in one.columns()))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["series", "x", "value", "low", "high", "trials"])
+    writer.writerow(["series", *names])
     for one in series:
-        columns = [one.x, one.value, one.low, one.high, one.trials]
+        columns = [one.columns().get(name) for name in names]
         cells = [[""] * len(one.x) if column is None else np.asarray(column).tolist() for column in columns]
         writer.writerows([one.name, *values] for values in zip(*cells, strict=True))
     return text.getvalue().encode()
@@ -217,22 +225,33 @@ def command_text(*words: str, **options: Any) -> str:
     return " ".join(["snapcut", *words, *flags])
 
 
-def row(quantity: str, value: float, source: str, low: float | None = None, high: float | None = None) -> Row:
-    """One line of the table of numbers."""
-    return {"quantity": quantity, "value": value, "low": low, "high": high, "source": source}
-
-
 def simulated_row(quantity: str, series: Series, unit: str = "instances") -> list[Row]:
     """The line of the chosen point, the first of its series."""
     if series.low is None or series.high is None or series.trials is None or not len(series.value):
         return []
-    first = (
-        float(series.value[0]),
-        f"{int(series.trials[0])} {unit}",
-        float(series.low[0]),
-        float(series.high[0]),
-    )
-    return [row(quantity, *first)]
+    trials = int(series.trials[0])
+    return [
+        Row(
+            quantity,
+            series.value[0],
+            series.low[0],
+            series.high[0],
+            source=f"{trials} {unit}",
+            trials=trials,
+        )
+    ]
+
+
+def defaults(simulation: Callable) -> dict[str, Any]:
+    """Values that a simulation gives the parameters nobody names: a page opens where the command starts.
+
+    Examples
+    --------
+    >>> from sims import simulations
+    >>> defaults(simulations.partition)["n"]
+    20
+    """
+    return {p.name: p.default for p in inspect.signature(simulation).parameters.values()}
 
 
 def fixed_trials(state: State) -> int:

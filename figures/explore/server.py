@@ -22,6 +22,9 @@ _Scope = dict[str, Any]
 _App = Callable[[_Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 
+# Starlette's TrustedHostMiddleware does not fit: it knows no Origin, answers a refused websocket with an HTTP
+# response instead of closing it, and its older releases (marimo leaves the choice) cut "[::1]:2718" at the
+# first colon.
 class Guard:
     """ASGI middleware: adds the policy, and refuses requests that were not addressed to this server.
 

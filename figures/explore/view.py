@@ -7,8 +7,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from figures.explore.page import MAX_UPLOAD, Page, Parameter, Row, Series, State
+from figures.explore.page import MAX_UPLOAD, Lines, Page, Parameter, Series, State
 from figures.explore.picture import NARROW, WIDE, superscript, themed_svg
+from sims.support.row import Row
 
 _DISPLAY = r"\displaystyle "
 
@@ -100,25 +101,36 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def numbers(rows: Sequence[Row]) -> str:
-    """The table of numbers: a column per key, "low" and "high" together as an interval."""
-    if not rows:
+def numbers(rows: Lines) -> str:
+    """The table of numbers, a column per heading."""
+    lines = [_texts(one) for one in rows]
+    if not lines:
         return '<div class="snapcut-numbers"></div>'
-    names = ["interval" if name == "low" else name for name in rows[0] if name != "high"]
-    head = "".join(
-        f"<th scope=col{' class=snapcut-source' if name == 'source' else ''}>{escape(name)}</th>"
-        for name in names
-    )
-    lines = []
-    for one in rows:
-        cells = [
-            f"<td{' class=snapcut-source' if name == 'source' else ''}>"
-            f"{_cell(one['low'], one['high']) if name == 'interval' else _cell(one[name])}</td>"
-            for name in names[1:]
-        ]
-        lines.append(f"<tr><th scope=row>{escape(str(one[names[0]]))}</th>{''.join(cells)}</tr>")
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    head = "".join(f"<th scope=col{_class(name)}>{escape(name)}</th>" for name in lines[0])
+    body = ""
+    for line in lines:
+        (_, title), *cells = line.items()
+        others = "".join(f"<td{_class(name)}>{text}</td>" for name, text in cells)
+        body += f"<tr><th scope=row>{title}</th>{others}</tr>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="snapcut-numbers">{table}</div>'
+
+
+def _class(name: str) -> str:
+    return " class=snapcut-source" if name == "source" else ""
+
+
+def _texts(line: Row | dict[str, Any]) -> dict[str, str]:
+    """Cells by heading, escaped; of a `Row`, the interval in one, and its trials as its source tells them."""
+    if isinstance(line, dict):
+        return {name: _cell(value) for name, value in line.items()}
+    return {
+        "quantity": _cell(line.quantity),
+        "measured": _cell(line.measured),
+        "interval": _cell(line.low, line.high),
+        "theory": _cell(line.theory),
+        "source": _cell(line.source),
+    }
 
 
 def _cell(*values: Any) -> str:
@@ -133,7 +145,7 @@ def picture(
 ) -> str:
     """Picture in two shapes (the style sheet shows the fitting one), status, problem and numbers."""
     rows = page.rows(state, points)
-    first = [[text for text in map(_cell, one.values()) if text][:2] for one in rows[:3]]
+    first = [[text for text in _texts(one).values() if text][:2] for one in rows[:3]]
     description = f"{page.title}: " + "; ".join(" ".join(pair) for pair in first)
     shapes = ""
     for shape, size in (("wide", WIDE), ("narrow", NARROW)):

@@ -56,3 +56,4 @@ _READERS: dict[str, Callable[[Path], Arrays]] = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), read_torch),
     ".onnx": read_onnx,
 }
+ENDINGS = tuple(_READERS)  # of the files that `read` takes

@@ -1,6 +1,7 @@
 """One setting of path following: the output error measured, every bound and law beside it."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,17 @@ from theory.path_following import error_map, error_stds, error_variance
 from theory.path_following.exits import exit_bound
 from theory.path_following.laws import direct_error, saturation_law, second_moment
 
+OPERATORS: dict[str, Callable[[float, float, int | None], Operator]] = {  # of step, threshold, bits
+    "rounding": lambda step, threshold, bits: StochasticRounding(step, bits),
+    "one-bit": lambda step, threshold, bits: OneBit(step),
+    "pruning": lambda step, threshold, bits: StochasticPruning(threshold),
+    "prune-then-round": lambda step, threshold, bits: PruneThenRound(threshold, step),
+}
 SQUARE_KEY = ("path_following", "square")  # streams of the mean squared error
 
 
 def named_operator(name: str, step: float, threshold: float, bits: int | None = None) -> Operator:
-    """The operator of a command line: "rounding", "one-bit", "pruning" or "prune-then-round".
+    """The operator of that name in `OPERATORS`.
 
     Parameters
     ----------
@@ -32,15 +39,9 @@ def named_operator(name: str, step: float, threshold: float, bits: int | None = 
     >>> named_operator("prune-then-round", step=0.5, threshold=1.0)
     PruneThenRound(threshold=1.0, step=0.5)
     """
-    makers = {
-        "rounding": lambda: StochasticRounding(step, bits),
-        "one-bit": lambda: OneBit(step),
-        "pruning": lambda: StochasticPruning(threshold),
-        "prune-then-round": lambda: PruneThenRound(threshold, step),
-    }
-    if name not in makers:
-        raise ValueError(f"operator must be one of {', '.join(makers)}, got {name!r}")
-    return makers[name]()
+    if name not in OPERATORS:
+        raise ValueError(f"operator must be one of {', '.join(OPERATORS)}, got {name!r}")
+    return OPERATORS[name](step, threshold, bits)
 
 
 def setting(

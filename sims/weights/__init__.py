@@ -1,6 +1,14 @@
 """Real weights: the optimal scale of a tensor, every format, and the verdict: snap or cut?"""
 
-from sims.weights.judge import MIN_SIZE, analyse, load, report, zoo_checkpoint
+from sims.weights.judge import (
+    MIN_SIZE,
+    analyse,
+    growing_report,
+    growing_table,
+    load,
+    report,
+    zoo_checkpoint,
+)
 from sims.weights.table import CUT, EITHER, LOSSLESS, SNAP, Table, TensorRow, Total
 
 __all__ = [
@@ -13,6 +21,8 @@ __all__ = [
     "TensorRow",
     "Total",
     "analyse",
+    "growing_report",
+    "growing_table",
     "load",
     "report",
     "zoo_checkpoint",

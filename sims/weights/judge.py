@@ -9,7 +9,7 @@ squares of small weights vanish and fourth powers of large ones overflow).
 
 import importlib.util
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +80,25 @@ def analyse(
     >>> table.rows[0].verdict, table.skipped
     ('snap', {'b': 'a vector: biases and normalisation are kept as they are'})
     """
+    *_, table = growing_table(arrays, bits, min_size, every_format=every_format)
+    return table
+
+
+def growing_table(
+    arrays: Mapping[str, np.ndarray],
+    bits: Iterable[int] = range(2, 9),
+    min_size: int = MIN_SIZE,
+    *,
+    every_format: bool = False,
+) -> Iterator[Table]:
+    """The table of :func:`analyse` after every tensor that is judged, each time anew; the last is the whole.
+
+    Examples
+    --------
+    >>> arrays = {name: np.random.default_rng(0).normal(size=(64, 64)) for name in "ab"} | {"c": np.zeros(9)}
+    >>> [(len(table.rows), len(table.skipped)) for table in growing_table(arrays, bits=[4])]
+    [(1, 0), (2, 0), (2, 1)]
+    """
     widths = tuple(sorted({check_bits(width) for width in bits}))
     if not widths:
         raise ValueError("bits must name at least one width")
@@ -102,7 +121,8 @@ def analyse(
         if every_format:
             row = replace(row, stored=tuple(formats.compare(array, prepared=prepared)))
         table.rows.append(row)
-    return table
+        yield replace(table, rows=list(table.rows), skipped=dict(table.skipped))
+    yield table
 
 
 def _unsuitable(array: np.ndarray, min_size: int, matrices: bool) -> str:
@@ -154,12 +174,30 @@ def report(path: str | Path, bits: Iterable[int] = range(2, 9), *, every_format:
         The file cannot be read, or holds no tensor that can be judged.
     """
     checkpoint = checkpoints.read(path)
-    table = analyse(checkpoint.tensors, bits, every_format=every_format)
-    table.skipped = {**checkpoint.skipped, **table.skipped}
-    if not table.rows:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(table.skipped.items())[:3])
-        raise ValueError(f"{Path(path).name!r} holds no weights to judge ({reasons})")
+    *_, table = growing_report(checkpoint, Path(path).name, bits, every_format=every_format)
     return table
+
+
+def growing_report(
+    checkpoint: checkpoints.Checkpoint,
+    name: str,
+    bits: Iterable[int] = range(2, 9),
+    *,
+    every_format: bool = False,
+) -> Iterator[Table]:
+    """The table of :func:`report` as it grows; `name` stands for the checkpoint in the sentence of refusal.
+
+    Raises
+    ------
+    ValueError
+        Nothing in it can be judged.
+    """
+    for table in growing_table(checkpoint.tensors, bits, every_format=every_format):
+        table.skipped = {**checkpoint.skipped, **table.skipped}
+        if not table.rows:  # only the whole table can be without
+            reasons = "; ".join(f"{key}: {reason}" for key, reason in list(table.skipped.items())[:3])
+            raise ValueError(f"{name!r} holds no weights to judge ({reasons})")
+        yield table
 
 
 def zoo_checkpoint() -> Path | None:

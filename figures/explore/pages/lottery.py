@@ -16,27 +16,32 @@ from figures.explore.page import (
     WIDTH,
     Page,
     Parameter,
-    Row,
     Series,
     State,
     call_text,
     command_text,
+    defaults,
     fixed_trials,
-    row,
     simulated_row,
 )
 from figures.explore.picture import decades
+from sims import simulations
+from sims.lottery import CONSTRUCTIONS
 from sims.lottery.misses import rare_misses
+from sims.lottery.simulate import NETWORK_BLOCK, NETWORK_KEY
 from sims.lottery.trials import network_failures, random_network
+from sims.support.row import Row
 from theory.lottery import copies_success_probability, parameter_counts, success_probability
 from theory.subset_sum.bounds import reach_probability
 
+_DEFAULTS = defaults(simulations.lottery)
 _MOST = 30  # samples per weight
+_SAMPLES = tuple(range(1, _MOST + 1))
 _MISS_TRIALS = (1000, 20_000, 300_000)  # sets of candidates behind the law, in successive versions
-_NETWORK_BLOCK = 256  # as in sims.lottery.trials
 _NETWORKS = 16_384
 _UNITS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
-CONSTRUCTIONS = {"two layers per layer": "two_layer", "depth plus one": "depth_plus_one"}
+_CONSTRUCTIONS = dict(zip(("two layers per layer", "depth plus one"), CONSTRUCTIONS, strict=True))
+_INPUTS, _HIDDEN, _OUTPUTS = _DEFAULTS["sizes"]
 
 
 def _sizes(state: State) -> tuple[int, int, int]:
@@ -98,7 +103,7 @@ def live(state: State) -> Iterator[list[Series]]:
         Event(
             k,
             network_failures(weights, size, k, construction=state["construction"]),
-            ("lottery.network",) if k == chosen else ("lottery.network", k),
+            NETWORK_KEY if k == chosen else (*NETWORK_KEY, k),
         )
         for k in (chosen, *near)
     ]
@@ -108,7 +113,7 @@ def live(state: State) -> Iterator[list[Series]]:
         level=state["level"],
         width=state["width"],
         trials=_NETWORKS,
-        block=_NETWORK_BLOCK,
+        block=NETWORK_BLOCK,
     ):
         yield [*points, *law]
 
@@ -157,18 +162,18 @@ def rows(state: State, points: list[Series]) -> list[Row]:
     for one in points:
         if one.trials is None:
             found.append(
-                row(
+                Row.law(
                     "P(network fails), law", float(one.value[n - 1]), "from measured misses of single weights"
                 )
             )
     reach = float(_failure(state, _reach(size))[n - 1])
     return [
         *found,
-        row("P(network fails), reach law alone", reach, "from exact misses out of reach"),
-        row("weights of the target", counts.target, ", ".join(map(str, _sizes(state))) + " units"),
-        row("parameters drawn, mean", float(counts.drawn), "exact"),
-        row("parameters drawn per weight", float(counts.overparameterization), "overparameterization"),
-        row("candidates over counting bound", float(counts.ratio), "Kumar & Natale, Theorem 3"),
+        Row.law("P(network fails), reach law alone", reach, "from exact misses out of reach"),
+        Row.law("weights of the target", counts.target, ", ".join(map(str, _sizes(state))) + " units"),
+        Row.law("parameters drawn, mean", counts.drawn, "exact"),
+        Row.law("parameters drawn per weight", counts.overparameterization, "overparameterization"),
+        Row.law("candidates over counting bound", counts.ratio, "Kumar & Natale, Theorem 3"),
     ]
 
 
@@ -209,12 +214,12 @@ PAGE = Page(
         "triangle is an upper limit. Dotted: the chosen $n$."
     ),
     parameters=(
-        Parameter("samples", "samples per weight $n$", 12, values=tuple(range(1, _MOST + 1))),
-        Parameter("bits", "bits per weight $b$", 4, values=(2, 3, 4, 5, 6, 7)),
-        Parameter("inputs", "inputs", 16, values=_UNITS),
-        Parameter("hidden", "hidden units", 8, values=_UNITS),
-        Parameter("outputs", "outputs", 4, values=_UNITS),
-        Parameter("construction", "construction", "two_layer", choices=CONSTRUCTIONS),
+        Parameter("samples", "samples per weight $n$", _DEFAULTS["samples"], values=_SAMPLES),
+        Parameter("bits", "bits per weight $b$", _DEFAULTS["bits"], values=(2, 3, 4, 5, 6, 7)),
+        Parameter("inputs", "inputs", _INPUTS, values=_UNITS),
+        Parameter("hidden", "hidden units", _HIDDEN, values=_UNITS),
+        Parameter("outputs", "outputs", _OUTPUTS, values=_UNITS),
+        Parameter("construction", "construction", _DEFAULTS["construction"], choices=_CONSTRUCTIONS),
         replace(WIDTH, default=0.05),
         LEVEL,
         SEED,

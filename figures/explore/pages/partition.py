@@ -13,18 +13,20 @@ from figures.explore.page import (
     WIDTH,
     Page,
     Parameter,
-    Row,
     Series,
     State,
     call_text,
     command_text,
+    defaults,
     fixed_trials,
-    row,
     simulated_row,
 )
 from sims import partition as simulation
+from sims import simulations
+from sims.support.row import Row
 from theory import partition as theory
 
+_DEFAULTS = defaults(simulations.partition)
 _REACH = 5.0  # bits drawn on either side of the threshold
 _OFFSETS = np.arange(-4.0, 4.01, 1.0)  # where points are simulated besides the chosen one
 
@@ -91,26 +93,8 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
 
 def rows(state: State, points: list[Series]) -> list[Row]:
     """Numbers at the chosen n and M."""
-    n, m = state["n"], max_value(state)
-    lower, upper = theory.lemma1_bounds(n, m)
     found = [line for one in points for line in simulated_row("P(perfect), simulated", one)]
-    return [
-        *found,
-        row(
-            "P(perfect), limit law",
-            float(theory.perfect_partition_probability(n, m)),
-            "Borgs, Chayes & Pittel",
-        ),
-        row(
-            "P(perfect), with 1/n terms",
-            float(theory.perfect_partition_probability(n, m, form="corrected")),
-            "derived",
-        ),
-        row("P(discrepancy 0), from below", lower, "Kumar & Natale, Lemma 1"),
-        row("P(discrepancy 0), from above", upper, "Kumar & Natale, Lemma 1"),
-        row("mean number given an even total", float(theory.expected_perfect_partitions(n, m)), "μ"),
-        row("window position λ (bits)", float(theory.window_parameter(n, m)), "definition"),
-    ]
+    return [*found, *simulation.law_rows(state["n"], max_value(state))]
 
 
 def _arguments(state: State) -> dict:
@@ -134,7 +118,7 @@ PAGE = Page(
         "holds at all times at the chosen confidence, so it may be watched while it shrinks."
     ),
     parameters=(
-        Parameter("n", "items $n$", 20, values=tuple(range(4, 31))),
+        Parameter("n", "items $n$", _DEFAULTS["n"], values=tuple(range(4, 31))),
         Parameter("bits", "precision $\\log_2 M$", 17.0, values=tuple(np.arange(0, 36.1, 0.25).tolist())),
         WIDTH,
         LEVEL,

@@ -15,59 +15,55 @@ from figures.explore.page import (
     SEED,
     Page,
     Parameter,
-    Row,
     Series,
     State,
     call_text,
     command_text,
-    row,
+    defaults,
     simulated_row,
 )
 from figures.explore.picture import decades
+from sims import simulations
 from sims.montecarlo import stream
 from sims.montecarlo.intervals import BoundedSequence
-from sims.path_following.problems import problem
+from sims.path_following.simulate import (
+    OPERATORS,
+    SQUARE_KEY,
+    block_size,
+    named_operator,
+    setting,
+    square_limit,
+)
 from sims.path_following.trials import error_sampler
-from theory import operators
+from sims.support.row import Row
 from theory.convex_order import tail_bound
-from theory.operators.base import Operator
-from theory.path_following import error_map, error_variance
+from theory.operators import Operator
+from theory.path_following import error_variance
 from theory.path_following.laws import direct_error, saturation_law, second_moment
 
 _MAX_BLOCKS = 64
 _POINTS = 9
 _STOP = {"20 %": 0.2, "10 %": 0.1, "5 %": 0.05, "2 %": 0.02}
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
-_OPERATORS = {
-    "stochastic rounding": "rounding",
-    "one bit": "one-bit",
-    "stochastic pruning": "pruning",
-    "prune, then round": "prune-then-round",
-}
+_OPERATORS = dict(
+    zip(("stochastic rounding", "one bit", "stochastic pruning", "prune, then round"), OPERATORS, strict=True)
+)
 _SCALES = (0.6, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
 _STEPS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0)
+_FAILURES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
+_DEFAULTS = defaults(simulations.path_following)
 
 
 def operator(state: State) -> Operator:
     """The operator of the state."""
-    match state["operator"]:
-        case "rounding":
-            return operators.StochasticRounding(state["step"])
-        case "one-bit":
-            return operators.OneBit(state["step"])
-        case "pruning":
-            return operators.StochasticPruning(state["threshold"])
-    return operators.PruneThenRound(state["threshold"], state["step"])
+    return named_operator(state["operator"], state["step"], state["threshold"])
 
 
-@lru_cache(maxsize=8)
-def _problem(columns: int, samples: int, seed: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
-    return problem(columns, samples, seed, spread=spread)
+_setting = lru_cache(maxsize=8)(setting)  # every redrawing asks for it
 
 
 def _data(state: State) -> tuple[np.ndarray, np.ndarray]:
-    end = min(abs(float(limit)) for limit in operator(state).limits)
-    return _problem(state["columns"], state["samples"], state["seed"], min(1.0, end / 2))
+    return _setting(operator(state), state["columns"], state["samples"], state["seed"])
 
 
 def _law(state: State, t: np.ndarray) -> np.ndarray | None:
@@ -105,12 +101,9 @@ def live(state: State) -> Iterator[list[Series]]:
     inputs, weights = _data(state)
     columns = state["columns"]
     sizes = np.unique(np.round(np.geomspace(1, columns, _POINTS)).astype(int))[::-1].tolist()
-    block = max(64, min(4096, 2**21 // max(columns, m)))  # as in sims.path_following.trials
+    block = block_size(columns, m)
     samplers = [error_sampler(weights[:t], inputs[:, :t], op, scale) for t in sizes]
-    length = float(op.interval_length)
-    limits = [
-        t * length**2 * float(np.linalg.norm(error_map(inputs[:, :t], scale), 2)) ** 2 / m for t in sizes
-    ]
+    limits = [square_limit(inputs[:, :t], scale, op) / m for t in sizes]
     sequences = [BoundedSequence(state["level"], 0.0, limit) for limit in limits]
     sums, counts = np.zeros(len(sizes)), np.zeros(len(sizes), int)
     ends = np.array([(0.0, limit) for limit in limits])
@@ -118,7 +111,7 @@ def live(state: State) -> Iterator[list[Series]]:
     open_ = list(range(len(sizes)))
     for index in range(_MAX_BLOCKS):
         for i in list(open_):
-            key = ("path_following", "square") if i == 0 else ("path_following", "square", sizes[i])
+            key = SQUARE_KEY if i == 0 else (*SQUARE_KEY, sizes[i])
             with BUSY:
                 errors = samplers[i](stream(state["seed"], key, index), block)
             squares = (errors**2).sum(axis=1) / m
@@ -209,28 +202,29 @@ def rows(state: State, points: list[Series]) -> list[Row]:
     beta = {form: error_variance(scale, op, norm, form) for form in ("paper", "range")}
     found = [line for one in points if one.name == "simulation"
              for line in simulated_row("squared error per output, simulated", one, "runs")]  # fmt: skip
+    popoviciu = second_moment(inputs, scale, length**2 / 4) / m
     law = _law(state, np.array([state["columns"]]))
     if law is not None:
-        found.append(row("… law", float(law[0]), "Gaussian data, weights spread over cells"))
+        found.append(Row.law("… law", law[0], "Gaussian data, weights spread over cells"))
     found += [
-        row("… second-moment bound", second_moment(inputs, scale, length**2 / 4) / m, "rigorous, these data"),
-        row("… bound, range form", beta["range"], "rigorous"),
-        row("… bound, published form", beta["paper"], "Zhang & Saab, Theorem 4.2"),
+        Row.law("… second-moment bound", popoviciu, "rigorous, these data"),
+        Row.law("… bound, range form", beta["range"], "rigorous"),
+        Row.law("… bound, published form", beta["paper"], "Zhang & Saab, Theorem 4.2"),
     ]
     if law is not None:
         found.append(
-            row("… round to nearest", direct_error(state["columns"], m, state["step"]) / m, "no feedback")
+            Row.law("… round to nearest", direct_error(state["columns"], m, state["step"]) / m, "no feedback")
         )
     share = f"{100 * (1 - state['failure']):g} % quantile of the largest error"
     found += [line for one in points if one.name == "largest error"
               for line in simulated_row(f"{share}, simulated", one, "runs")]  # fmt: skip
     level = state["failure"]
+    sharp = tail_bound(math.sqrt(beta["range"]), level, m)
+    published = tail_bound(math.sqrt(beta["paper"]), level, m, "paper")
     return [
         *found,
-        row("… bound, range form and sharp tail", tail_bound(math.sqrt(beta["range"]), level, m), "rigorous"),
-        row(
-            "… bound, published form", tail_bound(math.sqrt(beta["paper"]), level, m, "paper"), "Zhang & Saab"
-        ),
+        Row.law("… bound, range form and sharp tail", sharp, "rigorous"),
+        Row.law("… bound, published form", published, "Zhang & Saab"),
     ]
 
 
@@ -259,13 +253,13 @@ PAGE = Page(
         "and the law are means over the data."
     ),
     parameters=(
-        Parameter("operator", "operator", "rounding", choices=_OPERATORS),
-        Parameter("step", "step $d$ (level $A$ of one bit)", 0.5, values=_STEPS),
-        Parameter("threshold", "pruning threshold $c$", 0.5, values=_STEPS),
+        Parameter("operator", "operator", _DEFAULTS["operator"], choices=_OPERATORS),
+        Parameter("step", "step $d$ (level $A$ of one bit)", _DEFAULTS["step"], values=_STEPS),
+        Parameter("threshold", "pruning threshold $c$", _DEFAULTS["threshold"], values=_STEPS),
         Parameter("columns", "columns $N$", 256, values=_SIZES),
         Parameter("samples", "data rows $m$", 64, values=_SIZES),
-        Parameter("scale", "scale $C$", 1.0, values=_SCALES),
-        Parameter("failure", "failure level $\\gamma$", 0.05, values=(0.001, 0.01, 0.05, 0.1, 0.2, 0.5)),
+        Parameter("scale", "scale $C$", _DEFAULTS["scale"], values=_SCALES),
+        Parameter("failure", "failure level $\\gamma$", _DEFAULTS["level"], values=_FAILURES),
         Parameter("stop", "stop at interval width", 0.1, choices=_STOP, kind="simulation"),
         LEVEL,
         SEED,

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import get_args
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from figures import style
 from figures.explore.live import BUSY, QuantileSequence
-from figures.explore.page import LEVEL, SEED, Page, Parameter, Row, Series, State, row, simulated_row
+from figures.explore.page import LEVEL, SEED, Page, Parameter, Series, State, simulated_row
 from sims.montecarlo import stream
+from sims.support.row import Row
+from sims.weights import CUT, SNAP
 from sims.weights import scales as simulation
 from theory import distributions
 from theory import snr as theory
@@ -20,7 +23,11 @@ _BLOCK = 64  # tensors
 _STOP = {"0.5 dB": 0.5, "0.2 dB": 0.2, "0.1 dB": 0.1, "0.05 dB": 0.05}
 _MAX_TENSORS = 6_400
 _DEGREES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0)
-_GRIDS: dict = {"−2^(b−1) .. 2^(b−1)−1": "twos-complement", "symmetric": "symmetric"}
+_BOUNDS = (
+    *(1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 25.0, 29.4, 30.0, 40.0, 50.0, 70.0, 100.0, 200.0, 500.0),
+    1000.0,
+)
+_GRIDS = dict(zip(("−2^(b−1) .. 2^(b−1)−1", "symmetric"), get_args(theory.Grid), strict=True))
 LAWS = {
     "Gaussian": "gaussian",
     "Laplace": "laplace",
@@ -117,6 +124,7 @@ def rows(state: State, points: list[Series]) -> list[Row]:
     law, at = distribution(state), WIDTHS.index(state["bits"])
     quantized, pruned = (float(values[at]) for values in _ratios(law, state["grid"], state["mask"]))
     sparsity = theory.equal_sparsity(state["bits"], mask=state["mask"])
+    winner = SNAP if quantized > pruned else CUT
     found = []
     for one in points:
         assert one.low is not None and one.high is not None and one.trials is not None
@@ -128,16 +136,16 @@ def rows(state: State, points: list[Series]) -> list[Row]:
             f"SNR of {method}, simulated (dB)", chosen, f"tensors of {state['size']}, median"
         )
     return [
-        row(f"SNR of quantization to {state['bits']} bits (dB)", quantized, "exact, optimal scale"),
-        row(f"SNR of pruning {sparsity:.4g} (dB)", pruned, "exact"),
-        row("quantization above pruning (dB)", quantized - pruned, "snap" if quantized > pruned else "cut"),
+        Row.law(f"SNR of quantization to {state['bits']} bits (dB)", quantized, "exact, optimal scale"),
+        Row.law(f"SNR of pruning {sparsity:.4g} (dB)", pruned, "exact"),
+        Row.law("quantization above pruning (dB)", quantized - pruned, winner),
         *found,
-        row(
+        Row.law(
             "weights that rounding sends to zero",
             theory.natural_zeros(law, state["bits"], grid=state["grid"]),
             "exact",
         ),
-        row("kurtosis", float(law.kurtosis), "3 for the Gaussian"),
+        Row.law("kurtosis", law.kurtosis, "3 for the Gaussian"),
     ]
 
 
@@ -180,43 +188,9 @@ PAGE = Page(
     parameters=(
         Parameter("bits", "bits $b$", 4, values=WIDTHS),
         Parameter("weights", "weight law", "gaussian", choices=LAWS),
-        Parameter(
-            "df",
-            "Student: degrees of freedom $\\nu$",
-            2.0,
-            values=(0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0),
-        ),
-        Parameter(
-            "bound",
-            "Student: truncated at $\\pm r$",
-            30.0,
-            values=(
-                1.0,
-                2.0,
-                3.0,
-                5.0,
-                7.0,
-                10.0,
-                15.0,
-                20.0,
-                25.0,
-                29.4,
-                30.0,
-                40.0,
-                50.0,
-                70.0,
-                100.0,
-                200.0,
-                500.0,
-                1000.0,
-            ),
-        ),
-        Parameter(
-            "grid",
-            "grid",
-            "twos-complement",
-            choices={"−2^(b−1) .. 2^(b−1)−1": "twos-complement", "symmetric": "symmetric"},
-        ),
+        Parameter("df", "Student: degrees of freedom $\\nu$", 2.0, values=_DEGREES),
+        Parameter("bound", "Student: truncated at $\\pm r$", 30.0, values=_BOUNDS),
+        Parameter("grid", "grid", "twos-complement", choices=_GRIDS),
         Parameter("mask", "pruning mask", False, choices={"not counted": False, "1 bit per weight": True}),
         Parameter("size", "weights per tensor", 4096, values=(256, 1024, 4096, 16384), kind="simulation"),
         Parameter("stop", "stop at interval width", 0.2, choices=_STOP, kind="simulation"),

@@ -15,21 +15,23 @@ from figures.explore.page import (
     WIDTH,
     Page,
     Parameter,
-    Row,
     Series,
     State,
     call_text,
     command_text,
+    defaults,
     fixed_trials,
-    row,
     simulated_row,
 )
 from figures.explore.picture import decades
+from sims import simulations
 from sims import subset_sum as simulation
+from sims.support.row import Row
 from theory import subset_sum as theory
-from theory.integer_sums import check_arguments
+from theory.integer_sums import LAWS, check_arguments
 from theory.subset_sum.cox import cox_mean
 
+_DEFAULTS = defaults(simulations.subset_sum)
 _LARGEST_N = 30
 _LARGEST_GRID = 20_000  # exact sums over the grid take seconds beyond
 SIZES = (
@@ -60,7 +62,8 @@ SIZES = (
     16383,
 )
 TARGETS = (0, *SIZES)
-LAWS = {"{±1..±M}": "nonzero", "{−M..M}": "uniform", "a·b, both in {±1..±M}": "product"}
+DELTAS = (0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
+_LAWS = dict(zip(("{±1..±M}", "{−M..M}", "a·b, both in {±1..±M}"), LAWS, strict=True))
 
 
 def _bits(state: State) -> float:
@@ -177,23 +180,23 @@ def rows(state: State, points: list[Series]) -> list[Row]:
     for one in points:
         if one.trials is not None:
             found += simulated_row("P(miss), simulated", one)
-    found.append(row("P(miss), Cox law", _cox(state, n), _accuracy(state)))
+    found.append(Row.law("P(miss), Cox law", _cox(state, n), _accuracy(state)))
     for one in points:
         if one.name == "saddlepoint law":
-            found += [
-                row("P(miss), saddlepoint law", float(value), theory.miss_form(n, m, law, state["delta"])[1])
-                for value in one.value[one.x == n]
-            ]
+            accuracy = theory.miss_form(n, m, law, state["delta"])[1]
+            here = one.value[one.x == n]
+            found += [Row.law("P(miss), saddlepoint law", value, accuracy) for value in here]
         if one.name == "bounds":
             assert one.low is not None and one.high is not None
-            found.append(row("P(miss) at least", float(one.low[0]), "rigorous"))
-            found.append(row("P(miss) at most", float(one.high[0]), "rigorous"))
+            found.append(Row.law("P(miss) at least", one.low[0], "rigorous"))
+            found.append(Row.law("P(miss) at most", one.high[0], "rigorous"))
     if law != "product":
-        found.append(row("mean number of solutions", theory.expected_solutions(n, m, t, law=law), "exact"))
+        mean = theory.expected_solutions(n, m, t, law=law)
+        found.append(Row.law("mean number of solutions", mean, "exact"))
     return [
         *found,
-        row("… at the most favourable sum, μ", cox_mean(n, m, law, state["delta"]), "Cox law"),
-        row("n − log₂ M²" if law == "product" else "n − log₂ M", n - _bits(state), "place in the window"),
+        Row.law("… at the most favourable sum, μ", cox_mean(n, m, law, state["delta"]), "Cox law"),
+        Row.law("n − log₂ M²" if law == "product" else "n − log₂ M", n - _bits(state), "place in the window"),
     ]
 
 
@@ -233,9 +236,9 @@ PAGE = Page(
     parameters=(
         Parameter("n", "samples $n$", 16, values=tuple(range(1, _LARGEST_N + 1))),
         Parameter("max_value", "largest value $M$", 8191, values=SIZES),
-        Parameter("target", "target $t$", 1, values=TARGETS),
-        Parameter("delta", "tolerance $\\Delta$", 0, values=(0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500)),
-        Parameter("law", "samples", "nonzero", choices=LAWS),
+        Parameter("target", "target $t$", _DEFAULTS["target"], values=TARGETS),
+        Parameter("delta", "tolerance $\\Delta$", _DEFAULTS["delta"], values=DELTAS),
+        Parameter("law", "samples", _DEFAULTS["law"], choices=_LAWS),
         WIDTH,
         LEVEL,
         SEED,

@@ -2,28 +2,47 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from figures import style
-from figures.explore.page import MAX_UPLOAD, Page, Parameter, Row, Series, State, command_text
+from figures.explore.page import MAX_UPLOAD, Page, Parameter, Series, State, command_text
 from sims import checkpoints
 from sims import weights as simulation
 from sims.networks import digits
 from theory import snr
 from theory.distributions import StudentT
 
-ENDINGS = (".npz", ".npy", ".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".onnx")
 _BOUNDS = np.geomspace(1.5, 3000.0, 40)
 _DF = 2.0
 SOURCES = {"digits network (built in)": "digits"}
 if simulation.zoo_checkpoint() is not None:
     SOURCES["EfficientNet-Lite0"] = "efficientnet-lite0"
+
+
+@dataclass(frozen=True)
+class Tensors(Series):
+    """The tensors judged so far: kurtosis, and quantization above pruning in dB; and the table behind it."""
+
+    table: simulation.Table = field(kw_only=True)
+
+    def columns(self) -> dict[str, Sequence | np.ndarray | None]:
+        """The tensors by name, with both ratios."""
+        rows, (bits,) = self.table.rows, self.table.bits
+        return {
+            **super().columns(),
+            "tensor": [row.name for row in rows],
+            "weights": [row.size for row in rows],
+            "quantization_snr": [row.quantization[bits] for row in rows],
+            "pruning_snr": [row.pruning[bits] for row in rows],
+        }
 
 
 @lru_cache(maxsize=16)
@@ -40,23 +59,24 @@ def curves(state: State) -> list[Series]:
     return [Series("Student law", *_student(state["bits"]))]
 
 
-def _checkpoint(state: State) -> checkpoints.Checkpoint:
-    """The network to judge.
+def _checkpoint(state: State) -> tuple[checkpoints.Checkpoint, str]:
+    """The network to judge, and its name.
 
     Raises
     ------
-    ValueError : the file is too large, unreadable or holds nothing to judge; one sentence.
+    ValueError : the file is too large or unreadable; one sentence.
     """
     upload = state.get("upload")
     if upload is None and state["source"] == "digits":
-        return checkpoints.Checkpoint({f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)})
+        layers = {f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)}
+        return checkpoints.Checkpoint(layers), digits.FILE
     if upload is None:
         path = simulation.zoo_checkpoint()
         if path is None:
             raise ValueError(
                 "EfficientNet-Lite0 needs the zoo extra; upload a file, or choose the digits network"
             )
-        return checkpoints.read(path)
+        return checkpoints.read(path), path.name
     name, contents = upload
     if len(contents) > MAX_UPLOAD:
         raise ValueError(f"{name!r} has {len(contents):,} bytes; at most {MAX_UPLOAD:,} can be uploaded")
@@ -67,47 +87,20 @@ def _checkpoint(state: State) -> checkpoints.Checkpoint:
         path.write_bytes(contents)
         found = checkpoints.read(path)
         found.tensors = {key: np.array(array) for key, array in found.tensors.items()}  # the file goes away
-        return found
+        return found, plain
 
 
 def live(state: State) -> Iterator[list[Series]]:
-    """Judge tensor after tensor; a series each."""
-    checkpoint = _checkpoint(state)
-    arrays = checkpoint.tensors
-    judged = [
-        name
-        for name, array in arrays.items()
-        if array.ndim >= 2 and array.size >= simulation.MIN_SIZE and array.dtype.kind == "f"
-    ]
-    if not judged:  # vectors are judged only where there is nothing else: leave the choice to the analysis
-        table = simulation.analyse(arrays, [state["bits"]])
-        if not table.rows:
-            skipped = {**checkpoint.skipped, **table.skipped}
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:3])
-            raise ValueError(f"the file holds no weights to judge ({reasons})")
-        yield [_series(one, state["bits"]) for one in table.rows]
-        return
-    found: list[Series] = []
-    for name in judged:
-        table = simulation.analyse({name: arrays[name]}, [state["bits"]])
-        found += [_series(one, state["bits"]) for one in table.rows]
-        yield list(found)
-    others = [array.size for name, array in arrays.items() if name not in judged]
-    if others or checkpoint.skipped:
-        number = len(others) + len(checkpoint.skipped)
-        yield [*found, _unknown(f"{number} others: vectors, small, or not real numbers", sum(others))]
+    """Judge tensor after tensor."""
+    bits = state["bits"]
+    for table in simulation.growing_report(*_checkpoint(state), [bits]):
+        kurtosis = np.array([row.kurtosis for row in table.rows])
+        margin = np.array([row.quantization[bits] - row.pruning[bits] for row in table.rows])
+        yield [Tensors("tensors", kurtosis, margin, table=table)]
 
 
-def _unknown(name: str, size: int) -> Series:
-    nothing = np.array([np.nan])
-    return Series(name, nothing, nothing, nothing, nothing, np.array([size]))
-
-
-def _series(one: simulation.TensorRow, bits: int) -> Series:
-    """A tensor: kurtosis, margin; both ratios as its ends; its size."""
-    quantized, pruned = one.quantization[bits], one.pruning[bits]
-    columns = (one.kurtosis, quantized - pruned, quantized, pruned, one.size)
-    return Series(one.name, *(np.array([value]) for value in columns))
+def _table(points: list[Series]) -> simulation.Table | None:
+    return next((one.table for one in points if isinstance(one, Tensors)), None)
 
 
 def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], narrow: bool) -> None:
@@ -115,19 +108,22 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     (student,) = laws
     axes.axhline(0, color=style.GREY, linewidth=0.9)
     axes.plot(student.x, student.value, color=style.GREY, linewidth=1.2, linestyle=(0, (4, 2)))
-    finite = [one for one in points if np.isfinite(one.value[0]) and np.isfinite(one.x[0])]
-    top = max([1.1 * float(student.value.max()), *(1.1 * float(one.value[0]) for one in finite)])
-    low = min([-0.35 * top, *(1.15 * float(one.value[0]) for one in finite)])
-    right = max([60.0, *(1.3 * float(one.x[0]) for one in finite)])
+    kurtosis, margin, sizes = np.zeros(0), np.zeros(0), np.zeros(0)
+    if (table := _table(points)) is not None:
+        (found,) = points
+        finite = np.isfinite(found.value) & np.isfinite(found.x)
+        kurtosis, margin = found.x[finite], found.value[finite]
+        sizes = np.array([row.size for row in table.rows])[finite]
+    top = max([1.1 * float(student.value.max()), *(1.1 * margin)])
+    low = min([-0.35 * top, *(1.15 * margin)])
+    right = max([60.0, *(1.3 * kurtosis)])
     inside = student.x <= right
     edge = int(np.flatnonzero(inside & (student.value >= low))[-1])
     place = float(student.x[edge]), float(student.value[edge])
     style.label(axes, *place, "Student law, ν = 2", style.GREY, ha="right", xytext=(-8, -6))
-    if finite:
-        sizes = np.array([one.trials[0] for one in finite if one.trials is not None], dtype=float)
-        margin = np.array([one.value[0] for one in finite])
+    if sizes.size:
         axes.scatter(
-            [one.x[0] for one in finite],
+            kurtosis,
             margin,
             s=12 + 70 * np.sqrt(sizes / sizes.max()),
             c=np.where(margin > 0, style.SNAP, style.CUT),
@@ -151,54 +147,31 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     )
 
 
-def rows(state: State, points: list[Series]) -> list[Row]:
-    """The network as a whole, then every tensor."""
-    names = ("tensor", "weights", "kurtosis", "quantized (dB)", "pruned (dB)", "verdict")
-    lines: list[tuple] = []
-    total = counted = snapped = 0
-    sums = np.zeros(2)
-    for one in points:
-        assert one.low is not None and one.high is not None and one.trials is not None
-        ratios, size, margin = np.array([one.low[0], one.high[0]]), int(one.trials[0]), float(one.value[0])
-        verdict = "snap" if margin > 0 else "cut" if margin < 0 else "either"
-        if np.isnan(ratios).all():
-            verdict = "not judged"
-        lines.append((one.name, size, float(one.x[0]), *ratios.tolist(), verdict))
-        total += size * (verdict != "not judged")
-        snapped += size * (verdict == "snap")
-        if np.isfinite(ratios).all():
-            counted += size
-            sums += size * ratios
-    if not lines:
+def rows(state: State, points: list[Series]) -> list[dict[str, Any]]:
+    """The network as a whole, then every tensor, then what was not judged and why."""
+    table, bits = _table(points), state["bits"]
+    if table is None:
         return []
-    mean = (sums / counted).tolist() if counted else [np.nan, np.nan]
-    whole = (
-        "all judged, weighted by size",
-        total,
-        None,
-        *mean,
-        f"snap {100 * snapped / total:.3g} % of the weights",
-    )
-    return [dict(zip(names, line, strict=True)) for line in (whole, *lines)]
-
-
-def _file(state: State) -> str:
-    if state.get("upload") is not None:
-        return Path(state["upload"][0]).name
-    return "digits_network.npz" if state["source"] == "digits" else "efficientnet_lite0.pth"
+    (total,) = table.totals()
+    share = f"snap {100 * total.snapped:.3g} % of the weights"
+    whole = ("mean, weighted by size", table.size, None, total.quantization, total.pruning, share)
+    judged = [
+        (row.name, row.size, row.kurtosis, row.quantization[bits], row.pruning[bits], row.winner(bits))
+        for row in table.rows
+    ]
+    skipped = [(line, None, None, None, None, "not judged") for line in table.skipped_lines()]
+    names = ("tensor", "weights", "kurtosis", "quantized (dB)", "pruned (dB)", "verdict")
+    return [dict(zip(names, line, strict=True)) for line in (whole, *judged, *skipped)]
 
 
 def python(state: State) -> str:
     """The same analysis of the same file."""
-    if state.get("upload") is None and state["source"] == "digits":
-        source = "from sims.networks import digits\n\narrays = dict(enumerate(digits.weights(), start=1))"
-        source = source.replace("dict(enumerate", "{f'layer{i}': w for i, w in enumerate").replace(
-            "=1))", "=1)}"
-        )
-    elif state.get("upload") is None:
-        source = "arrays = weights.load(weights.zoo_checkpoint())"
-    else:
+    source = "arrays = weights.load(weights.zoo_checkpoint())"
+    if state.get("upload") is not None:
         source = f"arrays = weights.load({_file(state)!r})"
+    elif state["source"] == "digits":
+        layers = "{f'layer{i}': w for i, w in enumerate(digits.weights(), start=1)}"
+        source = f"from sims.networks import digits\n\narrays = {layers}"
     return (
         f"from sims import weights\n{source}\n"
         f"for row in weights.analyse(arrays, bits=[{state['bits']}]).rows:\n    print(row.as_dict())"
@@ -210,6 +183,10 @@ def command(state: State) -> str:
     if state.get("upload") is None:
         return f"python - <<'END'\n{python(state)}\nEND"
     return command_text("weights", f"'{_file(state)}'", bits=state["bits"])
+
+
+def _file(state: State) -> str:
+    return Path(state["upload"][0]).name
 
 
 PAGE = Page(
@@ -238,8 +215,6 @@ PAGE = Page(
     rows=rows,
     python=python,
     command=command,
-    count=lambda points: (
-        f"{sum(np.isfinite(one.low[0]) for one in points if one.low is not None)} tensors" if points else ""
-    ),
-    upload=ENDINGS,
+    count=lambda points: f"{len(points[0].x)} tensors" if points else "",
+    upload=checkpoints.ENDINGS,
 )

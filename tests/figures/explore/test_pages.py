@@ -17,6 +17,7 @@ from figures.explore import live, page, pages, picture, server, session, view
 from figures.explore.page import Series
 from figures.explore.pages import lottery, weights
 from sims import montecarlo
+from sims.support.row import Row
 
 QUICK = {  # states whose simulation ends within a second or two
     "partition": {"n": 10, "bits": 8.0, "width": 0.1},
@@ -95,7 +96,9 @@ def test_laws_are_finite_and_simulation_agrees_with_the_table(name, finished):
     for series in laws:
         assert len(series.x) == len(series.value) and np.isfinite(series.value).all()
     rows = one.rows(state, points)
-    assert rows and all(row.keys() == rows[0].keys() for row in rows)
+    assert rows and all(type(row) is (dict if name == "weights" else Row) for row in rows)
+    lines = [view._texts(row) for row in rows]
+    assert all(line.keys() == lines[0].keys() for line in lines)
     assert len(rows) > len(one.rows(state, [])) or name == "weights"
     assert one.count(points) and not one.count([])
 
@@ -106,7 +109,8 @@ def test_the_point_on_screen_is_the_estimate_that_its_python_text_prints(name, f
     shown = one.rows(state, points)[0]
     printed = run(one.python(state))
     trials = int(points[0].trials[0])
-    numbers = f"{shown['value']:.6g} [{shown['low']:.6g}, {shown['high']:.6g}]"
+    numbers = f"{shown.measured:.6g} [{shown.low:.6g}, {shown.high:.6g}]"
+    assert shown.trials == trials
     assert printed == f"{numbers} at {state['level']}, {trials} trials\n"
 
 
@@ -125,11 +129,9 @@ def test_the_python_text_runs_and_prints_the_numbers_of_the_table(name, finished
     printed = run(one.python(state))
     rows = one.rows(state, points)
     wanted = {
-        "snr": lambda: [rows[0]["value"], rows[1]["value"]],
+        "snr": lambda: [rows[0].theory, rows[1].theory],
         "weights": lambda: [rows[1]["quantized (dB)"], rows[1]["pruned (dB)"], rows[1]["kurtosis"]],
-        "path-following": lambda: [
-            4 * row["value"] for row in rows if row["quantity"].endswith("range form")
-        ],
+        "path-following": lambda: [4 * row.theory for row in rows if row.quantity.endswith("range form")],
     }[name]()
     numbers = np.array([float(text) for text in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", printed)])
     for value in wanted:
@@ -190,7 +192,7 @@ def test_every_end_of_every_control_has_laws_a_picture_and_numbers(name):
             there = {**state, parameter.name: value}
             laws = one.curves(there)
             picture._drawn(lambda axes, s=there, c=laws: one.draw(axes, s, c, [], True), picture.NARROW)
-            assert all(np.isfinite(row["value"]) for row in one.rows(there, []))
+            assert all(np.isfinite(row.theory) for row in one.rows(there, []))
 
 
 @pytest.mark.parametrize("name", pages.LABELS)
@@ -310,10 +312,17 @@ def test_an_uploaded_network_is_judged_like_the_file():
     state["upload"] = ("net.npz", npz(**arrays))
     *_, points = one.live(state)
     (expected,) = analyse(arrays, [4]).rows
-    whole, row, others = one.rows(state, points)
+    whole, row, *others = one.rows(state, points)
     assert (row["quantized (dB)"], row["pruned (dB)"]) == (expected.quantization[4], expected.pruning[4])
     assert row["verdict"] == expected.verdict and whole["weights"] == 4096
-    assert others["tensor"].startswith("2 others") and others["verdict"] == "not judged"
+    assert whole["quantized (dB)"] == row["quantized (dB)"] and whole["verdict"].startswith("snap ")
+    assert [line["tensor"].partition(":")[0] for line in others] == [
+        "skipped 1 (a vector",
+        "skipped 1 (int64 values",
+    ]
+    assert {line["verdict"] for line in others} == {"not judged"}
+    (tensor,) = csv.DictReader(io.StringIO(page.to_csv(points).decode()))
+    assert tensor["tensor"] == "a<b>" and float(tensor["quantization_snr"]) == expected.quantization[4]
     assert "a&lt;b&gt;" in view.numbers(one.rows(state, points)) and "<b>" not in view.numbers(
         one.rows(state, points)
     )
@@ -438,9 +447,24 @@ def test_a_missing_browser_is_one_sentence(monkeypatch, capsys):
 
 def test_what_a_page_says_is_escaped():
     assert view.notice(["<script>"]) == '<div class="snapcut-notice" role="alert"><p>&lt;script&gt;</p></div>'
-    row = page.row("<i>", 1.0, "&")
-    assert "<i>" not in view.numbers([row]) and "&amp;" in view.numbers([row])
+    for row in (Row.law("<i>", 1.0, "&"), {"<i>": "<i>", "source": "&"}):
+        assert "<i>" not in view.numbers([row]) and "&amp;" in view.numbers([row])
     assert view.notice([]) == ""
+
+
+def test_measured_and_theory_have_columns_of_their_own():
+    html = view.numbers([Row("p", 0.25, 0.125, 0.5, source="10 runs", trials=10), Row.law("q", 2, "exact")])
+    assert re.findall(r"<th scope=col[^>]*>([^<]*)", html) == [
+        "quantity",
+        "measured",
+        "interval",
+        "theory",
+        "source",
+    ]
+    assert re.findall(r"<t[dh](?: scope=row| class=snapcut-source)?>([^<]*)", html) == [
+        *("p", "0.25", "[0.125, 0.5]", "", "10 runs"),
+        *("q", "", "", "2", "exact"),
+    ]
 
 
 def test_the_head_asks_no_other_host():
