@@ -15,10 +15,10 @@ from types import ModuleType
 import numpy as np
 
 import figures
+from figures.tables import Table
 from sims.support.files import atomic_write
 
-Table = dict[str, np.ndarray]
-_MACHINERY = ("style", "build", "explore")
+_MACHINERY = ("style", "build", "explore", "tables")
 _VERSIONED = ("numpy", "numba", "scipy", "matplotlib", "snapcut")
 
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.tables import by_column
 from sims.lottery.misses import miss_table
 from theory.lottery import counting_bound, parameter_counts
 from theory.subset_sum import samples_needed
@@ -64,7 +65,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             ):
                 rows.append(("parameters", series, bits, value / total.target))
     names = ("panel", "series", "bits", "value")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 COLORS = {

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.lottery.real import ticket_rows
 
 TITLE = "The ticket keeps a few entries per weight of a network drawn much larger"
@@ -34,7 +35,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 )
             )
     names = ("construction", "bits", "samples", "drawn", "kept", "accuracy", "identical")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.tables import by_column
 from sims.lottery.misses import miss_table
 from theory.lottery.products import missing_products
 from theory.subset_sum import Law
@@ -43,7 +44,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                     ("miss", f"{series} {weight}", n, table.p[n, weight], table.standard_error(n, weight))
                 )
     names = ("panel", "series", "x", "value", "error")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

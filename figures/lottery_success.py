@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.tables import by_column
 from sims import montecarlo
 from sims.lottery.misses import miss_table, rare_misses
 from sims.lottery.trials import network_failures, random_network, weight_failures
@@ -70,7 +71,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 )
                 rows.append(("network", name, n, "measured", found.value, found.low, found.high))
     names = ("panel", "series", "n", "kind", "value", "low", "high")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

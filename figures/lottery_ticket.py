@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from figures import style
+from figures.tables import by_column
 from sims.lottery import Ticket, embed
 
 TITLE = "A lottery ticket: nothing is trained, entries are only kept or cut"
@@ -33,7 +34,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
         rows += [(name, r, c, int(v), bool(mask[r, c])) for (r, c), v in np.ndenumerate(matrix)]
     rows += [("W", r, c, int(v), True) for (r, c), v in np.ndenumerate(ticket.effective()[0][0])]
     names = ("matrix", "row", "column", "value", "kept")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 def _telling(ticket: Ticket) -> bool:

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.tables import by_column
 from sims import partition as simulation
 from sims.montecarlo import stream
 from sims.montecarlo.intervals import clopper_pearson
@@ -39,7 +40,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             ]
             table.append((parity, k, hits / seen.size, *clopper_pearson(hits, seen.size), *pmf))
     names = ("odd", "count", "measured", "low", "high", "poisson", "corrected")
-    return {name: np.array(column) for name, column in zip(names, zip(*table, strict=True), strict=True)}
+    return by_column(names, table)
 
 
 @style.styled

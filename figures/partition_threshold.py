@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims import partition as simulation
 from theory import partition as law
 
@@ -32,7 +33,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             window = law.window_parameter(n, size)
             rows.append((n, np.log2(size), window, result.value, result.low, result.high, limit, corrected))
     names = ("n", "log2_max_value", "window", "measured", "low", "high", "law", "corrected")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

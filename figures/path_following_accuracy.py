@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.path_following.layers import PRUNERS, QUANTIZERS
 from sims.path_following.network import compress_network
 from sims.path_following.quantizers import quantizer
@@ -49,7 +50,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
         shown = (np.mean(accuracies), min(accuracies), max(accuracies), network.accuracy())
         rows.append((kind, name, x, *shown, snr))
     names = ("kind", "method", "x", "accuracy", "least", "greatest", "uncompressed", "snr")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 def _spread(values: list[float], gap: float) -> list[float]:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.montecarlo import quantile, stream
 from sims.path_following.simulate import largest_errors
 from sims.path_following.trials import error_sampler
@@ -77,7 +78,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             )
         )
     names = ("panel", "x", "measured", "low", "high", "paper", "range", "covariance")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

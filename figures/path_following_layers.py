@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.path_following import compress
 from sims.path_following.gram import Gram
 from sims.path_following.layers import PRUNERS, QUANTIZERS, compare
@@ -84,7 +85,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             bound = len(weights) * layer_error_bound(gram.own, operator, method, damping=0.01) / energy
             rows.append(("no ends", layer, name, -10 * np.log10(error), -10 * np.log10(bound), 0))
     names = ("task", "layer", "method", "snr", "bound", "exits")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
+from figures.tables import by_column
 from sims.montecarlo import probability
 from sims.path_following.problems import problem
 from sims.path_following.trials import exit_sampler
@@ -46,7 +47,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 (largest, scale, estimate.value, estimate.low, estimate.high, bound, min(closed, 1.0))
             )
     names = ("largest", "scale", "value", "low", "high", "covariance", "closed")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.montecarlo import stream
 from sims.path_following import compress
 from sims.path_following.feedback import ORDERS
@@ -75,7 +76,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 spread = 2.6 * share.std(ddof=1) / np.sqrt(len(share))
                 rows.append((setting, name, order, float(share.mean()), float(spread)))
     names = ("setting", "method", "order", "ratio", "spread")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

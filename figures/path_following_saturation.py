@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.montecarlo import stream
 from sims.path_following import compress
 from sims.path_following.problems import adversarial_columns
@@ -111,7 +112,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
     repeats = REPEATS[budget]
     rows = _growth(repeats, seed) + _concentrated(repeats, seed) + _fooled(seed)
     names = ("panel", "method", "x", "value", "spread", "law")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

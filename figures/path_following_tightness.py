@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.montecarlo import quantile
 from sims.path_following.problems import problem
 from sims.path_following.simulate import largest_errors
@@ -74,7 +75,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
         )
         rows += [(name, bound, radius, *measured) for bound, radius in zip(STEPS, radii, strict=True)]
     names = ("setting", "bound", "radius", "measured", "low", "high")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.style import BLACK, CUT, GREEN, GREY, ORANGE, PURPLE, SNAP, label, panels, styled
+from figures.tables import by_column
 from theory.distributions import Distribution, Gaussian, StudentT
 from theory.formats import FORMATS, Format
 from theory.formats.laws import format_snr
@@ -73,7 +74,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
         bound = shannon_bound_snr(law, 0)
         rows += [(name, "limit", "Shannon", bits, bound + 20 * np.log10(2) * bits) for bits in (1.0, 9.5)]
     names = ("law", "kind", "name", "stored_bits", "snr")
-    return {key: np.array(column) for key, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @styled

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
+from figures.tables import by_column
 from theory.distributions import StudentT
 from theory.snr import crossover_kurtosis, equal_sparsity, pruning_error, pruning_snr, quantization_snr
 
@@ -36,7 +37,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             found = [(bits, crossover_kurtosis(bits, df, mask=mask)) for bits in BITS]
             rows += [(kind, df, bits, kurtosis, np.nan) for bits, kurtosis in found if np.isfinite(kurtosis)]
     names = ("kind", "df", "bits", "kurtosis", "snr")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @styled

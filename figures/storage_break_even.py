@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, label, panels, styled
+from figures.tables import by_column
 from theory.storage import bits_per_weight, break_even_sparsity
 
 TITLE = "Storage: masks and indices decide when sparse weights are smaller"
@@ -32,7 +33,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
         ("size", "1:4", 0.75, bits_per_weight("n:m", 0.75)),
     ]
     names = ("panel", "scheme", "x", "y")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @styled

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.subset_sum.rare import estimate_rare
 from theory import subset_sum as theory
 
@@ -43,7 +44,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             )
     measured = ("law", "max_value", "target", "n", "measured", "low", "high")
     names = (*measured, "saddlepoint", "cox", "lower", "upper", "trivial", "lemma4")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

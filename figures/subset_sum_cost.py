@@ -5,6 +5,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.subset_sum.plan import plan
 
 TITLE = "Which exact algorithm, and at what price"
@@ -28,7 +29,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 chosen = plan(n, int(n * 2.0 ** (bits - 1)), float(spread), question)
                 rows.append((question, n, bits, chosen.algorithm, chosen.seconds, float(chosen.bytes)))
     names = ("question", "n", "log2_max_value", "algorithm", "seconds", "bytes")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims.subset_sum.rare import estimate_rare
 from theory import subset_sum as theory
 
@@ -41,7 +42,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
         for n in range(2, MOST - STEP + 1, STEP):
             rows.append(("splitting", law, size, target, n, *rare.slope(n, n + STEP), limit))
     names = ("source", "law", "max_value", "target", "n", "slope", "error", "limit")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.tables import by_column
 from sims import subset_sum as simulation
 from theory import subset_sum as theory
 
@@ -37,7 +38,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             limit = theory.continuous_miss(n, epsilon, 0.5)
             rows.append(("right", n, 0, epsilon, np.nan, limit, np.nan, np.nan, np.nan))
     names = ("panel", "n", "max_value", "epsilon", "law", "continuous", "measured", "low", "high")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

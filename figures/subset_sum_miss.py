@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.tables import by_column
 from sims import subset_sum as simulation
 from theory import subset_sum as theory
 
@@ -28,7 +29,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             cox = theory.miss_probability(n, size, 1, form="cox")
             rows.append((size, n, result.value, result.low, result.high, cox))
     names = ("max_value", "n", "measured", "low", "high", "cox")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

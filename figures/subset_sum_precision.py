@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.tables import by_column
 from sims import subset_sum as simulation
 from theory import subset_sum as theory
 
@@ -42,7 +43,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             rows.append((bits, "every", 0.1, n))
         rows.append((bits, "counting", 0.0, int(np.ceil(np.log2(2 * size + 1)))))
     names = ("bits", "kind", "miss", "n")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @style.styled

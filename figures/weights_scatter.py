@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
+from figures.tables import by_column
 from sims import weights
 from sims.networks import digits
 from theory.snr import crossover_kurtosis
@@ -55,7 +56,7 @@ def table_of(tables: Mapping[str, weights.Table]) -> dict[str, np.ndarray]:
         for bits in table.bits
     ]
     names = ("network", "tensor", "size", "kurtosis", "bits", "quantization_snr", "pruning_snr")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return by_column(names, rows)
 
 
 @styled
