@@ -1,7 +1,14 @@
 """Claims of Kumar & Natale 2025: number partitioning, random subset sum, strong lottery tickets."""
 
 from paper_checks.claim import Paper
-from paper_checks.kumar_natale import lottery, lottery_size, partition, subset_sum, subset_sum_laws
+from paper_checks.kumar_natale import (
+    exact_laws,
+    lottery,
+    lottery_size,
+    partition,
+    subset_sum,
+    subset_sum_laws,
+)
 
 PAPER = Paper(
     "kumar-natale",
@@ -15,4 +22,5 @@ CLAIMS = (
     *partition.CLAIMS,
     *subset_sum.CLAIMS,
     *subset_sum_laws.CLAIMS,
+    *exact_laws.CLAIMS,
 )

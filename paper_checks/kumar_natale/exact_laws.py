@@ -1,0 +1,285 @@
+"""Claims on small grids, where miss probabilities are exact: the chain, its limit, laws against it."""
+
+import functools
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from paper_checks.claim import at_least, at_most, identity, within
+from paper_checks.kumar_natale.subset_sum import claim, solution_counts
+from sims import partition as partitions
+from sims.lottery import embed
+from theory import partition
+from theory import subset_sum as theory
+from theory.subset_sum.automaton import build, letter_order
+from theory.subset_sum.closed_form import solve
+from theory.subset_sum.cox import cox_miss_probability
+from theory.subset_sum.error_table import LOG_ERRORS, SAMPLES
+from theory.subset_sum.prefactor import failure_prefactor
+
+DRAWS: tuple[tuple[theory.Law, int, int], ...] = (
+    ("nonzero", 1, 8),
+    ("nonzero", 2, 5),
+    ("nonzero", 3, 5),
+    ("uniform", 2, 5),
+    ("product", 2, 3),
+)
+
+
+def _coarse(max_value, target, law, n):
+    """The chain that forgets every sum farther from the target than the target from 0."""
+    letters = letter_order(max_value, law, target)
+    return solve(
+        build(letters, [[target]], radius=target, beyond="forget", limits=theory.ChainLimits()),
+        max_value,
+        law,
+    ).probability(n)
+
+
+def exact_chain(run, complete=True, draws=DRAWS):
+    """Every draw of n samples and every subset of it, against the automaton, in whole numbers."""
+    for law, max_value, n in draws:
+        reach = max_value**2 if law == "product" else max_value
+        targets = list(range(1, 2 * reach + 2))
+        counts = run.once(f"{law}, {max_value}", lambda c=(n, max_value, law, targets): solution_counts(*c))
+        found = theory.exact_miss_probability if complete else _swapped
+        agree = [
+            found(n, max_value, t, law) == Fraction(int((counts[:, i] == 0).sum()), len(counts))
+            for i, t in enumerate(targets)
+        ]
+        name = f"{law}, M = {max_value}, n = {n}: {len(counts)} draws, {len(targets)} targets"
+        yield identity(name, all(agree), evidence="exhaustive")
+    n, max_value = 6, 2
+    targets = list(range(-max_value, max_value + 1))
+    counts = run.once("every", lambda: solution_counts(n, max_value, "nonzero", targets))
+    missed = Fraction(int((counts == 0).any(axis=1).sum()), len(counts))
+    every = theory.exact_every_target_miss(n, max_value)
+    yield identity(f"every target, M = {max_value}, n = {n}", every == missed, evidence="exhaustive")
+
+
+def _swapped(n, max_value, target, law):
+    return _coarse(max_value, target, law, n)
+
+
+GRIDS: tuple[tuple[theory.Law, int], ...] = (
+    *(("nonzero", m) for m in range(1, 8)),
+    ("uniform", 3),
+    ("product", 2),
+    ("product", 3),
+)
+
+
+def prefactor(run, factor=1.0, n=400, grids=GRIDS):
+    """Exact rationals against p(n) q^n; the leading coefficient from differences of exact values."""
+    for law, max_value in grids:
+        for target in (1, 2, 3):
+            exact = theory.miss_law(max_value, target, law).probability(n)
+            ratio = exact / failure_prefactor(max_value, target, law).probability(n)
+            name = f"{law}, M = {max_value}, t = {target}: P / (p q^n)"
+            yield within(name, float(ratio) * factor, 1.0, 1e-9, evidence="certified")
+    for max_value, target in ((1, 4), (2, 3), (3, 2), (3, 4), (5, 3)):
+        law_ = theory.miss_law(max_value, target)
+        scaled = [law_.probability(n + k) * 2 ** (n + k) for k in range(target)]
+        signs = [(-1) ** (target - 1 - k) * math.comb(target - 1, k) for k in range(target)]
+        difference = sum(sign * v for sign, v in zip(signs, scaled, strict=True))
+        name = f"M = {max_value}, t = {target}: M^(t-1) times the last difference of 2^n P"
+        value = float(difference * max_value ** (target - 1)) * factor
+        yield within(name, value, 1.0, 1e-9, evidence="certified")
+
+
+def second_rate(run, base=1.0, first=200, second=400):
+    """P/(p q^n) - 1 between two n; the power of n in it is allowed for."""
+    for max_value, degree in ((3, 1), (5, 1), (7, 1)):
+        law_, limit = theory.miss_law(max_value, 1), failure_prefactor(max_value, 1)
+        excess = [law_.probability(n) / limit.probability(n) - 1 for n in (first, second)]
+        # excess ~ c n^D r^n: the power costs D log(second/first)
+        slope = math.log(excess[1] / excess[0]) - degree * math.log(second / first)
+        rate = math.exp(slope / (second - first))
+        name = f"M = {max_value}, t = 1: rate of the correction / (1 - 1/M)"
+        yield within(name, rate / (base - 1.0 / max_value), 1.0, 0.005, evidence="certified")
+
+
+@functools.cache
+def _cox_cells(samples):
+    """(law, M, t, n, |log error| of the Cox law, largest tabulated error nearby), beside the table's cells."""
+    cells = []
+    laws: tuple[theory.Law, ...] = ("nonzero", "uniform")
+    for law, max_value in itertools.product(laws, range(1, 8)):
+        for target in range(1, max_value + 1):
+            exact = theory.miss_law(max_value, target, law)
+            row = LOG_ERRORS[law, "cox", max_value, 2 * target <= max_value]
+            for n in samples:
+                value = float(cox_miss_probability(n, max_value, target, law))
+                error = abs(math.log(value / float(exact.probability(n))))
+                nearest = min(abs(m - n) for m in SAMPLES)
+                near = max(e for m, e in zip(SAMPLES, row, strict=True) if abs(m - n) <= nearest + 2)
+                cells.append((law, max_value, target, n, error, near))
+    return cells
+
+
+def law_errors(run, margin=1.0, samples=tuple(range(3, 40, 2))):
+    """The table was made at even n and a few targets; here odd n and every target, 1,064 cells."""
+    cells = _cox_cells(samples)
+    law, max_value, target, n, error, near = max(cells, key=lambda c: (c[4] - 0.02) / max(c[5], 1e-9))
+    name = (
+        f"largest |log(Cox/exact)| - 0.02 over the table's, at {law}, M = {max_value}, t = {target}, n = {n}"
+    )
+    yield at_most(name, (error - 0.02) / near, margin, evidence="exhaustive")
+
+
+def corrected_law(run, form: partition.Form = "corrected", cells=((8, 64), (10, 256)), trials=1_200_000):
+    """In the window; tolerance 1/(2 n^2), stated in advance."""
+    for n, max_value in cells:
+        estimate = run.probability(f"n={n}", partitions.sampler(n, max_value), trials)
+        law = float(partition.perfect_partition_probability(n, max_value, form=form))
+        yield within(f"n = {n}, M = {max_value}", estimate, law, 0.5 / n**2)
+
+
+def exact_partition(run, shift=0, cells=((5, 5), (6, 4), (4, 8))):
+    """Every draw and every signing, against the chain of discrepancies."""
+    for n, max_value in cells:
+        signs = np.array([(1, *s) for s in itertools.product((-1, 1), repeat=n - 1)])
+        draws = np.array(list(itertools.product(range(1, max_value + 1), repeat=n)))
+        least = np.abs(draws @ signs.T).min(axis=1)
+        law = partition.min_discrepancy_distribution(n, max_value)
+        literal = {d: Fraction(int((least == d + shift).sum()), len(draws)) for d in range(max_value + 1)}
+        agree = all(law.get(d, 0) == p for d, p in literal.items())
+        yield identity(f"n = {n}, M = {max_value}: {len(draws)} draws", agree, evidence="exhaustive")
+
+
+def one_weight(max_value, n, target):
+    """`sample(rng, count)`: failures of weights of one value in one matrix, each on its own candidates."""
+
+    def sample(rng, count):
+        rows = -(-count // 64)
+        ticket = embed([np.full((rows, 64), target)], max_value, n, int(rng.integers(2**62)), threads=1)
+        failed = np.zeros((rows, 64), bool)
+        for failure in ticket.failures:
+            failed[failure.row, failure.column] = True
+        return failed.ravel()[:count]
+
+    return sample
+
+
+def exact_tickets(run, factor=1.0, cells=((1, 1, 3), (3, 3, 6), (7, 7, 8)), trials=900_000):
+    """Ternary, 3-bit and 4-bit weights of tickets that are really embedded; tolerance 2.5 %."""
+    for max_value, target, n in cells:
+        name = f"M = {max_value}, weight {target}, {n} candidates"
+        estimate = run.probability(name, one_weight(max_value, n, target), trials)
+        exact = theory.miss_probability(n, max_value, target) * factor
+        yield within(name, estimate, exact, 0.025 * exact)
+
+
+def exact_sizes(run, form="best", miss=0.01, trials=400_000):
+    """Failures of real tickets at the least number of candidates by the law, and at one less."""
+    for max_value, target in ((1, 1), (3, 3), (7, 1)):
+        n = next(
+            n
+            for n in range(1, 60)
+            if theory.miss_probability(n, max_value, target, form=form) <= miss
+        )  # fmt: skip
+        if form == "best":
+            assert n == theory.samples_needed(max_value, target, miss)
+        for size, bounded in ((n, at_most), (n - 1, at_least)):
+            name = f"M = {max_value}, weight {target}: {size} candidates"
+            yield bounded(name, run.probability(name, one_weight(max_value, size, target), trials), miss)
+
+
+CLAIMS = (
+    claim(
+        "exact_chain",
+        exact_chain,
+        "The miss probability of a small grid, exactly",
+        "random subset sum on 1 to 4 bits",
+        r"P(\text{miss}) = T^{-n} \sum_j \sum_i q_{ji}\, \frac{n!}{(n-i)!}\, j^{\,n-i}, \qquad"
+        r" q_{ji} \in \mathbb Q",
+        r"$T$ = ways to draw a sample; three laws, $t = 1..2R+1$ with $R$ the largest sample; $q$ from the"
+        r" minimal automaton of the reachable sums.",
+        "derived",
+        ("sums farther from the target than the target from 0 are forgotten", {"complete": False}),
+        figure="subset_sum_exponent",
+    ),
+    claim(
+        "prefactor",
+        prefactor,
+        "The exponent theorem with its prefactor",
+        "exponential failure, answered exactly",
+        r"P(\text{miss}) = p(n)\, q^n\, (1 + o(1)), \qquad \text{nonzero law: }"
+        r" p(n) \sim \frac{n^{t-1}}{(t-1)!\, M^{t-1}},\; q = \tfrac12",
+        r"$M \le 7$ (nonzero), uniform $M = 3$, products $M = 2, 3$; $t = 1, 2, 3$; $n = 400$, exact"
+        r" rationals.",
+        "derived",
+        ("a prefactor 1 % larger", {"factor": 0.99}),
+        figure="subset_sum_exponent",
+    ),
+    claim(
+        "second_rate",
+        second_rate,
+        "How soon the limit is reached",
+        "exponential failure, answered exactly",
+        r"\frac{P(\text{miss})}{p(n)\, 2^{-n}} - 1 = \Theta\!\left(n^{D} \left(1 - \tfrac1M\right)^n\right)",
+        r"Nonzero law, $t = 1$, odd $M = 3, 5, 7$, between $n = 200$ and $400$; $D = 1$.",
+        "derived",
+        ("a rate 2 % faster", {"base": 0.985}),
+    ),
+    claim(
+        "law_errors",
+        law_errors,
+        "The stated errors of the Cox law hold between their cells",
+        "range of the laws",
+        r"\left|\ln \frac{P_{\text{Cox}}}{P}\right| \le e(M, n) + 0.02",
+        r"$e$: largest error measured at even $n$ nearby; here odd $n \le 39$, every $1 \le t \le M \le 7$,"
+        r" nonzero and uniform laws, against exact values.",
+        "heuristic",
+        ("95 % of the errors in the table", {"margin": 0.95}),
+        ("the errors of n = 40 at n = 60", {"samples": (60,)}),
+    ),
+    claim(
+        "corrected_law",
+        corrected_law,
+        "The corrections in 1/n of the partition law",
+        "Borgs, Chayes & Pittel: finite n",
+        r"P(\text{perfect}) = 1 - \tfrac12\left(E\,e^{-\mu'} + E\,e^{-2\mu'}\right) + O(n^{-2}), \qquad"
+        r" \mu' = \mu\left(1 - \tfrac{3}{20 n}\right)",
+        r"$n = 8, 10$ in the window; tolerance $1/(2n^2)$.",
+        "derived",
+        ("the limit law, 1.8 % higher at n = 10", {"form": "limit"}),
+        figure="partition_threshold",
+    ),
+    claim(
+        "exact_partition",
+        exact_partition,
+        "The smallest discrepancy of a small grid, exactly",
+        "number partitioning",
+        r"P(\min D = d) \text{ by the chain of sets of discrepancies}",
+        r"$(n, M) = (5, 5), (6, 4), (4, 8)$: every draw, every signing.",
+        "derived",
+        ("discrepancies one larger", {"shift": 1}),
+    ),
+    claim(
+        "exact_tickets",
+        exact_tickets,
+        "Failures of ternary, 3-bit and 4-bit tickets are exact numbers",
+        "Theorem 1 on the grids people ship",
+        r"P(\text{weight } w \text{ has no subset}) = P_{M,n}(\text{miss } w)",
+        r"$M = 1, 3, 7$ with $3, 6, 8$ candidates; weights of embedded matrices; tolerance 2.5 %.",
+        "derived",
+        ("the exact probability times 1.05", {"factor": 1.05}),
+        ("the exact probability times 0.95", {"factor": 0.95}),
+        figure="lottery_success",
+    ),
+    claim(
+        "exact_sizes",
+        exact_sizes,
+        "The least number of candidates, not one more",
+        "Theorem 1 on the grids people ship",
+        r"n^* = \min\{n : P_{M,n}(\text{miss } w) \le 0.01\}",
+        r"Ternary, 3-bit and 4-bit grids: at $n^*$ candidates at most 1 % of the weights fail, at $n^* - 1$"
+        r" more do.",
+        "derived",
+        ("sizes by the saddlepoint law", {"form": "saddlepoint"}),
+        figure="lottery_overparameterization",
+    ),
+)
