@@ -103,7 +103,7 @@ def second_rate(run, base=1.0, first=200, second=400):
 
 @functools.cache
 def _cox_cells(samples):
-    """(law, M, t, n, |log error| of the Cox law, largest tabulated error nearby), beside the table's cells."""
+    """(law, M, t, n, |log error| of the Cox law, largest tabulated one nearby), beside the table's cells."""
     cells = []
     laws: tuple[theory.Law, ...] = ("nonzero", "uniform")
     for law, max_value in itertools.product(laws, range(1, 8)):
