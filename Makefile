@@ -19,7 +19,7 @@ test: $(VENV)/.dev           ## the test suite
 
 lowest: pyproject.toml       ## suite and claims with the lowest versions allowed, in an environment of their own
 	$(PYTHON) -m venv $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable . pytest pytest-xdist hypothesis
+	$(VENV)-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable . pytest pytest-xdist hypothesis setuptools
 	$(VENV)-lowest/bin/python -m pytest -n 2
 	$(VENV)-lowest/bin/snapcut check --power --budget quick
 
