@@ -1,6 +1,7 @@
 """Every code block in the README and the guide runs."""
 
 import os
+import pydoc
 import re
 import shutil
 import subprocess
@@ -76,6 +77,32 @@ def test_local_links_and_images_lead_somewhere():
     for page in PAGES:
         for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_files_and_tests_named_exist():
+    """`a/path.py`, and `a/path.py::test_name`, as they stand in code style; <placeholders> are no names."""
+    named = {
+        (page.name, *name)
+        for page in [*PAGES, ROOT / "SECURITY.md"]
+        for name in re.findall(r"`([\w./-]+\.py)(?:::(\w+))?`", page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 40
+    for page, path, test in sorted(named):
+        assert (ROOT / path).is_file(), f"{page}: {path}"
+        assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8") or not test, f"{page}: {test}"
+
+
+def test_names_in_the_packages_exist():
+    """`sims.weights.load` and the like, in code style."""
+    roots = "theory|sims|figures|paper_checks"
+    for page in PAGES:
+        for name in re.findall(rf"`((?:{roots})(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+            assert pydoc.locate(name) is not None, f"{page.name}: {name}"
+
+
+def test_every_page_is_in_the_table_of_contents():
+    contents = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").split("```")[1].splitlines()
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= set(contents)
 
 
 def test_every_command_has_a_line_in_the_guide():

@@ -1,0 +1,42 @@
+"""An ONNX model may keep its weights in files beside it, and in no other place."""
+
+import numpy as np
+import pytest
+
+from sims import checkpoints
+
+onnx = pytest.importorskip("onnx")
+
+
+def model_with_weights_in(path, location):
+    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[4])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=str(location))
+    path.write_bytes(
+        onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], [tensor])).SerializeToString()
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder for a model, with weights in it and a file outside that the model must not read."""
+    (tmp_path / "models").mkdir()
+    np.arange(4, dtype="<f4").tofile(tmp_path / "models" / "weights.bin")
+    np.arange(4, dtype="<f4").tofile(tmp_path / "outside.bin")
+    (tmp_path / "models" / "link.bin").symlink_to(tmp_path / "outside.bin")
+    return tmp_path / "models"
+
+
+def test_external_data_beside_the_model_are_read(folder):
+    model_with_weights_in(folder / "m.onnx", "weights.bin")
+    np.testing.assert_array_equal(checkpoints.read(folder / "m.onnx").tensors["w"], [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("location", ["../outside.bin", "link.bin", "absolute"])
+def test_external_data_stay_inside_the_folder(folder, location):
+    model_with_weights_in(
+        folder / "m.onnx", folder.parent / "outside.bin" if location == "absolute" else location
+    )
+    with pytest.raises(ValueError, match=r"cannot read 'm\.onnx': not an ONNX model") as caught:
+        checkpoints.read(folder / "m.onnx")
+    assert "\n" not in str(caught.value)
