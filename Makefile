@@ -6,7 +6,13 @@ EXTRAS ?= zoo
 BIN := $(VENV)/bin
 USER_STAMP := $(VENV)/.user-$(EXTRAS)
 
-.PHONY: report test lowest check lint types doctest claims figures bench docs clean help
+# Files that take most of the suite's time (pytest --durations=0): `make quick` leaves them out.
+SLOW := tests/figures tests/test_docs.py tests/test_packaging.py tests/test_snapcut.py \
+	tests/paper_checks/kumar_natale tests/paper_checks/kuzmin tests/paper_checks/zhang_saab \
+	tests/sims/lottery tests/sims/test_kernels.py tests/sims/test_sweep.py \
+	tests/sims/weights/test_formats.py tests/theory/formats
+
+.PHONY: report test quick coverage lowest check lint types doctest claims figures bench docs clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -16,6 +22,12 @@ report: $(USER_STAMP)        ## check every claim, draw every figure, write repo
 
 test: $(VENV)/.dev           ## the test suite
 	$(BIN)/python -m pytest -n 2
+
+quick: $(VENV)/.dev          ## the suite without its slowest files, in under a minute
+	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(SLOW))
+
+coverage: $(VENV)/.dev       ## the suite, and which lines it ran (compiled kernels are not counted)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 
 lowest: pyproject.toml       ## suite and claims with the lowest versions allowed, in an environment of their own
 	$(PYTHON) -m venv $(VENV)-lowest
