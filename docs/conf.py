@@ -1,7 +1,10 @@
 """How the guide is built: `make docs`, without network; formulas become MathML at build time."""
 
+import importlib
+import pkgutil
 import re
 from importlib.metadata import version as installed
+from types import ModuleType
 
 from docutils import nodes
 
@@ -13,14 +16,43 @@ release = version = installed("snapcut")
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 autosummary_generate = True
+templates_path = ["_templates"]
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "none"  # numpydoc's parameter lists say it in words
 numpydoc_show_class_members = False
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_templates"]
 html_theme = "furo"
 html_title = "snapcut"
 html_math_renderer = "mathml"
 suppress_warnings = ["autosummary", "ref.citation"]
+
+
+def _faces() -> dict[str, ModuleType]:
+    """The folders that export names, each on behalf of the modules in it."""
+    rooms = {}
+    for floor in ("theory", "sims", "figures", "paper_checks"):
+        for found in pkgutil.iter_modules(importlib.import_module(floor).__path__, f"{floor}."):
+            if found.ispkg and hasattr(face := importlib.import_module(found.name), "__all__"):
+                rooms[found.name] = face
+    return rooms
+
+
+FACES = _faces()
+_modules = [
+    (name, found.name) for name, face in FACES.items() for found in pkgutil.iter_modules(face.__path__)
+]
+# A name is described once, where users import it from: on the page of the face. A module whose own name the
+# face exports for a function (sims.checkpoints.read) has no page, as it could not be told from the function.
+autosummary_context = {
+    "inside": {f"{room}.{module}": room for room, module in _modules},
+    "hidden": {f"{room}.{module}" for room, module in _modules if module in FACES[room].__all__},
+}
+
+
+def _described_at_the_face(app, what, name, obj, skip, options) -> bool | None:
+    room = autosummary_context["inside"].get(app.env.current_document.autodoc_module)
+    exported = room and name in FACES[room].__all__ and getattr(FACES[room], name) is obj
+    return True if what == "module" and exported else None
 
 
 def _inline(self, node: nodes.math) -> None:
@@ -54,4 +86,5 @@ def setup(app) -> None:
     app.connect(
         "autodoc-process-docstring", _escape_bars, priority=900
     )  # after numpydoc has arranged the text
+    app.connect("autodoc-skip-member", _described_at_the_face)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))

@@ -3,7 +3,7 @@ r"""Quantized random subset sum: the face of the subject.
 Which subsets of n random integers sum to a target t? The sampling laws are "nonzero" (uniform on
 {+-1..+-M}), "uniform" ({-M..M}) and "product" (a b, both factors uniform on {+-1..+-M}). t = 0 is always
 solved, by the empty set. Keep three questions apart: one fixed target, every target in {-M..M} on one draw
-(`every_target_miss`), and many targets each on samples of its own (`fresh_targets_miss`).
+(`every_target_miss`), and many targets each on samples of its own (`fresh_targets_miss`)::
 
     exact         exact_miss_probability, miss_law, failure_prefactor    theory.subset_sum.exact, .prefactor
                   expected_solutions, second_moment                      theory.subset_sum.moments
