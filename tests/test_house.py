@@ -1,6 +1,7 @@
 """The shape of the house: floors, rooms, sizes, mirrors, and what is cheap to import (docs/design.md)."""
 
 import ast
+import functools
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,7 @@ FILES = sorted(p for floor in FLOORS for p in (*ROOT.glob(f"{floor}.py"), *(ROOT
 MODULES = {dotted(path): path for path in FILES}
 
 
+@functools.cache
 def imports(path: Path) -> set[tuple[str, str]]:
     """(module, name) of every import in a file; those inside functions or under TYPE_CHECKING count too."""
     found = set()
