@@ -10,7 +10,8 @@ USER_STAMP := $(VENV)/.user-$(EXTRAS)
 SLOW := tests/figures tests/test_docs.py tests/test_packaging.py tests/test_snapcut.py \
 	tests/paper_checks/kumar_natale tests/paper_checks/kuzmin tests/paper_checks/zhang_saab \
 	tests/sims/lottery tests/sims/test_kernels.py tests/sims/test_sweep.py \
-	tests/sims/weights/test_formats.py tests/theory/formats
+	tests/sims/subset_sum/test_algorithms.py tests/sims/weights/test_formats.py tests/theory/formats \
+	tests/theory/subset_sum/test_bounds.py tests/theory/subset_sum/test_errors.py tests/theory/subset_sum/test_exact.py
 
 .PHONY: report test quick coverage lowest check lint types doctest claims figures bench docs clean help
 

@@ -68,6 +68,12 @@ def test_the_make_targets_named_exist():
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
+def test_what_make_quick_leaves_out_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (slow,) = re.findall(r"^SLOW := (.*)$", makefile, re.MULTILINE)
+    assert [path for path in slow.split() if not (ROOT / path).exists()] == []
+
+
 def test_the_first_two_commands_of_the_readme():
     commands = re.findall(r"^    (make \w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert commands[:2] == ["make report", "make test"]
