@@ -1,4 +1,7 @@
-"""Multiple testing: one error budget for a whole run."""
+"""Multiple testing: one error budget for a whole run.
+
+Holm's procedure is five lines; statsmodels, which has it too, would bring pandas along.
+"""
 
 from collections.abc import Sequence
 

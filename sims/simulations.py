@@ -1,7 +1,7 @@
 """The simulations of every subject in one shape: numbers and words in, rows out.
 
 This is what `snapcut simulate`, sweeps and the browser share, and the only list of what can be simulated. A
-simulation returns `sims.support.row.Row`s; the first is the estimate that it is about.
+simulation returns rows of type `sims.support.row.Row`; the first is the estimate that it is about.
 """
 
 import importlib

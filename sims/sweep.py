@@ -37,7 +37,7 @@ class Sweep:
     Attributes
     ----------
     simulation : a name in `sims.simulations.SIMULATIONS`, or "module:function" of one's own that returns
-        `sims.support.row.Row`s, the estimate it is about first.
+        rows of type `sims.support.row.Row`, the estimate it is about first.
     grid : values of each parameter that varies.
     fixed : parameters that do not.
     seed : shared by all cells; each cell draws from streams named by its own parameters.

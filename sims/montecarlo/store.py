@@ -1,4 +1,8 @@
-"""Moments of blocks of trials, and the file that keeps them so that a run can be resumed."""
+"""Moments of blocks of trials, and the file that keeps them so that a run can be resumed.
+
+Written by hand, as no library knows that a block depends on its stream alone: what is kept here is a few
+numbers per block, whole or absent, under an identity that covers every source file.
+"""
 
 import functools
 import hashlib

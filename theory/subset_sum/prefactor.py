@@ -26,6 +26,7 @@ draws have the exponential generating function
 
 w_x = the number of ways to draw x: rates above P(A) do not occur, and the rate P(A) itself carries the
 polynomial sum over the missing c of prod (w_x z)^{c_x}/c_x!. P(A) = q leaves three cases.
+
 (1) A = {x <= 0} with P(X <= 0) = q. It holds -1. If the positive samples sum to t or more, add them one by
     one until the sum is in [t, t + R), R the largest value, and correct by less than R of the -1: a hit. If
     they sum to less, a miss.
@@ -37,6 +38,7 @@ polynomial sum over the missing c of prod (w_x z)^{c_x}/c_x!. P(A) = q leaves th
     mod g: if S + r lies in S, then S, which holds 0, holds all multiples of r, so gcd(r, g) does not divide
     t, although more values are its multiples than those of g: P(g | X) was not the maximum. So c has at most
     g - 1 samples and p is a polynomial.
+
 Every other A has P(A) <= rho < q. For the nonzero law such an A has at most M - 1 of the 2M values. QED
 """
 
