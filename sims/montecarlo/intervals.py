@@ -2,8 +2,8 @@
 
 A fixed-sample interval covers the truth with probability at least `level` *if the number of trials was
 fixed beforehand*. Looking after every block and stopping when the answer pleases breaks that promise; a
-confidence sequence keeps it, because it covers at all times simultaneously. The sequences are written by hand:
-a verdict needs the interval and the p-value of one and the same mixture, which no well-kept package returns.
+confidence sequence keeps it, because it covers at all times simultaneously. Sequences are written by hand: a
+verdict needs the interval and the p-value of one and the same mixture, which no well-kept package returns.
 
 References
 ----------
