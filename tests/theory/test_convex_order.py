@@ -77,6 +77,74 @@ def test_euclidean_superquantile_is_the_conditional_mean_of_chi(m):
     assert tail_bound(3.0, 0.02, m, norm="euclidean") == pytest.approx(3 * mean, rel=1e-8)
 
 
+# E[chi_m | chi_m > q], P(chi_m > q) = g: mpmath at 40 digits, chi density (log-gamma) integrated beyond q
+CHI = {
+    (299, 0.5): 17.841144093372317,
+    (301, 0.999): 17.33727793162164,
+    (1000, 1e-12): 36.811535684151453,
+    (10**6, 0.01): 1001.8848572408558,
+    (10**12, 0.999): 1000000.0023830246,
+    (10**12, 0.5): 1000000.5641893335,
+    (10**12, 0.01): 1000001.8845913152,
+    (10**15, 0.01): 31622778.48627485,
+}
+
+
+@pytest.mark.parametrize(("dimension", "level"), CHI)
+def test_euclidean_superquantile_in_large_dimensions(dimension, level):
+    radius = tail_bound(1.0, level, dimension, norm="euclidean")
+    assert radius == pytest.approx(CHI[dimension, level], rel=2e-15 if dimension > 1000 else 1e-13)
+
+
+# E[max |Z_i| given that it exceeds its (1-g)-quantile q], m independent Gaussians: mpmath at 40 digits,
+# q + (1/g) int_q^(q+12) (1 - (1 - erfc(x/sqrt 2))^m) dx
+LARGEST = {
+    (1, 0.5): 1.2711062907364277,
+    (2, 0.999): 1.1294822229844957,
+    (2, 0.5): 1.6068907268026917,
+    (2, 0.01): 3.1039707842162172,
+    (3, 0.5): 1.7908727552643454,
+    (1024, 0.01): 4.6291471654693867,
+    (10**6, 1e-12): 8.9455646238136477,
+    (10**12, 0.999): 7.2079013030111636,
+}
+
+
+@pytest.mark.parametrize(("dimension", "level"), LARGEST)
+def test_superquantile_of_the_largest_magnitude(dimension, level):
+    radius = tail_bound(2.0, level, dimension, "superquantile-max")
+    assert radius == pytest.approx(2 * LARGEST[dimension, level], rel=1e-13)
+    union = tail_bound(2.0, level, dimension)
+    assert radius == pytest.approx(union, rel=1e-13) if dimension == 1 else radius < union
+
+
+def test_superquantile_of_the_largest_magnitude_is_attained():
+    # E[Z | cell] is dominated by Z in the plane; the cells are the four wedges outside a square of mass g
+    rng = np.random.default_rng(5)
+    z = rng.standard_normal((400_000, 2))
+    largest = np.abs(z).max(axis=1)
+    for level in (0.5, 0.1):
+        radius = tail_bound(1.0, level, 2, "superquantile-max")
+        outside = largest > np.quantile(largest, 1 - level)
+        side = np.abs(z).argmax(axis=1) * 2 + (
+            np.take_along_axis(z, np.abs(z).argmax(1)[:, None], 1)[:, 0] > 0
+        )
+        means = [np.abs(z[outside & (side == k)].mean(axis=0)).max() for k in range(4)]
+        np.testing.assert_allclose(means, radius, rtol=5e-3)
+
+
+@pytest.mark.parametrize("correlation", [-0.9, 0.0, 0.5, 0.99])
+def test_superquantile_of_the_largest_magnitude_covers_every_correlation(correlation):
+    z = stats.norm.ppf((np.arange(1000) + 0.5) / 1000)
+    x, y = np.meshgrid(z, z)
+    largest = np.sort(
+        np.maximum(np.abs(x), np.abs(correlation * x + math.sqrt(1 - correlation**2) * y)), None
+    )
+    for level in (0.5, 0.1):
+        conditional = largest[int((1 - level) * largest.size) :].mean()
+        assert conditional <= tail_bound(1.0, level, 2, "superquantile-max") * (1 + 1e-4)
+
+
 def test_the_superquantile_tail_is_attained():
     # X = E[Z | Z > z] on {Z > z}, E[Z | Z <= z] elsewhere: dominated by Z, and reaches r with probability a.
     a = 0.01
@@ -96,6 +164,27 @@ def test_exceedance_inverts_the_superquantile(ratio, std):
     assert a <= min(1.0, math.exp(-(ratio**2) / 2)) * (1 + 1e-9)  # never worse than Chernoff
 
 
+# P(Z > z) with phi(z)/P(Z > z) = r: root and tail by mpmath at 40 digits
+@pytest.mark.parametrize(
+    ("ratio", "tail"),
+    [(0.1, 0.954602292614053), (10.0, 2.06143950448622e-23), (37.0, 1.55580535500647e-299),
+     (37.5, 1.25142128509449e-307)],
+)  # fmt: skip
+def test_exceedance_far_out(ratio, tail):
+    assert exceedance_bound(1.0, ratio) == pytest.approx(tail, rel=1e-12, abs=0.0)
+
+
+def test_exceedance_where_double_precision_ends():
+    assert exceedance_bound(1.0, 38.2) == pytest.approx(3.826e-319, rel=1e-3, abs=0.0)  # a denormal number
+    np.testing.assert_array_equal(exceedance_bound(1.0, [1e3, 1e10, 1e300]), 0)
+
+
+def test_sup_superquantile_of_tiny_levels():
+    # phi(z)/a, P(Z > z) = a = g/(2m), by mpmath at 40 digits; the second a lies below every double
+    assert tail_bound(1.0, 1e-300) == pytest.approx(37.092727805367584, rel=1e-14)
+    assert tail_bound(1.0, 1e-323, 10**9) == pytest.approx(39.027660599494685, rel=1e-13)
+
+
 def test_exceedance_at_the_edges():
     np.testing.assert_array_equal(
         exceedance_bound([0.0, 0.0, 1.0, 1.0], [1.0, -1.0, 0.0, -2.0]), [0, 1, 1, 1]
@@ -112,6 +201,7 @@ def test_exceedance_at_the_edges():
         (lambda: tail_bound(-1.0, 0.5), "std"),
         (lambda: tail_bound(1.0, 0.5, form="bernstein"), "form must be one of"),
         (lambda: tail_bound(1.0, 0.5, norm="l1"), "norm must be one of"),
+        (lambda: tail_bound(1.0, 0.5, 2, "superquantile-max", norm="euclidean"), "sup norm"),
         (lambda: stop_loss(-1.0, 0.0), "std"),
         (lambda: convex_order.euclidean_tail_bound(np.eye(2), 1.0), "between 0 and 1"),
     ],

@@ -15,7 +15,8 @@ from theory.path_following.bounds import as_inputs, feedback, noise_variance
 def correction_stds(inputs: ArrayLike, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
     r"""Standard deviations of the Gaussians that dominate the corrections v_t - w_t, one per column.
 
-    v - w = (I - M^{-1}) eps, so v_t - w_t <=_cx N(0, s^2 sum_{j<t} (M^{-1})_{tj}^2).
+    v - w = (I - M^{-1}) eps, so v_t - w_t <=_cx N(0, s^2 sum_{j<t} (M^{-1})_{tj}^2): 0 only where the
+    correction is, however small.
 
     Parameters
     ----------
@@ -38,8 +39,11 @@ def correction_stds(inputs: ArrayLike, scale: float, operator: Operator, form: s
     x = as_inputs(inputs)
     h = feedback(x.T @ x, scale)
     inverse = solve_triangular(h, np.eye(len(h)), lower=True, unit_diagonal=True)
-    squares = np.einsum("ij,ij->i", inverse, inverse) - 1.0
-    return np.sqrt(noise_variance(operator, form) * np.maximum(squares, 0.0))
+    # the diagonal goes before squaring: beside its 1 the square of a correction below 1e-8 would vanish
+    rows = np.abs(np.tril(inverse, -1))
+    size = rows.max(axis=1)
+    unit = np.divide(rows, size[:, None], out=rows, where=size[:, None] > 0)  # and small squares underflow
+    return math.sqrt(noise_variance(operator, form)) * size * np.linalg.norm(unit, axis=1)
 
 
 def exit_bound(
@@ -116,6 +120,7 @@ def sufficient_scale(
     Returns
     -------
     float or ndarray
+        Always greater than 1/2, rounded up.
 
     Raises
     ------
@@ -144,10 +149,11 @@ def sufficient_scale(
         raise ValueError(f"failure must lie strictly between 0 and 1, got {failure}")
     if not np.all((k >= 1) & (n >= 1)):
         raise ValueError(f"norm_ratio and columns must be at least 1, got {norm_ratio} and {columns}")
-    # Twice noise_variance is pi L^2/4.
-    excess = 2 * noise_variance(operator) * k**2 * np.log(2 * n / e) / (end - weight) ** 2
-    scale = 0.5 * (1 + excess)
-    return plain(scale)
+    noise_variance(operator)  # refuses a biased operator
+    length = float(operator.interval_length)  # its square alone could leave double precision
+    excess = math.pi / 4 * np.log(2 * n / e) * (k * (length / (end - weight))) ** 2
+    # rounded up: a larger C only helps, and C = 1/2 itself is no scale
+    return plain(np.nextafter(0.5 * (1 + excess * (1 + 2e-15)), np.inf))
 
 
 def norm_ratio(inputs: ArrayLike) -> float:

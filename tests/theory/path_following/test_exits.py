@@ -1,0 +1,78 @@
+"""Exit bounds at the edges: corrections far smaller than the weights, scales next to 1/2."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from theory.convex_order import exceedance_bound
+from theory.operators import OneBit, StochasticRounding
+from theory.path_following import check_scale
+from theory.path_following.exits import correction_stds, exit_bound, sufficient_scale
+
+
+def exit_probability(x, w, operator, scale):
+    """Exact, by walking the tree of the operator's choices; corrections are added in exact order."""
+    low, high = operator.limits
+    states, left = [(1.0, np.zeros(len(x)))], 0.0
+    for t in range(x.shape[1]):
+        column, grown = x[:, t], []
+        for chance, u in states:
+            correction = column @ u / (scale * (column @ column))
+            # w + correction may round to w: compare the correction with the room
+            if correction > high - w[t] or correction < low - w[t]:
+                left += chance
+                continue
+            for point, probability in operator.outcomes(float(w[t] + correction)):
+                grown.append((chance * probability, u + (w[t] - point) * column))
+        states = grown
+    return left
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-8, 1e-12, 1e-100])
+def test_a_weight_on_the_end_exits_by_the_smallest_correction(small):
+    operator = StochasticRounding(1 / 8, bits=4)
+    x = np.array([[1.0, small], [0.0, 1.0]])
+    w = np.array([0.03, operator.limits[1]])
+    exact = exit_probability(x, w, operator, 1.0)
+    assert exact == pytest.approx(0.76)  # whenever the first weight is rounded down
+    assert exit_bound(w, x, 1.0, operator)[0] >= exact
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-7, 1e-9, 1e-150])
+def test_correction_stds_of_nearly_orthogonal_columns(small):
+    x = np.array([[1.0, small], [0.0, 1.0]])
+    # v_2 - w_2 = -<X_2, X_1> eps_1 / (C |X_2|^2), |X_2|^2 = 1 + small^2
+    expected = math.sqrt(math.pi / 8) * small / (2.0 * (1 + small**2))
+    assert correction_stds(x, 2.0, StochasticRounding(1.0))[1] == pytest.approx(expected, rel=1e-14)
+    assert correction_stds(x, 2.0, StochasticRounding(1.0))[0] == 0.0
+
+
+def test_the_bound_is_sharp_in_order_where_corrections_are_tiny():
+    # room of 3 standard deviations of a correction of size 1e-9: the tail, not 0
+    operator = OneBit(1.0)
+    x = np.array([[1.0, 1e-9], [0.0, 1.0]])
+    std = correction_stds(x, 1.0, operator)[1]
+    assert exit_bound([[0.0, 1.0 - 1e-8]], x, 1.0, operator)[0] == pytest.approx(
+        float(exceedance_bound(std, 1e-8)), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("max_weight", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("level", [1.0, 1e8, 1e-8])
+def test_a_sufficient_scale_is_a_scale(max_weight, level):
+    # a step 1e-9 of the limits needs no scale to speak of, yet C = 1/2 is none
+    step = level / 2**31
+    c = sufficient_scale(max_weight * level / 2, 10, 0.01, StochasticRounding(step, bits=32))
+    check_scale(c)
+    assert 0.5 < c < 0.5 + 1e-15
+
+
+def test_sufficient_scale_is_rounded_up():
+    for weight, k in ((0.3, 1.0), (0.7, 1.7), (0.123, 30.0), (0.99, 2.0)):
+        c = sufficient_scale(weight, 100, 0.01, OneBit(1.0), k)
+        with mpmath.workdps(40):
+            excess = mpmath.pi * mpmath.mpf(k) ** 2 * mpmath.log(200 / mpmath.mpf(0.01))
+            least = (1 + excess / (1 - mpmath.mpf(weight)) ** 2) / 2
+            assert least <= mpmath.mpf(c) <= least * (1 + mpmath.mpf("1e-14"))
