@@ -68,6 +68,19 @@ def share_of_zeros(value: Any) -> float:
     return float(value)
 
 
+def share_count(share: Any, size: int) -> np.ndarray:
+    """The least number of `size` things that is at least the share: ceil(share size).
+
+    A decimal share may lie an ulp above what it says (99.9 / 100, 0.1): it counts as what it says.
+
+    Examples
+    --------
+    >>> share_count([99.9 / 100, 0.999, 0.9991], 1000).tolist()
+    [999, 999, 1000]
+    """
+    return np.ceil(np.asarray(share, np.float64) * size * (1 - 2.0**-50)).astype(np.int64)
+
+
 def choice(name: str, value: Any, options: Iterable[Any]) -> Any:
     """`value`, which must be one of `options`.
 

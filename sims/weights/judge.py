@@ -19,7 +19,7 @@ from sims import checkpoints
 from sims.weights import formats
 from sims.weights.scales import Values, integer_scale, pruning_snr
 from sims.weights.table import Table, TensorRow
-from theory.snr import check_bits, equal_sparsity
+from theory.snr import check_bits, equal_sparsity, integer_levels
 
 MIN_SIZE = 256  # a smaller tensor costs nothing to keep, and its ratios are mostly chance
 
@@ -152,7 +152,8 @@ def _row(name: str, array: np.ndarray, prepared: Values, widths: tuple[int, ...]
     quantization, zeros = {}, {}
     for bits in widths:
         found = integer_scale(prepared, bits)
-        quantization[bits], zeros[bits] = found.snr, prepared.zeros(found.scale)
+        quantization[bits] = found.snr
+        zeros[bits] = prepared.zeros(found.scale, integer_levels(bits))
     return TensorRow(
         name=name,
         shape=array.shape,

@@ -131,12 +131,19 @@ class Values:
             scale = float(np.ldexp(scale, self.exponent))
         return Scale(scale, error / self.energy, bound / self.energy, count)
 
-    def zeros(self, scale: float) -> float:
-        """Share of the values nearest to 0 among the multiples of `scale`."""
+    def zeros(self, scale: float, levels: np.ndarray) -> float:
+        """Share of the values nearest to 0 among `scale` times the integer levels, halves included.
+
+        Where 0 is the first or last level (1 bit is {-1, 0}), everything beyond it counts, too.
+        """
         from sims.kernels import snr as kernels
 
         half = math.ldexp(0.5 * scale, -self.exponent)
-        return sum(kernels.position(side.w, side.table, half) for side in self._sides) / self.size
+        counts = [kernels.position(side.w, side.table, half) for side in self._sides]
+        for index, end in enumerate((levels[-1], levels[0])):
+            if end == 0:
+                counts[index] = self._sides[index].w.size
+        return sum(counts) / self.size
 
     def pruning_noise(self, count: int) -> float:
         """Share of the energy in the `count` smallest magnitudes."""

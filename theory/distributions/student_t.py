@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from theory.distributions.base import NODES, WEIGHTS, Distribution, scale_parameter
+from theory.distributions.base import CHUNK, NODES, WEIGHTS, Distribution, scale_parameter
+
+_GAUSSIAN = 1e20  # degrees of freedom from which on the law is Gaussian in double precision
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,11 @@ class StudentT(Distribution):
 
     Partial moments have the closed form C x^{k+1}/(k+1) 2F1((df+1)/2, (k+1)/2; (k+3)/2; -x^2/df). With
     x = sqrt(df) sinh t they are integrals of df^{(k+1)/2} sinh^k t cosh^{-df} t, smooth and positive, which a
-    panel Gauss-Legendre rule sums to 1e-14 for every df and bound (a difference of 2F1 values would lose
-    digits on narrow intervals, the incomplete beta function fails for k >= df). The tail moments that
-    signal-to-noise ratios use are elementary or one incomplete beta function.
+    panel Gauss-Legendre rule sums to 1e-13 (a difference of 2F1 values would lose digits on narrow intervals,
+    the incomplete beta function fails for k >= df). The tail moments that signal-to-noise ratios use are
+    elementary or one incomplete beta function, of the smaller of x^2/(df + x^2) and df/(df + x^2), and
+    integrals where their difference from the tail beyond the bound cancels. From df = 10^20 on the law is
+    that of df = 10^20, Gaussian to 1e-14 wherever it is above 1e-308.
 
     Parameters
     ----------
@@ -39,6 +43,7 @@ class StudentT(Distribution):
 
     df: float
     bound: float
+    _df: float = field(init=False, repr=False, compare=False)
     _inside: float = field(init=False, repr=False, compare=False)
     _outside: float = field(init=False, repr=False, compare=False)
     _constant: float = field(init=False, repr=False, compare=False)
@@ -48,6 +53,7 @@ class StudentT(Distribution):
             scale_parameter("df", self.df, "degrees of freedom"),
             scale_parameter("bound", self.bound, "truncation"),
         )
+        object.__setattr__(self, "_df", df := min(df, _GAUSSIAN))
         inside, outside = map(float, _two_sided(df, np.array(bound)))  # P(|T| <= bound), untruncated
         density = _half_gamma_ratio(df / 2) / math.sqrt(df * math.pi)
         object.__setattr__(self, "_inside", inside)
@@ -57,7 +63,7 @@ class StudentT(Distribution):
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """C (1 + x^2/df)^(-(df+1)/2) inside, 0 outside."""
         x = np.asarray(x, float)
-        density = self._constant * np.exp(-0.5 * (self.df + 1) * np.log1p(x * (x / self.df)))
+        density = self._constant * np.exp(-0.5 * (self._df + 1) * np.log1p(x * (x / self._df)))
         return np.where(np.abs(x) <= self.bound, density, 0.0)
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
@@ -70,12 +76,26 @@ class StudentT(Distribution):
         """Inverse of :meth:`cdf` through the inverse incomplete beta function."""
         p = np.asarray(p, float)
         tail = np.minimum(p, 1 - p)
-        # x^2 = df y / (1 - y) with P(|T| <= x) = I_y(1/2, df/2); the smaller of y and 1 - y keeps its digits
-        y = special.betaincinv(0.5, self.df / 2, (1 - 2 * tail) * self._inside)
-        complement = special.betaincinv(self.df / 2, 0.5, self._outside + 2 * tail * self._inside)
+        # x^2 = df y / (1 - y) with P(|T| <= x) = I_y(1/2, df/2); the smaller of y and 1 - y keeps its digits,
+        # found from the smaller of P(|T| <= x) and P(|T| > x)
+        half, below, above = (
+            self._df / 2,
+            (1 - 2 * tail) * self._inside,
+            self._outside + 2 * tail * self._inside,
+        )
+        y = np.where(
+            above < 0.5,
+            special.betainccinv(0.5, half, np.minimum(above, 1.0)),
+            special.betaincinv(0.5, half, below),
+        )
+        rest = np.where(
+            above < 0.5,
+            special.betaincinv(half, 0.5, np.minimum(above, 1.0)),
+            special.betainccinv(half, 0.5, below),
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(y < 0.5, y / (1 - y), (1 - complement) / complement)
-        magnitude = np.where(tail == 0, self.bound, np.minimum(np.sqrt(self.df * ratio), self.bound))
+            ratio = np.where(y < 0.5, y / (1 - y), (1 - rest) / rest)
+        magnitude = np.where(tail == 0, self.bound, np.minimum(np.sqrt(self._df * ratio), self.bound))
         return np.sign(p - 0.5) * magnitude
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,21 +103,27 @@ class StudentT(Distribution):
         x = np.minimum(x, self.bound)
         if self.df == 2:  # the paper's law: square roots alone
             root, last = np.sqrt(2 + x * x), math.sqrt(2 + self.bound**2)
-            span = (self.bound - x) * (self.bound + x) / (root * last * (root + last))
-            probability = 0.5 / self._inside * (2 / (root * (root + x)) - self._outside)
-            return np.maximum(probability, 0.0), self._constant * math.sqrt(8) * span
-        probability = 0.5 * (_two_sided(self.df, x)[1] - self._outside) / self._inside
-        m = 0.5 * (self.df - 1)
-        log_x = np.log1p(x * (x / self.df))
-        span = math.log1p(self.bound * (self.bound / self.df)) - log_x
+            both = (self.bound - x) * (self.bound + x) / (root * last)
+            probability = both / (self._inside * (self.bound * root + x * last))
+            return probability, self._constant * math.sqrt(8) * both / (root + last)
+        outside = _two_sided(self._df, x)[1]
+        probability = outside - self._outside
+        cancelled = np.flatnonzero(np.ravel(probability < 1e-3 * outside))
+        probability = np.array(0.5 / self._inside * probability)
+        if cancelled.size:
+            flat, low = probability.reshape(-1), np.ravel(x)
+            for part in np.array_split(cancelled, -(-cancelled.size // CHUNK)):
+                flat[part] = self._half(0, low[part], np.full(part.size, self.bound))
+        m = 0.5 * (self._df - 1)
+        span = np.log1p((self.bound - x) * (self.bound + x) / (self._df + x * x))
         # (e^{-m a} - e^{-m b}) / m stays exact through m = 0, the logarithmic case df = 1
-        first = 0.5 * self.df * self._constant * np.exp(-m * log_x) * span * special.exprel(-m * span)
-        return np.maximum(probability, 0.0), first
+        first = 0.5 * self._df * self._constant * span * special.exprel(-m * span)
+        return probability, first * np.exp(-m * np.log1p(x * (x / self._df)))
 
     def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         # beyond `last` the density underflows; it keeps the panels few when df is large
-        last = min(self.bound, math.sqrt(self.df) * math.sqrt(math.expm1(min(1400 / (self.df + 1), 700.0))))
-        root = math.sqrt(self.df)
+        last = min(self.bound, math.sqrt(self._df) * math.sqrt(math.expm1(min(1400 / (self._df + 1), 700.0))))
+        root = math.sqrt(self._df)
         low, high = np.minimum(low, last), np.minimum(high, last)
         a, b, width = low / root, high / root, (high - low) / root
         start = np.arcsinh(a)
@@ -108,9 +134,9 @@ class StudentT(Distribution):
         half = span[..., None, None] / (2 * panels)
         t = start[..., None, None] + half * (2 * np.arange(panels)[:, None] + 1 + NODES)
         sinh = np.sinh(t)
-        density = np.exp(-0.5 * self.df * np.log1p(sinh * sinh))  # cosh^-df
+        density = np.exp(-0.5 * self._df * np.log1p(sinh * sinh))  # cosh^-df
         pieces = half[..., 0] * ((sinh**order * density) @ WEIGHTS)
-        return self._constant * self.df ** ((order + 1) / 2) * pieces.sum(axis=-1)
+        return self._constant * self._df ** ((order + 1) / 2) * pieces.sum(axis=-1)
 
 
 def _half_gamma_ratio(x: float) -> float:
@@ -127,7 +153,9 @@ def _two_sided(df: float, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         root = np.sqrt(2 + x * x)
         return x / root, 2 / (root * (root + x))
     square = x * (x / df)
+    near = square < 1  # the smaller of y = square/(1 + square) and 1 - y carries the digits
+    y, rest = np.where(near, square / (1 + square), 0.0), np.where(near, 1.0, 1 / (1 + square))
     return (
-        special.betainc(0.5, df / 2, square / (1 + square)),
-        special.betainc(df / 2, 0.5, 1 / (1 + square)),
+        np.where(near, special.betainc(0.5, df / 2, y), special.betaincc(df / 2, 0.5, rest)),
+        np.where(near, special.betaincc(0.5, df / 2, y), special.betainc(df / 2, 0.5, rest)),
     )

@@ -12,11 +12,10 @@ References
 
 import itertools
 import math
-from fractions import Fraction
 
 import numpy as np
 
-from theory.arguments import share_of_zeros
+from theory.arguments import share_count, share_of_zeros, whole
 from theory.codebooks import (
     Grid,
     Rule,
@@ -95,6 +94,7 @@ def quantization_snr(
     19.2577
     """
     codebook = integer_codebook(check_bits(bits), grid)
+    distribution, scale = _in_range(distribution, scale)
     step = scale_for(distribution, codebook, rule, scale=scale, percentile=percentile)
     error = float(quantization_error(distribution, codebook, step))
     return noise_snr(error / distribution.second_moment if distribution.second_moment else 0.0)
@@ -111,6 +111,9 @@ def natural_zeros(
 ) -> float:
     """Share of the weights that the quantizer of :func:`quantization_snr` rounds to zero.
 
+    The mass of the cell of level 0, halves included (they go to the even code). On one bit, {-s, 0}, that
+    cell has no upper end.
+
     Examples
     --------
     >>> from theory.distributions import Gaussian
@@ -118,8 +121,26 @@ def natural_zeros(
     0.1344
     """
     codebook = integer_codebook(check_bits(bits), grid)
+    distribution, scale = _in_range(distribution, scale)
     step = scale_for(distribution, codebook, rule, scale=scale, percentile=percentile)
-    return float(distribution.cdf(0.5 * step) - distribution.cdf(-0.5 * step))
+    low = -0.5 * step if codebook.levels[0] < 0 else -math.inf
+    high = 0.5 * step if codebook.levels[-1] > 0 else math.inf
+    return float(distribution.cdf(high) - distribution.cdf(np.nextafter(low, -math.inf)))
+
+
+def _in_range(law: Distribution, scale: float | None = None) -> tuple[Distribution, float | None]:
+    """A law whose squares stay in double precision, and the scale that goes with it: ratios have no unit."""
+    if not isinstance(law, Empirical) or law.bound == 0 or 1e-75 < law.bound < 1e75:
+        return law, scale
+    law, exponent = law.normalised()
+    if scale is not None and scale > 0 and math.isfinite(scale):  # else `scale_for` says what is wrong
+        mantissa, own = math.frexp(scale)
+        if not -1000 < own - exponent < 1000:
+            raise ValueError(
+                f"scale={scale} is too far from weights of a largest magnitude near 2**{exponent}"
+            )
+        scale = math.ldexp(mantissa, own - exponent)
+    return law, scale
 
 
 def pruning_error(distribution: Distribution, sparsity: float) -> float:
@@ -135,6 +156,7 @@ def pruning_error(distribution: Distribution, sparsity: float) -> float:
     """
     sparsity = share_of_zeros(sparsity)
     if isinstance(distribution, Empirical):
+        distribution.partial_moment(2)  # refuses magnitudes whose squares leave double precision
         count = pruned_count(distribution.values.size, sparsity)
         smallest = np.partition(np.abs(distribution.values), max(count - 1, 0))[:count]
         return math.fsum(smallest**2) / distribution.values.size
@@ -152,7 +174,7 @@ def pruned_count(size: int, sparsity: float) -> int:
     >>> pruned_count(10, 0.1), pruned_count(10**10, 0.5)
     (1, 5000000000)
     """
-    return math.ceil(Fraction(sparsity) * size * (1 - Fraction(1, 2**50)))  # 0.1 is a little above one tenth
+    return int(share_count(sparsity, whole("size", size, 0)))
 
 
 def pruning_snr(distribution: Distribution, sparsity: float) -> float:
@@ -176,6 +198,7 @@ def pruning_snr(distribution: Distribution, sparsity: float) -> float:
     >>> round(pruning_snr(Gaussian(), 0.75), 4)
     5.5847
     """
+    distribution, _ = _in_range(distribution)
     return decibel(distribution.second_moment, pruning_error(distribution, sparsity))
 
 

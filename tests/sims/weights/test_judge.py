@@ -328,3 +328,13 @@ def test_the_largest_doubles_are_judged():
     small = weights.analyse({"w": values * 2.0**-1000}, every_format=True)
     for one, other in zip(table.rows[0].stored, small.rows[0].stored, strict=True):
         assert one.name == other.name and one.snr == pytest.approx(other.snr, abs=1e-6)
+
+
+def test_natural_zeros_of_one_bit_have_no_upper_end():
+    values = np.array([[-4.0, -1.0, 0.0, 2.0, 9.0, -3.0, 0.5, 0.25]])
+    row = weights.analyse({"w": values}, bits=[1], min_size=1).rows[0]
+    # brute force: the nearer of 0 and -s at the best step on a fine grid
+    steps = np.linspace(0.01, 10, 20000)
+    errors = np.minimum(values[0] ** 2, (values[0] + steps[:, None]) ** 2).sum(axis=1)
+    step = steps[errors.argmin()]
+    assert row.zeros[1] == np.mean(values[0] > -step / 2) == 6 / 8

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from theory import snr
 from theory.derivations import snr as derivations
-from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Uniform
+from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference_moments.json").read_text())["gaussian_snr"]
 LAWS = [Gaussian(1.7), Laplace(0.4), Uniform(3), StudentT(2, 30), StudentT(2, 1e4), StudentT(5, 8)]
@@ -137,6 +137,69 @@ def test_rules_order_as_they_must():
 def test_natural_zeros_are_the_mass_of_the_middle_cell():
     step = snr.optimal_scale(Gaussian(), snr.integer_levels(4))
     assert snr.natural_zeros(Gaussian(), 4) == pytest.approx(math.erf(step / 2 / math.sqrt(2)), rel=1e-12)
+
+
+def test_natural_zeros_of_one_bit_have_no_upper_end():
+    # {-s, 0}: everything above -s/2. MSE(s) = 1 - 2 s phi(s/2) + s^2 Q(s/2), the gain s L(s) by mpmath:
+    # argmin 1.2240064, P(W > -s/2) = 0.72973217
+    step = snr.optimal_scale(Gaussian(), snr.integer_levels(1))
+    assert step == pytest.approx(1.2240064, rel=1e-6)
+    assert snr.natural_zeros(Gaussian(), 1) == pytest.approx(0.7297321735, rel=1e-9)
+    values = np.array([-4.0, -1.0, 0.0, 2.0, 9.0])
+    assert snr.natural_zeros(Empirical(values), 1, "scale", scale=2.0) == pytest.approx(4 / 5)
+    assert snr.natural_zeros(Empirical(values), 2, "scale", scale=2.0) == pytest.approx(
+        2 / 5
+    )  # both halves of [-1, 1]
+
+
+def test_percentile_rule_takes_no_rank_too_many():
+    law = Empirical(np.concatenate([np.linspace(-0.999, 0.998, 999), [100.0]]))
+    step = snr.scale_for(law, snr.integer_levels(4), "percentile")  # 99.9 % of 1,000: without the outlier
+    assert step == pytest.approx(0.999 / 7, rel=1e-14)
+    for percentile, rank in ((99.9, 999), (0.1, 1), (10.0, 100), (70.0, 700), (99.99, 1000)):
+        step = snr.scale_for(
+            Empirical(np.arange(1.0, 1001)), [-1.0, 0.0, 1.0], "percentile", percentile=percentile
+        )
+        assert step == rank
+
+
+# 2F1 moments and their root by mpmath at 30 digits
+def test_pruning_of_very_heavy_tails():
+    assert snr.pruning_snr(StudentT(0.1, 1e9), 0.75) == pytest.approx(94.124689382866795, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "law", [StudentT(3, 1e-12), StudentT(2, 1e-30), Truncated(Gaussian(), 1e-12)], ids=repr
+)
+def test_a_law_cut_far_below_its_scale_is_uniform(law):
+    # 16 levels on a uniform law, the error summed over its 16 cells and minimised by mpmath: s = 0.1321585903
+    assert snr.quantization_snr(law, 4) == pytest.approx(23.52216232046357, rel=1e-12)
+    assert snr.pruning_snr(law, 0.75) == pytest.approx(-10 * math.log10(0.75**3), rel=1e-12)
+
+
+@pytest.mark.parametrize("df", [1e14, 1e17, 9e74])
+def test_a_law_of_many_degrees_of_freedom_is_gaussian(df):
+    law = StudentT(df, 10.0)
+    assert snr.quantization_snr(law, 4) == pytest.approx(float(REFERENCE["4"][1]), rel=1e-11)
+    assert snr.pruning_snr(law, 0.75) == pytest.approx(float(REFERENCE["4"][2]), rel=1e-11)
+
+
+def test_the_gaussian_limit_has_no_crossing():
+    assert math.isnan(snr.crossover_bound(4, 1e16))
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-170, 1e160, 1e300])
+def test_ratios_of_values_of_any_magnitude(unit):
+    values = np.array([-3.1, 0.2, 0.7, 1.9, -0.4, 5.5])
+    law, plain = Empirical(values * unit), Empirical(values)
+    assert snr.quantization_snr(law, 3) == pytest.approx(snr.quantization_snr(plain, 3), rel=1e-9)
+    assert snr.pruning_snr(law, 0.5) == pytest.approx(
+        -10 * math.log10((0.2**2 + 0.7**2 + 0.4**2) / np.sum(values**2)), rel=1e-9
+    )
+    assert snr.natural_zeros(law, 3) == snr.natural_zeros(plain, 3)
+    assert snr.quantization_snr(law, 3, "scale", scale=0.9 * unit) == pytest.approx(
+        snr.quantization_snr(plain, 3, "scale", scale=0.9), rel=1e-9
+    )
 
 
 def test_degenerate_laws_have_defined_ratios():
