@@ -45,7 +45,7 @@ class LayerRow:
     ----------
     name : str
     error : float
-        |X W' - X~ Q'|^2 over all neurons relative to |X W'|^2.
+        |X W' - X~ Q'|^2 over all neurons relative to |X W'|^2; if that is 0, then 0 or inf.
     bound : float
         Bound on the same number (on average for stochastic methods); nan where no theorem applies: v left the
         limits, a weight was clipped, or the method is not one of operators on single weights.
@@ -80,7 +80,7 @@ class LayerRow:
 
         return {
             "method": self.name,
-            "error": self.error,
+            "error": plain(self.error),
             "bound": plain(self.bound),
             "snr_db": plain(self.snr),
             "largest_error": plain(self.largest),
@@ -169,6 +169,13 @@ def compare(
     return rows
 
 
+def _relative(value: float, energy: float) -> float:
+    """`value` over `energy`; of an output that is 0 throughout: 0 if nothing was lost, else inf."""
+    if energy > 0:
+        return value / energy
+    return 0.0 if value == 0 else float("inf")
+
+
 def _row(name: str, method: str, result: Compressed, inputs: Any, scale: float, damping: float) -> LayerRow:
     energy = float(result.output_energy.sum())
     exits = int(result.exits.sum())
@@ -182,9 +189,10 @@ def _row(name: str, method: str, result: Compressed, inputs: Any, scale: float, 
         own = result.gram.own
         ordered = own[np.ix_(result.order, result.order)]
         units = float((result.row_scales**2).sum())
-        bound = units * layer_error_bound(ordered, operator, method, scale, damping) / energy
+        bound = units * layer_error_bound(ordered, operator, method, scale, damping)
+        bound = _relative(bound, energy)
         if inputs is not None and operator.unbiased and method == "path-following":
             std = float(error_stds(x[:, result.order], scale, operator).max() * result.row_scales.max())
             largest_bound = tail_bound(std, LEVEL, x.shape[0] * len(result.weights))
-    error = float(result.error.sum()) / energy if energy > 0 else 0.0
+    error = _relative(float(result.error.sum()), energy)
     return LayerRow(name, error, bound, largest, largest_bound, exits, result.sparsity, result)

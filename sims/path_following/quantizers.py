@@ -54,8 +54,19 @@ def quantizer(weights: Any, bits: int, stochastic: bool, rule: str = "mse") -> O
     if rule == "mse":
         step = Values(w).optimal_scale(integer_levels(bits)).scale
     else:
-        step = largest / (2 ** (bits - 1) - 1)
+        step = _covering_step(largest, 2 ** (bits - 1) - 1)
     return StochasticRounding(step, bits=bits) if stochastic else NearestRounding(step, bits=bits)
+
+
+def _covering_step(largest: float, top: int) -> float:
+    """The least step whose `top`-th multiple, as computed, is not below `largest`, nor the ratio above `top`.
+
+    (x / 7) * 7 may fall an ulp short of x: a weight would lie outside the grid that was made for it.
+    """
+    step = largest / top
+    while step * top < largest or largest / step > top:
+        step = float(np.nextafter(step, np.inf))
+    return step
 
 
 def neuron_quantizer(

@@ -57,7 +57,7 @@ def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None =
 
 
 def normal_float_levels() -> np.ndarray:
-    """NF4: 16 quantiles of the normal law, 8 below zero, zero, 7 above, scaled to [-1, 1].
+    """NF4: 16 levels of the normal law, 7 quantiles below zero, zero, 8 above, scaled to [-1, 1].
 
     The construction of [2]: quantiles at equal steps between 1/2 and 1 - (1/30 + 1/32)/2 on either side.
 
@@ -221,6 +221,6 @@ def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
         if unit == 0:
             return np.zeros_like(largest)
         return unit * scales[np.searchsorted((scales[1:] + scales[:-1]) / 2, largest / (top * unit))]
-    with np.errstate(divide="ignore"):
-        exponent = np.floor(np.log2(largest)) - math.floor(math.log2(top))
-    return np.exp2(exponent)
+    # frexp: log2 of a value just below a power of two rounds up to it
+    exponent = np.frexp(largest)[1] - math.frexp(top)[1]
+    return np.where(largest > 0, np.ldexp(1.0, exponent), 0.0)

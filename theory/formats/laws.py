@@ -63,6 +63,8 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
         return _block_error(law, form, size)
     if form.codes and form.keep == form.group and not form.sparsity:
         return float(quantization_error(law, codebook(form.codes), optimal_scale(law, codebook(form.codes))))
+    if form.group and form.keep == form.group:
+        return 0.0  # all values as they are
     if form.group:
         pruned = group_pruning_error(law, form.keep, form.group)
         sparsity, mass = _group_sparsity(form.keep, form.group)
@@ -119,8 +121,10 @@ def _block_error(law: Distribution, form: Format, size: int) -> float:
     if form.scale == "free":
         return _free_scales(law, form, 0.0)
     if form.scale == "power":
-        low = math.floor(math.log2(_magnitude(law, -45 / form.block)))  # e^-45 of the blocks lie below
+        # e^-45 of the blocks lie below, or of blocks of one e^-25 with no error to speak of
+        low = math.floor(math.log2(_magnitude(law, max(-45 / form.block, -25.0))))
         high = math.ceil(math.log2(-float(law.ppf(1e-30))))
+        low = min(low, high - 1)
         ends = 2.0 ** np.arange(low, high + 1)
         return _stepped_scales(law, form, ends, block_scale(form, ends[:-1], 0.0))
     if not (int(size) == size and size >= form.block):

@@ -5,6 +5,7 @@ E T(v) = v inside `limits`, |T(v) - v| <= `max_error`, and that the error T(v) -
 length `interval_length` whose position may depend on v. The deterministic operators keep the second only.
 """
 
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Rational
@@ -235,8 +236,17 @@ class PruneThenRound(Operator):
 
     @property
     def threshold_cell(self) -> tuple[int, Any]:
-        """floor(c/d) and the fractional part of c/d."""
-        return floor_ratio(self.threshold, self.step)
+        """floor(c/d) and the fractional part of c/d; a c that is a multiple of d to rounding counts as one.
+
+        1.11/0.37 is three and an ulp: a fourth grid point of probability 1e-16 would widen L by a third.
+        Exact numbers (fractions) are taken as they are.
+        """
+        below, fraction = floor_ratio(self.threshold, self.step)
+        if isinstance(fraction, float):
+            nearest = round(below + fraction)
+            if abs(below + fraction - nearest) <= 4 * sys.float_info.epsilon * nearest:
+                return nearest, 0.0
+        return below, fraction
 
     @property
     def unit(self) -> Any:
@@ -257,9 +267,14 @@ class PruneThenRound(Operator):
     def outcomes(self, value: Any) -> Outcomes:
         """Composition of the two laws, equal points merged."""
         rounding = StochasticRounding(self.step)
+        below, fraction = self.threshold_cell
         law: dict[Any, Any] = {}
         for kept, chance in StochasticPruning(self.threshold).outcomes(value):
-            for point, probability in rounding.outcomes(kept):
+            if fraction == 0 and abs(kept) == self.threshold:  # a grid point, to rounding
+                points = [(below * self.step * (1 if kept > 0 else -1), value * 0 + 1)]
+            else:
+                points = rounding.outcomes(kept)
+            for point, probability in points:
                 law[point] = law.get(point, 0) + chance * probability
         return list(law.items())
 

@@ -108,7 +108,7 @@ def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, fo
     if not np.all(np.isfinite(norm) & (norm >= 0)):
         raise ValueError(f"max_norm must be finite and not negative, got {max_norm}")
     c = np.asarray(scale, np.float64)
-    beta = noise_variance(operator, form) * c**2 / (2 * c - 1) * norm**2
+    beta = noise_variance(operator, form) * (c / (2 - 1 / c)) * norm**2  # no square of C, which may overflow
     return plain(beta)
 
 

@@ -77,11 +77,12 @@ def saturation_law(columns: ArrayLike, samples: ArrayLike, scale: ArrayLike, var
     n, m, c, var = (np.asarray(a, np.float64) for a in (columns, samples, scale, variance))
     if not np.all((n >= 0) & (m >= 1)):
         raise ValueError(f"columns must be >= 0 and samples >= 1, got {columns} and {samples}")
-    contraction = (2 * c - 1) / (c**2 * m)
-    with np.errstate(divide="ignore"):  # m = 1, C = 1: nothing survives one projection
-        value = var * m / contraction * -np.expm1(n * np.log1p(-contraction))
-    value = np.where(n == 0, 0.0, value)
-    return plain(value)
+    contraction = (2 - 1 / c) / c / m  # no square of C, which may overflow
+    tiny = contraction < 1e-300  # then nothing contracts within any number of columns
+    safe = np.where(tiny, 1.0, contraction)
+    with np.errstate(divide="ignore", invalid="ignore"):  # m = 1, C = 1: nothing survives one projection
+        sums = np.where(tiny, n, -np.expm1(n * np.log1p(-safe)) / safe)
+    return plain(np.where(n == 0, 0.0, var * m * sums))
 
 
 def direct_error(columns: ArrayLike, samples: ArrayLike, step: ArrayLike, stochastic: bool = False) -> Any:
@@ -123,7 +124,7 @@ def break_even_ratio(scale: float) -> float:
     # 2 (1 - e^{-y}) = y with y = r (2C-1)/C^2: y = 2 + W(-2 e^{-2}) on the principal branch, the same for
     # every C.
     y = 2 + lambertw(-2 * math.exp(-2)).real
-    return float(y * scale**2 / (2 * scale - 1))
+    return float(y * scale / (2 - 1 / scale))
 
 
 def layer_error_bound(
@@ -171,9 +172,16 @@ def layer_error_bound(
     from scipy.linalg import eigvalsh, solve_triangular
 
     g = np.asarray(gram, np.float64)
-    if method == "optq":
+    if method == "optq" and not np.any(np.diagonal(g)):
+        trace = largest = 0.0  # inputs that are all zero have no error
+    elif method == "optq":
         shifted = g + damping * np.mean(np.diagonal(g)) * np.eye(len(g))
-        squares = np.diagonal(np.linalg.cholesky(shifted[::-1, ::-1])) ** 2
+        try:
+            squares = np.diagonal(np.linalg.cholesky(shifted[::-1, ::-1])) ** 2
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                "the Gram matrix is singular: OPTQ needs damping > 0 (0.01 is customary)"
+            ) from None
         trace, largest = float(squares.sum()), float(squares.max())
     elif method in ("path-following", "direct"):
         if method == "path-following":

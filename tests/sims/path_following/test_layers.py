@@ -8,7 +8,7 @@ from sims.path_following import compress
 from sims.path_following.layers import PRUNERS, QUANTIZERS, compare
 from sims.path_following.network import compress_network
 from sims.path_following.problems import problem
-from sims.path_following.quantizers import quantizer
+from sims.path_following.quantizers import neuron_quantizer, quantizer
 from sims.path_following.simulate import simulate
 from sims.path_following.trials import exit_sampler
 from theory.operators import NearestRounding, NearestSign, OneBit, PruneFraction, StochasticRounding
@@ -77,6 +77,40 @@ def test_quantizers():
         assert isinstance(stochastic, StochasticRounding)
         assert nearest.step == stochastic.step
         assert np.sum((nearest(w) - w) ** 2) <= np.sum((quantizer(w, bits, False, "max")(w) - w) ** 2)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+def test_the_max_rule_holds_every_weight(bits):
+    for largest in np.random.default_rng(7).random(500) * 10 + 0.01:
+        w = np.array([[largest, -largest / 3]])
+        for stochastic in (False, True):
+            operator = quantizer(w, bits, stochastic, "max")
+            top = operator.step * (2 ** (bits - 1) - 1)
+            assert largest <= top <= largest * (1 + 4e-16)
+            _, units = neuron_quantizer(w, bits, stochastic, "max")
+            assert largest / units[0] <= 2 ** (bits - 1) - 1  # as `compress` sees it
+    w = np.random.default_rng(1).standard_normal((300, 4))
+    rows = [compare(row, np.eye(4), bits=4, rule="max", methods=["stochastic rounding"])[0] for row in w]
+    assert sum(row.exits for row in rows) == 0
+    assert all(np.isfinite(row.bound) for row in rows)
+
+
+@pytest.mark.parametrize("options", [{"bits": 3}, {"sparsity": 0.5}])
+def test_zero_inputs_lose_nothing(options):
+    for row in compare(np.array([[0.3, -0.7]]), np.zeros((5, 2)), **options):
+        assert row.error == 0.0
+        assert row.bound == 0.0 or np.isnan(row.bound)
+        row.as_dict()
+
+
+def test_a_loss_of_an_output_of_zero_is_infinite():
+    # w is orthogonal to the inputs, its rounded version is not
+    methods = ["RTN", "stochastic rounding"]
+    rows = compare(np.array([[0.75, -0.5, -0.25]]), np.ones((1, 3)), bits=2, methods=methods, seed=4)
+    assert any(row.error for row in rows)
+    for row in rows:
+        assert row.error == (np.inf if row.result.error.sum() > 0 else 0.0)
+        assert row.as_dict()["error"] is None or row.error == 0.0
 
 
 def test_a_step_per_neuron_is_the_layer_rescaled_row_by_row():

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -110,6 +111,49 @@ def test_small_tensors_hold_their_peak_among_few_blocks(size):
     errors = [np.mean((one - literal_blocks("NVFP4", one)) ** 2) for one in w]
     found = format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
     assert found == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / np.sqrt(len(errors)))
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.3), Uniform(1.0), StudentT(3, 40)], ids=repr)
+def test_a_block_of_one_with_a_power_of_two(law):
+    # brute force over the weight: scale 2^(floor(log2 |w|) - 2) from exact exponents, nearest of +-{..., 6}
+    form = formats.Format("one", "e2m1", 4, block=1, scale="power")
+    u = (np.arange(2_000_000) + 0.5) / 2_000_000
+    w = np.abs(law.ppf(0.5 + u / 2))
+    scale = np.ldexp(1.0, np.frexp(w)[1] - 1 - 2)
+    x = w / scale  # in [4, 8)
+    nearest = np.where(x < 5, 4.0, 6.0)
+    expected = np.mean((x - nearest) ** 2 * scale**2)
+    assert format_laws.format_error(law, form) == pytest.approx(expected, rel=5e-4)  # of a midpoint rule
+    for scale_kind in ("free", "e4m3"):
+        one = formats.Format("one", "e2m1", 4, block=1, scale=scale_kind)
+        assert format_laws.format_error(law, one) < 0.01 * law.second_moment
+
+
+def test_power_scales_next_to_powers_of_two():
+    form = BY_NAME["MXFP4"]  # largest level 6: exponent 2
+    for exponent in range(-1060, 1020):
+        power = math.ldexp(1.0, exponent)
+        just_below = np.array([np.nextafter(power, 0), power, np.nextafter(power, np.inf)])
+        found = formats.block_scale(form, just_below, 0.0)
+        if exponent > -1022:  # below, the neighbour of a power is no ulp away
+            expected = [
+                math.ldexp(1.0, exponent - 3),
+                math.ldexp(1.0, exponent - 2),
+                math.ldexp(1.0, exponent - 2),
+            ]
+            np.testing.assert_array_equal(found, expected)
+    assert formats.block_scale(form, np.array([0.0, 5e-324]), 0.0).tolist() == [0.0, 0.0]
+
+
+def test_keeping_all_of_a_group_loses_nothing():
+    form = formats.Format("4:4", "", 16, keep=4, group=4)
+    assert format_laws.format_error(Gaussian(), form) == 0.0
+    assert format_laws.format_snr(Gaussian(), form) == math.inf
+
+
+def test_normal_float_has_seven_levels_below_zero_and_eight_above():
+    levels = formats.normal_float_levels()
+    assert (levels < 0).sum() == 7 and (levels > 0).sum() == 8 and levels.size == 16
 
 
 @pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)

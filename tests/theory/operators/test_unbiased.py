@@ -114,6 +114,29 @@ def test_hard_pruning_is_magnitude_pruning():
     np.testing.assert_array_equal(HardPruning(0.5)([0.4, -0.5, 0.6, -3]), [0, 0, 0.6, -3])
 
 
+def test_a_threshold_that_is_a_multiple_of_the_step_has_no_extra_level():
+    # exact rationals: c = k d in hundredths has L = c; as doubles c/d may be k and an ulp (1.11/0.37)
+    for hundredths in range(1, 100):
+        for k in range(1, 10):
+            exact = PruneThenRound(Fraction(k * hundredths, 100), Fraction(hundredths, 100))
+            assert exact.interval_length == Fraction(k * hundredths, 100)
+            operator = PruneThenRound(k * hundredths / 100, hundredths / 100)
+            assert operator.interval_length == pytest.approx(float(exact.interval_length), rel=1e-15)
+            value = 0.3 * operator.threshold
+            assert len(operator.outcomes(value)) == 2  # 0 and c
+            assert float(expectation(operator.outcomes(value))) == pytest.approx(value, rel=1e-14)
+            points = {float(point) for point, _ in operator.outcomes(-value)}
+            assert set(operator(np.full(9, -value), np.arange(9) / 9)) <= points | {0.0}
+
+
+def test_a_threshold_next_to_a_multiple_keeps_its_extra_level():
+    assert PruneThenRound(1.0 + 1e-12, 0.25).interval_length == 1.25
+    assert PruneThenRound(Fraction(111, 100) + Fraction(1, 10**18), Fraction(37, 100)).threshold_cell[0] == 3
+    assert PruneThenRound(Fraction(111, 100) + Fraction(1, 10**18), Fraction(37, 100)).interval_length == (
+        Fraction(148, 100)
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -28,7 +30,13 @@ from theory.path_following import (
     optq_covariance,
 )
 from theory.path_following.exits import correction_stds, exit_bound, norm_ratio, sufficient_scale
-from theory.path_following.laws import break_even_ratio, direct_error, saturation_law, second_moment
+from theory.path_following.laws import (
+    break_even_ratio,
+    direct_error,
+    layer_error_bound,
+    saturation_law,
+    second_moment,
+)
 
 
 def exact_law(x, w, operator, scale):
@@ -143,6 +151,36 @@ def test_saturation_law_is_the_mean_over_gaussian_inputs():
         values = [second_moment(rng.standard_normal((m, n)), c, 1 / 6) for _ in range(300)]
         error = np.std(values) / math.sqrt(len(values))
         assert abs(np.mean(values) - saturation_law(n, m, c, 1 / 6)) < 5 * error
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0, 1e8, 1e153, 1e200, 1e307])
+@pytest.mark.parametrize(("columns", "samples"), [(3, 3), (5, 1), (10**6, 2)])
+def test_saturation_law_at_any_scale(columns, samples, scale):
+    # the geometric sum in exact rationals: one factor 1 - (2C-1)/(C^2 m) per column; N var m for huge C
+    c = Fraction(scale)
+    contraction = (2 * c - 1) / (c * c * samples)
+    if columns < 10:
+        expected = float(samples * sum((1 - contraction) ** j for j in range(columns)))
+    else:
+        with mpmath.workdps(400):
+            q = mpmath.mpf(contraction.numerator) / contraction.denominator
+            expected = float(samples * (1 - (1 - q) ** columns) / q)
+    assert saturation_law(columns, samples, scale, 1.0) == pytest.approx(expected, rel=1e-13)
+
+
+def test_huge_scales_have_finite_bounds():
+    assert error_variance(1e200, StochasticRounding(1.0), 1.0) == pytest.approx(
+        math.pi / 8 * 5e199, rel=1e-14
+    )
+    assert break_even_ratio(1e200) == pytest.approx(1.5936242600400400923 * 5e199, rel=1e-13)
+
+
+def test_bounds_of_zero_inputs_are_zero():
+    for method in ("path-following", "optq", "direct"):
+        for operator in (NearestRounding(0.5), StochasticRounding(0.5)):
+            assert layer_error_bound(np.zeros((3, 3)), operator, method, damping=0.01) == 0.0
+    with pytest.raises(ValueError, match="singular: OPTQ needs damping"):
+        layer_error_bound(np.ones((3, 3)), NearestRounding(0.5), "optq")
 
 
 def test_saturation_limits():
