@@ -1,4 +1,4 @@
-"""Miss probabilities of every weight at once, measured on the candidates of a ticket."""
+"""Miss probabilities of every weight at once: exact on small grids, else measured on candidates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from sims.subset_sum import draw
 from theory.arguments import choice, inside, whole
 from theory.lottery import (
     expected_failures,
+    miss_probabilities,
+    samples_needed,
 )
-from theory.subset_sum import Law
+from theory.subset_sum import Law, exact_is_cheap
 from theory.subset_sum.bounds import reach_probability
 
 _ROWS = 4096  # candidate sets per stream
@@ -112,13 +114,48 @@ def rare_misses(samples: int, max_value: int, trials: int, seed: int) -> np.ndar
     return p
 
 
+def best_misses(samples: int, max_value: int, trials: int, seed: int) -> np.ndarray:
+    """Miss probabilities p[v], v = 0..M: exact up to M = 7 (4-bit weights), `rare_misses` beyond.
+
+    Examples
+    --------
+    >>> best_misses(8, 1, 100, seed=0).tolist()  # ternary: 2^-8
+    [0.0, 0.00390625]
+    """
+    if exact_is_cheap(samples, max_value, max_value):
+        return miss_probabilities(samples, max_value)
+    return rare_misses(samples, max_value, trials, seed)
+
+
+def best_miss_table(
+    samples: int, max_value: int, trials: int, seed: int, law: Law = "nonzero", least: int = 1
+) -> np.ndarray:
+    """p[n, v] for n = 0..samples and every weight: exact up to M = 7 ("product": 3), else measured.
+
+    Parameters
+    ----------
+    samples, max_value, trials, seed, law, least : as in `miss_table`, which measures. The exact table has no
+        gaps below `least`.
+
+    Examples
+    --------
+    >>> best_miss_table(3, 1, 100, seed=0)[:, 1].tolist()
+    [1.0, 0.5, 0.25, 0.125]
+    """
+    top = max_value**2 if law == "product" else max_value
+    if exact_is_cheap(samples, max_value, top, law):
+        return np.stack([miss_probabilities(n, max_value, law) for n in range(samples + 1)])
+    return miss_table(samples, max_value, trials, seed, law, least=least).p
+
+
 def smallest_samples(
     weights: Sequence[np.ndarray], max_value: int, failure: float, seed: int = 0, trials: int = 40_000
 ) -> tuple[int, float]:
     """Fewest candidates whose expected number of failed weights is at most `failure`, and that number.
 
-    Measured by `rare_misses`, law "nonzero". The miss probability falls by at most about one half per
-    candidate, so the search skips ahead by the missing bits and never far beyond the answer.
+    Law "nonzero"; exact up to M = 7, beyond measured by `rare_misses`. The miss probability falls by at most
+    about one half per candidate, so the search among measured ones skips ahead by the missing bits and never
+    far beyond the answer.
 
     Raises
     ------
@@ -132,8 +169,10 @@ def smallest_samples(
     """
     inside("failure", failure)
     n = 1
+    if exact_is_cheap(MAX_SAMPLES, max_value, max_value):
+        n = max(n, samples_needed(weights, max_value, failure))
     while n <= MAX_SAMPLES:
-        expected = expected_failures(weights, rare_misses(n, max_value, trials, seed))
+        expected = expected_failures(weights, best_misses(n, max_value, trials, seed))
         if expected <= failure:
             return n, expected
         n += max(1, int(np.log2(expected / failure)))

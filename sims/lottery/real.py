@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sims.lottery.embedding import Ticket, embed
-from sims.lottery.misses import rare_misses, smallest_samples
+from sims.lottery.misses import best_misses, smallest_samples
 from sims.lottery.network import network_outputs
 from sims.networks import digits as digits_
 from sims.weights.scales import integer_codes
@@ -73,8 +73,8 @@ def ticket_rows(
     ----------
     network : "digits", or a file read by `load_network`.
     bits : widths of the weights.
-    samples : candidates per weight; by default the fewest whose predicted number of failed weights, from
-        measured miss probabilities, is at most `failure`.
+    samples : candidates per weight; by default the fewest whose predicted number of failed weights is at most
+        `failure`; from exact miss probabilities up to 4 bits, measured ones beyond.
     retries : redraws for failed weights, counted in the drawn parameters; "two_layer" only. 3 where `samples`
         is left open, else 0.
     out : file for the saved ticket; one width only.
@@ -106,7 +106,7 @@ def ticket_rows(
             retries if retries is not None else 3 if samples is None and construction == "two_layer" else 0
         )
         ticket = embed(targets, top, chosen, seed, construction, signed_inputs=signed, retries=redraws)
-        expected = expected_failures(layers, rare_misses(chosen, top, _TRIALS, seed=0))
+        expected = expected_failures(layers, best_misses(chosen, top, _TRIALS, seed=0))
         if ticket.failures:
             raise ValueError(_too_few(ticket, layers, expected, failure))
         wanted = network_outputs(targets, inputs)
@@ -190,7 +190,7 @@ def checkpoint_rows(
     from sims import weights
 
     top = 2 ** (bits - 1) - 1
-    misses = rare_misses(samples, top, _TRIALS, seed=0)
+    misses = best_misses(samples, top, _TRIALS, seed=0)
     rows: list[dict] = []
     for name, array in weights.load(path).items():
         if array.ndim < 2 or array.size < least:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sims import montecarlo
 from sims.lottery.embedding import embed
-from sims.lottery.misses import miss_table
+from sims.lottery.misses import best_miss_table
 from sims.lottery.trials import network_failures, random_network, weight_failures
 from sims.support.row import Row
 from theory.arguments import whole
@@ -32,8 +32,9 @@ def simulate(
     """Rows for `snapcut simulate lottery`: failures measured, theory beside them; and what a ticket costs.
 
     A target with weights uniform on the `bits`-bit grid is drawn once; `trials` random networks are pruned to
-    it. Law "nonzero". The theory column takes the miss probability of each weight from 100,000 fresh sets of
-    candidates and combines them by the laws of `theory.lottery`; single weights are tried 50 times as often.
+    it. Law "nonzero". The theory column takes the miss probability of each weight, exact up to 4 bits and
+    beyond from 100,000 fresh sets of candidates, and combines them by the laws of `theory.lottery`; single
+    weights are tried 50 times as often.
 
     Examples
     --------
@@ -46,13 +47,13 @@ def simulate(
     weights = random_network(sizes, max_value, seed)
     options: dict[str, Any] = {"construction": construction, "allotment": allotment}
     most = samples if allotment == "matched" else 2 * samples
-    table = miss_table(most, max_value, 100_000, seed)
+    table = best_miss_table(most, max_value, 100_000, seed)
     if construction == "depth_plus_one":
-        law = copies_success_probability(weights, table.p, samples, samples)
+        law = copies_success_probability(weights, table, samples, samples)
     elif allotment == "block":
-        law = block_success_probability(weights, table.p, samples)
+        law = block_success_probability(weights, table, samples)
     else:
-        law = success_probability(weights, table.p[samples])
+        law = success_probability(weights, table[samples])
     networks = network_failures(weights, max_value, samples, **options)
     fails = montecarlo.probability(networks, trials, seed=seed, key=NETWORK_KEY, block=NETWORK_BLOCK)
     rows = [Row.of("network fails", fails, theory=1 - law)]
@@ -60,7 +61,7 @@ def simulate(
         one = montecarlo.probability(
             weight_failures(max_value, samples, value), 50 * trials, seed=seed, key=("lottery.weight", value)
         )
-        rows.append(Row.of(f"weight {value} fails", one, theory=table.p[samples, value]))
+        rows.append(Row.of(f"weight {value} fails", one, theory=table[samples, value]))
     counts = parameter_counts(list(sizes), samples, max_value, construction, allotment=allotment)
     ticket = embed(weights, max_value, samples, seed, **options)
     return [

@@ -6,7 +6,7 @@ import pytest
 
 from sims import montecarlo
 from sims.kernels import lottery as kernels
-from sims.lottery.misses import miss_table, rare_misses, smallest_samples
+from sims.lottery.misses import best_miss_table, best_misses, miss_table, rare_misses, smallest_samples
 from sims.lottery.simulate import simulate
 from sims.lottery.trials import (
     drawn_sizes,
@@ -16,6 +16,7 @@ from sims.lottery.trials import (
     random_network,
     weight_failures,
 )
+from theory.subset_sum import exact_miss_probability
 
 
 def test_counted_misses_are_those_of_a_set_of_sums():
@@ -101,6 +102,36 @@ def test_rare_misses_approach_the_reach_law_far_in_the_tail():
     for t in (1, 15):  # k positive candidates whose sum stays below t
         bound = sum(comb(n, k) * comb(t - 1, k) / limit**k for k in range(n + 1)) / 2**n
         assert bound * (1 - 1e-12) <= found[t] < 2 * bound
+
+
+@pytest.mark.parametrize(("size", "law"), [(1, "nonzero"), (3, "nonzero"), (7, "nonzero"), (3, "product")])
+def test_misses_are_exact_on_grids_of_two_to_four_bits(size, law):
+    exact = best_miss_table(12, size, 1, seed=0, law=law)
+    measured = miss_table(12, size, 60_000, seed=4, law=law)
+    for n in (4, 8, 12):
+        errors = [5 * measured.standard_error(n, v) + 1e-4 for v in range(exact.shape[1])]
+        assert (np.abs(exact[n] - measured.p[n]) < errors).all()
+    if law == "nonzero":
+        assert (best_misses(8, size, 1, seed=0) == exact[8]).all()
+        assert (best_misses(8, size, 1, seed=1) == exact[8]).all()  # no chance in it
+
+
+def test_misses_of_larger_grids_are_the_measured_ones():
+    assert (best_misses(10, 15, 4000, seed=2) == rare_misses(10, 15, 4000, seed=2)).all()
+    found, measured = best_miss_table(6, 15, 4000, seed=2, least=3), miss_table(6, 15, 4000, seed=2, least=3)
+    np.testing.assert_array_equal(found, measured.p)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_smallest_samples_of_small_grids_are_exactly_the_fewest(size):
+    weights = [np.array([[size, 1], [-size, size]])]
+
+    def expected(n):
+        small, large = (exact_miss_probability(n, size, v) for v in (1, size))
+        return float(small + 3 * large)
+
+    fewest = next(n for n in itertools.count(1) if expected(n) <= 0.005)
+    assert smallest_samples(weights, size, 0.005) == (fewest, pytest.approx(expected(fewest), rel=1e-12))
 
 
 def test_smallest_samples_says_when_a_mask_cannot_hold_them():
