@@ -30,3 +30,26 @@ def test_the_bounds_in_the_figure_hold():
     table = built("subset_sum_bounds").table
     assert (table["lower"] <= table["high"]).all() and (table["low"] <= table["upper"]).all()
     assert (table["lower"] <= table["upper"]).all() and np.isfinite(table["saddlepoint"]).all()
+
+
+def test_ratios_of_the_laws_lie_within_the_errors_stated_for_them():
+    table = built("subset_sum_errors").table
+    ratio, stated = table["ratio"], table["stated"]
+    assert (np.maximum(ratio, 1 / ratio) <= stated).all()
+    i = np.flatnonzero((table["max_value"] == 3) & (table["target"] == 1) & (table["n"] == 20))
+    assert table["exact"][i] == pytest.approx(9.631e-7, rel=1e-3)  # by enumeration of draws
+    assert dict(zip(table["form"][i], table["ratio"][i].round(2), strict=True)) == {
+        "cox": 2.99,
+        "saddlepoint": 3.47,
+    }
+
+
+def test_the_error_figure_frames_the_cells_where_a_law_is_the_default():
+    table = built("subset_sum_errors").table
+    small = table["max_value"] <= 7
+    assert (table["default"][small] == "exact").all()
+    others = table["default"][~small]
+    assert set(others.tolist()) == {"cox", "saddlepoint"}
+    assert (others == np.where(table["n"][~small] <= 6, "cox", "saddlepoint")).all()
+    figure = build.module("subset_sum_errors").draw(table)
+    assert sum(text.get_text() == "default" for panel in figure.axes for text in panel.texts) == 4
