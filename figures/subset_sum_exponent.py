@@ -1,67 +1,110 @@
-"""Bits of failure probability bought by one more sample, against the exponent theorem."""
+"""Bits of failure probability bought by one more sample: exact, by the prefactor theorem, and measured."""
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import style
-from figures.tables import by_column
+from figures.tables import Table, by_column
 from sims.subset_sum.rare import estimate_rare
 from theory import subset_sum as theory
 
-TITLE = "How fast failures vanish: the exponent theorem"
+TITLE = "How fast failures vanish: the exponent theorem and its prefactor"
 CAPTION = (
-    r"Slope $-\log_2 P(n+w)/P(n)$ per sample, M fixed. Left: exact probabilities at M = 2, t = 3 (w = 1); "
-    r"dashed: the limits of the theorem, $-\log_2\max\{P(X\leq0),\max_{g\nmid t}P(g|X)\}$. The polynomial "
-    r"factor $n^{t-1}$ keeps the slope low for long. Right: splitting estimates, w = 4, with two standard "
-    r"errors."
+    r"Slope $-\log_2 P(n+w)/P(n)$ per sample, M fixed. Solid: exact probabilities, w = 1, where cheap. Dotted: "
+    r"the leading term $p(n)\,q^n$ of the theorem, whose polynomial p is known exactly; dashed: its limit "
+    r"$-\log_2 q$, $q=\max\{P(X\leq0),\max_{g\nmid t}P(g|X)\}$. Solid and dotted meet once n is several "
+    r"times M; the polynomial, of degree t − 1 for the nonzero law, keeps the slope low for long. Right: no "
+    r"exact curve is cheap; points: splitting estimates, w = 4, with two standard errors."
 )
-EXACT: tuple[tuple[theory.Law, int, int], ...] = (("nonzero", 2, 3), ("uniform", 2, 3), ("product", 2, 3))
+SMALL: tuple[tuple[theory.Law, int, int], ...] = (("nonzero", 2, 3), ("uniform", 2, 3), ("product", 2, 3))
+MIDDLE: tuple[tuple[theory.Law, int, int], ...] = (("nonzero", 7, 1), ("nonzero", 7, 2), ("nonzero", 7, 7))
 SPLIT: tuple[tuple[theory.Law, int, int], ...] = (
     ("nonzero", 15, 1),
     ("nonzero", 15, 15),
     ("uniform", 15, 1),
     ("product", 6, 7),
 )
-MOST, STEP = 48, 4
+LONGEST, MOST, STEP = 80, 48, 4
 PARTICLES = {"quick": 500, "standard": 4000, "deep": 20_000}
 COLORS = {"nonzero": style.BLUE, "uniform": style.GREEN, "product": style.RED}
+TARGETS = {1: style.BLUE, 2: style.PURPLE, 7: style.SKY}
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns source, law, max_value, target, n, slope, error, limit."""
-    rows = []
-    for law, size, target in EXACT:
-        exact = theory.miss_law(size, target, law)
-        p = np.array([float(exact.probability(n)) for n in range(81)])
-        limit = theory.failure_exponent(size, target, law)
-        for n in range(2, 80):
-            rows.append(("exact", law, size, target, n, -np.log2(p[n + 1] / p[n]), 0.0, limit))
-    for law, size, target in SPLIT:
-        rare = estimate_rare(MOST, size, target, seed, law, particles=PARTICLES[budget], replicates=16)
-        limit = theory.failure_exponent(size, target, law)
-        for n in range(2, MOST - STEP + 1, STEP):
-            rows.append(("splitting", law, size, target, n, *rare.slope(n, n + STEP), limit))
-    names = ("source", "law", "max_value", "target", "n", "slope", "error", "limit")
+def data(budget: str = "quick", seed: int = 0) -> Table:
+    """Columns panel, source, law, max_value, target, n, slope, error, limit.
+
+    Sources are "exact" and "prefactor", slopes from n to n + 1, and "splitting", from n to n + 4.
+    """
+    rows: list[tuple] = []
+    for panel, cases in (("small", SMALL), ("middle", MIDDLE), ("split", SPLIT)):
+        for law, size, target in cases:
+            case = law, size, target
+            limit = theory.failure_exponent(size, target, law)
+            sources: list[tuple] = [("prefactor", theory.failure_prefactor(size, target, law))]
+            if panel != "split":
+                sources.append(("exact", theory.miss_law(size, target, law)))
+            for source, formula in sources:
+                log = [_log2(formula.probability(n)) for n in range(2, LONGEST + 1)]
+                for n, slope in enumerate(-np.diff(log), 2):
+                    rows.append((panel, source, *case, n, slope, 0.0, limit))
+            if panel == "split":
+                rare = estimate_rare(
+                    MOST, size, target, seed, law, particles=PARTICLES[budget], replicates=16
+                )
+                for n in range(2, MOST - STEP + 1, STEP):
+                    rows.append((panel, "splitting", *case, n, *rare.slope(n, n + STEP), limit))
+    names = ("panel", "source", "law", "max_value", "target", "n", "slope", "error", "limit")
     return by_column(names, rows)
 
 
+def _log2(p) -> float:
+    """Of a rational far below the smallest float."""
+    return float(np.log2(float(p)))
+
+
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
-    """Exact slopes, and splitting slopes."""
-    figure, (left, right) = style.panels(2, width=3.9, height=3.2, sharey=True)
-    for law, _, _ in EXACT:
-        rows = (table["source"] == "exact") & (table["law"] == law)
-        left.plot(table["n"][rows], table["slope"][rows], color=COLORS[law])
-        left.axhline(table["limit"][rows][0], color=COLORS[law], linestyle="--", linewidth=0.8)
-        style.label(left, 80, table["slope"][rows][-1], law, COLORS[law], ha="right", xytext=(0, -9))
-    for law, size, target in SPLIT:
-        rows = (table["source"] == "splitting") & (table["law"] == law) & (table["target"] == target)
-        n, slope, error = table["n"][rows] + STEP / 2, table["slope"][rows], 2.0 * table["error"][rows]
-        marker = "s" if target == 15 else "o"
-        text = f"{law}, M = {size}, t = {target}"
-        style.interval(right, n, slope, slope - error, slope + error, COLORS[law], fmt=marker, label=text)
-        right.axhline(table["limit"][rows][0], color=COLORS[law], linestyle="--", linewidth=0.8)
-    left.set(xlabel="samples n", ylabel="bits per sample", title="Exact, M = 2, t = 3", ylim=(0.0, 1.6))
-    right.set(xlabel="samples n", title="Splitting")
-    right.legend(loc="upper right")
+def draw(table: Table) -> Figure:
+    """Small grid, all laws; M = 7, three targets; splitting beyond."""
+    figure, axes = style.panels(3, width=3.3, height=3.3, sharey=True)
+    for panel, name in zip(axes, ("small", "middle", "split"), strict=True):
+        for law, size, target in {"small": SMALL, "middle": MIDDLE, "split": SPLIT}[name]:
+            here = (table["panel"] == name) & (table["law"] == law) & (table["max_value"] == size)
+            here &= table["target"] == target
+            at = {
+                source: {column: table[column][here & (table["source"] == source)] for column in table}
+                for source in ("exact", "prefactor", "splitting")
+            }
+            color = TARGETS[target] if name == "middle" else COLORS[law]
+            panel.axhline(at["prefactor"]["limit"][0], color=color, linestyle="--", linewidth=0.8)
+            end = 80 if name != "split" else MOST
+            n, slope = (at["prefactor"][column] for column in ("n", "slope"))
+            shown = n < end
+            if name == "split":
+                panel.plot(n[shown] + 0.5, slope[shown], ":", color=style.BLACK, linewidth=1.2)
+                x, y, error = (at["splitting"][column] for column in ("n", "slope", "error"))
+                marker = "s" if target == 15 else "o"
+                text = f"{law}, M = {size}, t = {target}"
+                low, high = y - 2.0 * error, y + 2.0 * error
+                style.interval(panel, x + STEP / 2, y, low, high, color, fmt=marker, label=text)
+            else:
+                x, y = (at["exact"][column] for column in ("n", "slope"))
+                panel.plot(x + 0.5, y, color=color, linewidth=2.2)
+                panel.plot(n + 0.5, slope, ":", color=style.BLACK, linewidth=1.2)
+                text = law if name == "small" else f"t = {target}"
+                place = {1: (12, 6), 2: (24, -8)}.get(target, (79, -10))  # n, and points above the curve
+                side = "left" if place[0] == 12 else "right"
+                style.label(panel, place[0], y[x == place[0]][0], text, color, ha=side, xytext=(0, place[1]))
+    lines = [
+        Line2D([], [], linestyle="-", color=style.GREY, linewidth=2.2, label="exact"),
+        Line2D([], [], linestyle=":", color=style.BLACK, linewidth=1.2, label="theorem with p(n)"),
+        Line2D([], [], linestyle="--", color=style.GREY, linewidth=0.8, label="limit"),
+    ]
+    axes[0].legend(handles=lines, loc="upper right")
+    axes[0].set(ylabel="bits per sample", title="Exact, M = 2, t = 3", ylim=(0.0, 1.7))
+    axes[1].set(title="Exact, M = 7, nonzero law")
+    axes[2].set(title="Splitting, larger grids", xlim=(0, MOST))
+    axes[2].legend(loc="upper right")
+    for panel in axes:
+        panel.set_xlabel("samples n")
     return figure

@@ -53,3 +53,14 @@ def test_the_error_figure_frames_the_cells_where_a_law_is_the_default():
     assert (others == np.where(table["n"][~small] <= 6, "cox", "saddlepoint")).all()
     figure = build.module("subset_sum_errors").draw(table)
     assert sum(text.get_text() == "default" for panel in figure.axes for text in panel.texts) == 4
+
+
+def test_exact_slopes_meet_those_of_the_prefactor():
+    table = built("subset_sum_exponent").table
+    cases = set(zip(*(table[k].tolist() for k in ("panel", "law", "target")), strict=True))
+    for panel, law, target in cases - {case for case in cases if case[0] == "split"}:
+        rows = (table["panel"] == panel) & (table["law"] == law) & (table["target"] == target)
+        exact, theorem = (table["slope"][rows & (table["source"] == kind)] for kind in ("exact", "prefactor"))
+        gap = np.abs(exact - theorem)
+        assert len(gap) == 78 and gap[-1] < 1e-4 and gap[0] > 0.05
+        assert gap[30] < (0.02 if panel == "middle" else 1e-4)  # n = 32
