@@ -7,19 +7,19 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 from figures.tables import by_column
 from sims import montecarlo
-from sims.lottery.misses import miss_table, rare_misses
+from sims.lottery.misses import best_miss_table
 from sims.lottery.trials import network_failures, random_network, weight_failures
 from theory.lottery import block_success_probability, copies_success_probability, success_probability
 from theory.subset_sum import hit_probability_bounds, miss_probability
 
 TITLE = "How often a weight, and a network, has no ticket"
 CAPTION = (
-    "Left: 8-bit weights w, law nonzero. Points: tickets of fresh networks, 99 % intervals; solid: "
-    "saddlepoint law; dotted: rigorous bounds for w = 127 from both sides. Right: a random 4-bit network "
-    "16-12-8. Points: whole tickets; lines: the laws for networks, from measured miss probabilities of "
-    "single weights. Block: as in the proof, every input has 2n units, of which about n are usable, the "
-    "same for all outputs. Depth l + 1: n copies of every hidden unit; the good ones are the candidates of "
-    "the next layer."
+    "Left: 8-bit weights w, law nonzero. Points: tickets of fresh networks, 99 % intervals; solid: Cox "
+    "law up to n = 10, then saddlepoint law; dotted: rigorous bounds for w = 127 from both sides. Right: "
+    "a random 4-bit network 16-12-8. Points: whole tickets; lines: the laws for networks, from exact miss"
+    " probabilities of single weights. Block: as in the proof, every input has 2n units, of which about n"
+    " are usable, the same for all outputs. Depth l + 1: n copies of every hidden unit; the good ones are"
+    " the candidates of the next layer."
 )
 TRIALS = {"quick": 20_000, "standard": 200_000, "deep": 2_000_000}
 WEIGHTS = (127, 32, 1)
@@ -49,9 +49,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 rows.append(("weight", f"w = {weight}", n, "lower", least, least, least))
                 rows.append(("weight", f"w = {weight}", n, "upper", most, most, most))
     weights = random_network(SIZES, TOP, seed)
-    table = miss_table(50, TOP, TRIALS[budget], seed).p
-    for n in range(12, 26):
-        table[n] = rare_misses(n, TOP, TRIALS[budget], seed)
+    table = best_miss_table(50, TOP, TRIALS[budget], seed)
     for name, options in FORMS.items():
         for n in range(8, 26):
             if "allotment" in options:
