@@ -1,9 +1,36 @@
 """One setting of random subset sum: P(miss) measured, every law and bound beside it."""
 
+import math
+
 from sims import montecarlo
 from sims.subset_sum.sampling import estimate, every_target_sampler
 from sims.support.row import Row
 from theory.integer_sums import Law
+
+
+def stated_accuracy(
+    form: str, n: int, max_value: int, target: int, law: Law = "nonzero", delta: int = 0
+) -> str:
+    """What is known about the error of a form of the miss probability at one setting, in words.
+
+    Examples
+    --------
+    >>> stated_accuracy("exact", 20, 3, 1), stated_accuracy("cox", 20, 3, 1)
+    ('exact', 'within a factor of 4.51, as measured')
+    >>> stated_accuracy("cox", 12, 1023, 1)
+    'about 1 % for M >= 1000, 5 % for M >= 100'
+    >>> stated_accuracy("cox", 20, 127, 1)
+    'outside its range: use the saddlepoint law'
+    """
+    from theory import subset_sum as theory
+
+    if form == "exact":
+        return "exact"
+    error = theory.miss_error(n, max_value, target, law, form) if delta == 0 else math.nan
+    if not math.isnan(error):
+        return f"within a factor of {1.0 + error:.2f}, as measured"
+    best, words = theory.miss_form(n, max_value, law, delta)
+    return words if form == best else f"outside its range: use the {best} law"
 
 
 def simulate(
@@ -44,12 +71,14 @@ def simulate(
     def add(quantity: str, value: float, source: str) -> None:
         rows.append(Row.law(quantity, value, source))
 
-    form, accuracy = theory.miss_form(n, max_value, law, delta, target)
-    best = theory.miss_probability(n, max_value, target, law, delta=delta)
-    add("P(miss), best law", best, f"{form}; accuracy {accuracy}")
+    cell = n, max_value, target, law
+    form, _ = theory.miss_form(n, max_value, law, delta, target)
+    words = "exact" if form == "exact" else f"{form}; accuracy {stated_accuracy(form, *cell, delta)}"
+    add("P(miss), best law", theory.miss_probability(*cell, delta=delta), words)
     forms: tuple = ("saddlepoint",) if law == "product" else ("cox", "saddlepoint")
     for name in forms:
-        add(f"P(miss), {name} law", theory.miss_probability(n, max_value, target, law, name, delta), "law")
+        accuracy = stated_accuracy(name, *cell, delta)
+        add(f"P(miss), {name} law", theory.miss_probability(*cell, name, delta), accuracy)
     if delta == 0:
         lower, upper = theory.miss_probability_bounds(n, max_value, target, law)
         add("P(miss), lower bound", lower, "rigorous: reach and divisibility")
