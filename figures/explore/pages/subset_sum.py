@@ -26,10 +26,12 @@ from figures.explore.page import (
 from figures.explore.picture import decades
 from sims import simulations
 from sims import subset_sum as simulation
+from sims.subset_sum.simulate import stated_accuracy
 from sims.support.row import Row
 from theory import subset_sum as theory
 from theory.integer_sums import LAWS, check_arguments
 from theory.subset_sum.cox import cox_mean
+from theory.subset_sum.miss import MissForm
 
 _DEFAULTS = defaults(simulations.subset_sum)
 _LARGEST_N = 30
@@ -63,6 +65,7 @@ SIZES = (
 )
 TARGETS = (0, *SIZES)
 DELTAS = (0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
+_NAMES: dict[MissForm, str] = {"exact": "exact", "cox": "cox law", "saddlepoint": "saddlepoint law"}
 _LAWS = dict(zip(("{±1..±M}", "{−M..M}", "a·b, both in {±1..±M}"), LAWS, strict=True))
 
 
@@ -71,17 +74,35 @@ def _bits(state: State) -> float:
     return math.log2(state["max_value"]) * (2 if state["law"] == "product" else 1)
 
 
-def _cox(state: State, n: int) -> float:
+def _miss(state: State, n: int, form: MissForm) -> float:
     return theory.miss_probability(
-        n, state["max_value"], state["target"], law=state["law"], form="cox", delta=state["delta"]
+        n, state["max_value"], state["target"], law=state["law"], form=form, delta=state["delta"]
     )
 
 
+def _exact_is_cheap(state: State) -> bool:
+    model = (state[name] for name in ("max_value", "target", "law", "delta"))
+    return theory.exact_is_cheap(_LARGEST_N, *model)
+
+
+def _forms(state: State) -> list[MissForm]:
+    """Those shown at the chosen setting; the saddlepoint law takes longer than a slider may wait."""
+    forms: list[MissForm] = ["exact", "cox"] if _exact_is_cheap(state) else ["cox"]
+    return forms if _in_cox_range(state, state["n"]) or not _has_tail(state) else [*forms, "saddlepoint"]
+
+
+def _has_tail(state: State) -> bool:
+    """Whether bounds and the saddlepoint law join the picture."""
+    size, target, delta = (state[name] for name in ("max_value", "target", "delta"))
+    return size ** (2 if state["law"] == "product" else 1) <= _LARGEST_GRID and abs(target) > delta
+
+
 def curves(state: State) -> list[Series]:
-    """The Cox law against the number of samples."""
+    """The Cox law against the number of samples, and before it the exact values where they are cheap."""
     check_arguments(state["n"], state["max_value"], state["target"], state["law"])
     n = np.arange(1, _LARGEST_N + 1)
-    return [Series("cox law", n, np.array([_cox(state, int(k)) for k in n]))]
+    forms = (form for form in _forms(state) if form != "saddlepoint")
+    return [Series(_NAMES[form], n, np.array([_miss(state, int(k), form) for k in n])) for form in forms]
 
 
 def live(state: State) -> Iterator[list[Series]]:
@@ -100,7 +121,7 @@ def live(state: State) -> Iterator[list[Series]]:
         width=state["width"],
     ):
         yield simulated
-    if m ** (2 if law == "product" else 1) > _LARGEST_GRID or abs(t) <= delta:
+    if not _has_tail(state):
         return
     if delta == 0:
         low, high = theory.miss_probability_bounds(chosen, m, t, law=law)
@@ -110,11 +131,11 @@ def live(state: State) -> Iterator[list[Series]]:
         ]
         yield simulated
     first, last = _shown(state)
-    tail = [n for n in range(first, last + 1) if not _cox_is_best(state, n)]
+    tail = [n for n in range(first, last + 1) if not _in_cox_range(state, n)]
     tail.sort(key=lambda n: n != chosen)
     found: dict[int, float] = {}
     for n in tail:
-        found[n] = theory.miss_probability(n, m, t, law=law, form="saddlepoint", delta=delta)
+        found[n] = _miss(state, n, "saddlepoint")
         ordered = np.array(sorted(found))
         yield [*simulated, Series("saddlepoint law", ordered, np.array([found[int(k)] for k in ordered]))]
 
@@ -128,30 +149,37 @@ def _shown(state: State) -> tuple[int, int]:
 
 def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], narrow: bool) -> None:
     """P(miss) against n, logarithmic; the Cox law dashed outside its stated range."""
-    (cox,) = laws
+    *exact, cox = laws
     low, high = _shown(state)
     shown = (cox.x >= low) & (cox.x <= high)
     n, miss = cox.x[shown], cox.value[shown]
-    floor = 10.0 ** math.floor(math.log10(min(max(float(miss.min()), 1e-6), 0.05)))
-    inside = np.array([_cox_is_best(state, int(k)) for k in n])
+    least = min(float(one.value[shown].min()) for one in laws)
+    floor = 10.0 ** math.floor(math.log10(min(max(least, 1e-6), 0.05)))
+    inside = np.array([_in_cox_range(state, int(k)) for k in n])
     outside = np.ones_like(inside) if not inside.any() else ~inside | (n == n[inside].max())
     axes.set_yscale("log")
     decades(axes.yaxis)
     if miss.max() == 0:
         axes.text(
-            0.5, 0.9, "reached by the empty set", transform=axes.transAxes, ha="center", color=style.BLUE
+            0.5, 0.9, "reached by the empty set", transform=axes.transAxes, ha="center", color=style.BLACK
         )
-        inside, outside = np.zeros_like(inside), np.zeros_like(inside)
+        inside, outside, exact = np.zeros_like(inside), np.zeros_like(inside), []
     axes.plot(n[inside], miss[inside], color=style.BLUE)
     axes.plot(n[outside], miss[outside], color=style.BLUE, linestyle=(0, (3, 2)), linewidth=1.2)
     if miss.max() > 0:
         at = max(int(np.flatnonzero(miss > 0.2)[-1]) - 1, 0) if (miss > 0.2).any() else 0
         style.label(axes, float(n[at]), float(miss[at]), "Cox law", style.BLUE, ha="right", xytext=(-10, -12))
+    default = miss
+    for one in exact:
+        default = one.value[shown]
+        axes.plot(n, default, color=style.GREEN, linewidth=2.2)
+        at = int(np.argmin(np.abs(np.log(default) - 0.5 * math.log(floor))))  # half way down
+        side: dict = {"ha": "right", "xytext": (-9, -4)} if default[at] < miss[at] else {"xytext": (9, 4)}
+        style.label(axes, float(n[at]), float(default[at]), "exact", style.GREEN, **side)
     here = np.flatnonzero(n == state["n"])
-    if miss[here] > 0:
-        axes.plot(
-            n[here], np.maximum(miss[here], floor), "o", color=style.BLUE, markersize=9, fillstyle="none"
-        )
+    if default[here] > 0:
+        ring = np.maximum(default[here], floor)
+        axes.plot(n[here], ring, "o", color=style.BLACK, markersize=9, fillstyle="none")
     for one in points:
         if one.name == "saddlepoint law":
             axes.plot(one.x, one.value, ".-", color=style.RED, linewidth=1.2, markersize=4)
@@ -180,12 +208,9 @@ def rows(state: State, points: list[Series]) -> list[Row]:
     for one in points:
         if one.trials is not None:
             found += simulated_row("P(miss), simulated", one)
-    found.append(Row.law("P(miss), Cox law", _cox(state, n), _accuracy(state)))
+    joined = {one.name for one in points if n in one.x}
+    found += [_row(state, form) for form in _forms(state) if form != "saddlepoint" or _NAMES[form] in joined]
     for one in points:
-        if one.name == "saddlepoint law":
-            accuracy = theory.miss_form(n, m, law, state["delta"])[1]
-            here = one.value[one.x == n]
-            found += [Row.law("P(miss), saddlepoint law", value, accuracy) for value in here]
         if one.name == "bounds":
             assert one.low is not None and one.high is not None
             found.append(Row.law("P(miss) at least", one.low[0], "rigorous"))
@@ -200,18 +225,33 @@ def rows(state: State, points: list[Series]) -> list[Row]:
     ]
 
 
-def _cox_is_best(state: State, n: int) -> bool:
+def _row(state: State, form: MissForm) -> Row:
+    """The value of a form at the chosen setting and its stated error."""
+    cell = (state[name] for name in ("n", "max_value", "target", "law", "delta"))
+    name = _NAMES[form].replace("cox", "Cox")
+    return Row.law(f"P(miss), {name}", _miss(state, state["n"], form), stated_accuracy(form, *cell))
+
+
+def _in_cox_range(state: State, n: int) -> bool:
+    """Whether the Cox law is the better one of the two laws, exact values left aside."""
     return theory.miss_form(n, state["max_value"], state["law"], state["delta"])[0] == "cox"
-
-
-def _accuracy(state: State) -> str:
-    form, accuracy = theory.miss_form(state["n"], state["max_value"], state["law"], state["delta"])
-    return accuracy if form == "cox" else "outside its range: use the saddlepoint law"
 
 
 def _arguments(state: State) -> dict:
     given = {name: state[name] for name in ("n", "max_value", "target", "law", "delta")}
     return {**given, "seed": state["seed"]}
+
+
+def python(state: State) -> str:
+    """The estimate, then every law on screen."""
+    stop = {"trials": MAX_TRIALS, "width": state["width"], "level": state["level"]}
+    estimate = call_text("sims.subset_sum", "estimate", **_arguments(state), **stop)
+    cell = ", ".join(repr(state[name]) for name in ("n", "max_value", "target", "law"))
+    forms = ", ".join(map(repr, _forms(state)))
+    return (
+        f"{estimate}\n\nfrom theory.subset_sum import miss_probability\n\nfor form in [{forms}]:\n"
+        f"    print(form, miss_probability({cell}, form, {state['delta']}))"
+    )
 
 
 PAGE = Page(
@@ -228,10 +268,10 @@ PAGE = Page(
         r"G\sim N(0,1)",
     ),
     caption=(
-        "Blue: the Cox law, dashed outside its range; red: the saddlepoint law of the tail, which takes "
-        "longer and joins last. Circle: the chosen $n$. Points: exact decisions of random instances; a "
-        "triangle is an upper limit where no miss was seen. Each interval holds at all times at the chosen "
-        "confidence."
+        "Green: the exact value, on grids up to $M=7$ (products: 3), where it takes milliseconds. Blue: the "
+        "Cox law, dashed outside its range; red: the saddlepoint law of the tail, which takes longer and "
+        "joins last. Circle: the chosen $n$. Points: exact decisions of random instances; a triangle is an "
+        "upper limit where no miss was seen. Each interval holds at all times at the chosen confidence."
     ),
     parameters=(
         Parameter("n", "samples $n$", 16, values=tuple(range(1, _LARGEST_N + 1))),
@@ -247,8 +287,6 @@ PAGE = Page(
     live=live,
     draw=draw,
     rows=rows,
-    python=lambda s: call_text(
-        "sims.subset_sum", "estimate", **_arguments(s), trials=MAX_TRIALS, width=s["width"], level=s["level"]
-    ),
+    python=python,
     command=lambda s: command_text("simulate", "subset-sum", **_arguments(s), trials=fixed_trials(s)),
 )

@@ -13,11 +13,13 @@ import matplotlib
 import numpy as np
 import pytest
 
+from figures import style
 from figures.explore import live, page, pages, picture, server, session, view
 from figures.explore.page import Series
 from figures.explore.pages import lottery, weights
 from sims import montecarlo
 from sims.support.row import Row
+from theory.subset_sum import exact_is_cheap, exact_miss_probability, miss_error
 
 QUICK = {  # states whose simulation ends within a second or two
     "partition": {"n": 10, "bits": 8.0, "width": 0.1},
@@ -111,7 +113,59 @@ def test_the_point_on_screen_is_the_estimate_that_its_python_text_prints(name, f
     trials = int(points[0].trials[0])
     numbers = f"{shown.measured:.6g} [{shown.low:.6g}, {shown.high:.6g}]"
     assert shown.trials == trials
-    assert printed == f"{numbers} at {state['level']}, {trials} trials\n"
+    first, *laws = printed.splitlines()
+    assert first == f"{numbers} at {state['level']}, {trials} trials"
+    assert all(float(line.split()[1]) in [row.theory for row in one.rows(state, points)] for line in laws)
+
+
+SMALL = {"n": 12, "max_value": 3, "target": 1, "width": 0.1}
+
+
+def test_the_subset_sum_page_shows_the_exact_value_and_the_error_of_every_law_on_small_grids():
+    one = pages.find("subset-sum")
+    state = {**one.defaults(), **SMALL}
+    *_, points = one.live(state)
+    exact, cox = one.curves(state)
+    assert (exact.name, cox.name) == ("exact", "cox law")
+    assert exact.value[11] == float(exact_miss_probability(12, 3, 1))
+    rows = {row.quantity: row for row in one.rows(state, points)}
+    assert rows["P(miss), exact"].theory == exact.value[11] and rows["P(miss), exact"].source == "exact"
+    for name, form in (("Cox law", "cox"), ("saddlepoint law", "saddlepoint")):
+        row = rows[f"P(miss), {name}"]
+        assert row.source == f"within a factor of {1 + miss_error(12, 3, 1, form=form):.2f}, as measured"
+    printed = dict(line.split() for line in run(one.python(state)).splitlines()[1:])
+    wanted = {"exact": "exact", "cox": "Cox law", "saddlepoint": "saddlepoint law"}
+    assert {form: float(text) for form, text in printed.items()} == {
+        form: rows[f"P(miss), {name}"].theory for form, name in wanted.items()
+    }
+
+
+@pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
+@pytest.mark.parametrize(("size", "target", "delta"), [(1, 1, 0), (7, 7, 0), (8, 1, 0), (3, 0, 0), (3, 2, 5)])
+def test_every_law_keeps_its_colour_whatever_the_grid(law, size, target, delta):
+    one = pages.find("subset-sum")
+    state = {**one.defaults(), "n": 6, "max_value": size, "target": target, "delta": delta, "law": law}
+    laws = one.curves(state)
+    figure = picture._drawn(lambda axes: one.draw(axes, state, laws, [], False), picture.WIDE)
+    (axes,) = figure.axes
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    if abs(target) <= delta:
+        assert colours == {"reached by the empty set": style.BLACK}
+        return
+    cheap = exact_is_cheap(30, size, target, law, delta)
+    assert colours == {"Cox law": style.BLUE} | ({"exact": style.GREEN} if cheap else {})
+    assert {style.GREEN in (line.get_color() for line in axes.lines)} == {cheap}
+
+
+def test_the_numbers_of_a_small_grid_are_those_that_its_command_prints():
+    from sims import subset_sum
+
+    one = pages.find("subset-sum")
+    state = {**one.defaults(), **SMALL}
+    *_, points = one.live(state)
+    theirs = {row.theory for row in subset_sum.simulate(12, 3, 1, trials=100, seed=0)}
+    laws = [row.theory for row in one.rows(state, points) if row.quantity.startswith("P(miss), ")]
+    assert {value for value in laws if value is not None} <= theirs
 
 
 def test_the_lottery_point_is_the_one_that_the_library_measures(finished):
