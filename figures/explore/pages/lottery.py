@@ -31,7 +31,13 @@ from sims.lottery.misses import rare_misses
 from sims.lottery.simulate import NETWORK_BLOCK, NETWORK_KEY
 from sims.lottery.trials import network_failures, random_network
 from sims.support.row import Row
-from theory.lottery import copies_success_probability, parameter_counts, success_probability
+from theory.lottery import (
+    copies_success_probability,
+    miss_probabilities,
+    parameter_counts,
+    success_probability,
+)
+from theory.subset_sum import exact_is_cheap
 from theory.subset_sum.bounds import reach_probability
 
 _DEFAULTS = defaults(simulations.lottery)
@@ -78,6 +84,12 @@ def _failure(state: State, miss: np.ndarray) -> np.ndarray:
     return np.array([1 - success_probability(weights, miss[n]) for n in counts])
 
 
+@lru_cache(maxsize=16)
+def _exact(size: int) -> np.ndarray:
+    """p[n, v]: exact miss probabilities of single weights."""
+    return np.stack([miss_probabilities(n, size) for n in range(_MOST + 1)])
+
+
 def curves(state: State) -> list[Series]:
     """What the reach law alone costs: a network cannot do better with independent candidates."""
     n = np.arange(1, _MOST + 1)
@@ -85,11 +97,15 @@ def curves(state: State) -> list[Series]:
 
 
 def live(state: State) -> Iterator[list[Series]]:
-    """The law from measured miss probabilities, then whole networks pruned to the target."""
+    """The law from exact or measured miss probabilities, then whole networks pruned to the target."""
     size, n = max_value(state), np.arange(1, _MOST + 1)
     weights = _target(_sizes(state), size, state["seed"])
     law: list[Series] = []
-    for trials in _MISS_TRIALS:
+    exact = exact_is_cheap(_MOST, size, size)  # up to 4 bits: a fifth of a second, once
+    if exact:
+        law = [Series("law, exact misses", n, _failure(state, _exact(size)))]
+        yield law
+    for trials in () if exact else _MISS_TRIALS:
         miss = np.zeros((_MOST + 1, size + 1))
         miss[0, 1:] = 1.0
         for k in range(1, _MOST + 1):
@@ -161,11 +177,8 @@ def rows(state: State, points: list[Series]) -> list[Row]:
             found += simulated_row("P(network fails), simulated", one, "random networks")
     for one in points:
         if one.trials is None:
-            found.append(
-                Row.law(
-                    "P(network fails), law", float(one.value[n - 1]), "from measured misses of single weights"
-                )
-            )
+            source = f"from {one.name.removeprefix('law, ')} of single weights"
+            found.append(Row.law("P(network fails), law", float(one.value[n - 1]), source))
     reach = float(_failure(state, _reach(size))[n - 1])
     return [
         *found,
@@ -209,7 +222,8 @@ PAGE = Page(
     ),
     caption=(
         "Grey: the part of the misses that is known exactly, where all positive candidates together stay "
-        "below the weight. Blue: the law, with the other misses of single weights measured. "
+        "below the weight. Blue: the law, with the other misses of single weights exact up to 4 bits and "
+        "measured beyond. "
         "Points: whole random networks pruned to the target, with intervals that hold at all times; a "
         "triangle is an upper limit. Dotted: the chosen $n$."
     ),

@@ -164,29 +164,24 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
             0.5, 0.9, "reached by the empty set", transform=axes.transAxes, ha="center", color=style.BLACK
         )
         inside, outside, exact = np.zeros_like(inside), np.zeros_like(inside), []
-    axes.plot(n[inside], miss[inside], color=style.BLUE)
+    # Curves fall and may cross anywhere: their names stand in the corner that stays empty.
+    names = {}
+    if exact:
+        default = exact[0].value[shown]
+        (names["exact"],) = axes.plot(n, default, color=style.GREEN, linewidth=2.2)
+    else:
+        default = miss
+    (cox_line,) = axes.plot(n[inside], miss[inside], color=style.BLUE)
     axes.plot(n[outside], miss[outside], color=style.BLUE, linestyle=(0, (3, 2)), linewidth=1.2)
     if miss.max() > 0:
-        at = max(int(np.flatnonzero(miss > 0.2)[-1]) - 1, 0) if (miss > 0.2).any() else 0
-        style.label(axes, float(n[at]), float(miss[at]), "Cox law", style.BLUE, ha="right", xytext=(-10, -12))
-    default = miss
-    for one in exact:
-        default = one.value[shown]
-        axes.plot(n, default, color=style.GREEN, linewidth=2.2)
-        at = int(np.argmin(np.abs(np.log(default) - 0.5 * math.log(floor))))  # half way down
-        side: dict = {"ha": "right", "xytext": (-9, -4)} if default[at] < miss[at] else {"xytext": (9, 4)}
-        style.label(axes, float(n[at]), float(default[at]), "exact", style.GREEN, **side)
-    here = np.flatnonzero(n == state["n"])
-    if default[here] > 0:
-        ring = np.maximum(default[here], floor)
-        axes.plot(n[here], ring, "o", color=style.BLACK, markersize=9, fillstyle="none")
+        names["Cox law"] = cox_line
+    ring = float(default[n == state["n"]][0])  # on the default of miss_probability
     for one in points:
         if one.name == "saddlepoint law":
-            axes.plot(one.x, one.value, ".-", color=style.RED, linewidth=1.2, markersize=4)
-            edge = int(np.argmax(one.x))
-            beside = {"ha": "right", "xytext": (2, -13)}
-            style.label(
-                axes, one.x[edge], max(one.value[edge], 2 * floor), "saddlepoint", style.RED, **beside
+            if not exact and state["n"] in one.x:
+                ring = float(one.value[one.x == state["n"]][0])
+            (names["saddlepoint law"],) = axes.plot(
+                one.x, one.value, ".-", color=style.RED, linewidth=1.2, markersize=4
             )
         if one.trials is None:
             continue
@@ -195,6 +190,10 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
         bars = np.maximum(one.low[seen], floor / 10), one.high[seen]
         style.interval(axes, one.x[seen], one.value[seen], *bars, style.BLACK, zorder=4)
         axes.plot(one.x[~seen], one.high[~seen], "v", color=style.BLACK, markersize=5)
+    if ring > 0:
+        axes.plot(state["n"], max(ring, floor), "o", color=style.BLACK, markersize=9, fillstyle="none")
+    if names:
+        axes.legend(list(names.values()), list(names), loc="upper right", labelcolor="linecolor")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(
         xlabel="samples n", ylabel="P(no subset sums to t)", ylim=(floor, 1.6), xlim=(low - 0.4, high + 0.4)
@@ -270,8 +269,9 @@ PAGE = Page(
     caption=(
         "Green: the exact value, on grids up to $M=7$ (products: 3), where it takes milliseconds. Blue: the "
         "Cox law, dashed outside its range; red: the saddlepoint law of the tail, which takes longer and "
-        "joins last. Circle: the chosen $n$. Points: exact decisions of random instances; a triangle is an "
-        "upper limit where no miss was seen. Each interval holds at all times at the chosen confidence."
+        "joins last. Circle: the best of them at the chosen $n$. Points: exact decisions of random "
+        "instances; a triangle is an upper limit where no miss was seen. Each interval holds at all times at "
+        "the chosen confidence."
     ),
     parameters=(
         Parameter("n", "samples $n$", 16, values=tuple(range(1, _LARGEST_N + 1))),

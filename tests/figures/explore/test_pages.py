@@ -148,10 +148,11 @@ def test_every_law_keeps_its_colour_whatever_the_grid(law, size, target, delta):
     laws = one.curves(state)
     figure = picture._drawn(lambda axes: one.draw(axes, state, laws, [], False), picture.WIDE)
     (axes,) = figure.axes
-    colours = {text.get_text(): text.get_color() for text in axes.texts}
     if abs(target) <= delta:
-        assert colours == {"reached by the empty set": style.BLACK}
+        assert [text.get_text() for text in axes.texts] == ["reached by the empty set"]
+        assert axes.get_legend() is None
         return
+    colours = {text.get_text(): text.get_color() for text in axes.get_legend().texts}
     cheap = exact_is_cheap(30, size, target, law, delta)
     assert colours == {"Cox law": style.BLUE} | ({"exact": style.GREEN} if cheap else {})
     assert {style.GREEN in (line.get_color() for line in axes.lines)} == {cheap}
@@ -539,3 +540,17 @@ def run(source):
 def test_series_without_intervals_leave_their_cells_empty():
     text = page.to_csv([Series("a", np.array([1.0]), np.array([2.0]))]).decode()
     assert text.splitlines() == ["series,x,value,low,high,trials", "a,1.0,2.0,,,"]
+
+
+def test_the_lottery_law_is_exact_on_small_grids_and_measured_beyond(monkeypatch):
+    monkeypatch.setattr(lottery, "_MISS_TRIALS", (1000,))
+    one = pages.find("lottery")
+    state = {**one.defaults(), "samples": 8, "bits": 2, "inputs": 1, "hidden": 1, "outputs": 1, "seed": 3}
+    first = next(iter(one.live(state)))
+    nonzero = sum(np.count_nonzero(w) for w in lottery._target((1, 1, 1), 1, 3))
+    assert nonzero > 0
+    assert [series.name for series in first] == ["law, exact misses"]
+    assert first[0].value[7] == pytest.approx(1 - (1 - 2.0**-8) ** nonzero)
+    assert one.rows(state, first)[0].source == "from exact misses of single weights"
+    (measured,) = next(iter(one.live({**state, "bits": 5})))
+    assert measured.name == "law, measured misses"
