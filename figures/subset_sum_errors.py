@@ -23,7 +23,7 @@ CAPTION = (
     "value itself; beyond, it may take more than 50 ms and has to be asked for."
 )
 SIZES = range(1, 11)
-SAMPLES = {"quick": range(5, 41, 5), "standard": range(2, 41, 2), "deep": range(2, 41)}
+SAMPLES = {"quick": range(4, 41, 6), "standard": range(2, 41, 2), "deep": range(2, 41)}
 FORMS: tuple[Literal["cox", "saddlepoint"], ...] = ("cox", "saddlepoint")
 NAMES = {"cox": "Cox law", "saddlepoint": "Saddlepoint law"}
 LARGEST = 16.0  # ratio at which the colours end
@@ -79,7 +79,7 @@ def draw(table: Table) -> Figure:
             style.label(panel, *top, "default", style.BLACK, ha="center", xytext=(0, 7), bbox=None)
             panel.set_title(f"{NAMES[form]}, {name}", pad=15)
             panel.grid(visible=False)
-            panel.xaxis.set_major_locator(MultipleLocator(5))
+            panel.set_xticks(n[numbered])
             panel.yaxis.set_major_locator(MultipleLocator(1))
             if form == FORMS[-1]:
                 cheap = (table["default"] == "exact") & here
