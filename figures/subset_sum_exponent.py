@@ -14,8 +14,9 @@ CAPTION = (
     r"Slope $-\log_2 P(n+w)/P(n)$ per sample, M fixed. Solid: exact probabilities, w = 1, where cheap. "
     r"Dotted: the leading term $p(n)\,q^n$ of the theorem, whose polynomial p is known exactly; dashed: "
     r"its limit $-\log_2 q$, $q=\max\{P(X\leq0),\max_{g\nmid t}P(g|X)\}$. Solid and dotted meet once n is "
-    r"several times M; the polynomial, of degree t − 1 for the nonzero law, keeps the slope low for long. "
-    r"Right: no exact curve is cheap; points: splitting estimates, w = 4, with two standard errors."
+    r"several times the largest sample; the polynomial, of degree t − 1 for the nonzero law, keeps the "
+    r"slope low for long. Right: no exact curve is cheap; points: splitting estimates, w = 4, with two "
+    r"standard errors."
 )
 SMALL: tuple[tuple[theory.Law, int, int], ...] = (("nonzero", 2, 3), ("uniform", 2, 3), ("product", 2, 3))
 MIDDLE: tuple[tuple[theory.Law, int, int], ...] = (("nonzero", 7, 1), ("nonzero", 7, 2), ("nonzero", 7, 7))
