@@ -235,6 +235,7 @@ CLAIMS = (
         "heuristic",
         ("95 % of the errors in the table", {"margin": 0.95}),
         ("the errors of n = 40 at n = 60", {"samples": (60,)}),
+        figure="subset_sum_errors",
     ),
     claim(
         "corrected_law",

@@ -68,7 +68,8 @@ def predicted_failures(
         miss = np.array([1 - hit_probability_bounds(samples, max_value, int(v))[0] for v in sizes])
     else:
         nodes = np.unique(np.rint(np.linspace(sizes[0], sizes[-1], 9)).astype(int))
-        law = [math.log(miss_probability(samples, max_value, int(v))) for v in nodes]
+        # a probability below the smallest double counts as that
+        law = [math.log(max(miss_probability(samples, max_value, int(v)), 5e-324)) for v in nodes]
         miss = np.exp(np.interp(sizes, nodes, law))
     return float(counts @ miss)
 

@@ -15,6 +15,7 @@ from theory.lottery import (
     expected_failures,
     miss_probabilities,
     parameter_counts,
+    predicted_failures,
     samples_needed,
     success_probability,
 )
@@ -250,3 +251,7 @@ def test_derivations_agree_with_the_fast_forms():
         assert float(gain) == pytest.approx(together - alone**outputs, abs=1e-14) and gain > 0
         assert alone == pytest.approx(1 - 0.75**8)
     assert derivations.block_miss() == 1
+
+
+def test_misses_below_double_precision_are_no_error():
+    assert 0.0 <= predicted_failures([np.array([[1, -1]])], 1, 1100) < 1e-300  # 2 * 2^-1100
