@@ -12,13 +12,14 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from sims.support.output import emit, print_table
+from sims.support.output import emit, print_table, say, visible
 
 Budget = Literal["quick", "standard", "deep"]
 Json = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]  # "-" is standard output
@@ -129,7 +130,7 @@ def figures(
     written = {}
     for one in build.build_all(name, budget, seed):  # each is whole on disk before the next is waited for
         written[one.name] = [str(path) for path in build.save(one, out)]
-    emit(json, {"figures": written}, lambda: print(*(paths[0] for paths in written.values()), sep="\n"))
+    emit(json, {"figures": written}, lambda: say(*(paths[0] for paths in written.values())))
     return 0
 
 
@@ -165,14 +166,12 @@ def weights(
 
     def show() -> None:
         print_table(table.lines(within), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
-        for line in table.skipped_lines():
-            print(line)
-        print(table.recommendation())
+        say(*table.skipped_lines(), table.recommendation())
         if within is not None:
             print_table(
                 [{"format": m.name, "stored bits": m.bits, "SNR (dB)": m.snr} for m in table.format_means()]
             )
-            print(table.best_format(within))
+            say(table.best_format(within))
         if predict:
             print_table(foretold, title="Share of tensors whose winner is named without quantizing")
 
@@ -347,7 +346,7 @@ def sweep(
         sweeps.load(file), folder, resume=resume, backend=backend, scheduler=scheduler, processes=processes
     )
     table = sweeps.save(rows, folder / "sweep.csv")
-    emit(json, {"cells": rows}, lambda: print(f"{len(rows)} cells in {table}"))
+    emit(json, {"cells": rows}, lambda: say(f"{len(rows)} cells in {table}"))
     return 0
 
 
@@ -414,7 +413,7 @@ def report(
 
     def show() -> None:
         _print_summary(judged)
-        print(path)
+        say(str(path))
 
     content = {"page": str(path), "figures": [one.name for one in built]}
     emit(json, {**content, "claims": [one.as_dict() for one in judged]}, show)
@@ -431,6 +430,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, _interrupted)
+        warnings.formatwarning = _warning
         _offer_simulations()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -458,8 +458,13 @@ def _interrupted(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _warning(message: Warning | str, *_: object, **__: object) -> str:
+    return f"snapcut: {visible(str(message))}\n"
+
+
 def _fail(message: str) -> int:
-    print(f"snapcut: {message}", file=sys.stderr)
+    # the words of the command line and of a file are part of the message; its line ends are ours
+    print(*map(visible, f"snapcut: {message}".split("\n")), sep="\n", file=sys.stderr)
     return 2
 
 

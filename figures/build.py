@@ -1,6 +1,5 @@
 """Make figures by name: data, drawing, and the four files each leaves behind."""
 
-import csv
 import importlib
 import io
 import json
@@ -17,6 +16,7 @@ import numpy as np
 import figures
 from figures.tables import Table
 from sims.support.files import atomic_write
+from sims.support.output import csv_text
 
 _MACHINERY = ("style", "build", "explore", "tables")
 _VERSIONED = ("numpy", "numba", "scipy", "matplotlib", "snapcut")
@@ -91,14 +91,11 @@ def versions() -> dict[str, str]:
 def save(built: Built, folder: str | Path) -> list[Path]:
     """Write NAME.png, .pdf, .csv and .json into `folder`; each is whole or absent."""
     folder = Path(folder)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(built.table)
-    writer.writerows(zip(*(np.asarray(column).tolist() for column in built.table.values()), strict=True))
+    lines = zip(*(np.asarray(column).tolist() for column in built.table.values()), strict=True)
     contents: dict[str, bytes] = {
         "png": built.png,
         "pdf": built.pdf,
-        "csv": text.getvalue().encode(),
+        "csv": csv_text(list(built.table), lines).encode(),
         "json": (json.dumps(built.manifest, indent=2) + "\n").encode(),
     }
     written = []

@@ -23,6 +23,7 @@ from sims.simulations import SIMULATIONS, find
 from sims.support import processes as workers
 from sims.support import progress
 from sims.support.files import atomic_write
+from sims.support.output import csv_text
 from sims.support.threads import default_threads
 
 BACKENDS = ("local", "dask")
@@ -289,8 +290,6 @@ def _read(path: Path, key: str) -> dict | None:
 
 def save(rows: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
     """Write rows as one tidy table: .csv, or .parquet where pyarrow is installed."""
-    import csv
-
     path = Path(path)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if path.suffix == ".parquet":
@@ -304,7 +303,5 @@ def save(rows: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
             pyarrow.parquet.write_table(table, file)
         return path
     with atomic_write(path) as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+        file.write(csv_text(columns, ([row.get(name) for name in columns] for row in rows)))
     return path

@@ -217,6 +217,29 @@ def test_names_from_a_file_are_shown_as_they_are(tmp_path):
     assert "a[/b] " in done.stdout
 
 
+def test_a_terminal_obeys_nothing_that_a_file_says(tmp_path):
+    """Names of tensors judged and skipped, of the file itself, of options; in results and in errors."""
+    evil = "a\x1b]0;owned\x07\x9b2J\u202e[red]"
+    arrays = {f"{evil}{i}": np.random.default_rng(0).standard_normal((30, 30)) for i in range(2)}
+    np.savez(tmp_path / f"{evil}.npz", **arrays, **{f"{evil}s": np.zeros(3)})
+    (tmp_path / f"{evil}.npy").write_bytes(b"x")
+    (tmp_path / f"{evil}.toml").write_text('simulation = "partition"\nmax_value = 9\n[grid]\nn = [4]\n')
+    (tmp_path / evil / "cells").mkdir(parents=True)
+    runs = [
+        snapcut("weights", tmp_path / f"{evil}.npz"),
+        snapcut("weights", tmp_path / f"{evil}.npy"),
+        snapcut("weights", tmp_path / f"{evil}.none"),
+        snapcut("weights", tmp_path / f"{evil}.npz", f"--{evil}"),
+        snapcut("sweep", tmp_path / f"{evil}.toml"),
+        snapcut("check", evil),
+    ]
+    assert [done.returncode for done in runs] == [0, 2, 2, 2, 0, 2]
+    for done in runs:
+        text = done.stdout + done.stderr
+        assert not [c for c in text if not c.isprintable() and c != "\n"]
+        assert r"a\x1b]0;owned\x07\x9b2J\u202e[red]" in text
+
+
 def test_predictions_beside_the_verdicts(tmp_path):
     np.savez(tmp_path / "w.npz", w=np.random.default_rng(0).standard_normal((30, 30)))
     done = snapcut("weights", tmp_path / "w.npz", "--bits", "2,4", "--predict", "--json", "-")

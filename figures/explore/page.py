@@ -3,9 +3,7 @@
 A page is made of plain functions of its state, a dict {parameter: value}; nothing here knows the browser.
 """
 
-import csv
 import inspect
-import io
 import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from urllib.parse import urlencode
 import numpy as np
 from matplotlib.axes import Axes
 
+from sims.support.output import csv_text
 from sims.support.row import Row
 
 State = dict[str, Any]
@@ -183,14 +182,12 @@ def to_csv(series: Sequence[Series]) -> bytes:
     <BLANKLINE>
     """
     names = list(dict.fromkeys(name for one in series for name in one.columns()))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["series", *names])
+    lines: list[list[Any]] = []
     for one in series:
         columns = [one.columns().get(name) for name in names]
         cells = [[""] * len(one.x) if column is None else np.asarray(column).tolist() for column in columns]
-        writer.writerows([one.name, *values] for values in zip(*cells, strict=True))
-    return text.getvalue().encode()
+        lines += ([one.name, *values] for values in zip(*cells, strict=True))
+    return csv_text(["series", *names], lines).encode()
 
 
 def call_text(module: str, function: str, *positional: str, **arguments: Any) -> str:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from figures.explore.page import MAX_UPLOAD, Lines, Page, Parameter, Series, State
 from figures.explore.picture import NARROW, WIDE, superscript, themed_svg
+from sims.support.output import visible
 from sims.support.row import Row
 
 _DISPLAY = r"\displaystyle "
@@ -34,7 +35,7 @@ def lead(mo: Any, page: Page) -> str:
 
 def notice(sentences: Sequence[str]) -> str:
     """What could not be done, one line each; nothing when there is nothing to say."""
-    lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    lines = "".join(f"<p>{escape(visible(sentence))}</p>" for sentence in sentences)
     return f'<div class="snapcut-notice" role="alert">{lines}</div>' if sentences else ""
 
 
@@ -106,7 +107,7 @@ def numbers(rows: Lines) -> str:
     lines = [_texts(one) for one in rows]
     if not lines:
         return '<div class="snapcut-numbers"></div>'
-    head = "".join(f"<th scope=col{_class(name)}>{escape(name)}</th>" for name in lines[0])
+    head = "".join(f"<th scope=col{_class(name)}>{escape(visible(name))}</th>" for name in lines[0])
     body = ""
     for line in lines:
         (_, title), *cells = line.items()
@@ -136,7 +137,7 @@ def _texts(line: Row | dict[str, Any]) -> dict[str, str]:
 def _cell(*values: Any) -> str:
     if values[0] is None:
         return ""
-    texts = [escape(value) if isinstance(value, str) else number(value) for value in values]
+    texts = [escape(visible(value)) if isinstance(value, str) else number(value) for value in values]
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 

@@ -1,10 +1,18 @@
-"""Results for people and for programs: tables, and JSON that every reader takes."""
+"""Results for people and for programs: tables, CSV, and JSON that every reader takes.
 
+The names of tensors, of files and of parameters come from strangers. Whatever shows text that is not ours
+passes it through `visible` (or writes it with `say`, `print_table` or `csv_text`, which do).
+"""
+
+import csv
+import io
 import math
 import sys
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from json import dumps
 from pathlib import Path
+from typing import IO, Any
 
 from sims.support.files import atomic_write
 
@@ -41,6 +49,64 @@ def plain(value):
     return float(number) if math.isfinite(number) else None
 
 
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formats (direction marks), surrogates, line ends
+_FORMULA = ("=", "+", "-", "@")
+
+
+def visible(text: str) -> str:
+    r"""The text with every character that a terminal obeys instead of showing written as an escape.
+
+    Examples
+    --------
+    >>> print(visible("w\x1b[2J\n\u202e"), visible("Größe [b]"))
+    w\x1b[2J\n\u202e Größe [b]
+    """
+    if text.isprintable():  # nothing below is; most names are
+        return text
+    return "".join(
+        repr(character)[1:-1] if unicodedata.category(character) in _INVISIBLE else character
+        for character in text
+    )
+
+
+def say(*lines: str, file: IO[str] | None = None) -> None:
+    """Write lines of text on standard output (or `file`), whatever a stranger put into them."""
+    for line in lines:
+        print(visible(line), file=file or sys.stdout)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV, None as nothing; text that a spreadsheet would run as a formula gets a leading quote.
+
+    Examples
+    --------
+    >>> print(csv_text(["name", "x"], [["=1+1", -0.5], ["w", None]]), end="")
+    name,x
+    '=1+1,-0.5
+    w,
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_inert, header))
+    writer.writerows([_inert(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def print_table(rows: list[dict], title: str | None = None, marked: tuple[str, ...] = ()) -> None:
     """One row per dict; numbers to 5 significant digits, right-aligned.
 
@@ -56,9 +122,11 @@ def print_table(rows: list[dict], title: str | None = None, marked: tuple[str, .
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in rows[0]:
         numeric = all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(visible(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(v) if column in marked else Text(_cell(v)) for column, v in row.items()))
+        table.add_row(
+            *(_cell(v) if column in marked else Text(visible(_cell(v))) for column, v in row.items())
+        )
     terminal = sys.stdout.isatty()
     console = Console() if terminal else Console(width=10_000, no_color=True, highlight=False)
     with console.capture() as text:  # printed by us: rich has ideas of its own about closed pipes

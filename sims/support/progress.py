@@ -5,6 +5,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from sims.support.output import visible
+
 _active = threading.Lock()
 
 
@@ -19,10 +21,11 @@ def bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
         return
     try:
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import Progress
 
         with Progress(console=Console(stderr=True), transient=True) as shown:
-            task = shown.add_task(label, total=total)
+            task = shown.add_task(escape(visible(label)), total=total)
             yield lambda steps: shown.advance(task, steps)
     finally:
         _active.release()

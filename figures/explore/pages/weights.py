@@ -1,6 +1,7 @@
 """Explorer page: snap or cut the reader's own weights?"""
 
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -182,7 +183,7 @@ def command(state: State) -> str:
     """`snapcut weights` on the file; the built-in ones are written out by the Python text."""
     if state.get("upload") is None:
         return f"python - <<'END'\n{python(state)}\nEND"
-    return command_text("weights", f"'{_file(state)}'", bits=state["bits"])
+    return command_text("weights", shlex.quote(_file(state)), bits=state["bits"])
 
 
 def _file(state: State) -> str:

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import re
+import shlex
 import socket
 import threading
 from urllib.parse import parse_qs
@@ -498,6 +499,13 @@ def test_a_missing_browser_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr("webbrowser.open", lambda address: False)
     server._open("http://127.0.0.1:1/")
     assert capsys.readouterr().out == "No browser was found; open the address above in one.\n"
+
+
+def test_a_command_to_copy_holds_the_file_name_as_one_word():
+    name = "a' ; touch ran ; '.npz"
+    page = pages.find("weights")
+    state = page.defaults() | {"upload": (name, b"")}
+    assert shlex.split(page.command(state))[2] == name
 
 
 def test_what_a_page_says_is_escaped():
