@@ -9,7 +9,10 @@ from typing import IO
 
 import numpy as np
 
+from sims.checkpoints.limits import INFLATED
 from sims.checkpoints.tensor import Arrays
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that numpy writes
 
 
 def _read_array(stream: IO[bytes], available: int) -> np.ndarray:
@@ -49,9 +52,18 @@ def read_npz(path: Path) -> Arrays:
     """Every array of a .npz archive."""
     try:
         with zipfile.ZipFile(path) as archive:
+            stored, inflated = path.stat().st_size, 0
+            if sum(info.compress_size for info in archive.infolist()) > stored:
+                raise ValueError("not a npz archive (its members overlap)")
             for info in archive.infolist():
                 if not info.filename.endswith(".npy"):
                     continue
+                if info.compress_type not in _METHODS:
+                    raise ValueError(
+                        f"array {info.filename!r} is compressed in a way that numpy does not use"
+                    )
+                inflated += info.file_size  # no more than that is ever unpacked, whatever the data say
+                INFLATED.check(inflated, stored)
                 with archive.open(info) as stream:
                     yield info.filename.removesuffix(".npy"), _read_array(stream, info.file_size), ""
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sims.checkpoints.tensor import Arrays
+from sims.checkpoints.tensor import NARROW, Arrays
 
 
 def read_onnx(path: Path) -> Arrays:
@@ -23,6 +23,6 @@ def read_onnx(path: Path) -> Arrays:
             f"not an ONNX model ({str(error).splitlines()[0] if str(error) else 'damaged'})"
         ) from None
     for name, array in arrays:
-        if array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        if array.dtype.name in NARROW:
             array = array.astype(np.float32)
         yield name, array, ""

@@ -15,8 +15,9 @@ from typing import IO, Any
 
 import numpy as np
 
-_MAX_OPCODES = 20_000_000
+from sims.checkpoints.limits import OPCODES, LimitError
 
+_MAX_DIMENSIONS = 32  # of a NumPy array
 
 # storage class -> (dtype of the raw bytes, element type as the field names it)
 STORAGES = {
@@ -95,8 +96,10 @@ def fail(what: str) -> ValueError:
     return ValueError(f"not a readable torch checkpoint: {what}")
 
 
-def interpret(stream: IO[bytes]) -> Any:
+def interpret(stream: IO[bytes], size: int) -> Any:
     """The value of one pickle, read from `stream` up to and including its STOP.
+
+    `size` is the number of bytes that the stream holds; in proportion to it stands what the pickle may cost.
 
     Returns plain Python data in which tensors are :class:`Tensor` and mappings are dicts.
 
@@ -106,7 +109,9 @@ def interpret(stream: IO[bytes]) -> Any:
         A name outside the table, an opcode data does not need, or a malformed stream.
     """
     try:
-        return _interpret(stream)
+        return _interpret(stream, OPCODES.allowed(size), size)
+    except LimitError:
+        raise
     except ValueError as error:
         if str(error).startswith("not a readable"):
             raise
@@ -140,10 +145,11 @@ _LITERALS = {
 }
 
 
-def _interpret(stream: IO[bytes]) -> Any:
+def _interpret(stream: IO[bytes], most: int, size: int) -> Any:
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
+    copied = 0
 
     def since_mark() -> list[Any]:
         start = marks.pop()
@@ -154,8 +160,8 @@ def _interpret(stream: IO[bytes]) -> Any:
     argument: Any
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         name = opcode.name
-        if count > _MAX_OPCODES:
-            raise fail("the pickle is longer than any checkpoint needs")
+        if count > most:
+            OPCODES.check(count, size)
         if name in ("PROTO", "FRAME"):
             continue
         if name == "STOP":
@@ -169,6 +175,8 @@ def _interpret(stream: IO[bytes]) -> Any:
         elif name == "MARK":
             marks.append(len(stack))
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            if not 0 <= argument < 2**32:  # larger ones can be chosen to collide in the table
+                raise fail("the pickle counts its memories in numbers no pickler uses")
             memo[argument] = stack[-1]
         elif name == "MEMOIZE":
             memo[len(memo)] = stack[-1]
@@ -182,11 +190,11 @@ def _interpret(stream: IO[bytes]) -> Any:
         elif name == "TUPLE":
             stack.append(tuple(since_mark()))
         elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            size = int(name[-1])
-            items = stack[-size:]
-            if len(items) < size:
+            width = int(name[-1])
+            items = stack[-width:]
+            if len(items) < width:
                 raise fail("the pickle takes more than it put")
-            del stack[-size:]
+            del stack[-width:]
             stack.append(tuple(items))
         elif name == "LIST":
             stack.append(since_mark())
@@ -212,6 +220,10 @@ def _interpret(stream: IO[bytes]) -> Any:
             stack.append(_storage(stack.pop()))
         elif name == "REDUCE":
             arguments, function = stack.pop(), stack.pop()
+            if isinstance(arguments, tuple) and arguments and isinstance(arguments[0], (list, tuple)):
+                copied += len(arguments[0])  # one long list can be handed to many calls
+                if copied > most:
+                    OPCODES.check(copied, size)
             stack.append(_apply(function, arguments))
         elif name == "BUILD":
             stack.pop()  # attributes such as a state dict's _metadata carry no weights
@@ -223,6 +235,8 @@ def _interpret(stream: IO[bytes]) -> Any:
 
 
 def _name(module: Any, attribute: Any) -> Name:
+    if not isinstance(module, str) or not isinstance(attribute, str):  # never format what is not text: a
+        raise fail("the pickle names something that is not text")  # tuple of tuples can be endless
     path = f"{module}.{attribute}"
     if path not in _NAMES:
         raise fail(f"the pickle names {path[:200]!r}, only tensors are read (save the state dict alone)")
@@ -242,6 +256,8 @@ def _set_items(target: Any, items: list) -> Any:
     for key, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, (str, int, float, bytes, type(None))):  # hashing nested tuples could recurse
             raise fail("a mapping's key is neither text nor number")
+        if isinstance(key, int) and abs(key) >= 2**60:  # larger ones can be chosen to collide in the table
+            raise fail("a mapping's key is a number too large")
         mapping[key] = value
     return target
 
@@ -263,17 +279,28 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
 
 
+def _sizes(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, (list, tuple)) or len(value) > _MAX_DIMENSIONS or not all(map(_is_size, value)):
+        raise fail("a tensor's offset, shape or strides are not sizes")
+    return tuple(value)
+
+
 def _apply(function: Any, arguments: Any) -> Any:
     if not isinstance(function, Name) or not isinstance(arguments, tuple):
         raise fail("the pickle calls something that is not a tensor")
     short = function.path.rpartition(".")[2]
     if short == "OrderedDict":
         mapping = Items({})
-        for pair in arguments[0] if arguments else ():
+        pairs, *_ = arguments or ((),)
+        if not isinstance(pairs, (list, tuple)) or not all(isinstance(pair, (list, tuple)) for pair in pairs):
+            raise fail("a mapping is made of something that is not pairs")
+        if any(len(pair) != 2 for pair in pairs):
+            raise fail("a mapping is made of something that is not pairs")
+        for pair in pairs:
             _set_items(mapping, list(pair))
         return mapping
     if short == "Size":
-        return tuple(arguments[0])
+        return _sizes(arguments[0])
     if short == "_rebuild_parameter":
         if not isinstance(arguments[0], Tensor):
             raise fail("a parameter holds no tensor")
@@ -298,8 +325,8 @@ def _tensor(function: str, arguments: tuple) -> Tensor:
         numel = numel * np.dtype(STORAGES[storage.kind][0]).itemsize // np.dtype(raw).itemsize
     elif dtype == "bytes":
         raise fail("a tensor on an untyped storage does not name its element type")
-    shape, strides = tuple(shape), tuple(strides)
-    if not all(map(_is_size, (offset, *shape, *strides))) or len(shape) != len(strides) or len(shape) > 32:
+    shape, strides = _sizes(shape), _sizes(strides)
+    if not _is_size(offset) or len(shape) != len(strides):
         raise fail("a tensor's offset, shape or strides are not sizes")
     count = math.prod(shape)
     if count > numel:

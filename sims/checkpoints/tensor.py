@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+NARROW = ("bfloat16", "float8_e4m3fn", "float8_e5m2")  # numpy has no such types
+
 
 @dataclass
 class Checkpoint:
@@ -19,12 +21,12 @@ class Checkpoint:
 
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    _repeats: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def add(self, name: str, array: np.ndarray, kind: str = "") -> None:
         """Keep `array`, or the reason it is not numeric; `kind` names a type numpy does not have."""
-        while name in self.tensors or name in self.skipped:
-            name += "'"
-        if kind in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        name = self._free(name)
+        if kind in NARROW:
             self.tensors[name] = widen(array, kind)
         elif array.dtype.kind in "fiub" and array.dtype.itemsize <= 8:
             self.tensors[name] = array
@@ -32,6 +34,14 @@ class Checkpoint:
             self.skipped[name] = "object array: it holds Python objects, not numbers"
         else:
             self.skipped[name] = f"{array.dtype} values, not real numbers"
+
+    def _free(self, name: str) -> str:
+        """The name, or where it is taken name', name'', name'3, ...; every number is tried once."""
+        free = name
+        while free in self.tensors or free in self.skipped:
+            count = self._repeats[name] = self._repeats.get(name, 0) + 1
+            free = name + ("'" * count if count < 3 else f"'{count}")
+        return free
 
 
 def widen(bits: np.ndarray, kind: str) -> np.ndarray:

@@ -308,7 +308,7 @@ def test_a_pickle_that_contains_itself_ends(tmp_path):
 
 
 def test_deeply_nested_tuples_end_in_a_sentence(tmp_path):
-    data = b"\x80\x02)" + b"\x85" * 200_000 + b"."
+    data = b"\x80\x02)" + b"\x85" * 9_000 + b"."
     with pytest.raises(ValueError, match="nested too deeply"):
         checkpoints.read(torch_zip(tmp_path / "a.pt", data, {}))
 
@@ -375,7 +375,7 @@ def test_flipped_bytes_give_numbers_or_one_sentence(tmp_path_factory, which, cha
 @given(st.binary(max_size=200))
 def test_random_bytes_are_never_a_crash(data):
     try:
-        pickles.interpret(io.BytesIO(data))
+        pickles.interpret(io.BytesIO(data), len(data))
     except ValueError as error:
         assert str(error).startswith("not a readable torch checkpoint")
 

@@ -1,0 +1,263 @@
+"""Opening a file takes time and memory in proportion to its size: what asks for more is refused."""
+
+import contextlib
+import copy
+import io
+import pickle
+import signal
+import struct
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+from sims import checkpoints
+from sims.checkpoints import limits
+
+MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+
+
+@contextlib.contextmanager
+def within(seconds):
+    """Fail after so long, also inside a repr that never ends."""
+
+    def stop(*_):
+        raise AssertionError(f"still at work after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def text(word):
+    return b"X" + struct.pack("<I", len(word)) + word
+
+
+def name(path):
+    return b"c" + path.rsplit(".", 1)[0].encode() + b"\n" + path.rsplit(".", 1)[1].encode() + b"\n"
+
+
+def number(value):
+    return b"J" + struct.pack("<i", value)
+
+
+def tensor(kind, key, numel, shape, offset=0):
+    """Opcodes of a contiguous tensor."""
+    identity = (
+        b"(" + text(b"storage") + name(f"torch.{kind}") + text(key) + text(b"cpu") + number(numel) + b"tQ"
+    )
+    strides = np.cumprod([1, *shape[:0:-1]])[::-1]
+    sizes = b"(" + b"".join(map(number, shape)) + b"t(" + b"".join(number(int(s)) for s in strides) + b"t"
+    hooks = name("collections.OrderedDict") + b")R"
+    return (
+        name("torch._utils._rebuild_tensor_v2")
+        + b"("
+        + identity
+        + number(offset)
+        + sizes
+        + b"\x89"
+        + hooks
+        + b"tR"
+    )
+
+
+def torch_zip(path, program, **records):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + program + b".")
+        for key, data in records.items():
+            archive.writestr(f"archive/data/{key}", data)
+    return path
+
+
+def refused(path, message, seconds=5):
+    with within(seconds), pytest.raises(ValueError, match=message) as caught:
+        checkpoints.read(path)
+    assert str(caught.value).startswith("cannot read") and len(str(caught.value)) < 500
+
+
+# --- no message holds what is not text --------------------------------------------------------------------
+
+ENDLESS = b")q\x00" + b"h\x00h\x00\x86q\x00" * 40  # its repr has 2^40 pairs of parentheses
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ENDLESS + text(b"a") + b"\x93",
+        text(b"a") + ENDLESS + b"\x93",
+        ENDLESS + b")R",
+        name("collections.OrderedDict") + ENDLESS + b"R",
+        name("torch.Size") + ENDLESS + b"R",
+        name("torch._utils._rebuild_tensor_v2") + ENDLESS + b"R",
+        ENDLESS + b"Q",
+        b"(" + text(b"storage") + ENDLESS * 4 + b"tQ",
+        b"}" + ENDLESS + b"Ns",
+        ENDLESS + b"Na",
+        ENDLESS + b"NNs",
+        ENDLESS + b"Nb",
+        ENDLESS,
+        b"]" + ENDLESS + b"a",
+    ],
+)
+def test_shared_tuples_in_any_place_end(tmp_path, program):
+    refused(torch_zip(tmp_path / "a.pt", program), "cannot read 'a.pt'")
+    (tmp_path / "b.pth").write_bytes(program + b".")
+    refused(tmp_path / "b.pth", "cannot read 'b.pth'")
+    (tmp_path / "b.pth").write_bytes(MAGIC + program + b".")
+    refused(tmp_path / "b.pth", "cannot read 'b.pth'")
+
+
+# --- names ------------------------------------------------------------------------------------------------
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_thousands_of_equal_names(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for i in range(4000):
+            archive.writestr("w.npy", npy(np.array([float(i)])))
+    with within(8):
+        found = checkpoints.read(tmp_path / "a.npz").tensors
+    assert [float(value[0]) for value in found.values()] == list(range(4000))
+    assert max(map(len, found)) < 10
+
+
+def test_thousands_of_tensors_without_a_name_in_onnx(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    tensors = [onnx.numpy_helper.from_array(np.zeros(1, np.float32), "") for _ in range(4000)]
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], tensors))
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    with within(8):
+        assert sum(map(len, checkpoints.read(tmp_path / "a.onnx").tensors)) < 40_000
+
+
+def test_names_that_look_like_repeats_are_no_trap():
+    names = [
+        *("w" + "'" * i for i in range(3)),
+        *(f"w'{i}" for i in range(3, 3000)),
+        *["w"] * 3000,
+        *["w'"] * 9,
+    ]
+    checkpoint = checkpoints.Checkpoint()
+    with within(5):
+        for one in names:
+            checkpoint.add(one, np.zeros(1))
+    assert len(checkpoint.tensors) == len(names)
+
+
+def test_a_long_name_above_many_tensors(tmp_path):
+    one = tensor("FloatStorage", b"0", 1, (1,)) + b"q\x05"
+    program = b"}" + text(b"n" * 2**20) + b"](" + one + b"h\x05" * 900 + b"es"
+    refused(torch_zip(tmp_path / "a.pt", program, **{"0": bytes(4)}), "characters of names")
+
+
+# --- instructions -----------------------------------------------------------------------------------------
+
+
+def test_a_program_that_is_no_data(tmp_path):
+    refused(torch_zip(tmp_path / "a.pt", b"N0" * 1_500_000 + b"N"), "instructions", 10)
+
+
+def test_a_long_list_handed_to_many_calls(tmp_path):
+    pair = text(b"k") + b"N\x86q\x00"
+    pairs = pair + b"0](" + b"h\x00" * 50_000 + b"e\x85q\x010" + name("collections.OrderedDict") + b"q\x020"
+    refused(torch_zip(tmp_path / "a.pt", b"(" + pairs + b"h\x02h\x01R0" * 20_000 + b"t"), "instructions", 10)
+
+
+def test_keys_that_collide_are_refused(tmp_path):
+    keys = b"".join(pickle.dumps(i * (2**61 - 1), 2)[2:-1] + b"N" for i in range(1, 30_000))
+    refused(torch_zip(tmp_path / "a.pt", b"}(" + keys + b"u"), "a number too large")
+    puts = b"".join(b"Np%d\n0" % (i * (2**61 - 1)) for i in range(1, 30_000))
+    refused(torch_zip(tmp_path / "a.pt", puts + b"N"), "no pickler uses")
+
+
+# --- tensors that share a storage -------------------------------------------------------------------------
+
+
+def test_a_storage_is_widened_once(tmp_path):
+    program = (
+        b"](" + b"".join(tensor("BFloat16Storage", b"0", 2**20, (2**20 - i,), i) for i in range(30)) + b"e"
+    )
+    bits = (np.arange(2**20) % 1000).astype(np.uint16)
+    path = torch_zip(tmp_path / "a.pt", program, **{"0": bits.tobytes()})
+    tracemalloc.start()
+    found = checkpoints.read(path).tensors
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    for i in (0, 29):
+        np.testing.assert_array_equal(found[str(i)].view(np.uint32) >> 16, bits[i:])
+    assert peak < 5 * path.stat().st_size  # the bits, and the numbers of twice their size
+
+
+def test_a_storage_shown_over_and_over_is_refused(tmp_path):
+    program = b"](" + b"".join(tensor("BFloat16Storage", b"0", 2**20, (2**20,)) for _ in range(2000)) + b"e"
+    refused(torch_zip(tmp_path / "a.pt", program, **{"0": bytes(2**21)}), "tensors that share a storage")
+
+
+def test_alternating_references_read_each_storage_once(tmp_path, monkeypatch):
+    parts = [tensor("FloatStorage", b"01"[i % 2 :][:1], 1000, (10, 100)) for i in range(60)]
+    path = torch_zip(
+        tmp_path / "a.pt", b"](" + b"".join(parts) + b"e", **{"0": bytes(4000), "1": bytes(4000)}
+    )
+    read, whole = [], zipfile.ZipFile.read
+    monkeypatch.setattr(
+        zipfile.ZipFile, "read", lambda self, item, *rest: read.append(item) or whole(self, item, *rest)
+    )
+    assert len(checkpoints.read(path).tensors) == 60
+    assert len(read) <= 3  # the program and two storages
+
+
+def test_a_tensor_named_over_and_over_is_refused(tmp_path):
+    program = b"](" + tensor("FloatStorage", b"0", 1, (1,)) + b"q\x05" + b"h\x05" * 20_000 + b"e"
+    refused(torch_zip(tmp_path / "a.pt", program, **{"0": bytes(4)}), "more than [0-9]+ tensors")
+
+
+# --- archives ---------------------------------------------------------------------------------------------
+
+
+def test_an_archive_is_unpacked_up_to_a_stated_limit(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", *(np.zeros(10**6) for _ in range(6)))
+    tracemalloc.start()
+    refused(tmp_path / "a.npz", "bytes when unpacked.*SNAPCUT_READ_LIMIT=10")
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
+    monkeypatch.setenv("SNAPCUT_READ_LIMIT", "10")
+    assert len(checkpoints.read(tmp_path / "a.npz").tensors) == 6
+
+
+def test_a_pruned_network_is_within_the_limit(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((2000, 2000)).astype(np.float32) * (rng.random((2000, 2000)) < 0.02)
+    np.savez_compressed(tmp_path / "a.npz", weights)
+    assert checkpoints.read(tmp_path / "a.npz").tensors["arr_0"].size == 4_000_000
+
+
+@pytest.mark.parametrize("ending", ["npz", "pt"])
+def test_members_that_overlap_are_refused(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02].")
+        archive.writestr("w.npy", npy(np.zeros(10_000)))
+        for i in range(100):
+            again = copy.copy(archive.getinfo("w.npy"))
+            again.filename = "w.npy" if ending == "npz" else f"archive/data/{i}"
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+    refused(path, "overlap")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "much", "nan", "inf"])
+def test_a_bad_limit_is_one_sentence(monkeypatch, value):
+    monkeypatch.setenv("SNAPCUT_READ_LIMIT", value)
+    with pytest.raises(ValueError, match=f"SNAPCUT_READ_LIMIT must be a positive number, got '{value}'"):
+        limits.NAMES.check(1, 1)
