@@ -52,6 +52,9 @@ ALIASES = Budget("elements in tensors that share a storage", 64, 2**16)
 # Weights hardly compress; a pruned network with 1 % of its weights left comes to about 50.
 INFLATED = Budget("bytes when unpacked", 100, 2**24)
 
+# Files beside an ONNX model: tensors that share weights may name one part of them more than once.
+EXTERNAL = Budget("bytes read from files beside it", 4, 2**24)
+
 
 def _factor() -> float:
     text = os.environ.get("SNAPCUT_READ_LIMIT") or "1"

@@ -1,16 +1,14 @@
 """Readers of .npy and .npz: ``allow_pickle`` stays off."""
 
 import math
-import tokenize
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from sims.checkpoints.limits import INFLATED
-from sims.checkpoints.tensor import Arrays
+from sims.checkpoints.tensor import Arrays, about, sentence
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that numpy writes
 
@@ -25,12 +23,12 @@ def _read_array(stream: IO[bytes], available: int) -> np.ndarray:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         shape, fortran, dtype = header(stream)
-    except (ValueError, SyntaxError, TypeError, tokenize.TokenError, RecursionError) as error:
-        raise ValueError(f"not a npy array ({str(error).splitlines()[0]})") from None
+    except Exception as error:  # NumPy's second look at a header fails in ways of its own
+        raise ValueError(f"not a npy array ({sentence(error)})") from None
     if dtype.hasobject:
         return np.empty(0, dtype=object)  # its bytes are a pickle, which stays unread
-    if any(size < 0 for size in shape):
-        raise ValueError("a npy array claims a negative size")
+    if not all(type(size) is int and size >= 0 for size in shape):  # True is an int too, and no size
+        raise ValueError(f"the shape {str(shape)[:100]} of a npy array does not consist of sizes")
     count = math.prod(shape)
     if count * dtype.itemsize > available:
         raise ValueError(f"truncated: an array of {count * dtype.itemsize} bytes in {available}")
@@ -64,7 +62,9 @@ def read_npz(path: Path) -> Arrays:
                     )
                 inflated += info.file_size  # no more than that is ever unpacked, whatever the data say
                 INFLATED.check(inflated, stored)
-                with archive.open(info) as stream:
-                    yield info.filename.removesuffix(".npy"), _read_array(stream, info.file_size), ""
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"not a npz archive ({error})") from None
+                name = info.filename.removesuffix(".npy")
+                with about(name), archive.open(info) as stream:
+                    array = _read_array(stream, info.file_size)
+                yield name, array, ""
+    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, UnicodeError) as error:
+        raise ValueError(f"not a npz archive ({sentence(error)})") from None

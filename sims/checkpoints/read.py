@@ -1,8 +1,9 @@
 """Readers of weight files: .npz, .npy, .safetensors, .pt/.pth (no torch needed), .onnx (extra).
 
 None of them can run code: ``allow_pickle`` stays off, safetensors and npy are plain data, torch pickles are
-interpreted symbolically (:mod:`sims.checkpoints.pickle_machine`). Every defect of a whole file is one
-ValueError; a single array that is not numeric is left out with its reason.
+interpreted symbolically (:mod:`sims.checkpoints.pickle_machine`). Whatever a reader or the library behind it
+raises becomes one ValueError here that names the file, and the tensor where there is one; a single array
+that is not numeric is left out with its reason.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 from sims.checkpoints.npy_files import read_npy, read_npz
 from sims.checkpoints.onnx_files import read_onnx
 from sims.checkpoints.safetensors_files import read_safetensors
-from sims.checkpoints.tensor import Arrays, Checkpoint
+from sims.checkpoints.tensor import Arrays, Checkpoint, about, sentence
 from sims.checkpoints.torch_files import read_torch
 
 
@@ -37,13 +38,16 @@ def read(path: str | Path) -> Checkpoint:
         if path.stat().st_size == 0:
             raise ValueError("the file is empty")
         for name, array, kind in reader(path):
-            checkpoint.add(name, array, kind)
+            with about(name):
+                checkpoint.add(name, array, kind)
     except OSError as error:
-        raise ValueError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-    except MemoryError:
-        raise ValueError(f"cannot read {path.name!r}: an array it claims does not fit in memory") from None
-    except ValueError as error:
-        raise ValueError(f"cannot read {path.name!r}: {error}") from None
+        raise ValueError(f"cannot read {str(path)!r}: {error.strerror or sentence(error)}") from None
+    except Exception as error:  # the one boundary: libraries raise what they like
+        raise ValueError(f"cannot read {path.name!r}: {sentence(error)}") from None
+    except BaseException as error:
+        if type(error).__module__ != "pyo3_runtime":  # a panic of a Rust library, such as safetensors
+            raise
+        raise ValueError(f"cannot read {path.name!r}: {sentence(error)}") from None
     if not checkpoint.tensors and not checkpoint.skipped:
         raise ValueError(f"cannot read {path.name!r}: it holds no array")
     return checkpoint

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sims.checkpoints.tensor import Arrays
+from sims.checkpoints.tensor import Arrays, about
 
 _SAFETENSORS = {
     **{
@@ -31,7 +31,8 @@ def read_safetensors(path: Path) -> Arrays:
     for name, entry in sorted(found):
         raw = _SAFETENSORS.get(entry["dtype"])
         if raw is None:
-            yield name, np.empty(0, dtype=f"V{max(1, len(entry['data']))}"), ""
+            yield name, np.empty(0, dtype=f"V{min(max(1, len(entry['data'])), 2**30)}"), ""
             continue
-        array = np.frombuffer(entry["data"], np.dtype(raw).newbyteorder("<")).reshape(entry["shape"])
+        with about(name):
+            array = np.frombuffer(entry["data"], np.dtype(raw).newbyteorder("<")).reshape(entry["shape"])
         yield name, array, _BITS.get(entry["dtype"], "")

@@ -1,10 +1,14 @@
 """What a weight file holds, and element types that numpy does not have."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from sims.checkpoints.limits import LimitError
+
+_LONGEST = 300  # characters of a library's message
 NARROW = ("bfloat16", "float8_e4m3fn", "float8_e5m2")  # numpy has no such types
 
 
@@ -57,7 +61,35 @@ def widen(bits: np.ndarray, kind: str) -> np.ndarray:
     import ml_dtypes
 
     bits = bits.astype(bits.dtype.newbyteorder("="), copy=False)  # a file may be big-endian
-    return bits.view(getattr(ml_dtypes, kind)).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return bits.view(getattr(ml_dtypes, kind)).astype(np.float32)
+
+
+def sentence(error: BaseException) -> str:
+    """What a library's error says, in one line of bounded length.
+
+    Examples
+    --------
+    >>> sentence(KeyError("x")), sentence(ValueError("no\nnumber")), sentence(MemoryError())
+    ("KeyError: 'x'", 'no number', 'it does not fit in memory')
+    """
+    if isinstance(error, MemoryError):
+        return "it does not fit in memory"
+    text = " ".join(str(error).split())
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    kind = type(error).__name__
+    return text if isinstance(error, ValueError) and text else f"{kind}: {text}" if text else kind
+
+
+@contextlib.contextmanager
+def about(name: str) -> Iterator[None]:
+    """Whatever is raised inside becomes one ValueError that names the tensor."""
+    try:
+        yield
+    except LimitError:
+        raise
+    except Exception as error:
+        raise ValueError(f"tensor {name[:100]!r}: {sentence(error)}") from None
 
 
 Arrays = Iterable[tuple[str, np.ndarray, str]]

@@ -18,7 +18,7 @@ import numpy as np
 
 from sims.checkpoints.limits import ALIASES, NAMES, TENSORS
 from sims.checkpoints.pickle_machine import STORAGES, Items, Storage, Tensor, fail, interpret
-from sims.checkpoints.tensor import NARROW, widen
+from sims.checkpoints.tensor import NARROW, about, widen
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -97,15 +97,19 @@ def _arrays(
     together: dict[str, dict[int, Tensor]] = {}
     for _, tensor in found:
         together.setdefault(tensor.storage.key, {})[id(tensor)] = tensor
+    names = {id(tensor): name for name, tensor in found}
     for sharing in together.values():
-        raw = load(next(iter(sharing.values())).storage)
+        first = next(iter(sharing))
+        with about(names[first]):
+            raw = load(sharing[first].storage)
         read: dict[str, np.ndarray] = {}  # by element type
         for identity, tensor in sharing.items():
-            if tensor.dtype not in read:
-                dtype = np.dtype(tensor.raw).newbyteorder(raw.dtype.byteorder)
-                flat = raw[: raw.nbytes // dtype.itemsize * dtype.itemsize // raw.itemsize].view(dtype)
-                read[tensor.dtype] = widen(flat, tensor.dtype) if tensor.dtype in NARROW else flat
-            arrays[identity] = view(tensor, read[tensor.dtype])
+            with about(names[identity]):
+                if tensor.dtype not in read:
+                    dtype = np.dtype(tensor.raw).newbyteorder(raw.dtype.byteorder)
+                    flat = raw[: raw.nbytes // dtype.itemsize * dtype.itemsize // raw.itemsize].view(dtype)
+                    read[tensor.dtype] = widen(flat, tensor.dtype) if tensor.dtype in NARROW else flat
+                arrays[identity] = view(tensor, read[tensor.dtype])
     for name, tensor in found:
         yield name, arrays[id(tensor)], ""
 

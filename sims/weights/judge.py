@@ -114,6 +114,8 @@ def growing_table(
         except ValueError as error:
             table.skipped[name] = str(error).removeprefix("values must be finite, got ")
             continue
+        except MemoryError:
+            raise ValueError(f"tensor {name[:100]!r} does not fit in memory when it is judged") from None
         if prepared.energy == 0:
             table.skipped[name] = "all zeros: both methods are exact"
             continue

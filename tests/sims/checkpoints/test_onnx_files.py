@@ -32,11 +32,25 @@ def test_external_data_beside_the_model_are_read(folder):
     np.testing.assert_array_equal(checkpoints.read(folder / "m.onnx").tensors["w"], [0, 1, 2, 3])
 
 
+def test_a_file_beside_the_model_is_not_read_over_and_over(folder):
+    (folder / "weights.bin").write_bytes(bytes(2**20))
+    tensors = []
+    for i in range(40):
+        tensor = onnx.TensorProto(name=f"w{i}", data_type=onnx.TensorProto.FLOAT, dims=[2**18])
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="weights.bin")
+        tensors.append(tensor)
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], tensors))
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match="bytes read from files beside it"):
+        checkpoints.read(folder / "m.onnx")
+
+
 @pytest.mark.parametrize("location", ["../outside.bin", "link.bin", "absolute"])
 def test_external_data_stay_inside_the_folder(folder, location):
     model_with_weights_in(
         folder / "m.onnx", folder.parent / "outside.bin" if location == "absolute" else location
     )
-    with pytest.raises(ValueError, match=r"cannot read 'm\.onnx': not an ONNX model") as caught:
+    with pytest.raises(ValueError, match=r"cannot read 'm\.onnx': tensor 'w': ") as caught:
         checkpoints.read(folder / "m.onnx")
     assert "\n" not in str(caught.value)
