@@ -22,7 +22,7 @@ from sims.montecarlo.store import source_digest
 from sims.simulations import SIMULATIONS, find
 from sims.support import processes as workers
 from sims.support import progress
-from sims.support.files import atomic_write
+from sims.support.files import atomic_write, sealed, unsealed
 from sims.support.output import csv_text
 from sims.support.threads import default_threads
 
@@ -192,16 +192,16 @@ def run(
     except TypeError as error:
         raise ValueError(f"parameters must be numbers, words or lists of them: {error}") from None
     keys = [cell_key(sweep, parameters) for parameters in cells]
+    asked = dict(zip(keys, cells, strict=True))
     with _only_one(folder):
         stored = folder / "cells"
-        finished = {key: row for key in keys if (row := _read(stored / f"{key}.json", key)) is not None}
+        read = ((key, _read(stored / f"{key}.json", key, sweep, cell)) for key, cell in asked.items())
+        finished = {key: row for key, row in read if row is not None}
         if finished and not resume:
             raise ValueError(
                 f"{folder} holds {len(finished)} finished cells; resume them or choose another folder"
             )
-        waiting = {
-            key: parameters for key, parameters in zip(keys, cells, strict=True) if key not in finished
-        }
+        waiting = {key: parameters for key, parameters in asked.items() if key not in finished}
         failed = []
         with progress.bar(len(cells), f"{sweep.simulation} cells") as advance:
             advance(len(finished))
@@ -211,7 +211,7 @@ def run(
                         failed.append((waiting[key], why))
                         continue
                     with atomic_write(stored / f"{key}.json") as file:
-                        json.dump({"cell": key, "row": row}, file)
+                        file.write(sealed({"cell": key, "row": row}))
                     finished[key] = row
                     advance(1)
         if failed:
@@ -274,18 +274,42 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def _read(path: Path, key: str) -> dict | None:
+def _read(path: Path, key: str, sweep: Sweep, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
     """A stored row, or None where there is none; a damaged one is reported and computed again."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["cell"] == key and isinstance(stored["row"], dict):
-            return stored["row"]
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    warnings.warn(f"{path} is damaged and its cell is computed again", stacklevel=4)
-    return None
+    try:
+        if not path.is_file():  # a folder, a pipe, a link to nothing: kept, but out of the way
+            path.rename(_unused(path))
+            raise ValueError("it is no file")
+        stored = unsealed(path.read_text(encoding="utf-8"))
+        if stored.get("cell") != key:
+            raise ValueError("it holds another cell")
+        row = stored.get("row")
+        _check_row(row, {**parameters, "seed": sweep.seed})
+        return row
+    except (ValueError, PermissionError) as error:
+        warnings.warn(f"{path} is damaged and its cell is computed again: {error}", stacklevel=4)
+        return None
+
+
+def _unused(path: Path) -> Path:
+    """A name beside `path` that nothing has."""
+    names = (path.with_suffix(f".damaged{i or ''}") for i in itertools.count())
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _check_row(row: Any, given: Mapping[str, Any]) -> None:
+    """What `compute` returns: every column, the parameters as given, an estimate inside its interval."""
+    if not isinstance(row, dict) or not {*_COLUMNS, "trials"} <= row.keys():
+        raise ValueError("it holds no row of results")
+    if any(row[name] != value for name, value in json.loads(json.dumps(dict(given))).items()):
+        raise ValueError("it holds other parameters")
+    numbers = [row[name] for name in ("low", "estimate", "high") if row[name] is not None]
+    if not all(isinstance(number, (int, float)) for number in (*numbers, row["theory"] or 0)):
+        raise ValueError("it holds words where numbers belong")
+    if any(one > other for one, other in itertools.pairwise(numbers)):
+        raise ValueError("its estimate is outside its interval")
 
 
 def save(rows: Sequence[Mapping[str, Any]], path: str | Path) -> Path:

@@ -6,7 +6,6 @@ numbers per block, whole or absent, under an identity that covers every source f
 
 import functools
 import hashlib
-import json
 import math
 import time
 import warnings
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sims.support.files import atomic_write
+from sims.support.files import atomic_write, sealed, unsealed
 
 _SAVE_EVERY = 1.0  # seconds between saves of an unfinished run
 
@@ -85,7 +84,7 @@ class Store:
         self.save()  # a path that cannot be written is noticed now, not after the work
 
     def _read(self) -> dict[int, Moments]:
-        stored = json.loads(self.path.read_text(encoding="utf-8"))
+        stored = unsealed(self.path.read_text(encoding="utf-8"))
         if stored["identity"] != self.identity:
             raise ValueError("it belongs to another run (seed, key, bounds, block size or sources differ)")
         blocks = {}
@@ -116,7 +115,7 @@ class Store:
         start = time.monotonic()
         blocks = {str(i): [m.count, list(m.mean), list(m.deviations)] for i, m in sorted(self.blocks.items())}
         with atomic_write(self.path) as file:
-            json.dump({"identity": self.identity, "blocks": blocks}, file)
+            file.write(sealed({"identity": self.identity, "blocks": blocks}))
         now = time.monotonic()
         # the file grows with the run: saving must stay a small part of its time
         self._next, self._fresh = now + max(_SAVE_EVERY, 20 * (now - start)), False

@@ -1,12 +1,14 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and contents that tell when they were damaged."""
 
 import contextlib
+import hashlib
+import json
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 _UMASK = os.umask(0)  # the mask can only be read by setting it, which is not thread-safe: once, here
 os.umask(_UMASK)
@@ -58,3 +60,32 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+def sealed(content: dict[str, Any]) -> str:
+    """JSON of `content` with a checksum of its text, for :func:`unsealed`.
+
+    Examples
+    --------
+    >>> unsealed(sealed({"x": [0.1, None]}))
+    {'x': [0.1, None]}
+    >>> unsealed(sealed({"x": 1}).replace("1", "2", 1))
+    Traceback (most recent call last):
+    ...
+    ValueError: its checksum does not fit its contents
+    """
+    body = json.dumps(content)
+    return f'{body[:-1]}, "checksum": "{hashlib.sha256(body.encode()).hexdigest()}"}}'
+
+
+def unsealed(text: str) -> dict[str, Any]:
+    """The content of a sealed text; any change to it is a ValueError, and so is what was never sealed."""
+    try:
+        content = json.loads(text)
+        del content["checksum"]
+        whole = isinstance(content, dict) and sealed(content) == text
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise ValueError("its checksum does not fit its contents")
+    return content

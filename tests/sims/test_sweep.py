@@ -15,7 +15,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from sims import sweep
-from sims.support.files import atomic_write
+from sims.support.files import atomic_write, sealed
 from sims.support.threads import default_threads
 from sims.sweep import Sweep
 
@@ -165,6 +165,64 @@ def test_a_damaged_cell_is_reported_and_computed_again(tmp_path, damage):
     with pytest.warns(UserWarning, match="is damaged and its cell is computed again"):
         assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
     assert json.loads(victim.read_text())["row"] in rows
+
+
+def test_every_flipped_bit_of_a_cell_is_noticed(tmp_path):
+    """Half of them would load as another row."""
+    grid = Sweep("partition", {"n": [8]}, {"max_value": 64, "trials": 100}, seed=3)
+    rows = sweep.run(grid, tmp_path, processes=1)
+    (victim,) = (tmp_path / "cells").iterdir()
+    whole = victim.read_bytes()
+    for i in range(8 * len(whole)):
+        data = bytearray(whole)
+        data[i // 8] ^= 1 << i % 8
+        victim.write_bytes(data)
+        with pytest.warns(UserWarning, match="is damaged and its cell is computed again"):
+            assert sweep._read(victim, victim.stem, grid, grid.cells()[0]) is None
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert sweep.run(grid, tmp_path, resume=True, processes=1) == rows
+    assert victim.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"estimate": 2.0}, "outside its interval"),
+        ({"n": 9}, "other parameters"),
+        ({"seed": 4}, "other parameters"),
+        ({"low": "none"}, "words where numbers belong"),
+        (None, "no row of results"),
+    ],
+)
+def test_a_row_that_no_simulation_returns_is_computed_again(tmp_path, change, message):
+    """Also where its checksum is right: whoever wrote it, it goes into no table."""
+    rows = sweep.run(PARTITION, tmp_path, processes=1)
+    victim = sorted((tmp_path / "cells").iterdir())[2]
+    row = {} if change is None else json.loads(victim.read_text())["row"] | change
+    victim.write_text(sealed({"cell": victim.stem, "row": row}))
+    with pytest.warns(UserWarning, match=f"is damaged .*: .*{message}"):
+        assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
+
+
+@pytest.mark.parametrize("kind", ["folder", "full folder", "pipe", "link to nothing"])
+def test_a_cell_whose_place_is_taken_is_computed_again(tmp_path, kind):
+    rows = sweep.run(PARTITION, tmp_path, processes=1)
+    victim = sorted((tmp_path / "cells").iterdir())[2]
+    victim.unlink()
+    if kind == "pipe":
+        os.mkfifo(victim)
+    elif kind == "link to nothing":
+        victim.symlink_to(tmp_path / "nothing")
+    else:
+        victim.mkdir()
+        if kind == "full folder":
+            (victim / "kept.txt").write_text("not ours")
+    with pytest.warns(UserWarning, match="is damaged and its cell is computed again: it is no file"):
+        assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
+    assert victim.is_file() and not victim.is_symlink()
+    if kind == "full folder":
+        assert (victim.with_suffix(".damaged") / "kept.txt").read_text() == "not ours"
+    assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows  # and now it is whole
 
 
 def test_a_cell_under_another_name_is_not_taken_for_it(tmp_path):

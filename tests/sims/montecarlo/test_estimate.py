@@ -9,6 +9,7 @@ import pytest
 from sims import montecarlo
 from sims.montecarlo.intervals import BernoulliSequence, BoundedSequence
 from sims.montecarlo.store import Moments
+from sims.support.files import sealed, unsealed
 
 
 def uniforms(rng, count):
@@ -88,6 +89,21 @@ def test_a_corrupt_or_foreign_store_is_reported_and_recomputed(tmp_path, content
     assert json.loads(store.read_text())["identity"]["seed"] == 1
 
 
+def test_every_flipped_bit_of_a_stored_run_is_noticed(tmp_path):
+    """A mean that was damaged on the disk is still a mean: only a checksum tells."""
+    store = tmp_path / "run.json"
+    options = {"seed": 1, "key": ("c",), "block": 1000, "store": store}
+    first = montecarlo.probability(rare, 2000, **options)
+    whole = store.read_bytes()
+    for i in range(0, 8 * len(whole), 3):
+        data = bytearray(whole)
+        data[i // 8] ^= 1 << i % 8
+        store.write_bytes(data)
+        with pytest.warns(UserWarning, match="cannot be resumed and is computed anew"):
+            assert montecarlo.probability(rare, 2000, **options) == first
+    assert store.read_bytes() == whole
+
+
 FOREIGN = {
     "another estimator": lambda store: montecarlo.probability(rare, 3000, seed=1, key=("f",), store=store),
     "other bounds": lambda store: montecarlo.mean(
@@ -112,9 +128,9 @@ def test_a_store_of_another_run_is_never_taken_over(tmp_path, case):
 def test_impossible_moments_in_a_store_are_computed_anew(tmp_path, mean):
     store = tmp_path / "run.json"
     whole = montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store)
-    stored = json.loads(store.read_text())
+    stored = unsealed(store.read_text())
     stored["blocks"]["0"][1] = [mean]
-    store.write_text(json.dumps(stored))
+    store.write_text(sealed(stored))
     with pytest.warns(UserWarning, match="impossible moments"):
         assert montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store) == whole
 
