@@ -66,7 +66,7 @@ def widen(bits: np.ndarray, kind: str) -> np.ndarray:
 
 
 def sentence(error: BaseException) -> str:
-    """What a library's error says, in one line of bounded length.
+    r"""What a library's error says, in one line of bounded length.
 
     Examples
     --------

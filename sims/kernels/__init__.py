@@ -3,11 +3,14 @@
 Numba's disk cache checks only the file a kernel stands in: when a helper in *another* file changes, a
 stale kernel is loaded. The cache folder is therefore named by a hash of every kernel source, so that any
 change starts a fresh one. This must happen before the first kernel is decorated, hence here, in the
-package that every kernel module is imported through.
+package that every kernel module is imported through. And numba trusts what it finds there: the files are
+sealed with a checksum here, so that a damaged one is compiled again.
 """
 
 import atexit
+import contextlib
 import hashlib
+import io
 import os
 import shutil
 import sys
@@ -46,3 +49,60 @@ def _point_numba_at(folder: Path) -> None:
 
 
 _point_numba_at(cache_root() / f"kernels-{source_hash()}")
+
+from numba.core import caching  # noqa: E402  (only now: numba reads the environment when it is imported)
+
+_reported: set[str] = set()
+
+
+def _report(path: str, what: str) -> None:
+    """One line for each file, written as Python writes it: the folder's name may be anybody's."""
+    if path not in _reported:
+        _reported.add(path)
+        print(f"snapcut: the compiled kernel {path!r} {what}", file=sys.stderr)
+
+
+class _SealedFile(caching.IndexDataCacheFile):
+    """Numba's index and machine code on the disk, each followed by a checksum.
+
+    Numba unpickles and runs what it finds: a truncated file ends the program, a flipped bit in machine code
+    can do anything. Here a file is read only if it is what was written; another is compiled anew. Numba
+    itself stops reading before the checksum. A cache that cannot be written (a full disk) is done without.
+    """
+
+    def _sound(self, path: str) -> bool:
+        try:
+            content = Path(path).read_bytes()
+        except FileNotFoundError:
+            return True  # nothing there is nothing damaged
+        except OSError:
+            content = b""
+        if hashlib.sha256(content[:-_SEAL]).digest() == content[-_SEAL:]:
+            return True
+        _report(path, "is damaged and is compiled again")
+        return False
+
+    def _load_index(self):
+        return super()._load_index() if self._sound(self._index_path) else {}
+
+    def _load_data(self, name):
+        if not self._sound(self._data_path(name)):
+            raise FileNotFoundError(name)  # to numba it is missing
+        return super()._load_data(name)
+
+    def save(self, key, data):
+        try:
+            super().save(key, data)
+        except OSError as error:
+            _report(self._index_path, f"is not kept: {error.strerror or error}")
+
+    @contextlib.contextmanager
+    def _open_for_write(self, filepath):
+        with super()._open_for_write(filepath) as file:
+            content = io.BytesIO()
+            yield content
+            file.write(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
+
+
+_SEAL = hashlib.sha256().digest_size
+caching.IndexDataCacheFile = _SealedFile  # type: ignore[misc]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import sims.kernels
 
 ROOT = Path(sims.kernels.__file__).parents[2]
@@ -97,3 +99,58 @@ def test_a_folder_prepared_by_somebody_else_is_not_trusted(tmp_path):
     code = "from sims.kernels.caller import answer; answer(); import os; print(os.environ['NUMBA_CACHE_DIR'])"
     environment = {"SNAPCUT_CACHE": str(tmp_path / "file"), "TMPDIR": str(tmp_path / "tmp")}
     assert run(code, tmp_path, **environment) != run(code, tmp_path, **environment)
+
+
+DAMAGES = {
+    "empty": lambda data: b"",
+    "truncated": lambda data: data[: len(data) // 2],
+    "cut by one byte": lambda data: data[:-1],
+    "flipped at the start": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "flipped in the middle": lambda data: (
+        data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 16]) + data[len(data) // 2 + 1 :]
+    ),
+    "of another kind": lambda data: b"hello" * 100,
+}
+
+
+def compiled(folder: Path) -> subprocess.CompletedProcess:
+    cleared = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    cache = str(folder / "cache")
+    return subprocess.run(
+        [sys.executable, "-c", "from sims.kernels.caller import answer; print(answer())"],
+        cwd=folder,
+        env={**cleared, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "SNAPCUT_CACHE": cache},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_a_damaged_cache_is_compiled_again_with_one_line(tmp_path, damage, ending):
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=6))
+    assert compiled(tmp_path).stderr == ""
+    (victim,) = (tmp_path / "cache").rglob(f"caller.answer*.{ending}")
+    victim.write_bytes(DAMAGES[damage](victim.read_bytes()))
+    done = compiled(tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, "6")
+    assert done.stderr == f"snapcut: the compiled kernel {str(victim)!r} is damaged and is compiled again\n"
+    before = victim.stat().st_mtime_ns
+    again = compiled(tmp_path)
+    assert (again.stdout.strip(), again.stderr) == ("6", "")
+    assert victim.stat().st_mtime_ns == before  # mended, and used
+
+
+def test_a_folder_in_the_place_of_a_compiled_kernel_is_done_without(tmp_path):
+    """As on a full disk: what cannot be kept is compiled for this run."""
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=7))
+    compiled(tmp_path)
+    (victim,) = (tmp_path / "cache").rglob("caller.answer*.nbi")
+    victim.unlink()
+    victim.mkdir()
+    (victim / "file").touch()
+    done = compiled(tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, "7")
+    assert len(done.stderr.splitlines()) == 1
