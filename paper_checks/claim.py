@@ -22,7 +22,11 @@ HOLDS, REFUTED, INCONCLUSIVE = "holds", "refuted", "inconclusive"
 NOT_REPRODUCED, SKIPPED = "not reproduced", "skipped"
 VERDICTS = (HOLDS, REFUTED, INCONCLUSIVE, NOT_REPRODUCED, SKIPPED)
 MARKS = ("paper", "derived", "heuristic")
-EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "monte carlo", "simulated")  # strongest first
+# Strongest first. "symbolic": sympy, or a proof in exact algebra. "certified": ball arithmetic, or exact whole
+# numbers and rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous bound,
+# in double precision. "evaluated": a formula or a program in double precision, at the stated points of a
+# larger range. "monte carlo": an estimate with an exact interval. "simulated": a number without one.
+EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "evaluated", "monte carlo", "simulated")
 BUDGETS = {"quick": 1, "standard": 10, "deep": 100}
 
 
@@ -112,7 +116,7 @@ def _measure(
         trials = 0
         inside = least <= value <= greatest  # a NaN is never inside
         p_inside, p_outside = (1.0, 0.0) if inside else (0.0, 1.0)
-        evidence = evidence or "exhaustive"
+        evidence = evidence or "evaluated"
         if evidence == "monte carlo":
             raise ValueError(f"{name}: a Monte Carlo number needs its interval; hand over the Estimate")
     if evidence not in EVIDENCE:
@@ -173,7 +177,7 @@ def identity(name: str, true: bool, detail: str = "", *, evidence: str = "symbol
 
 
 def printed(
-    name: str, value: float, text: str, *, evidence: str = "exhaustive", detail: str = ""
+    name: str, value: float, text: str, *, evidence: str = "evaluated", detail: str = ""
 ) -> Measurement:
     """The statement is a number as printed: `value` must round to `text` at the printed precision.
 

@@ -1,4 +1,4 @@
-"""Claims of Zhang & Saab 2025: unbiased operators, convex domination of the error, its tails."""
+"""Claims of Zhang & Saab 2025: unbiased operators, convex domination of the error."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity
 from sims.path_following.trials import error_sampler
-from theory.convex_order import stop_loss, stop_loss_slack, tail_bound
+from theory.convex_order import stop_loss, stop_loss_slack
 from theory.operators import (
     NearestRounding,
     OneBit,
@@ -20,7 +20,7 @@ from theory.operators import (
     StochasticRounding,
     expectation,
 )
-from theory.path_following import error_covariance, error_map, error_stds, error_variance
+from theory.path_following import error_covariance, error_map, error_variance
 
 PAPER = "zhang-saab"
 UNBIASED = ("stochastic rounding", "4-bit rounding", "one bit", "pruning", "prune then round")
@@ -188,37 +188,6 @@ def _stop_losses(
         yield at_most(f"{name}: E(<a,u> - {k / true_std:g} s)_+", estimate, stop_loss(std, k))
 
 
-def sup_norm(run: Run, union: bool = True) -> Iterator[Measurement]:
-    """P(|u|_inf >= r) <= g for the three tails and both variances."""
-    rng = np.random.default_rng(3)
-    inputs, weights = rng.standard_normal((64, 48)), rng.uniform(-0.3, 0.3, 48)
-    operator, scale = StochasticRounding(0.25), 1.0
-    sample = error_sampler(weights, inputs, operator, scale)
-    norm = np.linalg.norm(inputs, axis=0).max()
-    dimension = len(inputs) if union else 1
-    for level, form, tail in (
-        (0.5, "paper", "paper"),
-        (0.5, "range", "chernoff"),
-        (0.5, "range", "superquantile"),
-        (0.05, "range", "superquantile"),
-    ):
-        radius = tail_bound(math.sqrt(error_variance(scale, operator, norm, form)), level, dimension, tail)
-
-        def outside(rng: np.random.Generator, count: int, radius: float = radius) -> np.ndarray:
-            return np.abs(sample(rng, count)).max(axis=1) >= radius
-
-        estimate = run.probability(f"{form} {tail} {level} {dimension}", outside, 4_000)
-        yield at_most(f"{form} form, {tail} tail, g = {level:g}, r = {radius:.3f}", estimate, level)
-    stds = error_stds(inputs, scale, operator)
-    radius = tail_bound(float(stds.max()), 0.5, dimension)
-
-    def beyond(rng: np.random.Generator, count: int) -> np.ndarray:
-        return np.abs(sample(rng, count)).max(axis=1) >= radius
-
-    estimate = run.probability(f"covariance {dimension}", beyond, 4_000)
-    yield at_most(f"exact covariance, superquantile tail, g = 0.5, r = {radius:.3f}", estimate, 0.5)
-
-
 CLAIMS = (
     Claim(
         id="zs.operators",
@@ -259,20 +228,6 @@ CLAIMS = (
             Twin("the variance lowered by 0.5 %", {"factor": 0.995}),
             Twin("a variance that does not grow with C", {"false_form": "without C"}),
         ],
-        figure="path_following_bounds",
-    ),
-    Claim(
-        id="zs.sup_norm",
-        title="The largest output error stays below the bound",
-        paper=PAPER,
-        place="consequence of Theorem 4.2",
-        statement=r"\mathbb{P}(\|u_N\|_\infty \ge r) \le \gamma,\quad "
-        r"r = 2\sqrt{\beta}\sqrt{\log(\sqrt2\,m/\gamma)}"
-        r"\ \text{(paper)},\ \sqrt{2\beta\log(2m/\gamma)},\ \sqrt{\beta}\,\varphi(z)/a",
-        hypotheses=r"$a = \gamma/(2m)$, $z = \Phi^{-1}(1-a)$; Gaussian inputs, $m = 64$, $N = 48$",
-        mark="paper",
-        check=sup_norm,
-        twins=[Twin("one coordinate's radius for all 64 (no union)", {"union": False})],
         figure="path_following_bounds",
     ),
 )

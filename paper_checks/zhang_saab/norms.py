@@ -1,4 +1,4 @@
-"""Claims of Zhang & Saab 2025: joint convex functions of the error, its norms and its covariance."""
+"""Claims of Zhang & Saab 2025: joint convex functions of the error, and its covariance."""
 
 import math
 from collections.abc import Iterator
@@ -8,12 +8,6 @@ import numpy as np
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity
 from sims.montecarlo import Sample
 from sims.path_following.trials import error_sampler
-from theory.convex_order import (
-    euclidean_tail_bound,
-    exceedance_bound,
-    stop_loss_slack,
-    tail_bound,
-)
 from theory.operators import OneBit, PruneThenRound, StochasticPruning, StochasticRounding
 from theory.path_following import error_covariance, error_map, error_variance
 from theory.path_following.laws import second_moment
@@ -111,54 +105,6 @@ def joint_convex(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
         yield at_most(f"{name}: E log(e^u1 + e^u2)", estimates[4], _pair_log_sum_exp(std))
 
 
-def euclidean(run: Run, dimension: int = 64) -> Iterator[Measurement]:
-    """P(|u|_2 >= r) <= g for three tails of the isotropic Gaussian, and one of the covariance."""
-    inputs, weights = _setting(64, 48, 5)
-    operator, scale = StochasticRounding(0.25), 1.0
-    norm = float(np.linalg.norm(inputs, axis=0).max())
-    sample = error_sampler(weights, inputs, operator, scale)
-    radii = []
-    for level, form, tail in (
-        (0.5, "paper", "paper"),
-        (0.5, "range", "chernoff"),
-        (0.5, "range", "superquantile"),
-        (0.01, "range", "superquantile"),
-    ):
-        std = math.sqrt(error_variance(scale, operator, norm, form))
-        radii.append(
-            (f"{form} form, {tail} tail", level, tail_bound(std, level, dimension, tail, norm="euclidean"))
-        )
-    covariance = error_covariance(inputs, scale, operator)
-    radii.append(("covariance, Laurent-Massart", 0.5, euclidean_tail_bound(covariance * dimension / 64, 0.5)))
-    for name, level, radius in radii:
-
-        def outside(rng: np.random.Generator, count: int, radius: float = radius) -> np.ndarray:
-            return np.linalg.norm(sample(rng, count), axis=1) >= radius
-
-        estimate = run.probability(f"{name} {level} {dimension}", outside, 4_000)
-        yield at_most(f"{name}, g = {level:g}, r = {radius:.3f}", estimate, level)
-
-
-def superquantile(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
-    """The tail is the best possible: a dominated law reaches the radius with exactly that probability."""
-    from scipy.special import ndtri
-
-    for a in (0.25, 0.05, 1e-3, 1e-6):
-        radius = factor * tail_bound(1.0, 2 * a)
-        worst = exceedance_bound(1.0, radius)
-        yield at_most(
-            f"a = {a:g}: largest P(X >= r) over all dominated X, r = {radius:.4f}",
-            worst,
-            a * (1 + 1e-9),
-            evidence="bound",
-        )
-        # The law that attains it: X = E[Z | Z > z] or E[Z | Z <= z].
-        z = -float(ndtri(worst))
-        density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-        slack = stop_loss_slack([-density / (1 - worst), density / worst], [1 - worst, worst], 1.0)
-        yield at_least("the two-point law that attains it is dominated", slack, -1e-12, evidence="exhaustive")
-
-
 def covariance(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
     """S_N <= beta I always, with equality for rank-one data; and it dominates the measured second moment."""
     from theory.derivations.path_following import invariance_residual
@@ -221,31 +167,6 @@ CLAIMS = (
         mark="derived",
         check=joint_convex,
         twins=[Twin("the variance lowered by 0.5 %", {"factor": 0.995})],
-    ),
-    Claim(
-        id="zs.euclidean",
-        title="The Euclidean error stays below the bound",
-        paper=PAPER,
-        place="consequence of Theorem 4.2; all but the paper's tail derived here",
-        statement=r"\mathbb{P}(\|u_N\|_2 \ge r) \le \gamma,\quad "
-        r"r = 2\sqrt{\beta}\sqrt{\log(2^{m/2}/\gamma)},\ "
-        r"\sqrt{\beta(m + 2\sqrt{mx} + 2x)},\ \sqrt{\beta}\,\mathbb{E}[\chi_m \mid \chi_m > q_\gamma]",
-        hypotheses=r"$x = \log(1/\gamma)$; Gaussian inputs, $m = 64$, $N = 48$",
-        mark="derived",
-        check=euclidean,
-        twins=[Twin("the radius of one dimension", {"dimension": 1})],
-    ),
-    Claim(
-        id="zs.superquantile",
-        title="The superquantile tail is the best that domination allows",
-        paper=PAPER,
-        place="sharpens the tail after Theorem 4.2; derived here",
-        statement=r"\sup_{X \preceq_{cx} N(0,1)} \mathbb{P}(X \ge \varphi(z_a)/a) = a",
-        hypotheses=r"$z_a = \Phi^{-1}(1-a)$",
-        mark="derived",
-        check=superquantile,
-        twins=[Twin("a radius 0.5 % smaller", {"factor": 0.995})],
-        figure="path_following_tightness",
     ),
     Claim(
         id="zs.covariance",

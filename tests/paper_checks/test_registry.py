@@ -91,7 +91,7 @@ TWINS = {
     "zs.covariance": 1,
     "zs.digits_accuracy": 1,
     "zs.domination": 2,
-    "zs.euclidean": 1,
+    "zs.euclidean": 3,
     "zs.feedback_pays": 1,
     "zs.growth_with_m": 1,
     "zs.joint_convex": 1,
@@ -102,8 +102,8 @@ TWINS = {
     "zs.range_lemma": 1,
     "zs.real_layers": 1,
     "zs.saturation": 3,
-    "zs.sup_norm": 1,
-    "zs.superquantile": 1,
+    "zs.sup_norm": 3,
+    "zs.superquantile": 2,
     "zs.worst_case": 1,
 }
 
