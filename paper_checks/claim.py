@@ -22,10 +22,10 @@ HOLDS, REFUTED, INCONCLUSIVE = "holds", "refuted", "inconclusive"
 NOT_REPRODUCED, SKIPPED = "not reproduced", "skipped"
 VERDICTS = (HOLDS, REFUTED, INCONCLUSIVE, NOT_REPRODUCED, SKIPPED)
 MARKS = ("paper", "derived", "heuristic")
-# Strongest first. "symbolic": sympy, or a proof in exact algebra. "certified": ball arithmetic, or exact whole
-# numbers and rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous bound,
-# in double precision. "evaluated": a formula or a program in double precision, at the stated points of a
-# larger range. "monte carlo": an estimate with an exact interval. "simulated": a number without one.
+# Strongest first. "symbolic": sympy, or a proof in exact algebra. "certified": ball arithmetic, or exact
+# integers and rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous
+# bound, in double precision. "evaluated": a formula or a program in double precision, at the stated points
+# of a larger range. "monte carlo": an estimate with an exact interval. "simulated": a number without one.
 EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "evaluated", "monte carlo", "simulated")
 BUDGETS = {"quick": 1, "standard": 10, "deep": 100}
 

@@ -1,7 +1,7 @@
 """Claims of Zhang & Saab 2025: path-following quantization and pruning."""
 
 from paper_checks.claim import Paper
-from paper_checks.zhang_saab import alphabets, domination, laws, layers, norms, tails
+from paper_checks.zhang_saab import alphabets, domination, laws, layers, neighbours, norms, tails
 
 PAPER = Paper(
     "zhang-saab",
@@ -9,4 +9,12 @@ PAPER = Paper(
     "Unified Stochastic Framework for Neural Network Quantization and Pruning",
     "Appl. Comput. Harmon. Anal. 79, 101778; arXiv 2412.18184",
 )
-CLAIMS = (*domination.CLAIMS, *alphabets.CLAIMS, *laws.CLAIMS, *layers.CLAIMS, *norms.CLAIMS, *tails.CLAIMS)
+CLAIMS = (
+    *domination.CLAIMS,
+    *alphabets.CLAIMS,
+    *laws.CLAIMS,
+    *layers.CLAIMS,
+    *neighbours.CLAIMS,
+    *norms.CLAIMS,
+    *tails.CLAIMS,
+)

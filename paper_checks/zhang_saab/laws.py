@@ -2,23 +2,19 @@
 
 import math
 from collections.abc import Iterator
-from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
 from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity, within
-from sims.montecarlo import Estimate
+from sims.montecarlo import Estimate, Sample
 from sims.path_following import compress, output_error
 from sims.path_following.problems import adversarial_columns
-from theory.convex_order import stop_loss_slack, tail_bound
-from theory.operators import NearestRounding, OneBit, Operator, StochasticRounding
+from theory.convex_order import tail_bound
+from theory.operators import NearestRounding, Operator, StochasticRounding
 from theory.path_following import (
-    alignment_bound,
     error_covariance,
     error_map,
     error_variance,
-    optq_covariance,
 )
 from theory.path_following.laws import break_even_ratio, direct_error, saturation_law, second_moment
 
@@ -34,8 +30,9 @@ def spread_error(
     method: str = "path-following",
     cell: tuple[float, float] = (-0.5, 0.5),
     trials: int = 40_000,
+    cap: float = math.inf,
 ) -> Estimate:
-    """E |u_N|^2 over fresh weights, uniform on `cell` in units of the step (around 3 steps)."""
+    """E min(|u_N|^2, cap) over fresh weights, uniform on `cell` in units of the step (around 3 steps)."""
     step = float(operator.interval_length)
     gram = inputs.T @ inputs
     columns = inputs.shape[1]
@@ -47,76 +44,108 @@ def spread_error(
     def squares(rng: np.random.Generator, count: int) -> np.ndarray:
         weights = step * (3 + rng.uniform(*cell, (count, columns)))
         layer = compress(weights, gram=gram, operator=operator, scale=scale, method=method, seed=rng)
-        return layer.error
+        return np.minimum(layer.error, cap)
 
-    return run.means(f"{name} {cell}", squares, trials, [(0.0, limit)])[0]
+    return run.means(f"{name} {cell}", squares, trials, [(0.0, min(limit, cap))])[0]
+
+
+def gaussian_recursion(columns: int, samples: int, scale: float, cap: float) -> Sample:
+    """min(|u_N|^2, cap) of the recursion itself, written out, on fresh Gaussian columns; errors +-1."""
+
+    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
+        u = np.zeros((count, samples))
+        for _ in range(columns):
+            x = rng.standard_normal((count, samples))
+            correction = (x * u).sum(axis=1) / (scale * (x * x).sum(axis=1))
+            u += (rng.choice((-1.0, 1.0), count) - correction)[:, None] * x
+        return np.minimum((u * u).sum(axis=1), cap)
+
+    return sample
 
 
 def saturation(
-    run: Run, cell: tuple[float, float] = (-0.5, 0.5), nearest: float = 1 / 12, saturates: bool = True
+    run: Run,
+    cell: tuple[float, float] = (-0.5, 0.5),
+    nearest: float = 1 / 12,
+    saturates: bool = True,
+    factor: float = 1.0,
 ) -> Iterator[Measurement]:
-    """Exact for weights uniform over whole cells: given X, and on average over Gaussian X."""
+    """Exact for weights uniform over whole cells: given X, and on average over Gaussian X; to 2 %."""
+    import sympy as sp
+
     from theory.derivations.path_following import saturation_residual, uniform_cell_variance
 
     yield identity("the law solves a_{N+1} = r a_N + var m", run.once("law", saturation_residual) == 0)
-    yield identity("cell averages d^2/6 and d^2/12", len(run.once("cell", uniform_cell_variance)) == 2)
-    rng = np.random.default_rng(21)
-    inputs = rng.standard_normal((12, 48))
+    square = sp.Symbol("d", positive=True) ** 2
+    cells = [value / square for value in run.once("cell", uniform_cell_variance)]
+    yield identity("cell averages d^2/6 and d^2/12", cells == [sp.Rational(1, 6), sp.Rational(1, 12)])
+    # Caps at 8 times the law lower no mean here by more than 1e-4 of it.
+    inputs = np.random.default_rng(21).standard_normal((12, 24))
     squares = float((inputs**2).sum())
     for scale in (1.0, 2.0):
-        stochastic = spread_error(
-            run, f"stochastic {scale}", inputs, StochasticRounding(1.0), scale, cell=cell
-        )
-        expected = second_moment(inputs, scale, 1 / 6)
-        yield within(f"stochastic, C = {scale:g}: E|u|^2 to 8 %", stochastic, expected, 0.08 * expected)
-        rounded = spread_error(run, f"nearest {scale}", inputs, NearestRounding(1.0), scale, cell=cell)
-        expected = second_moment(inputs, scale, nearest)
-        yield within(f"nearest, C = {scale:g}: E|u|^2 to 8 %", rounded, expected, 0.08 * expected)
-    direct = spread_error(run, "direct", inputs, NearestRounding(1.0), 1.0, "direct", cell=cell)
-    yield within("round to nearest: |X|_F^2 d^2/12 to 8 %", direct, squares / 12, 0.08 * squares / 12)
-    for columns, samples, scale in ((32, 12, 1.0), (64, 12, 2.0)):
-        exact = saturation_law(columns, samples, scale, 1.0)
-
-        def moments(
-            rng: np.random.Generator, count: int, n: int = columns, m: int = samples, c: float = scale
-        ) -> np.ndarray:
-            values = [second_moment(rng.standard_normal((m, n)), c, 1.0) for _ in range(count)]
-            return np.minimum(values, 1.5 * exact)  # noqa: B023  (used at once)
-
+        for name, operator, variance in (
+            ("stochastic", StochasticRounding(1.0), 1 / 6),
+            ("nearest", NearestRounding(1.0), nearest),
+        ):
+            cap = 8 * second_moment(inputs, scale, 1 / 6)
+            title = f"{name} {scale}"
+            found = spread_error(run, title, inputs, operator, scale, cell=cell, trials=100_000, cap=cap)
+            expected = factor * second_moment(inputs, scale, variance)
+            yield within(f"{name}, C = {scale:g}: E|u|^2 to 2 %", found, expected, 0.02 * expected)
+    rounding = NearestRounding(1.0)
+    direct = spread_error(run, "direct", inputs, rounding, 1.0, "direct", cell, 100_000, squares)
+    expected = factor * squares / 12
+    yield within("round to nearest: |X|_F^2 d^2/12 to 2 %", direct, expected, 0.02 * expected)
+    for columns, samples, scale in ((8, 6, 1.0), (16, 6, 2.0)):
+        exact = float(saturation_law(columns, samples, scale, 1.0))
+        sample = gaussian_recursion(columns, samples, scale, 8 * exact)
         name = f"N = {columns}, m = {samples}, C = {scale:g}"
-        estimate = run.mean(name, moments, 1_500, (0.0, 1.5 * exact), block=256)
-        law = exact if saturates else float(columns * samples)
-        yield within(f"{name}: mean over X (capped at 1.5 law) to 10 %", estimate, law, 0.1 * law)
+        (estimate,) = run.means(name, sample, 150_000, [(0.0, 8 * exact)])
+        law = factor * (exact if saturates else float(columns * samples))
+        yield within(f"{name}: mean over X to 2 %", estimate, law, 0.02 * law)
+
+
+def _size_chain(columns: int, samples: int, scale: float, cap: float) -> Sample:
+    """min(|u_N|^2, cap): given |u| the next one depends on <X, u>/|u| and |X| alone (X is isotropic)."""
+
+    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
+        square = np.zeros(count)
+        for _ in range(columns):
+            along = rng.standard_normal(count)
+            norm = along**2 + rng.chisquare(samples - 1, count)
+            moved = rng.choice((-1.0, 1.0), count) - np.sqrt(square) * along / (scale * norm)
+            square = square + moved**2 * norm + 2 * moved * np.sqrt(square) * along
+        return np.minimum(square, cap)
+
+    return sample
 
 
 def feedback_pays(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
     """Stochastic path following beats RTN beyond N/m = 1.59 C^2/(2C-1), nearest (GPFQ) always."""
-    samples = 32
+    many = 20_000
     for scale in (1.0, 2.0, 4.0):
-        for side, share in (("before", 0.8), ("beyond", 1.25)):
+        # a_{N+1} = (1 - (2C-1)/(C^2 m)) a_N + m/6 step by step, until RTN's m N/12 is as large
+        error, columns, keep = 0.0, 0, 1 - (2 * scale - 1) / (scale**2 * many)
+        while columns == 0 or error > columns * many / 12:
+            error, columns = keep * error + many / 6, columns + 1
+        ratio = factor * break_even_ratio(scale) * many / columns
+        yield within(f"C = {scale:g}, m = {many}: break-even N over the stated one", ratio, 1.0, 1e-3)
+    samples = 16
+    for scale in (1.0, 2.0, 4.0):
+        for side, share in (("before", 0.9), ("beyond", 1.1)):
             columns = round(share * factor * break_even_ratio(scale) * samples)
-            ratio = saturation_law(columns, samples, scale, 1 / 6) / direct_error(columns, samples, 1.0)
-            name = f"C = {scale:g}, N/m = {columns / samples:.2f}: stochastic error / RTN error"
+            rounded = direct_error(columns, samples, 1.0)
+            sample = _size_chain(columns, samples, scale, 6 * 6 * rounded)
+            (found,) = run.means(f"C = {scale:g}, {columns}", sample, 60_000, [(0.0, 36 * rounded)])
             measure = at_least if side == "before" else at_most
-            yield measure(name, ratio, 1.0, evidence="bound")
-    for side, share in (("before", 0.6), ("beyond", 1.6)):
-        columns = round(share * factor * break_even_ratio(1.0) * samples)
-
-        def gain(rng: np.random.Generator, count: int, n: int = columns) -> np.ndarray:
-            draws = [rng.standard_normal((samples, n)) for _ in range(count)]
-            values = [second_moment(x, 1.0, 1 / 6) * 12 / (x**2).sum() for x in draws]
-            return np.minimum(values, 2.0)
-
-        estimate = run.mean(f"gain {columns}", gain, 800, (0.0, 2.0), block=100)
-        measure = at_least if side == "before" else at_most
-        yield measure(f"C = 1, N/m = {columns / samples:.2f}: the same, mean over X", estimate, 1.0)
+            name = f"C = {scale:g}, N/m = {columns / samples:.2f}: stochastic error against RTN's"
+            yield measure(name, found, 6 * rounded)
     for columns in (8, 32, 128):
-        law = saturation_law(columns, samples, 1.0, 1 / 12) / direct_error(columns, samples, 1.0)
-        approximate = samples / columns * -math.expm1(-columns / samples)
-        yield at_most(f"GPFQ error / RTN error, N/m = {columns / samples:g}", law, 1.0, evidence="bound")
-        yield within("... is (m/N)(1 - e^(-N/m)) to 2 %", law, approximate, 0.02, evidence="bound")
-    rng = np.random.default_rng(22)
-    inputs = rng.standard_normal((16, 64))
+        law = saturation_law(columns, 32, 1.0, 1 / 12) / direct_error(columns, 32, 1.0)
+        approximate = 32 / columns * -math.expm1(-columns / 32)
+        yield at_most(f"GPFQ error / RTN error, N/m = {columns / 32:g}", law, 1.0)
+        yield within("... is (m/N)(1 - e^(-N/m)) to 2 %", law, approximate, 0.02)
+    inputs = np.random.default_rng(22).standard_normal((16, 64))
     gpfq = spread_error(run, "GPFQ", inputs, NearestRounding(1.0), 1.0)
     yield at_most("GPFQ, m = 16, N = 64, against RTN", gpfq, float((inputs**2).sum()) / 12)
 
@@ -196,99 +225,6 @@ def worst_case(run: Run, nearest_too: bool = False) -> Iterator[Measurement]:
         yield at_most(f"N = {columns}: P(stochastic >= {radius:.3f})", estimate, 0.01)
 
 
-def alignment(run: Run, simultaneous: bool = False) -> Iterator[Measurement]:
-    """Sweeps of Phase I never raise the residual and end at least squares; total error = residual + u_N."""
-    rng = np.random.default_rng(25)
-    common = rng.standard_normal((80, 1))
-    x = rng.standard_normal((80, 16)) + 2 * common  # correlated columns, as real activations are
-    y = x + 0.3 * rng.standard_normal(x.shape)
-    w = rng.standard_normal((5, 16))
-    best = np.sum((x @ w.T - y @ np.linalg.lstsq(y, x @ w.T, rcond=None)[0]) ** 2)
-    fine = NearestRounding(2.0**-44)
-    residuals = []
-    for sweeps in (1, 2, 4, 16, 64, 1024):
-        if simultaneous:
-            gram, cross = y.T @ y, y.T @ x
-            a = w.T.copy()
-            for _ in range(sweeps):
-                with np.errstate(over="ignore", invalid="ignore"):
-                    a = a + (cross @ w.T - gram @ a) / np.diagonal(gram)[:, None]
-                    a = np.clip(a, -1e100, 1e100)
-            aligned = a.T
-        else:
-            aligned = compress(w, y, target_inputs=x, operator=fine, alignment=sweeps).aligned
-        residuals.append(float(np.sum((x @ w.T - y @ aligned.T) ** 2)))
-        excess = residuals[-1] / best - 1
-        if sweeps in (1, 16):
-            yield at_least(
-                f"{sweeps} sweeps: excess over least squares", excess, -1e-9, evidence="exhaustive"
-            )
-    limits = alignment_bound(w, y, x)
-    first = compress(w, y, target_inputs=x, operator=fine, alignment=1).aligned
-    share = float((np.linalg.norm(x @ w.T - y @ first.T, axis=0) / limits).max())
-    yield at_most("1 sweep: residual / (sum |w_t| |X_t - Y_t|)", share, 1.0, evidence="exhaustive")
-    decreasing = all(b <= a * (1 + 1e-12) for a, b in pairwise(residuals))
-    yield identity("the residual never rises", decreasing, evidence="exhaustive")
-    yield at_most("1024 sweeps: excess over least squares", excess, 1e-6, evidence="exhaustive")
-    layer = compress(w, y, target_inputs=x, operator=StochasticRounding(0.25), alignment=2)
-    parts = x @ w.T - y @ layer.aligned.T + y @ (layer.aligned - layer.weights).T
-    gap = abs(float(np.sum(parts**2)) / float(layer.error.sum()) - 1)
-    yield at_most("total error = residual + u_N", gap, 1e-9, evidence="exhaustive")
-
-
-def optq(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
-    """Stochastic OPTQ: the error is sum eps_t g_t, dominated by N(0, (pi L^2/8) sum g_t g_t')."""
-    rng = np.random.default_rng(26)
-    single = stop_loss_slack([-0.5, 0.5], [0.5, 0.5], math.sqrt(factor * math.pi / 8))
-    yield at_least("one column, v in the middle of a cell", single, -1e-15, evidence="exhaustive")
-    for operator in (StochasticRounding(1.0), OneBit(8.0)):
-        inputs, weights = rng.standard_normal((6, 6)), rng.uniform(-0.6, 0.6, 6)
-        law = partial(exact_optq_law, inputs, weights, operator)
-        ends, chances = run.once(f"law {operator}", law)
-        covariance = factor * optq_covariance(inputs, operator)
-        worst = math.inf
-        for a in rng.standard_normal((24, 6)):
-            std = math.sqrt(a @ covariance @ a)
-            worst = min(worst, stop_loss_slack(ends @ a, chances, std) / std)
-        detail = f"{len(chances)} outcomes, 24 projections, all k"
-        name = f"{type(operator).__name__}: room under the stop-loss curves"
-        yield at_least(name, worst, -1e-12, evidence="exhaustive", detail=detail)
-    inputs = rng.standard_normal((24, 12))
-    sampled = spread_optq(run, inputs)
-    g = float(np.trace(optq_covariance(inputs, StochasticRounding(1.0)))) / (math.pi / 8)
-    yield within("E |X(w-q)|^2 = (d^2/6) sum |g_t|^2 to 8 %", sampled, g / 6, 0.08 * g / 6)
-
-
-def exact_optq_law(
-    inputs: np.ndarray, weights: np.ndarray, operator: Operator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every end X (w - q) of stochastic OPTQ with its probability; later weights refitted each time."""
-    ends = [(1.0, weights.copy(), np.zeros(0))]
-    for t in range(len(weights)):
-        grown = []
-        for chance, w, done in ends:
-            for point, probability in operator.outcomes(float(w[t])):
-                moved = w.copy()
-                if t + 1 < len(w):
-                    share = inputs[:, t] * (w[t] - float(point))
-                    moved[t + 1 :] += np.linalg.lstsq(inputs[:, t + 1 :], share, rcond=None)[0]
-                grown.append((chance * float(probability), moved, np.append(done, float(point))))
-        ends = grown
-    return np.array([inputs @ (weights - q) for _, _, q in ends]), np.array([c for c, _, _ in ends])
-
-
-def spread_optq(run: Run, inputs: np.ndarray) -> Estimate:
-    """Mean squared error of stochastic OPTQ over weights that are uniform on whole cells."""
-    gram, columns = inputs.T @ inputs, inputs.shape[1]
-
-    def squares(rng: np.random.Generator, count: int) -> np.ndarray:
-        weights = 3 + rng.uniform(-0.5, 0.5, (count, columns))
-        options = {"gram": gram, "method": "optq", "damping": 0.0, "seed": rng}
-        return compress(weights, operator=StochasticRounding(1.0), **options).error
-
-    return run.means("optq", squares, 20_000, [(0.0, float((inputs**2).sum()))])[0]
-
-
 CLAIMS = (
     Claim(
         id="zs.saturation",
@@ -305,6 +241,8 @@ CLAIMS = (
             Twin("weights concentrated in a tenth of the cell", {"cell": (-0.05, 0.05)}),
             Twin("nearest rounding has the stochastic variance", {"nearest": 1 / 6}),
             Twin("no saturation: linear in N", {"saturates": False}),
+            Twin("5 % more", {"factor": 1.05}),
+            Twin("5 % less", {"factor": 0.95}),
         ],
         figure="path_following_saturation",
     ),
@@ -315,10 +253,14 @@ CLAIMS = (
         place="asked of the papers in review; derived here",
         statement=r"\text{stochastic beats RTN} \iff N/m > 1.594\,\frac{C^2}{2C-1};\quad "
         r"\frac{\mathrm{GPFQ}}{\mathrm{RTN}} = \frac{m}{N}(1 - e^{-N/m}) < 1",
-        hypotheses=r"Gaussian inputs, spread weights, $m$ large ($m = 32$ here, 20 % on either side)",
+        hypotheses=r"Gaussian inputs, spread weights, $m$ large: the root to 0.1 % at $m = 20{,}000$; at "
+        "$m = 16$ sampled 10 % on either side",
         mark="derived",
         check=feedback_pays,
-        twins=[Twin("break-even at half that ratio", {"factor": 0.5})],
+        twins=[
+            Twin("break-even 3 % earlier", {"factor": 0.97}),
+            Twin("break-even 3 % later", {"factor": 1.03}),
+        ],
         figure="path_following_saturation",
     ),
     Claim(
@@ -358,30 +300,5 @@ CLAIMS = (
         check=worst_case,
         twins=[Twin("nearest rounding obeys the same radius", {"nearest_too": True})],
         figure="path_following_saturation",
-    ),
-    Claim(
-        id="zs.alignment",
-        title="Data alignment is Gauss-Seidel: it converges to least squares",
-        paper=PAPER,
-        place="Section 4, Phase I",
-        statement=r"\tilde X^\top \tilde X\,\tilde w = \tilde X^\top X w;\quad "
-        r"X w - \tilde X q = (X w - \tilde X \tilde w) + u_N;\quad "
-        r"\|X w - \tilde X \tilde w\| \le \textstyle\sum_t |w_t| \|X_t - \tilde X_t\|",
-        hypotheses=r"no dead column; 16 correlated columns",
-        mark="derived",
-        check=alignment,
-        twins=[Twin("updating all weights at once converges too", {"simultaneous": True})],
-    ),
-    Claim(
-        id="zs.optq",
-        title="OPTQ in the same frame",
-        paper=PAPER,
-        place="OPTQ (arXiv 2210.17323) seen through Theorem 4.2; derived here",
-        statement=r"X(w - q) = \sum_t \epsilon_t g_t \preceq_{cx} "
-        r"N\!\left(0, \tfrac{\pi L^2}{8}\sum_t g_t g_t^\top\right)",
-        hypotheses=r"unbiased operator, independent columns; $g_t$: $X_t$ off the span of later columns",
-        mark="derived",
-        check=optq,
-        twins=[Twin("the variance lowered by 0.5 %", {"factor": 0.995})],
     ),
 )

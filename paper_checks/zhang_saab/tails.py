@@ -6,6 +6,7 @@ evaluated numerically at the radius the code states, gives the level: not above 
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -127,7 +128,7 @@ def euclidean(run: Run, factor: float = 1.0, whole: bool = True) -> Iterator[Mea
         yield within(f"{name}: 2^(m/2) exp(-r^2/4) / g, r = {paper:.4f}", value / level, 1.0, 1e-9)
         value = _bernstein(m, math.sqrt(m), 1.0, chernoff)
         yield within(f"{name}: Laurent-Massart / g, r = {chernoff:.4f}", value / level, 1.0, 1e-8)
-        value = _markov(superquantile, lambda k, m=m: _chi_stop_loss(m, k), -2.0)
+        value = _markov(superquantile, partial(_chi_stop_loss, m), -2.0)
         title = f"{name}: inf E(chi-k)_+/(r-k) / g, r = {superquantile:.4f}"
         yield within(title, value / level, 1.0, 1e-7)
     inputs = np.random.default_rng(5).standard_normal((64, 48))
