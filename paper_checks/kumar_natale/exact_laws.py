@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 
 from paper_checks.claim import at_least, at_most, identity, within
+from paper_checks.kumar_natale.lottery import one_weight
 from paper_checks.kumar_natale.subset_sum import claim, solution_counts
 from sims import partition as partitions
-from sims.lottery import embed
 from theory import partition
 from theory import subset_sum as theory
 from theory.subset_sum.automaton import build, letter_order
@@ -98,7 +98,7 @@ def second_rate(run, base=1.0, first=200, second=400):
         slope = math.log(excess[1] / excess[0]) - degree * math.log(second / first)
         rate = math.exp(slope / (second - first))
         name = f"M = {max_value}, t = 1: rate of the correction / (1 - 1/M)"
-        yield within(name, rate / (base - 1.0 / max_value), 1.0, 0.005, evidence="certified")
+        yield within(name, rate / (base - 1.0 / max_value), 1.0, 0.005)
 
 
 @functools.cache
@@ -147,20 +147,6 @@ def exact_partition(run, shift=0, cells=((5, 5), (6, 4), (4, 8))):
         literal = {d: Fraction(int((least == d + shift).sum()), len(draws)) for d in range(max_value + 1)}
         agree = all(law.get(d, 0) == p for d, p in literal.items())
         yield identity(f"n = {n}, M = {max_value}: {len(draws)} draws", agree, evidence="exhaustive")
-
-
-def one_weight(max_value, n, target):
-    """`sample(rng, count)`: failures of weights of one value in one matrix, each on its own candidates."""
-
-    def sample(rng, count):
-        rows = -(-count // 64)
-        ticket = embed([np.full((rows, 64), target)], max_value, n, int(rng.integers(2**62)), threads=1)
-        failed = np.zeros((rows, 64), bool)
-        for failure in ticket.failures:
-            failed[failure.row, failure.column] = True
-        return failed.ravel()[:count]
-
-    return sample
 
 
 def exact_tickets(run, factor=1.0, cells=((1, 1, 3), (3, 3, 6), (7, 7, 8)), trials=900_000):
