@@ -42,15 +42,22 @@ def kurtosis_predicts(run, factor=1.0):
         yield at_most(f"{name}: wrong calls beside always snapping", sum(wrong.values()), blind)
 
 
-def student_adds_little(run, factor=1.0):
-    """Wrong calls of a fitted law minus those of kurtosis alone, all widths."""
+def student_adds_little(run, factor=1.0, sign=1):
+    """Wrong calls of a fitted law beside those of kurtosis: more on known laws, fewer on real tensors."""
     for name, table in _tables().items():
         calls = len(table.rows) * len(table.bits)
         student, kurtosis = (
             sum(_wrong(table, bits, predictor, told) for bits in table.bits)
             for predictor, told in (("student", factor), ("kurtosis", 1.0))
         )
-        yield within(f"{name}: difference per call", (student - kurtosis) / calls, 0.0, 0.02)
+        detail = f"{student} wrong calls of the fit, {kurtosis} of kurtosis, {calls} calls"
+        difference = (student - kurtosis) / calls
+        title = f"{name}: difference per call"
+        yield within(title, difference, 0.0, 0.02, evidence="exhaustive", detail=detail)
+        if len(table.rows) > 10 or name == "shapes":
+            measure = at_least if (name == "shapes") == (sign > 0) else at_most
+            title = f"{name}: wrong calls of the fit beside kurtosis"
+            yield measure(title, student, kurtosis, evidence="exhaustive")
 
 
 def outliers_mislead(run, shape="Gaussian, 0.1% x 12"):
@@ -103,15 +110,19 @@ CLAIMS = (
     ),
     Claim(
         id="ku.student_adds_little",
-        title="A fitted Student-t law names the winner no better than kurtosis alone",
+        title="A fitted Student-t law changes few calls: worse on known laws, better on real tensors",
         paper=PAPER,
         place="Section 3.4, beyond the paper",
         statement=r"\left|\text{wrong calls}_{\mathrm{fit}} - \text{wrong calls}_{\kappa}\right| \le"
-        r" 0.02\ \text{per call}",
-        hypotheses="The tensors of ku.kurtosis_predicts, 2-8 bits; the fit matches kurtosis and peak.",
+        r" 0.02\ \text{per call};\quad \ge 0\ (\text{known laws}),\ \le 0\ (\text{real tensors})",
+        hypotheses="The tensors of ku.kurtosis_predicts, 2-8 bits, every call counted; the fit matches kurtosis"
+        " and peak. On 280 calls of known laws it is wrong 34 times, kurtosis 31. On 53 real tensors it is wrong in 4 of 371, kurtosis in 6.",
         mark="heuristic",
         check=student_adds_little,
-        twins=(Twin("the fit told five times the kurtosis", {"factor": 5.0}),),
+        twins=(
+            Twin("the fit told five times the kurtosis", {"factor": 5.0}),
+            Twin("better on known laws, worse on real tensors", {"sign": -1}),
+        ),
         figure="weights_scatter",
     ),
     Claim(
