@@ -2,8 +2,8 @@
 
 Results go to stdout, progress to stderr (on a terminal only). Exit codes: 0 every verdict is the declared
 one, 1 a claim refuted, 2 usage or bad input, 3 inconclusive, 70 an error of snapcut itself, 130 interrupted,
-141 the reader of a pipe went away. SNAPCUT_DEBUG=1 shows the traceback behind a sentence. Everything heavy is
-imported inside the command that needs it: `snapcut --help` must answer at once.
+141 the reader of a pipe went away, 143 ended by SIGTERM. SNAPCUT_DEBUG=1 shows the traceback behind a
+sentence. Everything heavy is imported inside the command that needs it: `snapcut --help` must answer at once.
 """
 
 import functools
@@ -429,7 +429,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, _interrupted)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _ended)
         warnings.formatwarning = _warning
         _offer_simulations()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
@@ -452,10 +453,11 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _interrupted(number: int, frame: object) -> None:
+def _ended(number: int, frame: object) -> None:
+    """Ctrl-C and SIGTERM unwind alike, so that files stay whole and workers are ended."""
     # Worker pools torn down in the middle of a task complain from threads of their own: nothing to act on.
     threading.excepthook = lambda arguments: None
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _warning(message: Warning | str, *_: object, **__: object) -> str:

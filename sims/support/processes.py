@@ -1,11 +1,19 @@
 """Work spread over processes, through joblib, so that a cluster can take their place."""
 
 import contextlib
+import ctypes
+import functools
+import os
 import signal
+import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+_LOOK_EVERY = 1.0  # seconds
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 _RESTARTS = 5  # times a local pool whose worker died is started again
 
 
@@ -55,14 +63,16 @@ def _unordered(function: Callable, calls: dict[int, tuple], processes: int, loca
 
     # joblib replaces a worker that has grown by 300 MB, as sampling does, and warns: no result depends on it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    parent = os.getpid() if local else None
+    lasting = threading.current_thread() is threading.main_thread()
     for attempt in range(_RESTARTS + 1):
         if local:
             with _deaf_to_interrupts():  # start the workers; the next call finds the same pool
-                Parallel(n_jobs=processes)(delayed(int)() for _ in range(processes))
+                Parallel(n_jobs=processes)(delayed(_watch)(parent, lasting) for _ in range(processes))
         pool = Parallel(n_jobs=processes, return_as="generator_unordered", pre_dispatch="all", batch_size=1)
         try:
             for index, result in pool(
-                delayed(_indexed)(i, function, each) for i, each in list(calls.items())
+                delayed(_indexed)(i, function, each, parent, lasting) for i, each in list(calls.items())
             ):
                 del calls[index]
                 yield index, result
@@ -73,8 +83,31 @@ def _unordered(function: Callable, calls: dict[int, tuple], processes: int, loca
             warnings.warn(f"a worker process was lost; its work runs again ({len(calls)} left)", stacklevel=3)
 
 
-def _indexed(index: int, function: Callable, arguments: tuple) -> tuple:
+def _indexed(index: int, function: Callable, arguments: tuple, parent: int | None, lasting: bool) -> tuple:
+    if parent is not None:
+        _watch(parent, lasting)
     return index, function(*arguments)
+
+
+@functools.cache  # once in each worker
+def _watch(parent: int, lasting: bool) -> None:
+    """End this worker when the process `parent` is gone: what it computes would reach nobody.
+
+    A thread looks every second. On Linux the kernel ends the worker too, even inside compiled code that lets
+    no thread run; but it does so when the *thread* that started the worker ends, so only where that is
+    `lasting`, the main thread.
+    """
+    if os.getpid() == parent:  # a backend of joblib that runs calls in the process itself
+        return
+    if lasting and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY)
+    os._exit(1)  # nothing here is worth keeping, and nobody waits for it
 
 
 @contextlib.contextmanager

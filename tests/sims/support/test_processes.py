@@ -1,0 +1,98 @@
+"""Workers end with the process that started them, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("snapcut"))
+
+# Cells that say where they run and then go on for minutes: asleep, computing, or in foreign code that lets no
+# other thread of the interpreter run.
+TOY = """
+import ctypes, os, pathlib, time
+from sims.support.row import Row
+
+def simulate(x, log, kind, seed):
+    if x > 1:
+        (pathlib.Path(log) / str(os.getpid())).touch()
+        end = time.monotonic() + 120
+        if kind == "asleep":
+            time.sleep(120)
+        elif kind == "computing":
+            while time.monotonic() < end:
+                pass
+        else:
+            ctypes.PyDLL(None).sleep(120)
+    return [Row("x", measured=0.5, low=0.0, high=1.0)]
+"""
+
+
+@pytest.fixture(params=["asleep", "computing", "deaf"])
+def sweep(request, tmp_path):
+    """A running sweep with two busy workers: its process, their pids, and its folder."""
+    (tmp_path / "toy_simulation.py").write_text(TOY)
+    (tmp_path / "log").mkdir()
+    (tmp_path / "toy.toml").write_text(
+        f'simulation = "toy_simulation:simulate"\nlog = "{tmp_path}/log"\nkind = "{request.param}"\n'
+        "[grid]\nx = [0, 1, 2, 3, 4, 5]\n"
+    )
+    process = subprocess.Popen(
+        [COMMAND, "sweep", "toy.toml", "--out", "out", "--processes", "2"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    give_up = time.monotonic() + 60
+    while len([*tmp_path.glob("log/*"), *tmp_path.glob("out/cells/*.json")]) < 4:  # two workers, two cells
+        assert process.poll() is None and time.monotonic() < give_up
+        time.sleep(0.01)
+    workers = [int(path.name) for path in (tmp_path / "log").iterdir()]
+    yield process, workers, tmp_path
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    for worker in filter(alive, workers):
+        os.kill(worker, signal.SIGKILL)
+
+
+def alive(pid):
+    """Whether the process runs; one that ended and was not yet collected by anybody does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def all_end(workers, seconds):
+    end = time.monotonic() + seconds
+    while any(map(alive, workers)) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not any(map(alive, workers))
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def test_a_killed_parent_leaves_no_worker(sweep):
+    process, workers, _ = sweep
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert all_end(workers, 2)
+
+
+def test_sigterm_ends_the_workers_and_keeps_what_is_finished(sweep):
+    process, workers, folder = sweep
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "Traceback" not in errors
+    assert all_end(workers, 2)
+    assert len(list((folder / "out" / "cells").glob("*.json"))) == 2
+    assert not list((folder / "out" / "cells").glob(".*"))
