@@ -24,8 +24,8 @@ VERDICTS = (HOLDS, REFUTED, INCONCLUSIVE, NOT_REPRODUCED, SKIPPED)
 MARKS = ("paper", "derived", "heuristic")
 # Strongest first. "symbolic": sympy, or a proof in exact algebra. "certified": ball arithmetic, or exact
 # integers and rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous
-# bound, in double precision. "evaluated": a formula or a program in double precision, at the stated points
-# of a larger range. "monte carlo": an estimate with an exact interval. "simulated": a number without one.
+# bound, in double precision. "evaluated": a formula or a program, mostly in double precision, at the stated
+# points of a larger range. "monte carlo": an estimate with an exact interval. "simulated": a bare number.
 EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "evaluated", "monte carlo", "simulated")
 BUDGETS = {"quick": 1, "standard": 10, "deep": 100}
 

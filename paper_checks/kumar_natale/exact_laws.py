@@ -129,7 +129,7 @@ def law_errors(run, margin=1.0, samples=tuple(range(3, 40, 2))):
     yield at_most(name, (error - 0.02) / near, margin, evidence="exhaustive")
 
 
-def corrected_law(run, form: partition.Form = "corrected", cells=((8, 64), (10, 256)), trials=1_200_000):
+def corrected_law(run, form: partition.Form = "corrected", cells=((8, 64), (10, 256)), trials=1_500_000):
     """In the window; tolerance 1/(2 n^2), stated in advance."""
     for n, max_value in cells:
         estimate = run.probability(f"n={n}", partitions.sampler(n, max_value), trials)
@@ -149,7 +149,7 @@ def exact_partition(run, shift=0, cells=((5, 5), (6, 4), (4, 8))):
         yield identity(f"n = {n}, M = {max_value}: {len(draws)} draws", agree, evidence="exhaustive")
 
 
-def exact_tickets(run, factor=1.0, cells=((1, 1, 3), (3, 3, 6), (7, 7, 8)), trials=900_000):
+def exact_tickets(run, factor=1.0, cells=((1, 1, 3), (3, 3, 6), (7, 7, 8)), trials=1_200_000):
     """Ternary, 3-bit and 4-bit weights of tickets that are really embedded; tolerance 2.5 %."""
     for max_value, target, n in cells:
         name = f"M = {max_value}, weight {target}, {n} candidates"

@@ -145,7 +145,7 @@ def shared_units(run: Run, independent: bool = False) -> Iterator[Measurement]:
             success = lottery.block_success_probability([column[:1]], table, n) ** outputs
         name = f"{outputs} outputs, {n} usable units expected"
         sample = layer_failures(column, 1, n, allotment="block")
-        yield within(name, run.probability(name, sample, 60_000), 1 - success, 0.015)
+        yield within(name, run.probability(name, sample, 90_000), 1 - success, 0.015)
 
 
 def shared_products(run: Run, independent: bool = False) -> Iterator[Measurement]:

@@ -86,7 +86,7 @@ def sizing(run, slope=None, factor=1.0, miss=0.1, trials=60_000):
     first, last = (next(n for n, p in enumerate(exact) if p <= level) for level in (1e-6, 1e-24))
     gained = (last - first) * theory.failure_exponent(3, 1) / math.log2(1e18)
     title = "tiny p, M = 3: dn * exponent / dlog2(1/p)"
-    yield within(title, gained, factor * (slope or 1.0), 0.02, evidence="exhaustive")
+    yield within(title, gained, factor * (slope or 1.0), 0.02)
 
 
 def continuous_limit(run, width=2.0, n=12, epsilon=0.002, tau=0.5, trials=150_000):

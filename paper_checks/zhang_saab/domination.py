@@ -63,9 +63,9 @@ def unbiased_and_bounded(
             bounded &= max(map(abs, errors)) <= length * operator.max_error
             checked += 1
         detail = f"{checked} values in exact rational arithmetic"
-        yield identity(f"{name}: E T(v) = v", unbiased, detail, evidence="exhaustive")
+        yield identity(f"{name}: E T(v) = v", unbiased, detail, evidence="evaluated")
         yield identity(
-            f"{name}: errors in an interval of length L, at most M", bounded, detail, evidence="exhaustive"
+            f"{name}: errors in an interval of length L, at most M", bounded, detail, evidence="evaluated"
         )
 
 
