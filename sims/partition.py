@@ -133,7 +133,7 @@ def _by_halves(kernel, rows: np.ndarray) -> np.ndarray:
 
 def sampler(n: int, max_value: int) -> Callable[[np.random.Generator, int], np.ndarray]:
     """`sample(rng, count)` for `sims.montecarlo.probability`: has a random instance a perfect partition?"""
-    _check(n, max_value)
+    n, max_value = _check(n, max_value)
 
     def sample(rng: np.random.Generator, count: int) -> np.ndarray:
         return perfect_rows(rng.integers(1, max_value + 1, size=(count, n)))
@@ -160,6 +160,7 @@ def estimate(n: int, max_value: int, trials: int, seed: int, **options) -> Estim
     >>> bool(result.low < perfect_partition_probability(12, 1024, form="corrected") < result.high)
     True
     """
+    n, max_value = _check(n, max_value)
     options.setdefault("key", ("partition", n, max_value))
     return montecarlo.probability(sampler(n, max_value), trials, seed=seed, **options)
 
@@ -207,7 +208,7 @@ def _parts(values: ArrayLike) -> tuple[np.ndarray, list[int]]:
     return items[1:], [total // 2] if total % 2 == 0 else [total // 2, total // 2 + 1]
 
 
-def _check(n: int, max_value: int) -> None:
+def _check(n: int, max_value: int) -> tuple[int, int]:
     n, max_value = whole("n", n, 1), whole("max_value", max_value, 1)
     if n > _LARGEST_N:
         raise ValueError(
@@ -216,6 +217,7 @@ def _check(n: int, max_value: int) -> None:
         )
     if n * max_value >= 2**62:
         raise ValueError(f"n * max_value must stay below 2**62 (64-bit sums), got {n * max_value}")
+    return n, max_value
 
 
 __all__: Sequence[str] = [

@@ -45,7 +45,8 @@ def positive(name: str, value: Any, unit: str = "") -> Any:
     if not 0.0 < float(value) < math.inf:
         what = f" ({unit})" if unit else ""
         raise ValueError(f"{name} must be positive and finite{what}, got {value}")
-    return value
+    # NumPy integers would wrap around in what is made of them (2 * np.int8(100))
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def inside(name: str, value: Any) -> float:

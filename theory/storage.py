@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.arguments import share_of_zeros, whole
+from theory.arguments import positive, share_of_zeros, whole
 
 SCHEMES = ("dense", "bitmask", "csr", "run-length", "entropy", "n:m", "block")
 
@@ -35,6 +35,13 @@ def binary_entropy(p: float) -> float:
     if not 0 <= p <= 1:
         raise ValueError(f"p must lie in [0, 1], got {p!r}")
     return sum((-q * math.log2(q) for q in (p, 1 - p) if q > 0), 0.0)
+
+
+def _size(name: str, value: float) -> float:
+    """A number of bits as a float: NumPy's small integers would wrap around."""
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+    return float(value)
 
 
 def run_length_bits(sparsity: float, run_bits: int) -> float:
@@ -75,8 +82,7 @@ def bits_per_weight(
     (5.0, 9.0, 4.25)
     """
     sparsity = share_of_zeros(sparsity)
-    if not (bits >= 0 and math.isfinite(bits)):
-        raise ValueError(f"bits must be a finite number of at least 0, got {bits!r}")
+    bits, scale_bits = _size("bits", bits), _size("scale_bits", scale_bits)
     columns, group, block = whole("columns", columns, 1), whole("group", group, 1), whole("block", block, 1)
     kept = 1 - sparsity
     if scheme == "dense":
@@ -107,7 +113,7 @@ def mask_overhead(bits: float = 16) -> float:
     >>> mask_overhead()
     0.0625
     """
-    return 1 / bits
+    return 1 / positive("bits", bits)
 
 
 def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **options: Any) -> float:
@@ -131,6 +137,7 @@ def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **opti
     """
     if scheme not in ("bitmask", "csr", "run-length", "entropy"):
         raise ValueError(f'scheme must be "bitmask", "csr", "run-length" or "entropy", got {scheme!r}')
+    dense_bits, bits = _size("dense_bits", dense_bits), float(positive("bits", bits))
     if scheme == "bitmask":
         sparsity = 1 - (dense_bits - 1) / bits
         return max(sparsity, 0.0) if sparsity < 1 else math.nan

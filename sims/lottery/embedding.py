@@ -106,13 +106,13 @@ def embed(
     choice("law", law, LAWS)
     choice("rounding", rounding, ("truncate", "nearest"))
     choice("allotment", allotment, ALLOTMENTS)
-    whole("max_value", max_value, 1, 1 << 15)
-    whole("samples", samples, 1, MAX_SAMPLES // 2 if allotment == "block" else MAX_SAMPLES)
-    whole("seed", seed, 0, (1 << 64) - 1)
-    whole("retries", retries, 0, 1000)
-    whole("reduced_from", reduced_from, 1, 1 << 15)
+    max_value = whole("max_value", max_value, 1, 1 << 15)
+    samples = whole("samples", samples, 1, MAX_SAMPLES // 2 if allotment == "block" else MAX_SAMPLES)
+    seed = whole("seed", seed, 0, (1 << 64) - 1)
+    retries = whole("retries", retries, 0, 1000)
+    reduced_from = whole("reduced_from", reduced_from, 1, 1 << 15)
     if copies is not None:
-        whole("copies", copies, 1, MAX_SAMPLES)
+        copies = whole("copies", copies, 1, MAX_SAMPLES)
         if construction == "two_layer":
             raise ValueError("copies belongs to construction='depth_plus_one'; two_layer makes none")
     if retries and construction == "depth_plus_one":

@@ -65,8 +65,8 @@ def miss_table(
     """
     from sims.kernels import lottery as kernels
 
-    for name, value, low in (("samples", samples, 1), ("max_value", max_value, 1), ("trials", trials, 1)):
-        whole(name, value, low, 1 << 40)
+    samples = whole("samples", samples, 1, 1 << 40)
+    max_value, trials = whole("max_value", max_value, 1, 1 << 40), whole("trials", trials, 1, 1 << 40)
     choice("law", law, ("nonzero", "product"))
     top = limit if limit is not None else max_value**2 if law == "product" else max_value
     counts = np.zeros((samples + 1, top + 1), np.int64)
@@ -101,6 +101,8 @@ def rare_misses(samples: int, max_value: int, trials: int, seed: int) -> np.ndar
 
     from sims.kernels import lottery as kernels
 
+    samples, max_value = whole("samples", samples, 1), whole("max_value", max_value, 1)
+    trials = whole("trials", trials, 1)
     shares = binom.pmf(np.arange(samples + 1), samples, 0.5)
     p = np.array([0.0] + [float(reach_probability(samples, max_value, v)) for v in range(1, max_value + 1)])
     for k, share in enumerate(shares):

@@ -35,7 +35,7 @@ def check_network(weights: Sequence[np.ndarray], limit: int, max_value: int) -> 
                 f"weights[{i}] reads {matrix.shape[1]} inputs, "
                 f"but weights[{i - 1}] has {found[-1].shape[0]} outputs"
             )
-        beyond = np.abs(matrix) > limit
+        beyond = (matrix > limit) | (matrix < -limit)  # in 8 bits -128 has no magnitude
         if beyond.any():
             r, c = np.argwhere(beyond)[0]
             raise ValueError(
@@ -70,7 +70,7 @@ def reduce_outputs(values: np.ndarray, divisor: int) -> np.ndarray:
     >>> reduce_outputs(np.array([-9, -3, 0, 3, 9]), 4)
     array([-2,  0,  0,  0,  2])
     """
-    whole("reduction", divisor, 1, 1 << 62)
+    divisor = whole("reduction", divisor, 1, 1 << 62)
     return values if divisor == 1 else np.sign(values) * (np.abs(values) // divisor)
 
 

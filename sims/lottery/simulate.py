@@ -41,8 +41,8 @@ def simulate(
     >>> [row.quantity for row in simulate(trials=20)][:2]
     ['network fails', 'weight 1 fails']
     """
-    whole("bits", bits, 2, 10)
-    whole("trials", trials, 1, 10**9)
+    bits, trials = whole("bits", bits, 2, 10), whole("trials", trials, 1, 10**9)
+    samples = whole("samples", samples, 1)
     max_value = 2 ** (bits - 1) - 1
     weights = random_network(sizes, max_value, seed)
     options: dict[str, Any] = {"construction": construction, "allotment": allotment}

@@ -8,6 +8,7 @@ import numpy as np
 from sims import montecarlo
 from sims.lottery.embedding import embed
 from sims.montecarlo import Sample
+from theory.arguments import whole
 
 
 def layer_failures(weights: np.ndarray, max_value: int, samples: int, **options) -> Sample:
@@ -86,6 +87,7 @@ def random_network(sizes: Sequence[int], max_value: int, seed: int) -> list[np.n
     >>> [w.shape for w in random_network([4, 3, 2], 7, seed=0)]
     [(3, 4), (2, 3)]
     """
+    sizes, max_value = [whole("sizes", size) for size in sizes], whole("max_value", max_value, 1)
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes={list(sizes)} must name at least two layers of at least one unit")
     rng = montecarlo.stream(seed, ("lottery.target", *sizes, max_value))

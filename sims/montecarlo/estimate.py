@@ -142,7 +142,7 @@ def probability(
     >>> estimate.low < 0.25 < estimate.high
     True
     """
-    _check(trials, level, block, seed)
+    trials, block, seed = _check(trials, level, block, seed)
     sequence = BernoulliSequence(level)
 
     def decided(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -226,7 +226,7 @@ def means(
 
     Each interval holds at `level` on its own. With `width`, the run stops when all are narrow enough.
     """
-    _check(trials, level, block, seed)
+    trials, block, seed = _check(trials, level, block, seed)
     limits = [(float(a), float(b)) for a, b in bounds]
     if any(not (math.isfinite(a) and math.isfinite(b) and a < b) for a, b in limits):
         raise ValueError(f"bounds must be finite pairs low < high, got {bounds}")
@@ -270,10 +270,9 @@ def means(
     return results
 
 
-def _check(trials: int, level: float, block: int, seed: int) -> None:
-    for name, value, least in (("trials", trials, 1), ("block", block, 1), ("seed", seed, 0)):
-        whole(name, value, least)
+def _check(trials: int, level: float, block: int, seed: int) -> tuple[int, int, int]:
     inside("level", level)
+    return whole("trials", trials, 1), whole("block", block, 1), whole("seed", seed, 0)
 
 
 def _variance(moments: Moments, column: int) -> float:

@@ -23,6 +23,7 @@ from sims import montecarlo
 from sims.montecarlo import Estimate, stream
 from sims.subset_sum.sampling import draw
 from sims.support.threads import in_order
+from theory.arguments import whole
 from theory.integer_sums import Law, check_arguments, largest
 from theory.subset_sum.saddlepoint import poisson_mean
 
@@ -95,8 +96,8 @@ def estimate_rare(
     True
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    if isinstance(replicates, bool) or replicates < 2 or particles < 2:
-        raise ValueError(f"replicates and particles must be >= 2, got {replicates} and {particles}")
+    delta = whole("delta", delta, 0)
+    replicates, particles = whole("replicates", replicates, 2), whole("particles", particles, 2)
     # sums in [-n R, n R] and the target must be told apart modulo the length of the bitset
     words = (2 * n * largest(max_value, law) + 2 * (abs(target) + delta) + 128) // 64
     if 16 * words * particles > _MOST_BYTES:
@@ -188,6 +189,7 @@ def estimate_poisson(
     True
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
+    delta = whole("delta", delta, 0)
 
     def sample(rng: np.random.Generator, count: int) -> np.ndarray:
         if abs(target) <= delta:

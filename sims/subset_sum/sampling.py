@@ -40,6 +40,7 @@ def sampler(
 ) -> Callable[[np.random.Generator, int], np.ndarray]:
     """`sample(rng, count)` for `sims.montecarlo.probability`: True where every subset misses."""
     n, max_value, target = check_arguments(n, max_value, target, law)
+    delta = whole("delta", delta, 0)
     if n > _LARGEST_N:
         spread = 0.5 * math.log2(n * variance(max_value, law))
         raise ValueError(
@@ -83,6 +84,8 @@ def estimate(
     >>> bool(result.low < 0.606 < result.high)
     True
     """
+    n, max_value, target = check_arguments(n, max_value, target, law)
+    delta = whole("delta", delta, 0)
     options.setdefault("key", ("subset_sum", n, max_value, target, law, delta))
     return montecarlo.probability(sampler(n, max_value, target, law, delta), trials, seed=seed, **options)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import positive
+from theory.arguments import positive, whole
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 CHUNK = 2**15  # integrals at a time
@@ -68,8 +68,7 @@ class Distribution(ABC):
         >>> round(float(Gaussian().partial_moment(1, 0.0)), 12) == round((2 * np.pi) ** -0.5, 12)
         True
         """
-        if order not in (0, 1, 2, 3, 4):
-            raise ValueError(f"order must be an integer from 0 to 4, got {order!r}")
+        order = whole("order", order, 0, 4)
         low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
         if not np.all(low <= high):  # also catches NaN
             raise ValueError("low must not exceed high, and neither may be NaN")

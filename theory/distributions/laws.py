@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from theory.arguments import share_count
+from theory.arguments import share_count, whole
 from theory.distributions.base import Distribution, legendre, scale_parameter, tail_inside
 
 
@@ -45,7 +45,7 @@ class Gaussian(Distribution):
     bound = math.inf
 
     def __post_init__(self) -> None:
-        scale_parameter("std", self.std, "standard deviation of the weights")
+        object.__setattr__(self, "std", scale_parameter("std", self.std, "standard deviation of the weights"))
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """exp(-x^2 / 2 std^2) / (std sqrt(2 pi))."""
@@ -88,7 +88,9 @@ class Laplace(Distribution):
     bound = math.inf
 
     def __post_init__(self) -> None:
-        scale_parameter("scale", self.scale, "mean magnitude of the weights")
+        object.__setattr__(
+            self, "scale", scale_parameter("scale", self.scale, "mean magnitude of the weights")
+        )
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """exp(-|x| / scale) / (2 scale)."""
@@ -130,7 +132,9 @@ class Uniform(Distribution):
     bound: float = 1.0
 
     def __post_init__(self) -> None:
-        scale_parameter("bound", self.bound, "largest magnitude of the weights")
+        object.__setattr__(
+            self, "bound", scale_parameter("bound", self.bound, "largest magnitude of the weights")
+        )
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """1 / (2 bound) inside, 0 outside."""
@@ -170,7 +174,7 @@ class Truncated(Distribution):
     bound: float
 
     def __post_init__(self) -> None:
-        scale_parameter("bound", self.bound, "truncation")
+        object.__setattr__(self, "bound", scale_parameter("bound", self.bound, "truncation"))
         if not self.law.symmetric:
             raise TypeError("law must be symmetric about zero")
         object.__setattr__(self, "bound", min(self.bound, self.law.bound))
@@ -289,8 +293,7 @@ class Empirical(Distribution):
 
     def partial_moment(self, order: int, low: ArrayLike = -np.inf, high: ArrayLike = np.inf) -> np.ndarray:
         """Mean of w^order over the values with low < w <= high, times their share."""
-        if order not in (0, 1, 2, 3, 4):
-            raise ValueError(f"order must be an integer from 0 to 4, got {order!r}")
+        order = whole("order", order, 0, 4)
         if not np.all(np.asarray(low) <= np.asarray(high)):
             raise ValueError("low must not exceed high, and neither may be NaN")
         prefix = self._prefix(order)

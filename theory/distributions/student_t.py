@@ -53,6 +53,8 @@ class StudentT(Distribution):
             scale_parameter("df", self.df, "degrees of freedom"),
             scale_parameter("bound", self.bound, "truncation"),
         )
+        object.__setattr__(self, "df", df)
+        object.__setattr__(self, "bound", bound)
         object.__setattr__(self, "_df", df := min(df, _GAUSSIAN))
         inside, outside = map(float, _two_sided(df, np.array(bound)))  # P(|T| <= bound), untruncated
         density = _half_gamma_ratio(df / 2) / math.sqrt(df * math.pi)

@@ -27,7 +27,7 @@ import numpy as np
 from scipy import special
 
 from theory import storage
-from theory.arguments import share_of_zeros
+from theory.arguments import share_of_zeros, whole
 from theory.codebooks import Codebook, integer_codebook
 
 
@@ -46,6 +46,8 @@ def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None =
     >>> len(float_levels(4, 3, 448)), len(float_levels(5, 2, 57344))
     (253, 247)
     """
+    exponent_bits = whole("exponent_bits", exponent_bits, 1, 8)
+    mantissa_bits = whole("mantissa_bits", mantissa_bits, 0, 23)
     bias = 2 ** (exponent_bits - 1) - 1
     mantissa = np.arange(2**mantissa_bits) / 2**mantissa_bits
     positive = [mantissa * 2.0 ** (1 - bias)]
@@ -98,13 +100,15 @@ class Format:
     sparsity: float = 0.0
 
     def __post_init__(self) -> None:
+        for name, least in (("bits", 1), ("block", 0), ("keep", 0), ("group", 0)):
+            object.__setattr__(self, name, whole(f"{self.name}: {name}", getattr(self, name), least))
         if (self.block > 0) + (self.group > 0) + (self.sparsity > 0) > 1:
             raise ValueError(f"{self.name}: blocks, n:m groups and a sparsity exclude each other")
         if self.scale not in ("free", "power", "e4m3"):
             raise ValueError(f'{self.name}: scale must be "free", "power" or "e4m3", got {self.scale!r}')
         if not (self.codes or self.group or self.sparsity):
             raise ValueError(f"{self.name}: values as they are, all of them, are no format")
-        if self.block < 0 or not 0 <= self.keep <= self.group or (self.group and not self.keep):
+        if not self.keep <= self.group or (self.group and not self.keep):
             raise ValueError(f"{self.name}: a block and 1 <= keep <= group are positive integers")
         share_of_zeros(self.sparsity)
 
@@ -142,6 +146,7 @@ class Format:
         >>> by_name["MXFP4"].stored_bits_in_rows(48), by_name["2:4"].stored_bits_in_rows(6)
         (4.333333333333333, 11.333333333333334)
         """
+        columns = whole("columns", columns, 1)
         if self.block:
             return self.bits + self.scale_bits * -(-columns // self.block) / columns
         if self.group:

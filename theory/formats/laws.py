@@ -22,6 +22,7 @@ import math
 import numpy as np
 from scipy import special
 
+from theory.arguments import whole
 from theory.codebooks import Codebook, optimal_scale, quantization_error
 from theory.distributions import Distribution, Truncated
 from theory.formats.formats import Format, block_scale, codebook
@@ -96,8 +97,8 @@ def group_pruning_error(law: Distribution, keep: int, group: int) -> float:
     >>> round(group_pruning_error(Uniform(1.0), 1, 2), 12) == round(1 / 12, 12)
     True
     """
-    if not (int(keep) == keep and int(group) == group and 1 <= keep <= group):
-        raise ValueError(f"keep must be an integer from 1 to group, got {keep!r} of {group!r}")
+    group = whole("group", group, 1)
+    keep = whole("keep", keep, 1, group)
     if keep == group:
         return 0.0
     u, weight = _UNIT
@@ -127,8 +128,7 @@ def _block_error(law: Distribution, form: Format, size: int) -> float:
         low = min(low, high - 1)
         ends = 2.0 ** np.arange(low, high + 1)
         return _stepped_scales(law, form, ends, block_scale(form, ends[:-1], 0.0))
-    if not (int(size) == size and size >= form.block):
-        raise ValueError(f"size must be an integer of at least {form.block}, a block, got {size!r}")
+    size = whole("size", size, form.block)  # at least a block
     if size == form.block:
         return _free_scales(law, form, 0.0)
     x, weight = _PEAKS

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from theory.arguments import choice, whole
+
 ERDOS_BORWEIN = 1.6066951524152917  # sum of 1/(2^k - 1): units wasted per round when inputs are many
 
 
@@ -41,9 +43,8 @@ def counting_bound(fan_in: int, fan_out: int, values: int, probability: float = 
     >>> counting_bound(10, 10, 256)
     800.0
     """
-    for name, value, least in (("fan_in", fan_in, 1), ("fan_out", fan_out, 1), ("values", values, 2)):
-        if not value >= least:
-            raise ValueError(f"{name}={value} must be at least {least}")
+    fan_in, fan_out = whole("fan_in", fan_in, 1), whole("fan_out", fan_out, 1)
+    values = whole("values", values, 2)
     if not 0.0 < probability <= 1.0:
         raise ValueError(f"probability={probability} must lie in (0, 1]")
     return max(0.0, fan_in * fan_out * math.log2(values) + math.log2(probability))
@@ -52,11 +53,12 @@ def counting_bound(fan_in: int, fan_out: int, values: int, probability: float = 
 def drawn_units(fan_in: int, samples: int, signed: bool = False, usable: float = 0.5) -> tuple[float, float]:
     r"""Mean and standard deviation of the units drawn until every input has its `samples` usable ones.
 
-    .. math:: E H = n \sum_{k=1}^{d} \frac1{1 - 2^{-k}} = n (d + 1.6067), \qquad
+    .. math:: E H = n \sum_{k=1}^{d} \frac1{1 - 2^{-k}} \to n (d + 1.6067), \qquad
               \mathrm{Var}\, H = n \sum_{k=1}^{d} \frac{2^{-k}}{(1 - 2^{-k})^2}
 
     Units are matched: in each of n rounds every slot (input, side) gets one; with k slots waiting, a unit
-    fits none with probability 2^-k, so nearly none is wasted. Exact. With both sides (`signed`) a unit always
+    fits none with probability 2^-k, so nearly none is wasted. The sums are exact; the limit is that of many
+    inputs (at d = 1 the sum is 2, the limit 2.607). With both sides (`signed`) a unit always
     fits an input that waits for both; only the slots left alone at the end cost more than one unit each. The
     block form of the proof wastes half: 2 n d units.
 
@@ -73,8 +75,7 @@ def drawn_units(fan_in: int, samples: int, signed: bool = False, usable: float =
     >>> [round(float(x), 2) for x in drawn_units(1, 21)]
     [42.0, 6.48]
     """
-    if fan_in < 1 or samples < 1:
-        raise ValueError(f"fan_in={fan_in} and samples={samples} must be at least 1")
+    fan_in, samples = whole("fan_in", fan_in, 1), whole("samples", samples, 1)
     if not 0.0 < usable <= 0.5:
         raise ValueError(f"usable={usable} must lie in (0, 1/2]")
     mean, variance = _signed_round(fan_in, usable) if signed else _one_sided_round(fan_in, usable)
@@ -173,7 +174,11 @@ def parameter_counts(
     >>> round(counts.overparameterization, 1), round(counts.ratio, 2)
     (66.9, 2.64)
     """
-    copies = copies or samples
+    choice("construction", construction, ("two_layer", "depth_plus_one"))
+    choice("allotment", allotment, ("matched", "block"))
+    sizes = [whole("sizes", size, 1) for size in sizes]
+    samples, max_value = whole("samples", samples, 1), whole("max_value", max_value, 1)
+    copies = samples if copies is None else whole("copies", copies, 1)
     drawn = candidates = bound = 0.0
     last = len(sizes) - 2
     for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):

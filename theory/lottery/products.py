@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from theory.arguments import whole
+from theory.arguments import choice, whole
 from theory.subset_sum.exponent import failure_exponent
 
 
@@ -74,6 +74,7 @@ def shared_divisor_bound(
     from scipy.stats import binom
 
     max_value = whole("max_value", max_value, 1)
+    prime, samples = whole("prime", prime), whole("samples", samples, 0)
     if prime < 2 or any(prime % d == 0 for d in range(2, math.isqrt(prime) + 1)):
         raise ValueError(f"prime={prime} must be a prime")
     alpha = 1 - (max_value // prime) / max_value
@@ -82,7 +83,7 @@ def shared_divisor_bound(
     reached = 1 - (1 - alpha) ** k
     log = 0.0
     for w in weights:
-        for m in (np.asarray(w) % prime != 0).sum(axis=0):
+        for m in (np.asarray(w, np.int64) % prime != 0).sum(axis=0):
             with np.errstate(divide="ignore"):
                 log += m * np.log(share @ reached) if independent else np.log(share @ reached**m)
     return math.exp(log)
@@ -107,10 +108,8 @@ def reduced_shares(max_value: int, ratio: int, rounding: str = "truncate", zero:
     array([3., 4., 3., 4., 3.])
     """
     max_value = whole("max_value", max_value, 1)
-    if ratio < 1 or rounding not in ("truncate", "nearest"):
-        raise ValueError(
-            f"ratio={ratio} must be at least 1 and rounding={rounding!r} 'truncate' or 'nearest'"
-        )
+    ratio = whole("ratio", ratio, 1)
+    choice("rounding", rounding, ("truncate", "nearest"))
     fine = np.arange(-max_value * ratio, max_value * ratio + 1)
     fine = fine if zero else fine[fine != 0]
     size = (np.abs(fine) + (ratio // 2 if rounding == "nearest" else 0)) // ratio

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from theory.arguments import inside
+from theory.arguments import inside, whole
 from theory.subset_sum import Law, hit_probability_bounds, miss_probability
 from theory.subset_sum import samples_needed as samples_for_one
 
@@ -37,7 +37,8 @@ def miss_probabilities(
     >>> miss_probabilities(12, 7).shape
     (8,)
     """
-    top = limit if limit is not None else max_value**2 if law == "product" else max_value
+    samples, max_value = whole("samples", samples, 0), whole("max_value", max_value, 1)
+    top = whole("limit", limit, 0) if limit is not None else max_value**2 if law == "product" else max_value
     return np.array([miss_probability(samples, max_value, v, law=law) for v in range(top + 1)])
 
 
@@ -60,7 +61,8 @@ def predicted_failures(
     >>> predicted_failures(w, 7, 14) < 0.01 < predicted_failures(w, 7, 14, rigorous=True) < 1
     True
     """
-    sizes, counts = np.unique(np.abs(np.concatenate([np.ravel(w) for w in weights])), return_counts=True)
+    samples, max_value = whole("samples", samples, 0), whole("max_value", max_value, 1)
+    sizes, counts = np.unique(np.concatenate([_magnitudes(w).ravel() for w in weights]), return_counts=True)
     sizes, counts = sizes[sizes > 0], counts[sizes > 0]
     if sizes.size == 0:
         return 0.0
@@ -96,9 +98,10 @@ def samples_needed(
     (14, True)
     """
     inside("failure", failure)
+    max_value = whole("max_value", max_value, 1)
     largest, total = 0, 0
     for w in weights:
-        largest, total = max(largest, int(np.abs(w).max())), total + int(np.count_nonzero(w))
+        largest, total = max(largest, int(_magnitudes(w).max())), total + int(np.count_nonzero(w))
     if total == 0:
         return 0
     n = samples_for_one(max_value, largest, failure / total, rigorous=rigorous)
@@ -133,20 +136,34 @@ def success_probability(
                         for i, w in enumerate(weights)))  # fmt: skip
 
 
-def expected_failures(weights: Sequence[np.ndarray], miss: np.ndarray) -> float:
+def expected_failures(weights: Sequence[np.ndarray], miss: np.ndarray, signed_inputs: bool = False) -> float:
     """Sum of p over all weights: an upper bound of the failure probability whatever depends on what.
+
+    With `signed_inputs` every weight of the first layer is to be represented on both sides and counts twice.
 
     Examples
     --------
     >>> expected_failures([np.array([[1, 0], [-1, 1]])], np.array([0.0, 0.25]))
     0.75
+    >>> expected_failures([np.array([[1, 0], [-1, 1]])], np.array([0.0, 0.25]), signed_inputs=True)
+    1.5
     """
-    return float(sum(np.asarray(miss)[np.abs(w)].sum() for w in weights))
+    return float(
+        sum(
+            np.asarray(miss)[_magnitudes(w)].sum() * (1 + (signed_inputs and i == 0))
+            for i, w in enumerate(weights)
+        )
+    )
+
+
+def _magnitudes(w: np.ndarray) -> np.ndarray:
+    """|w| in 64 bits: in 8 bits -128 has no magnitude."""
+    return np.abs(np.asarray(w).astype(np.int64))
 
 
 def _log_success(w: np.ndarray, miss: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
-        return np.log1p(-np.asarray(miss, dtype=float)[..., np.abs(np.asarray(w))])
+        return np.log1p(-np.asarray(miss, dtype=float)[..., _magnitudes(w)])
 
 
 def block_success_probability(
@@ -175,6 +192,7 @@ def block_success_probability(
     """
     from scipy.stats import binom
 
+    samples = whole("samples", samples, 1)
     share = binom.pmf(np.arange(2 * samples + 1), 2 * samples, 0.5)
     total = 0.0
     for i, w in enumerate(weights):
@@ -210,6 +228,7 @@ def copies_success_probability(
     """
     from scipy.stats import binom
 
+    samples, copies = whole("samples", samples, 0), whole("copies", copies, 0)
     counts = np.arange(copies + 1)
     good = np.exp(_log_success(weights[0], miss[samples]).sum(axis=1))  # q_i of the first hidden layer
     if len(weights) == 1:

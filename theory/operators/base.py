@@ -130,4 +130,5 @@ def grid_limits(step: Any, bits: int | None) -> tuple[Any, Any]:
     """Ends of the two's-complement grid step * {-2^(bits-1), ..., 2^(bits-1) - 1}."""
     if bits is None:
         return (-math.inf, math.inf)
-    return (-step * 2 ** (bits - 1), step * (2 ** (bits - 1) - 1))
+    half = 2 ** (int(bits) - 1)  # NumPy's small integers would wrap around
+    return (-step * half, step * (half - 1))

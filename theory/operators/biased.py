@@ -39,7 +39,7 @@ class NearestRounding(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        positive("NearestRounding: step", self.step)
+        object.__setattr__(self, "step", positive("NearestRounding: step", self.step))
         check_grid_bits("NearestRounding", self.bits)
 
     @property
@@ -99,7 +99,7 @@ class NearestSign(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        positive("NearestSign: level", self.level)
+        object.__setattr__(self, "level", positive("NearestSign: level", self.level))
 
     @property
     def unit(self) -> Any:
@@ -151,7 +151,7 @@ class HardPruning(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        positive("HardPruning: threshold", self.threshold)
+        object.__setattr__(self, "threshold", positive("HardPruning: threshold", self.threshold))
 
     @property
     def unit(self) -> Any:

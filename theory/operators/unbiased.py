@@ -54,7 +54,7 @@ class StochasticRounding(Operator):
     bits: int | None = None
 
     def __post_init__(self) -> None:
-        positive("StochasticRounding: step", self.step)
+        object.__setattr__(self, "step", positive("StochasticRounding: step", self.step))
         check_grid_bits("StochasticRounding", self.bits)
 
     @property
@@ -115,7 +115,7 @@ class OneBit(Operator):
     level: float | Fraction
 
     def __post_init__(self) -> None:
-        positive("OneBit: level", self.level)
+        object.__setattr__(self, "level", positive("OneBit: level", self.level))
 
     @property
     def unit(self) -> Any:
@@ -174,7 +174,7 @@ class StochasticPruning(Operator):
     threshold: float | Fraction
 
     def __post_init__(self) -> None:
-        positive("StochasticPruning: threshold", self.threshold)
+        object.__setattr__(self, "threshold", positive("StochasticPruning: threshold", self.threshold))
 
     @property
     def unit(self) -> Any:
@@ -231,8 +231,8 @@ class PruneThenRound(Operator):
     step: float | Fraction
 
     def __post_init__(self) -> None:
-        positive("PruneThenRound: threshold", self.threshold)
-        positive("PruneThenRound: step", self.step)
+        object.__setattr__(self, "threshold", positive("PruneThenRound: threshold", self.threshold))
+        object.__setattr__(self, "step", positive("PruneThenRound: step", self.step))
 
     @property
     def threshold_cell(self) -> tuple[int, Any]:
@@ -314,7 +314,7 @@ class PruneFraction:
     stochastic: bool = False
 
     def __post_init__(self) -> None:
-        positive("PruneFraction: sparsity", self.sparsity)
+        object.__setattr__(self, "sparsity", positive("PruneFraction: sparsity", self.sparsity))
         if self.sparsity >= 1:
             raise ValueError(f"PruneFraction: sparsity must be below 1, got {self.sparsity}")
 

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import choice, plain
+from theory.arguments import choice, plain, whole
 from theory.integer_sums import check_arguments, sum_probability
 
 WINDOW_CONSTANT = math.sqrt(3.0 / (2.0 * math.pi))
@@ -63,7 +63,7 @@ def window_parameter(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:
     >>> window_parameter(16, 2**15)
     1.0
     """
-    return plain(np.log2(_values(max_value)) - critical_bits(n))
+    return plain(_log2_values(max_value) - critical_bits(n))
 
 
 def window_max_value(n: int, parameter: float) -> int:
@@ -74,7 +74,11 @@ def window_max_value(n: int, parameter: float) -> int:
     >>> window_max_value(16, 0.0)
     16384
     """
-    return max(1, round(2.0 ** (float(critical_bits(n)) + parameter)))
+    bits = float(critical_bits(whole("n", n, 1))) + parameter
+    if not bits < 2**20:
+        raise ValueError(f"parameter must be finite and M below 2**(2**20), got {parameter} at n = {n}")
+    shift = max(math.floor(bits) - 60, 0)  # beyond, a double's digits are followed by zeros
+    return max(1, round(2.0 ** (bits - shift)) << shift)
 
 
 def second_moment(max_value: ArrayLike) -> np.ndarray | float:
@@ -87,8 +91,9 @@ def second_moment(max_value: ArrayLike) -> np.ndarray | float:
     >>> second_moment(1), second_moment(2)
     (1.0, 0.625)
     """
-    m = _values(max_value)
-    return plain((m + 1.0) * (2.0 * m + 1.0) / (6.0 * m * m))
+    inverse = np.exp2(-_log2_values(max_value))  # 1/M: M itself may exceed every double
+    rest = inverse / 2.0 + inverse * inverse / 6.0
+    return plain(1.0 / 3.0 + rest)
 
 
 def expected_perfect_partitions(
@@ -110,17 +115,34 @@ def expected_perfect_partitions(
 
     Source: [BCP] for the leading order; the correction is derived in `theory.derivations.partition`.
     Given the total is even, the exact mean for finite n and M is `expected_perfect_partitions_exact`.
+    inf beyond 1.8e308, 0 below 5e-324; laws and bounds here are evaluated from its logarithm.
 
     Examples
     --------
     >>> round(expected_perfect_partitions(24, 2**20), 4)
     2.2568
     """
-    n, m = _sizes(n), _values(max_value)
-    mean = np.exp2(n) / (m * np.sqrt(2.0 * np.pi * n * second_moment(m)))
+    with np.errstate(over="ignore"):
+        return plain(np.exp(log_expected_perfect_partitions(n, max_value, parity, form)))
+
+
+def log_expected_perfect_partitions(
+    n: ArrayLike, max_value: ArrayLike, parity: str = "even", form: Form = "limit"
+) -> np.ndarray | float:
+    """Natural logarithm of `expected_perfect_partitions`, at any n and M.
+
+    Examples
+    --------
+    >>> round(log_expected_perfect_partitions(5000, 2**4000), 3)
+    688.519
+    """
+    size = _sizes(n)
+    # bits first: they cancel near the window, exactly where M is a power of two
+    bits = size - _log2_values(max_value) - 0.5 * np.log2(2.0 * np.pi * size * second_moment(max_value))
+    log_mean = math.log(2.0) * bits
     if choice("form", form, ("limit", "corrected")) == "corrected":
-        mean = mean * (1.0 - 3.0 / (20.0 * n))
-    return plain(mean * _parity_factor(parity))
+        log_mean = log_mean + np.log1p(-3.0 / (20.0 * size))
+    return plain(log_mean + math.log(_parity_factor(parity)))
 
 
 def perfect_partition_probability(
@@ -148,15 +170,15 @@ def perfect_partition_probability(
     >>> round(perfect_partition_probability(24, 2**20), 4)
     0.9422
     """
-    miss = np.zeros(())
+    perfect = np.zeros(())  # summed as such: far above the window it is small, and 1 - P(miss) loses it
     for parity in ("even", "odd"):
         mean = np.asarray(expected_perfect_partitions(n, max_value, parity, form))
         if form == "corrected":
             spread = 1.0 / (5.0 * _sizes(n))
-            miss = miss + 0.5 * np.exp(-np.log1p(spread * mean) / spread)
+            perfect = perfect - 0.5 * np.expm1(-np.log1p(spread * mean) / spread)
         else:
-            miss = miss + 0.5 * np.exp(-mean)
-    return plain(1.0 - miss)
+            perfect = perfect - 0.5 * np.expm1(-mean)
+    return plain(perfect)
 
 
 def window_probability(parameter: ArrayLike) -> np.ndarray | float:
@@ -170,7 +192,7 @@ def window_probability(parameter: ArrayLike) -> np.ndarray | float:
     0.6239
     """
     mean = WINDOW_CONSTANT * np.exp2(-np.asarray(parameter, dtype=np.float64))
-    return plain(1.0 - 0.5 * (np.exp(-mean) + np.exp(-2.0 * mean)))
+    return plain(-0.5 * (np.expm1(-mean) + np.expm1(-2.0 * mean)))
 
 
 def perfect_partition_count_pmf(
@@ -188,23 +210,27 @@ def perfect_partition_count_pmf(
     >>> round(float(perfect_partition_count_pmf(0, 24, 2**20)), 4)
     0.1047
     """
-    from scipy.special import gammaln, xlogy
+    from scipy.special import betaln, gammaln
 
     k = np.asarray(count)
     if k.dtype.kind not in "iu" or (k < 0).any():
         raise ValueError(f"count must hold integers >= 0, got {count!r}")
-    mean = float(expected_perfect_partitions(n, max_value, parity, form))
+    k = k.astype(np.float64)
+    log_mean = float(log_expected_perfect_partitions(n, max_value, parity, form))
+    mean = math.exp(log_mean) if log_mean < 700.0 else math.inf
     if form == "limit":
-        return plain(np.exp(xlogy(k, mean) - mean - gammaln(k + 1.0)))
-    shape = 5.0 * n
-    log_pmf = (
-        gammaln(k + shape)
-        - gammaln(shape)
-        - gammaln(k + 1.0)
-        - shape * np.log1p(mean / shape)
-        + xlogy(k, mean / (shape + mean))
+        return plain(np.exp(k * log_mean - mean - gammaln(k + 1.0)))
+    shape = 5.0 * whole("n", n, 1)
+    # log mean/shape by the logarithm: the mean may exceed every double
+    odds = log_mean - math.log(shape)
+    return plain(
+        np.exp(
+            -np.log(k + shape)  # Gamma(k + r) / (Gamma(r) k!) = 1 / ((k + r) B(k + 1, r))
+            - betaln(k + 1.0, shape)
+            - shape * np.logaddexp(0.0, odds)
+            - k * np.logaddexp(0.0, -odds)
+        )
     )
-    return plain(np.exp(log_pmf))
 
 
 def discrepancy_scale(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:
@@ -219,7 +245,8 @@ def discrepancy_scale(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:
     >>> round(discrepancy_scale(16, 2**20), 3)
     92.621
     """
-    return plain(1.0 / np.asarray(expected_perfect_partitions(n, max_value)))
+    with np.errstate(over="ignore"):
+        return plain(np.exp(-np.asarray(log_expected_perfect_partitions(n, max_value))))
 
 
 def min_discrepancy_survival(discrepancy: ArrayLike, n: int, max_value: int) -> np.ndarray | float:
@@ -248,7 +275,8 @@ def min_discrepancy_survival(discrepancy: ArrayLike, n: int, max_value: int) -> 
         raise ValueError(f"discrepancy must hold integers >= 0, got {discrepancy!r}")
     mu = float(expected_perfect_partitions(n, max_value))
     even = np.exp(-mu * (1.0 + 2.0 * (d // 2)))
-    odd = np.exp(-2.0 * mu * ((d + 1) // 2))
+    steps = d // 2 + d % 2  # d + 1 may wrap around
+    odd = np.exp(-2.0 * np.multiply(mu, steps, out=np.zeros(d.shape), where=steps > 0))  # 0 times inf is 0
     return plain(0.5 * (even + odd))
 
 
@@ -274,9 +302,15 @@ def lemma1_bounds(n: int, max_value: int, target: int = 0) -> tuple[float, float
     >>> round(lower, 4), round(upper, 4)
     (0.2043, 0.691)
     """
-    rho = 2.0 * float(expected_perfect_partitions(n, max_value))
-    damping = math.exp(-(target**2) / (2.0 * n * max_value**2 * float(second_moment(max_value))))
-    mean = rho * damping * (0.5 if target == 0 else 1.0)
+    n, max_value, target = whole("n", n, 1), whole("max_value", max_value, 1), whole("target", target)
+    scaled = float(Fraction(abs(target), max_value)) if abs(target) < max_value << 1000 else math.inf
+    log_mean = float(log_expected_perfect_partitions(n, max_value))
+    log_mean += (math.log(2.0) if target else 0.0) - scaled * (
+        scaled / (2.0 * n * float(second_moment(max_value)))
+    )
+    if log_mean > 700.0:
+        return 0.5, 1.0
+    mean = math.exp(log_mean)
     return mean / (2.0 * mean + 2.0), min(mean, 1.0)
 
 
@@ -296,7 +330,7 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
     even = (1 + odd_minus_even**n) / 2
-    return float(Fraction(2) ** (n - 1) * zero / even)
+    return _as_float(Fraction(2) ** (n - 1) * zero / even)
 
 
 def perfect_partition_variance_exact(n: int, max_value: int) -> float:
@@ -320,7 +354,15 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     second = (
         sum(math.comb(n, a) * zero[a] * zero[n - a] for a in range(n + 1)) * Fraction(2) ** (n - 2) / even
     )
-    return float(second - (Fraction(2) ** (n - 1) * zero[n] / even) ** 2)
+    return _as_float(second - (Fraction(2) ** (n - 1) * zero[n] / even) ** 2)
+
+
+def _as_float(value: Fraction) -> float:
+    """Nearest double, inf beyond all of them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _parity_factor(parity: str) -> float:
@@ -334,10 +376,12 @@ def _sizes(n: ArrayLike) -> np.ndarray:
     return n.astype(np.float64)
 
 
-def _values(max_value: ArrayLike) -> np.ndarray:
+def _log2_values(max_value: ArrayLike) -> np.ndarray:
+    """Log2 of M; Python integers may be of any size."""
     m = np.asarray(max_value)
     if m.dtype == object:  # Python integers beyond 64 bits
-        m = m.astype(np.float64)
+        exact = [whole("max_value", v, 1) for v in m.ravel()]
+        return np.array([math.log2(v) for v in exact]).reshape(m.shape)
     if m.dtype.kind not in "iuf" or not (m >= 1).all() or not np.isfinite(m).all():
         raise ValueError(f"max_value must be a number >= 1, got {max_value!r}")
-    return m.astype(np.float64)
+    return np.log2(m.astype(np.float64))

@@ -9,7 +9,8 @@ number is a ball that contains the true value (python-flint's arb), so the resul
 
 import functools
 
-from theory.codebooks import check_bits, integer_codebook, optimal_scale
+from theory.arguments import whole
+from theory.codebooks import integer_codebook, optimal_scale
 from theory.distributions import Gaussian
 
 
@@ -23,8 +24,7 @@ def gaussian_optimum(bits: int, tolerance: float = 1e-7) -> tuple[float, float]:
     >>> round(low, 4), round(high, 4)
     (19.2577, 19.2577)
     """
-    if not 2 <= check_bits(bits) <= 8:
-        raise ValueError(f"bits must be 2-8 here, got {bits!r}")
+    bits = whole("bits", bits, 2, 8)
     import flint
 
     with flint.ctx.workprec(128):  # the sum cancels against 1 by the signal-to-noise ratio

@@ -23,8 +23,9 @@ import math
 import numpy as np
 from scipy.linalg import solve_banded
 
+from theory.arguments import whole
 from theory.distributions import Distribution
-from theory.snr.ratio import decibel
+from theory.snr.ratio import check_bits, decibel
 
 DECIBEL_PER_BIT = 20 * math.log10(2)
 ENTROPY_CODED_LOSS = 10 * math.log10(math.pi * math.e / 6)
@@ -40,7 +41,7 @@ def rate_distortion_snr(bits: float) -> float:
     """
     if not bits >= 0:
         raise ValueError(f"bits must be at least 0, got {bits!r}")
-    return DECIBEL_PER_BIT * bits
+    return DECIBEL_PER_BIT * float(bits)
 
 
 def differential_entropy(law: Distribution) -> float:
@@ -66,7 +67,7 @@ def shannon_bound_snr(law: Distribution, bits: float) -> float:
     0.0
     """
     entropy = differential_entropy(law)
-    noise = 2 ** (2 * entropy - 2 * bits) / (2 * math.pi * math.e)
+    noise = 2 ** (2 * entropy - 2 * float(bits)) / (2 * math.pi * math.e)
     return decibel(law.second_moment, noise)
 
 
@@ -117,11 +118,12 @@ def lloyd_max(law: Distribution, count: int) -> np.ndarray:
     >>> np.round(lloyd_max(Gaussian(), 4), 4)
     array([-1.5104, -0.4528,  0.4528,  1.5104])
     """
-    if int(count) != count or count < 2 or count % 2:
+    count = whole("count", count, 2)
+    if count % 2:
         raise ValueError(f"count must be an even integer of at least 2, got {count!r}")
     if not law.symmetric:
         raise TypeError("lloyd_max needs a continuous symmetric law")
-    half = int(count) // 2
+    half = count // 2
     # companding: equal steps of int_0^x f^(1/3)
     x = law.ppf(1 - 0.5 * 0.5 ** np.linspace(0, 40, 4001))
     mass = np.concatenate([[0.0], np.cumsum(np.diff(x) * law.pdf((x[1:] + x[:-1]) / 2) ** (1 / 3))])
@@ -173,7 +175,7 @@ def lloyd_max_snr(law: Distribution, bits: int) -> float:
     >>> round(lloyd_max_snr(Gaussian(), 2), 4)
     9.3003
     """
-    levels = lloyd_max(law, 2**bits)
+    levels = lloyd_max(law, 2 ** check_bits(bits))
     positive = levels[levels.size // 2 :]
     t0, _ = law.tail(np.concatenate([[0.0], (positive[1:] + positive[:-1]) / 2]))
     power = 2 * float(positive**2 @ (t0 - np.append(t0[1:], 0.0)))

@@ -212,7 +212,7 @@ def equal_sparsity(bits: int, *, mask: bool = False) -> float:
     >>> equal_sparsity(4), equal_sparsity(4, mask=True)
     (0.75, 0.8125)
     """
-    check_bits(bits)
+    bits = check_bits(bits)
     return 1 - (bits - 1) / HIGH_PRECISION if mask else 1 - bits / HIGH_PRECISION
 
 

@@ -68,6 +68,7 @@ def critical_divisors(max_value: int, target: int, law: Law = "nonzero", count: 
     [5, 7, 8, 9]
     """
     _, max_value, target = check_arguments(None, max_value, target, law)
+    count = whole("count", count, 0)
     if target == 0:
         return []
     found = []
@@ -107,6 +108,7 @@ def reach_probability(
     (Fraction(1, 4), Fraction(5, 12))
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
+    divisor = whole("divisor", divisor, 1)
     if target == 0:
         return Fraction(0)
     most = (abs(target) - 1) // divisor  # of the positive sum in units of the divisor
@@ -225,6 +227,7 @@ def second_moment_bounds(
     Arrays of shape (weights, n + 1), weights as in `theory.subset_sum.moments.WEIGHTS`, the plain count
     first.
     """
+    n, max_value, target = check_arguments(n, max_value, target, law)
     at_zero = [sum_probability(k, max_value, 0, law) for k in range(n + 1)]
     at_target = [sum_probability(k, max_value, target, law) for k in range(n + 1)]
     one = 1.0 / (2 * max_value + (law == "uniform"))

@@ -37,7 +37,7 @@ def cox_mean(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> fl
     2.764
     """
     n, max_value, _ = check_arguments(n, max_value, None, law)
-    whole("delta", delta, 0)
+    delta = whole("delta", delta, 0)
     if n == 0:
         raise ValueError("n must be an integer >= 1 for the Cox law, got 0")
     return (2 * delta + 1) * math.exp(
@@ -53,6 +53,7 @@ def scaled_target(n: int, max_value: int, target: ArrayLike, law: Law = "nonzero
     >>> round(scaled_target(16, 8191, 8191), 4)
     0.8659
     """
+    n, max_value, _ = check_arguments(n, max_value, None, law)
     value = 2.0 * np.asarray(target, dtype=np.float64) / math.sqrt(n * variance(max_value, law))
     return plain(value)
 
@@ -156,7 +157,8 @@ def every_target_miss(
     >>> cox_miss_probability(20, 127, 127) < p < 1.0
     True
     """
-    limit = max_value if limit is None else limit
+    n, max_value, _ = check_arguments(n, max_value, None, law)
+    delta, limit = whole("delta", delta, 0), max_value if limit is None else whole("limit", limit, 0)
     mu = cox_mean(n, max_value, law, delta)
     reach = 10.0 + math.sqrt(2.0 * max(math.log(max(mu, 1.0)), 0.0))
     g = np.linspace(-reach, reach, 801)
@@ -213,6 +215,7 @@ def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
     """
     from scipy.stats import binom
 
+    max_value = whole("max_value", max_value, 1)
     miss = np.asarray(nonzero_miss, dtype=np.float64)
     n = len(miss) - 1
     return float(binom.pmf(np.arange(n, -1, -1), n, 1.0 / (2 * max_value + 1)) @ miss)
@@ -238,5 +241,7 @@ def continuous_miss(n: int, epsilon: float, tau: float) -> float:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
     if abs(tau) <= epsilon:
         return 0.0
-    mu = 2.0 * epsilon * 2.0 ** (n + 1) / math.sqrt(2.0 * math.pi * n / 3.0)
+    mu = (
+        2.0 * epsilon * 2.0 ** min(n + 1, 1000) / math.sqrt(2.0 * math.pi * n / 3.0)
+    )  # the miss is 0 long before
     return float(cox_miss(mu, 2.0 * tau / math.sqrt(n / 3.0)))

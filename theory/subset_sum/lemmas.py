@@ -10,7 +10,7 @@ import math
 
 from theory.arguments import whole
 from theory.integer_sums import check_arguments, variance
-from theory.partition import expected_perfect_partitions, lemma1_bounds
+from theory.partition import lemma1_bounds, log_expected_perfect_partitions
 
 BETA = 0.5  # the paper's choice: 1/sqrt(3 + beta) scales the bound on Lambda
 
@@ -30,7 +30,7 @@ def lemma3_bounds(n: int, max_value: int, target: int, total: int) -> tuple[floa
     (0.9991, 1.0)
     """
     n, max_value, target = check_arguments(n, max_value, target, "nonzero")
-    lower, upper = lemma1_bounds(n, max_value, abs(total - 2 * target))
+    lower, upper = lemma1_bounds(n, max_value, abs(whole("total", total) - 2 * target))
     return 2.0 * lower, min(2.0 * upper, 1.0)
 
 
@@ -57,10 +57,7 @@ def lemma4_failure(n: int, max_value: int, target: int) -> float:
     level = max_value * math.sqrt(n * math.log(n) / (3.0 + BETA))
     z = level + 2.0 * abs(target)
     exponent = z * z / (2.0 * n * variance(max_value, "nonzero"))
-    if n < 1000:
-        log_rho = math.log(2.0 * float(expected_perfect_partitions(n, max_value)))
-    else:
-        log_rho = (n + 1) * math.log(2.0) - 0.5 * math.log(2.0 * math.pi * n * variance(max_value, "nonzero"))
+    log_rho = math.log(2.0) + float(log_expected_perfect_partitions(n, max_value))
     log_ratio = log_rho - exponent
     second = 1.0 / (1.0 + math.exp(log_ratio)) if log_ratio < 700.0 else 0.0
     return 2.0 * n ** (-1.0 / (2.0 * (3.0 + BETA))) + second

@@ -38,6 +38,7 @@ def miss_form(
     (('exact', 'exact'), ('saddlepoint', 'within a factor of 1.70, as measured'))
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
+    delta = whole("delta", delta, 0)
     if target is not None and exact_is_cheap(n, max_value, target, law, delta):
         return "exact", "exact"
     near_window = law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW

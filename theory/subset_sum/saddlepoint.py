@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import choice, plain
+from theory.arguments import choice, plain, whole
 from theory.integer_sums import Law, check_arguments
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample, reach_probability
 
@@ -50,6 +50,7 @@ def poisson_mean(
     >>> exact, round(poisson_mean(x, 40), 1), round(poisson_mean(x, 40, "gaussian"), 1)
     (21, 23.6, 23.3)
     """
+    target, delta = whole("target", target), whole("delta", delta, 0)
     x = np.asarray(values, dtype=np.float64)
     if choice("form", form, ("saddlepoint", "gaussian")) == "gaussian":
         square = (x * x).sum(axis=-1)
@@ -137,6 +138,7 @@ def saddlepoint_miss_probability(
     (`theory.subset_sum.errors.miss_error`): 15.7 times too large at M = 1, n = 40, up to 3 times at M = 7.
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
+    delta = whole("delta", delta, 0)
     if abs(target) <= delta:
         return 0.0
     if n == 0:

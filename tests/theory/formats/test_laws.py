@@ -288,12 +288,12 @@ def test_formats_refuse_what_has_no_law():
     with pytest.raises(ValueError, match="no format"):
         formats.Format("x", "", 16)
     for size in (0, 15, 16.5):
-        with pytest.raises(ValueError, match="size must be an integer of at least 16"):
+        with pytest.raises((TypeError, ValueError), match="size must be an integer >= 16"):
             format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
     assert format_laws.format_snr(Gaussian(), BY_NAME["NVFP4"], 10**18) == pytest.approx(20.45, abs=0.05)
     with pytest.raises(ValueError, match="no codebook 'int99x'"):
         formats.codebook("int99x")
-    with pytest.raises(ValueError, match="keep must be an integer from 1 to group"):
+    with pytest.raises(ValueError, match="keep must be an integer from 1 to 4"):
         format_laws.group_pruning_error(Gaussian(), 5, 4)
 
 

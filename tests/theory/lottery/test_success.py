@@ -61,8 +61,8 @@ def test_counting_bound_scales_and_clips():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((0, 1, 2), "fan_in=0"),
-        ((1, 1, 1), "values=1"),
+        ((0, 1, 2), "fan_in must be an integer >= 1, got 0"),
+        ((1, 1, 1), "values must be an integer >= 2, got 1"),
         ((1, 1, 2, 0.0), "probability=0.0"),
         ((1, 1, 2, 1.5), "probability"),
     ],

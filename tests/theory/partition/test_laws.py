@@ -1,6 +1,8 @@
 import itertools
 import math
+from fractions import Fraction
 
+import mpmath as mp
 import numpy as np
 import pytest
 import sympy as sp
@@ -132,3 +134,86 @@ def test_arrays_are_broadcast():
 def test_bad_input_is_one_sentence(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+# mu = 2^n / (M sqrt(2 pi n c)) and the laws made of it, at sizes where 2^n, M or mu exceed every double:
+# mpmath at 60 digits with exact integers
+HUGE = [(1100, 1095), (1024, 1), (5000, 4000), (2000, 1994), (3000, 3100), (10**5, 99_990)]
+
+
+@pytest.mark.parametrize(("n", "bits"), HUGE)
+def test_laws_beyond_the_range_of_doubles(n, bits):
+    m = 2**bits
+    with mp.workdps(60):
+        c = mp.mpf(1) / 3 + mp.mpf(1) / (2 * m) + mp.mpf(1) / (6 * m * m)
+        log_mean = n * mp.log(2) - mp.log(m) - mp.log(2 * mp.pi * n * c) / 2
+        mean = mp.exp(log_mean)
+        perfect = 1 - (mp.exp(-mean) + mp.exp(-2 * mean)) / 2
+        spread = mp.mpf(1) / (5 * n)
+        none = {
+            "limit": mp.exp(-mean),
+            "corrected": mp.exp(-mp.log1p(spread * mean * (1 - mp.mpf(3) / (20 * n))) / spread),
+        }
+        lemma = {}
+        for z in (0, 3, 2 * m):
+            rho = 2 * mean * mp.exp(-(mp.mpf(z) ** 2) / (2 * n * mp.mpf(m) ** 2 * c)) / (2 if z == 0 else 1)
+            lemma[z] = (float(rho / (2 * rho + 2)), float(min(rho, 1)))
+        survival = (mp.exp(-mean) + 1) / 2, (mp.exp(-5 * mean) + mp.exp(-4 * mean)) / 2  # d = 0 and 4
+        window = float(mp.log(m, 2) - (n - mp.log(n, 2) / 2))
+    assert partition.log_expected_perfect_partitions(n, m) == pytest.approx(
+        float(log_mean), rel=1e-14, abs=1e-8
+    )
+    assert partition.perfect_partition_probability(n, m) == pytest.approx(
+        float(perfect), rel=1e-9, abs=1e-300
+    )
+    for form, expected in none.items():
+        found = partition.perfect_partition_count_pmf(0, n, m, form=form)
+        assert found == pytest.approx(float(expected), rel=1e-6, abs=1e-300)
+    for z, expected in lemma.items():
+        assert partition.lemma1_bounds(n, m, z) == pytest.approx(expected, rel=1e-8, abs=1e-300)
+    found = [partition.min_discrepancy_survival(d, n, m) for d in (0, 4)]
+    assert found == pytest.approx([float(s) for s in survival], rel=1e-8, abs=1e-300)
+    assert partition.window_parameter(n, m) == pytest.approx(window, abs=1e-8)
+    assert partition.discrepancy_scale(n, m) == pytest.approx(
+        float(mp.exp(-log_mean)) if log_mean > -709 else math.inf, rel=1e-8
+    )
+
+
+def test_window_values_beyond_the_range_of_doubles():
+    assert partition.window_max_value(4096, 0.0) == 2**4090
+    assert partition.window_max_value(16, 0.0) == 16384
+    for n in (30, 900, 1100, 5000):
+        assert partition.window_parameter(n, partition.window_max_value(n, 0.3)) == pytest.approx(
+            0.3, abs=1e-8
+        )
+
+
+def test_exact_moments_beyond_the_range_of_doubles(monkeypatch):
+    # n fair signs (M = 1): C(n, n/2)/2 partitions of discrepancy 0, always; the sum's law in closed form
+    def fair(n, max_value, value, law, exact):
+        return Fraction(math.comb(n, n // 2), 2**n) if n % 2 == 0 else Fraction(0)
+
+    assert partition.expected_perfect_partitions_exact(60, 1) == math.comb(60, 30) // 2
+    monkeypatch.setattr(partition, "sum_probability", fair)
+    assert partition.expected_perfect_partitions_exact(1000, 1) == float(math.comb(1000, 500) // 2)
+    assert partition.expected_perfect_partitions_exact(1200, 1) == math.inf
+
+
+def test_count_law_for_large_counts():
+    # negative binomial with r = 5n, mean (1 - 3/(20n)) mu: mpmath's gamma at 40 digits
+    n, m = 2000, 2**1985
+    for k in (500, 530):
+        with mp.workdps(40):
+            c = mp.mpf(1) / 3
+            mean = mp.mpf(2) ** n / m / mp.sqrt(2 * mp.pi * n * c) * (1 - mp.mpf(3) / (20 * n))
+            r = mp.mpf(5 * n)
+            value = (
+                mp.gamma(k + r)
+                / mp.gamma(r)
+                / mp.factorial(k)
+                * (r / (r + mean)) ** r
+                * (mean / (r + mean)) ** k
+            )
+        assert partition.perfect_partition_count_pmf(k, n, m, form="corrected") == pytest.approx(
+            float(value), rel=1e-10
+        )
