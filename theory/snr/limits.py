@@ -24,8 +24,9 @@ import numpy as np
 from scipy.linalg import solve_banded
 
 from theory.arguments import whole
+from theory.codebooks import check_bits
 from theory.distributions import Distribution
-from theory.snr.ratio import check_bits, decibel
+from theory.snr.ratio import decibel
 
 DECIBEL_PER_BIT = 20 * math.log10(2)
 ENTROPY_CODED_LOSS = 10 * math.log10(math.pi * math.e / 6)

@@ -10,7 +10,7 @@ import math
 
 from theory.arguments import whole
 from theory.integer_sums import check_arguments, variance
-from theory.partition import lemma1_bounds, log_expected_perfect_partitions
+from theory.partition.laws import lemma1_bounds, log_expected_perfect_partitions
 
 BETA = 0.5  # the paper's choice: 1/sqrt(3 + beta) scales the bound on Lambda
 
