@@ -100,8 +100,9 @@ def stop_loss(std: ArrayLike, retention: ArrayLike) -> Any:
 
 
 def stop_loss_slack(points: ArrayLike, probabilities: ArrayLike, std: float) -> float:
-    r"""Least room under the Gaussian stop-loss function: min over k of E (sZ - k)_+ - E (X - k)_+.
+    r"""Least room under the Gaussian stop-loss function: min of E (sZ - k)_+ - E (X - k)_+ over k.
 
+    For k from the least to the greatest atom: beyond them the room is positive and tends to 0.
     Not negative exactly when X <=_cx N(0, s^2), for a mean-zero X on finitely many points. Between two atoms
     the stop-loss function of X is linear with slope -P(X > k), so the minimum over k is found where the
     Gaussian has that slope, or at an atom: no grid of k is involved.

@@ -45,9 +45,20 @@ def _size(name: str, value: float) -> float:
 
 
 def run_length_bits(sparsity: float, run_bits: int) -> float:
-    """Entries per weight times their run field: see the module's table; without the values themselves."""
-    fillers = sparsity ** (2**run_bits)
-    return (1 - sparsity) / (1 - fillers)
+    """Entries per weight, values and fillers, with `run_bits`-bit runs: (1 - c) / (1 - c^(2^r)).
+
+    Each takes a value and its run field, `bits` + `run_bits`.
+
+    Examples
+    --------
+    >>> run_length_bits(0.5, 0), run_length_bits(0.5, 1)
+    (1.0, 0.6666666666666666)
+    """
+    kept = 1 - share_of_zeros(sparsity)
+    if sparsity == 0:
+        return 1.0
+    # 1 - c^(2^r) where c^(2^r) is close to 1
+    return kept / -math.expm1(2.0 ** whole("run_bits", run_bits, 0, 1000) * math.log(sparsity))
 
 
 def bits_per_weight(
@@ -92,7 +103,9 @@ def bits_per_weight(
     if scheme == "csr":
         return kept * (bits + math.ceil(math.log2(columns))) + 32 / columns
     if scheme == "run-length":
-        return min(run_length_bits(sparsity, r) * (bits + r) for r in range(17))
+        return min(
+            run_length_bits(sparsity, r) * (bits + r) for r in range(64)
+        )  # r = 53 is the best of c = 1 - 2^-53
     if scheme == "entropy":
         return binary_entropy(sparsity) + kept * bits
     if scheme == "n:m":
@@ -147,7 +160,7 @@ def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **opti
         return bits_per_weight(scheme, sparsity, bits, **options) - dense_bits
 
     # "entropy" first grows with sparsity, so look from the sparse end, where every scheme decreases
-    grid = np.concatenate([[0.0], np.linspace(0.001, 0.999, 999), 1 - np.geomspace(1e-3, 1e-9, 60)[1:]])
+    grid = np.concatenate([[0.0], np.linspace(0.001, 0.999, 999), 1 - np.geomspace(1e-3, 1e-15, 120)[1:]])
     enough = np.array([excess(c) <= 0 for c in grid])
     if not enough[-1]:
         return math.nan

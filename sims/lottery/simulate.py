@@ -42,7 +42,6 @@ def simulate(
     ['network fails', 'weight 1 fails']
     """
     bits, trials = whole("bits", bits, 2, 10), whole("trials", trials, 1, 10**9)
-    samples = whole("samples", samples, 1)
     max_value = 2 ** (bits - 1) - 1
     weights = random_network(sizes, max_value, seed)
     options: dict[str, Any] = {"construction": construction, "allotment": allotment}

@@ -190,8 +190,17 @@ def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass:
         inner = [quantization_error(cut, levels, scale) for cut in pruned]
         return quantization_error(law, levels, scale) - (mass * sparsity) @ inner
 
-    scale = optimal_scale(law, levels)
-    for span in (1.0, 0.1, 0.01, 0.001):
-        grid = scale * np.exp(np.linspace(-span, span, 41))
-        scale = float(grid[np.argmin(error(grid))])
-    return float(error(np.array([scale]))[0])
+    # what is kept has a hole around zero: the best step may lie far from that of all weights, and the error
+    # has several valleys. Each of a wide grid is followed down.
+    grid = optimal_scale(law, levels) * np.exp(np.linspace(-2.5, 2.5, 251))
+    height = error(grid)
+    inner = np.flatnonzero((height[1:-1] <= height[:-2]) & (height[1:-1] <= height[2:])) + 1
+    found = [float(height.min())]
+    for start in grid[inner[np.argsort(height[inner])][:6]]:
+        scale = float(start)
+        for span in (0.02, 0.002, 0.0002):
+            near = scale * np.exp(np.linspace(-span, span, 21))
+            values = error(near)
+            scale = float(near[np.argmin(values)])
+            found.append(float(values.min()))
+    return min(found)

@@ -75,14 +75,29 @@ def shannon_bound_snr(law: Distribution, bits: float) -> float:
 def panter_dite_snr(law: Distribution, bits: float) -> float:
     """High-rate SNR in dB of the best quantizer of 2^bits levels: 12 N^2 E W^2 / (int f^(1/3))^3.
 
+    A limit, N -> infinity at a fixed law: it asks for a density that hardly changes within a cell. Cells of
+    heavy tails are wide, and int f^(1/3) gathers as much from far out as from the centre: `lloyd_max_snr` is
+    the value at a finite number of levels, and the difference the error of the limit (at 4 and 8 bits:
+    Gaussian 0.49, 0.04 dB; Student-t of df = 2 cut at 10^6 1.18, 0.005 dB; df = 3 at 10^9 2.1, 0.14 dB).
+
     Examples
     --------
     >>> from theory.distributions import Gaussian
     >>> round(panter_dite_snr(Gaussian(), 8) - 8 * DECIBEL_PER_BIT, 3)
     -4.347
     """
-    u, weight = _quantile_nodes()
-    third = float(2 * weight @ law.pdf(law.ppf(u)) ** (-2 / 3))
+    # in x = q sinh t: quantiles near 1 run out of doubles long before f^(1/3) of a heavy tail runs out
+    quartile = float(law.ppf(0.75))
+    reach = quartile
+    while reach < law.bound and float(law.pdf(reach)) > 1e-200 * float(law.pdf(0.0)):
+        reach *= 2
+    end = math.asinh(min(reach, law.bound) / quartile)
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    panels = math.ceil(end / 0.2)
+    half = end / (2 * panels)
+    t = (half * (2 * np.arange(panels)[:, None] + 1 + nodes)).ravel()
+    x = np.minimum(quartile * np.sinh(t), law.bound)
+    third = float(2 * np.tile(half * weights, panels) @ (np.cbrt(law.pdf(x)) * quartile * np.cosh(t)))
     return decibel(law.second_moment, third**3 / (12 * 4.0**bits))
 
 

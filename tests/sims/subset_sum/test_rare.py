@@ -77,7 +77,7 @@ def test_within_delta_and_extinction():
     ("changes", "words"),
     [
         ({"particles": 1}, "particles must be"),
-        ({"replicates": 1}, "particles must be"),
+        ({"replicates": 1}, "replicates must be"),
         ({"max_value": 2**30}, "GiB"),
     ],
 )

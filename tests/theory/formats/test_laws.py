@@ -6,7 +6,7 @@ import pytest
 
 from sims.weights import scales as sims_snr
 from theory import formats
-from theory.codebooks import Codebook
+from theory.codebooks import Codebook, quantization_error
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
 from theory.formats import laws as format_laws
 from theory.snr import decibel, pruning_error, quantization_snr
@@ -328,6 +328,29 @@ def test_high_rate_laws_approach_their_quantizers():
     assert snr_limits.panter_dite_snr(Gaussian(), 3) - 3 * snr_limits.DECIBEL_PER_BIT == pytest.approx(
         -10 * np.log10(np.sqrt(3) * np.pi / 2), abs=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    "law", [StudentT(2, 1e3), StudentT(2, 1e6), StudentT(1, 1e4), StudentT(3, 1e9)], ids=repr
+)
+def test_panter_dite_is_the_limit_of_lloyd_max_for_heavy_tails(law):
+    gaps = [snr_limits.panter_dite_snr(law, b) - snr_limits.lloyd_max_snr(law, b) for b in (6, 8, 10)]
+    assert gaps[0] < gaps[1] < gaps[2] < 0.0
+    assert gaps[2] > -0.03
+
+
+@pytest.mark.parametrize("sparsity", [0.5, 0.9])
+@pytest.mark.parametrize("codes", ["int3", "e2m1"])
+@pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 100), Uniform(1.0)], ids=repr)
+def test_pruning_then_rounding_finds_the_best_step(law, codes, sparsity):
+    form = formats.Format("cut", codes, 4, sparsity=sparsity)
+    levels = formats.codebook(codes)
+    threshold = float(law.ppf(0.5 + sparsity / 2))
+    cut = Truncated(law, threshold)
+    scales = np.geomspace(threshold / 20, 60 * threshold, 2001) / levels.levels[-1]  # brute force
+    kept = quantization_error(law, levels, scales) - sparsity * quantization_error(cut, levels, scales)
+    best = pruning_error(law, sparsity) + float(kept.min())
+    assert format_laws.format_error(law, form) <= best * (1 + 1e-5)
 
 
 def test_entropy_coding_loses_less_at_low_rate():

@@ -115,6 +115,17 @@ def test_optimal_scale_is_within_1e6_of_the_certified_optimum(law):
         assert least <= best * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("law", [Gaussian(), Laplace(), StudentT(2, 30), Uniform(1.0)], ids=repr)
+def test_optimal_scale_of_irregular_levels_is_global(law):
+    rng = np.random.default_rng(11)
+    for _ in range(6):
+        size = rng.exponential(size=6) ** 3 * rng.choice([0.1, 1, 10])
+        levels = np.unique(np.append(size * rng.choice([-1, 1], 6), 0.0))
+        found = float(snr.quantization_error(law, levels, snr.optimal_scale(law, levels)))
+        scales = np.geomspace(1e-3, 1e3, 8001) / np.abs(levels).max()  # brute force
+        assert found <= float(snr.quantization_error(law, levels, scales).min()) * (1 + 1e-6)
+
+
 @given(st.floats(1e-3, 1e3), st.sampled_from([2, 4, 7]))
 def test_ratios_do_not_depend_on_the_unit(unit, bits):
     assert snr.quantization_snr(Gaussian(unit), bits) == pytest.approx(
