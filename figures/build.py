@@ -51,7 +51,8 @@ def module(name: str) -> ModuleType:
 
     Raises
     ------
-    ValueError : no figure of that name; the message lists them.
+    ValueError
+        No figure of that name; the message lists them.
     """
     if name not in names():
         raise ValueError(f"no figure {name!r}; there are {', '.join(names())}")
@@ -114,7 +115,8 @@ def build_all(
 
     Raises
     ------
-    ValueError : no figure of some name; raised before any work is done.
+    ValueError
+        No figure of some name; raised before any work is done.
     """
     chosen = list(selected) or names()
     for name in chosen:

@@ -12,7 +12,8 @@ def by_column(names: Sequence[str], rows: Iterable[Sequence]) -> Table:
 
     Raises
     ------
-    ValueError : a row has another number of cells than there are names.
+    ValueError
+        a row has another number of cells than there are names.
 
     Examples
     --------

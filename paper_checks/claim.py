@@ -50,12 +50,18 @@ class Measurement:
 
     Attributes
     ----------
-    value, low, high : the number and its interval (all equal where it is exact).
-    region : (least, greatest) value that the statement allows.
-    p_inside : p-value of "the truth lies in the region"; small refutes the statement.
-    p_outside : p-value of "the truth lies outside"; small confirms it.
-    tightness : measured / bound, for bounds; measured / target, for laws.
-    printed : the number as a paper prints it, where the statement is that very number.
+    value, low, high
+        The number and its interval (all equal where it is exact).
+    region
+        (least, greatest) value that the statement allows.
+    p_inside
+        p-value of "the truth lies in the region"; small refutes the statement.
+    p_outside
+        p-value of "the truth lies outside"; small confirms it.
+    tightness
+        Measured / bound, for bounds; measured / target, for laws.
+    printed
+        The number as a paper prints it, where the statement is that very number.
     """
 
     name: str
@@ -205,17 +211,28 @@ class Claim:
 
     Attributes
     ----------
-    id : "<paper>.<name>", unique; what `snapcut check` takes.
-    title : one line.
-    paper : key of `paper_checks.registry.PAPERS`.
-    place : theorem, equation or figure.
-    statement : LaTeX, without dollar signs.
-    hypotheses : plain text; mathematics between dollar signs.
-    mark : "paper" as the source states it, "derived" here, or "heuristic" with a stated range.
-    check : `check(run, **parameters)` yields measurements.
-    twins : at least one.
-    expected : the verdict declared in advance.
-    figure : name of the figure that illustrates it.
+    id
+        "<paper>.<name>", unique; what `snapcut check` takes.
+    title
+        One line.
+    paper
+        Key of `paper_checks.registry.PAPERS`.
+    place
+        Theorem, equation or figure.
+    statement
+        LaTeX, without dollar signs.
+    hypotheses
+        Plain text; mathematics between dollar signs.
+    mark
+        "paper" as the source states it, "derived" here, or "heuristic" with a stated range.
+    check
+        `check(run, **parameters)` yields measurements.
+    twins
+        At least one.
+    expected
+        The verdict declared in advance.
+    figure
+        Name of the figure that illustrates it.
     """
 
     id: str

@@ -35,7 +35,8 @@ def claims(names: Sequence[str] = (), paper: str | None = None) -> list[Claim]:
 
     Raises
     ------
-    ValueError : an unknown name or paper; the message lists what exists.
+    ValueError
+        An unknown name or paper; the message lists what exists.
     """
     found = [claim for package in _PACKAGES for claim in package.CLAIMS]
     ids = [claim.id for claim in found]
@@ -158,11 +159,16 @@ def check(
 
     Parameters
     ----------
-    selected : claims, from `claims()`.
-    budget : "quick", "standard" (10 times the trials) or "deep" (100 times).
-    power : also run every twin; claims and twins share one error budget.
-    seed : None draws a fresh one; it is reported with every verdict.
-    processes : claims run at once; results do not depend on it.
+    selected
+        Claims, from `claims()`.
+    budget
+        "quick", "standard" (10 times the trials) or "deep" (100 times).
+    power
+        Also run every twin; claims and twins share one error budget.
+    seed
+        None draws a fresh one; it is reported with every verdict.
+    processes
+        Claims run at once; results do not depend on it.
     """
     from sims.support import processes as workers
     from sims.support import progress

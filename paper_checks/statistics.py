@@ -19,8 +19,10 @@ def holm(p_values: Sequence[float] | np.ndarray, level: float) -> np.ndarray:
 
     Parameters
     ----------
-    p_values : (m,) p-values.
-    level : family-wise error, in (0, 1).
+    p_values
+        (m,) p-values.
+    level
+        family-wise error, in (0, 1).
 
     Returns
     -------

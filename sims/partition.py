@@ -25,7 +25,8 @@ def count_perfect_partitions(values: ArrayLike) -> int:
 
     Parameters
     ----------
-    values : integers of any sign, (n,), n >= 1.
+    values
+        Integers of any sign, (n,), n >= 1.
 
     Returns
     -------
@@ -146,7 +147,12 @@ def estimate(n: int, max_value: int, trials: int, seed: int, **options) -> Estim
 
     Parameters
     ----------
-    n : 1..44 items. max_value : M. trials, seed : as in `sims.montecarlo.probability`, to which further
+    n
+        1..44 items.
+    max_value
+        M.
+    trials, seed
+        As in `sims.montecarlo.probability`, to which further
         options (level, width, threads, key, store) are passed.
 
     Returns

@@ -171,7 +171,8 @@ def find(name: str) -> Callable[..., Rows]:
 
     Raises
     ------
-    ValueError : there is none; the message says which there are, or why the import failed.
+    ValueError
+        There is none; the message says which there are, or why the import failed.
 
     Examples
     --------

@@ -37,11 +37,15 @@ class Sweep:
 
     Attributes
     ----------
-    simulation : a name in `sims.simulations.SIMULATIONS`, or "module:function" of one's own that returns
+    simulation
+        a name in `sims.simulations.SIMULATIONS`, or "module:function" of one's own that returns
         rows of type `sims.support.row.Row`, the estimate it is about first.
-    grid : values of each parameter that varies.
-    fixed : parameters that do not.
-    seed : shared by all cells; each cell draws from streams named by its own parameters.
+    grid
+        Values of each parameter that varies.
+    fixed
+        Parameters that do not.
+    seed
+        Shared by all cells; each cell draws from streams named by its own parameters.
     """
 
     simulation: str
@@ -69,7 +73,8 @@ def load(path: str | Path) -> Sweep:
 
     Raises
     ------
-    ValueError : not TOML, or not a sweep; the message names the line or the key.
+    ValueError
+        Not TOML, or not a sweep; the message names the line or the key.
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -168,15 +173,21 @@ def run(
 
     Parameters
     ----------
-    folder : where cells are stored (folder/cells) and the tables written by `save`.
-    resume : keep the finished cells found there; without it a folder that has any is refused.
-    backend : "local" processes, or "dask": the cluster at `scheduler` ("tcp://host:8786").
-    processes : local processes (every core).
+    folder
+        Where cells are stored (folder/cells) and the tables written by `save`.
+    resume
+        Keep the finished cells found there; without it a folder that has any is refused.
+    backend
+        "local" processes, or "dask": the cluster at `scheduler` ("tcp://host:8786").
+    processes
+        Local processes (every core).
 
     Raises
     ------
-    ValueError : bad parameters, a folder in use by another sweep, or finished cells without `resume`.
-    ConnectionError : the cluster does not answer within 10 seconds.
+    ValueError
+        Bad parameters, a folder in use by another sweep, or finished cells without `resume`.
+    ConnectionError
+        The cluster does not answer within 10 seconds.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")

@@ -114,9 +114,12 @@ def quantization_error(law: Distribution, levels: "np.ndarray | Codebook", scale
 
     Parameters
     ----------
-    law : distribution of a weight.
-    levels : codebook before scaling, any finite numbers.
-    scale : positive step s, any shape.
+    law
+        Distribution of a weight.
+    levels
+        Codebook before scaling, any finite numbers.
+    scale
+        Positive step s, any shape.
 
     Returns
     -------
@@ -250,7 +253,8 @@ def scale_for(
 
     Parameters
     ----------
-    rule : "mse" (least error), "max-abs" (the largest positive level meets the largest magnitude; only for
+    rule
+        "mse" (least error), "max-abs" (the largest positive level meets the largest magnitude; only for
         bounded laws), "percentile" (it meets that percentile of the magnitudes), "scale" (as given).
     """
     codebook = _codebook(levels)

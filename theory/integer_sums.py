@@ -105,8 +105,10 @@ def sum_probability(k: int, max_value: int, s: int, law: Law = "nonzero", exact:
 
     Parameters
     ----------
-    k, max_value, s, law : number of terms, M, value, sampling law.
-    exact : return a Fraction instead of a float.
+    k, max_value, s, law
+        Number of terms, M, value, sampling law.
+    exact
+        Return a Fraction instead of a float.
 
     Examples
     --------

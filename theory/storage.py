@@ -75,12 +75,18 @@ def bits_per_weight(
 
     Parameters
     ----------
-    scheme : "dense", "bitmask", "csr", "run-length", "entropy", "n:m" or "block".
-    sparsity : share of zeros, in [0, 1).
-    bits : of one kept value.
-    columns : of the matrix, for "csr".
-    group : m of "n:m"; (1 - sparsity) m must be a whole number n.
-    block, scale_bits : weights that share a scale, and its size, for "block".
+    scheme
+        "dense", "bitmask", "csr", "run-length", "entropy", "n:m" or "block".
+    sparsity
+        Share of zeros, in [0, 1).
+    bits
+        Of one kept value.
+    columns
+        Of the matrix, for "csr".
+    group
+        m of "n:m"; (1 - sparsity) m must be a whole number n.
+    block, scale_bits
+        Weights that share a scale, and its size, for "block".
 
     Raises
     ------
@@ -136,10 +142,14 @@ def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **opti
 
     Parameters
     ----------
-    scheme : "bitmask", "csr", "run-length" or "entropy".
-    dense_bits : bits per weight of the dense alternative.
-    bits : of one kept value.
-    options : as for :func:`bits_per_weight`.
+    scheme
+        "bitmask", "csr", "run-length" or "entropy".
+    dense_bits
+        Bits per weight of the dense alternative.
+    bits
+        Of one kept value.
+    options
+        As for :func:`bits_per_weight`.
 
     Examples
     --------

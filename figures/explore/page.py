@@ -28,13 +28,20 @@ class Parameter:
 
     Attributes
     ----------
-    name : as in the functions it is handed to, and in links.
-    label : Markdown with $formulas$.
-    default : value on a fresh page.
-    values : the positions of a slider; a link may name others, which join them.
-    choices : {label: value} of a menu, instead of `values`.
-    low, high : least and greatest value accepted.
-    kind : "model" or "simulation", the group it is shown in.
+    name
+        As in the functions it is handed to, and in links.
+    label
+        Markdown with $formulas$.
+    default
+        Value on a fresh page.
+    values
+        The positions of a slider; a link may name others, which join them.
+    choices
+        {label: value} of a menu, instead of `values`.
+    low, high
+        Least and greatest value accepted.
+    kind
+        "model" or "simulation", the group it is shown in.
     """
 
     name: str
@@ -57,7 +64,8 @@ class Parameter:
 
         Raises
         ------
-        ValueError : one sentence naming the parameter, the text and what would be right.
+        ValueError
+            One sentence naming the parameter, the text and what would be right.
 
         Examples
         --------
@@ -112,18 +120,30 @@ class Page:
 
     Attributes
     ----------
-    name, title : in links, above the page.
-    lead : Markdown: what is asked.
-    formulas : LaTeX of the law, in pieces that may stand beside each other or on lines of their own.
-    parameters : its controls.
-    curves : state -> the laws, under 50 ms.
-    live : state -> successive versions of the measured points, the point of the state first.
-    draw : (axes, state, curves, points, narrow) -> None.
-    rows : (state, points) -> the numbers on screen, or lines of a table of the page's own.
-    caption : Markdown below the picture.
-    python, command : state -> text that computes the numbers on screen.
-    count : points -> how far the simulation is, in words.
-    upload : endings of the files the page takes.
+    name, title
+        In links, above the page.
+    lead
+        Markdown: what is asked.
+    formulas
+        LaTeX of the law, in pieces that may stand beside each other or on lines of their own.
+    parameters
+        Its controls.
+    curves
+        state -> the laws, under 50 ms.
+    live
+        state -> successive versions of the measured points, the point of the state first.
+    draw
+        (axes, state, curves, points, narrow) -> None.
+    rows
+        (state, points) -> the numbers on screen, or lines of a table of the page's own.
+    caption
+        Markdown below the picture.
+    python, command
+        state -> text that computes the numbers on screen.
+    count
+        Points -> how far the simulation is, in words.
+    upload
+        Endings of the files the page takes.
     """
 
     name: str

@@ -101,7 +101,8 @@ def application(host: str = "127.0.0.1") -> _App:
 
     Raises
     ------
-    ImportError : marimo is not installed; the message says how to get it.
+    ImportError
+        Marimo is not installed; the message says how to get it.
     """
     try:
         import marimo
@@ -132,7 +133,8 @@ def bound(host: str, port: int) -> socket.socket:
 
     Raises
     ------
-    ValueError : the port is taken or may not be used, or the host is not of this machine: one sentence.
+    ValueError
+        The port is taken or may not be used, or the host is not of this machine: one sentence.
     """
     if not 0 <= port <= 65535:
         raise ValueError(f"port must lie between 0 and 65535 (0: any free one), got {port}")
@@ -163,14 +165,19 @@ def serve(host: str = "127.0.0.1", port: int = 2718, open_browser: bool = True) 
 
     Parameters
     ----------
-    host : address to bind; other machines can reach the explorer only when it is not a loopback address.
-    port : 0 takes any free one.
-    open_browser : also open the address in the reader's browser, if there is one.
+    host
+        Address to bind; other machines can reach the explorer only when it is not a loopback address.
+    port
+        0 takes any free one.
+    open_browser
+        Also open the address in the reader's browser, if there is one.
 
     Raises
     ------
-    ValueError : the port is taken, the host is not of this machine.
-    ImportError : marimo is not installed.
+    ValueError
+        The port is taken, the host is not of this machine.
+    ImportError
+        Marimo is not installed.
     """
     app = application(host)
     listener = bound(host, port)

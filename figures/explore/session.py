@@ -50,8 +50,10 @@ class Shown:
 
     Parameters
     ----------
-    mo : the marimo module, or None to draw nowhere.
-    page, state : what to show.
+    mo
+        The marimo module, or None to draw nowhere.
+    page, state
+        What to show.
     """
 
     def __init__(self, mo: Any, page: Page, state: State):

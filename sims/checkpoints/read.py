@@ -21,7 +21,8 @@ def read(path: str | Path) -> Checkpoint:
 
     Parameters
     ----------
-    path : a .npz, .npy, .safetensors, .pt, .pth, .bin, .ckpt or .onnx file.
+    path
+        a .npz, .npy, .safetensors, .pt, .pth, .bin, .ckpt or .onnx file.
 
     Raises
     ------

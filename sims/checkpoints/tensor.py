@@ -18,9 +18,11 @@ class Checkpoint:
 
     Attributes
     ----------
-    tensors : numeric arrays by name, in the file's order and in their own precision (bfloat16 and float8
+    tensors
+        Numeric arrays by name, in the file's order and in their own precision (bfloat16 and float8
         widened to float32, which holds them exactly).
-    skipped : names of arrays that are not numbers, each with its reason.
+    skipped
+        Names of arrays that are not numbers, each with its reason.
     """
 
     tensors: dict[str, np.ndarray] = field(default_factory=dict)

@@ -60,14 +60,22 @@ def compress_block(start, stop, w, g, inverse, correction, u, e, exits, first, k
 
     Parameters
     ----------
-    w : (N, n) weights; rows start .. stop - 1 are replaced by q
-    g : (N, N), of which the strict lower triangle of the diagonal block is read
-    inverse : (N,)
-    correction, u : (stop - start, n) sums over the columns before the block; uniforms
-    e : (N, n) errors w - q, rows start .. stop - 1 written
-    exits, first : (n,) int64, updated: count of v outside the limits, position of the first one (-1: none)
-    kind : operator code
-    p : (7,) step, threshold, grid low, grid high, limit low, limit high, level;
+    w
+        (N, n) weights; rows start .. stop - 1 are replaced by q
+    g
+        (N, N), of which the strict lower triangle of the diagonal block is read
+    inverse
+        (N,)
+    correction, u
+        (stop - start, n) sums over the columns before the block; uniforms
+    e
+        (N, n) errors w - q, rows start .. stop - 1 written
+    exits, first
+        (n,) int64, updated: count of v outside the limits, position of the first one (-1: none)
+    kind
+        Operator code
+    p
+        (7,) step, threshold, grid low, grid high, limit low, limit high, level;
         for PRUNE_THEN_ROUND the grid ends hold floor and fraction of threshold/step.
     """
     n = w.shape[1]
@@ -146,8 +154,10 @@ def prune_by_loss(w, inverse, count):
 
     Parameters
     ----------
-    w : (N,) weights, replaced by the result
-    inverse : (N, N) inverse Gram matrix, destroyed
+    w
+        (N,) weights, replaced by the result
+    inverse
+        (N, N) inverse Gram matrix, destroyed
     """
     size = len(w)
     alive = np.ones(size, np.bool_)

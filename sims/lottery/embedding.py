@@ -57,29 +57,41 @@ def embed(
 
     Parameters
     ----------
-    weights : integer matrices (fan_out, fan_in) of the target layers, ReLU between them; entries in
+    weights
+        Integer matrices (fan_out, fan_in) of the target layers, ReLU between them; entries in
         {-max_value..max_value} (units of delta = 1/max_value). With law "product" and two layers per layer
         the grid is that of the products: entries up to max_value^2 (units of delta^2).
-    max_value : M, entries of the random network are uniform on {±1..±M}. M = 1 is the ternary network;
+    max_value
+        M, entries of the random network are uniform on {±1..±M}. M = 1 is the ternary network;
         targets without zeros make it binary.
-    samples : usable candidates per weight, and per side where inputs can be negative; at most 62.
-    seed : 0 <= seed < 2^64.
-    construction : "two_layer" (Theorem 1: a pair of matrices per target layer) or "depth_plus_one" (Theorem
+    samples
+        Usable candidates per weight, and per side where inputs can be negative; at most 62.
+    seed
+        0 <= seed < 2^64.
+    construction
+        "two_layer" (Theorem 1: a pair of matrices per target layer) or "depth_plus_one" (Theorem
         2: one pair, whose outputs are represented `copies` times; later layers draw one matrix and pick
         subsets among the entries from the copies of their input).
-    law : "nonzero" (the first matrix of a pair is ±1, so that candidates are uniform) or "product" (both
+    law
+        "nonzero" (the first matrix of a pair is ±1, so that candidates are uniform) or "product" (both
         uniform on {±1..±M}).
-    signed_inputs : build the side for negative inputs in the first layer.
-    retries : rounds in which inputs with a failed weight get `samples` fresh hidden units, and the weight
+    signed_inputs
+        Build the side for negative inputs in the first layer.
+    retries
+        Rounds in which inputs with a failed weight get `samples` fresh hidden units, and the weight
         tries among those alone; the added units are drawn for every output and counted in `drawn_parameters`.
-    copies : of every hidden unit in "depth_plus_one"; `samples` unless given. Copies with a failed weight are
+    copies
+        Of every hidden unit in "depth_plus_one"; `samples` unless given. Copies with a failed weight are
         pruned; the candidates of the next layer are the copies that remain.
-    reduced_from : the network is drawn on a grid this many times finer, then reduced to {-M..M}, by
+    reduced_from
+        The network is drawn on a grid this many times finer, then reduced to {-M..M}, by
         `rounding` "truncate" (towards zero) or "nearest"; candidates are then not uniform and can be zero.
-    allotment : "matched" (a hidden unit keeps an input that still needs one and whose weight has the wanted
+    allotment
+        "matched" (a hidden unit keeps an input that still needs one and whose weight has the wanted
         sign: nearly all units are used) or "block" (as in the proof: every input has 2 samples consecutive
         units, of which the Binomial(2 samples, 1/2) many with the wanted sign are usable).
-    threads : threads; results are the same bits for any number.
+    threads
+        Threads; results are the same bits for any number.
 
     Returns
     -------

@@ -26,8 +26,10 @@ class MissTable:
 
     Attributes
     ----------
-    p : (samples + 1, limit + 1) float64; nan below `least` candidates, p[:, 0] = 0, p[0, 1:] = 1.
-    trials : candidate sets drawn. Every set tells about all targets, both signs and all prefixes at once, so
+    p
+        (samples + 1, limit + 1) float64; nan below `least` candidates, p[:, 0] = 0, p[0, 1:] = 1.
+    trials
+        Candidate sets drawn. Every set tells about all targets, both signs and all prefixes at once, so
         that entries of one table are dependent; each is an unbiased mean over `trials` independent sets.
     """
 
@@ -53,9 +55,12 @@ def miss_table(
 
     Parameters
     ----------
-    samples, max_value, law : candidates, M, sampling law ("nonzero" or "product").
-    limit : largest target; M (M^2 for "product") unless given.
-    least : numbers of candidates below this are not recorded (nan).
+    samples, max_value, law
+        Candidates, M, sampling law ("nonzero" or "product").
+    limit
+        Largest target; M (M^2 for "product") unless given.
+    least
+        Numbers of candidates below this are not recorded (nan).
 
     Examples
     --------
@@ -136,7 +141,8 @@ def best_miss_table(
 
     Parameters
     ----------
-    samples, max_value, trials, seed, law, least : as in `miss_table`, which measures. The exact table has no
+    samples, max_value, trials, seed, law, least
+        As in `miss_table`, which measures. The exact table has no
         gaps below `least`.
 
     Examples
@@ -161,7 +167,8 @@ def smallest_samples(
 
     Raises
     ------
-    ValueError : more than the 62 candidates that a mask can hold would be needed.
+    ValueError
+        More than the 62 candidates that a mask can hold would be needed.
 
     Examples
     --------

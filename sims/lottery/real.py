@@ -23,7 +23,8 @@ def load_network(path: str | Path, activation: str = "relu") -> list[np.ndarray]
 
     Raises
     ------
-    ValueError : an activation other than ReLU, tensors that are no matrices, biases, shapes that do not fit.
+    ValueError
+        An activation other than ReLU, tensors that are no matrices, biases, shapes that do not fit.
     """
     from sims import weights
 
@@ -71,17 +72,23 @@ def ticket_rows(
 
     Parameters
     ----------
-    network : "digits", or a file read by `load_network`.
-    bits : widths of the weights.
-    samples : candidates per weight; by default the fewest whose predicted number of failed weights is at most
+    network
+        "digits", or a file read by `load_network`.
+    bits
+        Widths of the weights.
+    samples
+        Candidates per weight; by default the fewest whose predicted number of failed weights is at most
         `failure`; from exact miss probabilities up to 4 bits, measured ones beyond.
-    retries : redraws for failed weights, counted in the drawn parameters; "two_layer" only. 3 where `samples`
+    retries
+        Redraws for failed weights, counted in the drawn parameters; "two_layer" only. 3 where `samples`
         is left open, else 0.
-    out : file for the saved ticket; one width only.
+    out
+        File for the saved ticket; one width only.
 
     Raises
     ------
-    ValueError : samples too few: the sentence names the probability of failure and the number that would do.
+    ValueError
+        Samples too few: the sentence names the probability of failure and the number that would do.
     """
     if out is not None and len(bits) != 1:
         raise ValueError(f"out={str(out)!r} takes one ticket, but bits names {len(bits)} widths")

@@ -93,8 +93,10 @@ class Ticket:
 
     Attributes
     ----------
-    failures : list of Failure, empty when the ticket is the target.
-    drawn_parameters, kept_parameters : entries of the random network, and those the masks keep.
+    failures
+        List of Failure, empty when the ticket is the target.
+    drawn_parameters, kept_parameters
+        Entries of the random network, and those the masks keep.
     """
 
     weights: list[np.ndarray]
@@ -204,8 +206,10 @@ class Ticket:
 
         Parameters
         ----------
-        inputs : integers (samples, fan_in); negative ones only if the ticket was made with `signed_inputs`.
-        reduction : after every target layer [.]_gamma keeps one grid point in `reduction` (`reduce_outputs`).
+        inputs
+            Integers (samples, fan_in); negative ones only if the ticket was made with `signed_inputs`.
+        reduction
+            After every target layer [.]_gamma keeps one grid point in `reduction` (`reduce_outputs`).
         """
         x = integer_inputs(inputs, self.weights[0].shape[1])
         if not self.signed_inputs and x.min(initial=0) < 0:

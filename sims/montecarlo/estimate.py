@@ -40,12 +40,17 @@ class Estimate:
 
     Attributes
     ----------
-    value : the sample mean.
-    low, high : interval at `level`: Clopper-Pearson for probabilities, empirical Bernstein for bounded
+    value
+        The sample mean.
+    low, high
+        Interval at `level`: Clopper-Pearson for probabilities, empirical Bernstein for bounded
         means; a confidence sequence where the run was allowed to stop early (`sequential`).
-    trials, seed : how it was made.
-    variance : sample variance (divisor trials - 1).
-    bounds : range every single trial lies in; (0, 1) and `binary` for a probability.
+    trials, seed
+        How it was made.
+    variance
+        Sample variance (divisor trials - 1).
+    bounds
+        Range every single trial lies in; (0, 1) and `binary` for a probability.
     """
 
     value: float
@@ -123,18 +128,27 @@ def probability(
 
     Parameters
     ----------
-    sample : `sample(rng, count)` returns `count` booleans, one per trial.
-    trials : number of trials, at most, if `width` is given.
-    seed, key : name the streams.
-    level : confidence of the interval.
-    width : stop as soon as the anytime-valid interval is at most this wide.
-    block : trials per stream; part of the identity of a result.
-    threads : blocks computed at once (`sims.support.threads.default_threads()`); never changes the result.
-    store : file that keeps finished blocks; an interrupted run resumes from it.
+    sample
+        `sample(rng, count)` returns `count` booleans, one per trial.
+    trials
+        Number of trials, at most, if `width` is given.
+    seed, key
+        Name the streams.
+    level
+        Confidence of the interval.
+    width
+        Stop as soon as the anytime-valid interval is at most this wide.
+    block
+        Trials per stream; part of the identity of a result.
+    threads
+        Blocks computed at once (`sims.support.threads.default_threads()`); never changes the result.
+    store
+        File that keeps finished blocks; an interrupted run resumes from it.
 
     Raises
     ------
-    ValueError : `trials` < 1, `level` outside (0, 1), or samples that are not booleans of shape (count,).
+    ValueError
+        `trials` < 1, `level` outside (0, 1), or samples that are not booleans of shape (count,).
 
     Examples
     --------
@@ -186,8 +200,10 @@ def mean(
 
     Parameters
     ----------
-    sample : `sample(rng, count)` returns `count` floats.
-    bounds : (low, high) that every trial is known to lie in; a trial outside raises.
+    sample
+        `sample(rng, count)` returns `count` floats.
+    bounds
+        (low, high) that every trial is known to lie in; a trial outside raises.
 
     Examples
     --------

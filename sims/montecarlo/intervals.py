@@ -112,7 +112,8 @@ def quantile(values: np.ndarray, probability: float, confidence: float = 0.99) -
 
     Parameters
     ----------
-    values : (n,) sorted ndarray
+    values
+        (n,) sorted ndarray
     probability, confidence : float in (0, 1)
 
     Returns

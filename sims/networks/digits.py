@@ -23,9 +23,12 @@ class Digits:
 
     Attributes
     ----------
-    weights : list of float64 arrays (fan_out, fan_in), first layer first: 48 x 64, 32 x 48, 10 x 32.
-    train_images, test_images : float64 (samples, 64), pixels in [0, 1], multiples of 1/16.
-    train_labels, test_labels : int64 (samples,), the digits 0-9.
+    weights
+        List of float64 arrays (fan_out, fan_in), first layer first: 48 x 64, 32 x 48, 10 x 32.
+    train_images, test_images
+        float64 (samples, 64), pixels in [0, 1], multiples of 1/16.
+    train_labels, test_labels
+        int64 (samples,), the digits 0-9.
     """
 
     weights: list[np.ndarray]
@@ -47,8 +50,10 @@ class Digits:
 
         Parameters
         ----------
-        weights : matrices (fan_out, fan_in), first layer first; any number of layers from 64 to 10 units.
-        split : "test" or "train".
+        weights
+            Matrices (fan_out, fan_in), first layer first; any number of layers from 64 to 10 units.
+        split
+            "test" or "train".
 
         Examples
         --------

@@ -64,7 +64,8 @@ def pointwise_layers(
 
     Parameters
     ----------
-    arrays : dict of ndarray
+    arrays
+        Dict of ndarray
         The checkpoint, as `sims.weights.load` gives it.
     images : (n, 3, height, width) ndarray
 

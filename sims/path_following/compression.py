@@ -154,7 +154,8 @@ def compress(
         C > 1/2 (only "path-following").
     order : {"given", "norm", "random", "pivoted"} or permutation
         See `column_order`.
-    seed : int, SeedSequence or Generator
+    seed
+        Int, SeedSequence or Generator
         Of the uniforms and the random order.
     target_inputs : (samples, fan_in) array_like, optional
         X, the inputs the layer saw in the original network; then Phase I aligns w~ to X w first.

@@ -13,10 +13,12 @@ def column_order(gram: np.ndarray, order: Any, rng: np.random.Generator) -> np.n
     Parameters
     ----------
     gram : (N, N) ndarray
-    order : {"given", "norm", "random", "pivoted"} or permutation of range(N)
+    order
+        {"given", "norm", "random", "pivoted"} or permutation of range(N)
         "norm": largest column norm first; "pivoted": the pivots of the Cholesky factorisation with diagonal
         pivoting, the column farthest from the span of those before it first.
-    rng : Generator
+    rng
+        Generator
         For "random".
 
     Returns

@@ -115,10 +115,14 @@ def compare(
     Parameters
     ----------
     weights : (fan_out, fan_in) array_like
-    inputs, gram, target_inputs, scale, order, seed, alignment, damping : as in `sims.path_following.compress`
-    bits, sparsity : one of the two
-    methods : names from QUANTIZERS (with bits) or PRUNERS (with sparsity); all by default
-    rule : how the step is chosen, see `quantizer`; the same step for every method
+    inputs, gram, target_inputs, scale, order, seed, alignment, damping
+        As in `sims.path_following.compress`
+    bits, sparsity
+        One of the two
+    methods
+        Names from QUANTIZERS (with bits) or PRUNERS (with sparsity); all by default
+    rule
+        How the step is chosen, see `quantizer`; the same step for every method
     per_neuron : bool
         With bits: a step for every neuron (output channel) instead of one for the layer.
 

@@ -29,11 +29,13 @@ def compress_network(
 
     Parameters
     ----------
-    weights : matrices (fan_out, fan_in), first layer first
+    weights
+        Matrices (fan_out, fan_in), first layer first
     inputs : (samples, fan_in of the first layer) array_like
     operator : callable
         Operator for a layer's weight matrix, e.g. ``lambda w: quantizer(w, 4, stochastic=True)``.
-    method, scale, order, seed, alignment, damping : as in `sims.path_following.compress`
+    method, scale, order, seed, alignment, damping
+        As in `sims.path_following.compress`
 
     Returns
     -------

@@ -54,7 +54,8 @@ def adversarial_columns(samples: int, columns: int, weight: float, rng: np.rando
         m >= 2 and N.
     weight : float
         w, the value of every weight.
-    rng : Generator
+    rng
+        Generator
 
     Returns
     -------

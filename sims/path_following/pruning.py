@@ -18,7 +18,8 @@ def with_sparsity(
 
     Parameters
     ----------
-    wanted : PruneFraction
+    wanted
+        PruneFraction
     weights : (n, N) ndarray
         Where the search starts: the threshold of magnitude pruning.
     run : callable

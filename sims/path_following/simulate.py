@@ -30,9 +30,12 @@ def named_operator(name: str, step: float, threshold: float, bits: int | None = 
 
     Parameters
     ----------
-    step : grid step of rounding, or the level of one bit.
-    threshold : of pruning.
-    bits : width of the alphabet of rounding.
+    step
+        Grid step of rounding, or the level of one bit.
+    threshold
+        Of pruning.
+    bits
+        Width of the alphabet of rounding.
 
     Examples
     --------
@@ -84,12 +87,14 @@ def simulate(
     ----------
     operator : Operator
         Unbiased, from theory.operators.
-    columns, samples, rank : see `setting`
+    columns, samples, rank
+        See `setting`
     scale : float
         C > 1/2.
     level : float
         Failure level of the sup-norm bounds.
-    trials, seed, threads : as in `sims.montecarlo`
+    trials, seed, threads
+        As in `sims.montecarlo`
 
     Returns
     -------

@@ -22,7 +22,8 @@ def error_sampler(
     ----------
     weights : (fan_in,) array_like
     inputs : (samples, fan_in) array_like
-    operator, scale, method : as in `compress`
+    operator, scale, method
+        As in `compress`
 
     Returns
     -------

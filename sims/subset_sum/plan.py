@@ -25,10 +25,14 @@ class Geometry:
 
     Attributes
     ----------
-    split : left items, enumerated into bitsets.
-    base : left items enumerated one by one before the rotations start.
-    inner : right items whose sums stand in a table.
-    words, second : 64-bit words of the two moduli; second = 1 means no second filter.
+    split
+        Left items, enumerated into bitsets.
+    base
+        Left items enumerated one by one before the rotations start.
+    inner
+        Right items whose sums stand in a table.
+    words, second
+        64-bit words of the two moduli; second = 1 means no second filter.
     """
 
     split: int
@@ -80,10 +84,16 @@ class Plan:
 
     Attributes
     ----------
-    algorithm : "nothing", "table", "search", "collections", "lists", "sorted", "polynomial" or "none".
-    seconds, bytes : predicted cost; inf where nothing applies.
-    reason : one sentence. others : (algorithm, seconds, bytes) that were weighed.
-    collection : items searched at a time by "collections".
+    algorithm
+        "nothing", "table", "search", "collections", "lists", "sorted", "polynomial" or "none".
+    seconds, bytes
+        Predicted cost; inf where nothing applies.
+    reason
+        One sentence.
+    others
+        (algorithm, seconds, bytes) that were weighed.
+    collection
+        Items searched at a time by "collections".
     """
 
     algorithm: str
@@ -106,10 +116,16 @@ def plan(items: int, reach: int, log2_spread: float, question: str, width: int =
 
     Parameters
     ----------
-    items : number of nonzero items. reach : sum of their absolute values.
-    log2_spread : log2 of the standard deviation of a random subset sum, doubled.
-    question : "find" (one subset, or the proof that there is none) or "count".
-    width : number of adjacent targets that count as a hit.
+    items
+        Number of nonzero items.
+    reach
+        Sum of their absolute values.
+    log2_spread
+        log2 of the standard deviation of a random subset sum, doubled.
+    question
+        "find" (one subset, or the proof that there is none) or "count".
+    width
+        Number of adjacent targets that count as a hit.
 
     Examples
     --------

@@ -36,10 +36,13 @@ class RareEstimate:
 
     Attributes
     ----------
-    values, low, high : (N + 1,) means over the replicates, and Student intervals at `level`: of log P where
+    values, low, high
+        (N + 1,) means over the replicates, and Student intervals at `level`: of log P where
         all replicates are positive (delta method), (0, upper) where some died out.
-    replicates : (R, N + 1) the single estimates.
-    level, particles, seed : how it was made.
+    replicates
+        (R, N + 1) the single estimates.
+    level, particles, seed
+        How it was made.
     """
 
     values: np.ndarray
@@ -80,14 +83,21 @@ def estimate_rare(
 
     Parameters
     ----------
-    n, max_value, target, law, delta : as in `theory.subset_sum.miss_probability`.
-    seed : names the streams; results do not depend on `threads`.
-    particles : population size N. replicates : independent runs, >= 2; they make the interval.
-    draws : `draws(rng, count)`, samples of another law on {-M..M} (M^2 for "product"), instead of `law`.
+    n, max_value, target, law, delta
+        As in `theory.subset_sum.miss_probability`.
+    seed
+        Names the streams; results do not depend on `threads`.
+    particles
+        Population size N.
+    replicates
+        Independent runs, >= 2; they make the interval.
+    draws
+        `draws(rng, count)`, samples of another law on {-M..M} (M^2 for "product"), instead of `law`.
 
     Raises
     ------
-    ValueError : a population whose bitsets (particles * 2 n * largest sample / 8 bytes) would not fit 1 GiB.
+    ValueError
+        a population whose bitsets (particles * 2 n * largest sample / 8 bytes) would not fit 1 GiB.
 
     Examples
     --------
@@ -179,8 +189,10 @@ def estimate_poisson(
 
     Parameters
     ----------
-    n, max_value, target, law, delta : as in `theory.subset_sum.miss_probability`.
-    trials, seed, options : as in `sims.montecarlo.mean`.
+    n, max_value, target, law, delta
+        As in `theory.subset_sum.miss_probability`.
+    trials, seed, options
+        As in `sims.montecarlo.mean`.
 
     Examples
     --------

@@ -75,8 +75,10 @@ def estimate(
 
     Parameters
     ----------
-    n, max_value, target, law, delta : as in `theory.subset_sum.miss_probability`.
-    trials, seed : as in `sims.montecarlo.probability`, to which further options are passed.
+    n, max_value, target, law, delta
+        As in `theory.subset_sum.miss_probability`.
+    trials, seed
+        As in `sims.montecarlo.probability`, to which further options are passed.
 
     Examples
     --------

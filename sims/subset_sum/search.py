@@ -33,13 +33,19 @@ def find_subset(
 
     Parameters
     ----------
-    values : (n,) integers of any sign. target : integer; 0 is reached by the empty set.
-    delta : sums within delta of the target are accepted.
-    max_seconds : refuse a question whose predicted time is longer, before starting. `explain` tells the plan.
+    values
+        (n,) integers of any sign.
+    target
+        Integer; 0 is reached by the empty set.
+    delta
+        Sums within delta of the target are accepted.
+    max_seconds
+        Refuse a question whose predicted time is longer, before starting. `explain` tells the plan.
 
     Raises
     ------
-    TypeError, ValueError : values or target that are not integers, sums beyond 62 bits, or a question out of
+    TypeError, ValueError
+        Values or target that are not integers, sums beyond 62 bits, or a question out of
         reach of every algorithm, with the time and memory it would take.
 
     Examples
@@ -90,8 +96,10 @@ def count_subsets(
 
     Parameters
     ----------
-    values, target, max_seconds : as in `find_subset`.
-    threads : used by the list algorithm (`sims.support.threads.default_threads()`); never changes the result.
+    values, target, max_seconds
+        As in `find_subset`.
+    threads
+        Used by the list algorithm (`sims.support.threads.default_threads()`); never changes the result.
 
     Examples
     --------

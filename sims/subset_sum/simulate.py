@@ -50,9 +50,12 @@ def simulate(
 
     Parameters
     ----------
-    n, max_value, target, trials, seed, law, delta, options : as in `estimate`.
-    rare : measure by splitting (`sims.subset_sum.rare`) instead; `trials` is then the population size.
-    every_target : add P(some target of {-M..M} is missed by one draw), measured on `trials` instances.
+    n, max_value, target, trials, seed, law, delta, options
+        As in `estimate`.
+    rare
+        Measure by splitting (`sims.subset_sum.rare`) instead; `trials` is then the population size.
+    every_target
+        Add P(some target of {-M..M} is missed by one draw), measured on `trials` instances.
     """
     from theory import subset_sum as theory
 

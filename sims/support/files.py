@@ -24,8 +24,10 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
 
     Parameters
     ----------
-    path : path of the file to write; its folder is created.
-    mode : "w" (UTF-8 text) or "wb".
+    path
+        Path of the file to write; its folder is created.
+    mode
+        "w" (UTF-8 text) or "wb".
 
     Examples
     --------

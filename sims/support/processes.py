@@ -31,9 +31,12 @@ def run(
 
     Parameters
     ----------
-    processes : 1 runs in this process.
-    ordered : yield in the order of `arguments`.
-    local : False leaves the choice of workers to joblib's current `parallel_config`.
+    processes
+        1 runs in this process.
+    ordered
+        Yield in the order of `arguments`.
+    local
+        False leaves the choice of workers to joblib's current `parallel_config`.
 
     Examples
     --------

@@ -36,11 +36,16 @@ class Row:
 
     Attributes
     ----------
-    quantity : what the numbers are about.
-    measured, low, high : an estimate with its interval (99 % unless the run was asked for another level).
-    theory : law, bound or definition beside it.
-    source : where the numbers come from: the law, the theorem, the method.
-    trials : number of random trials behind `measured`.
+    quantity
+        What the numbers are about.
+    measured, low, high
+        An estimate with its interval (99 % unless the run was asked for another level).
+    theory
+        Law, bound or definition beside it.
+    source
+        Where the numbers come from: the law, the theorem, the method.
+    trials
+        Number of random trials behind `measured`.
 
     Examples
     --------

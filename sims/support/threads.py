@@ -28,8 +28,10 @@ def in_order(
 
     Parameters
     ----------
-    function : releases the GIL for most of its time (a compiled kernel), or threads gain nothing.
-    threads : `default_threads()`; never changes a result.
+    function
+        Releases the GIL for most of its time (a compiled kernel), or threads gain nothing.
+    threads
+        `default_threads()`; never changes a result.
 
     Examples
     --------

@@ -29,7 +29,8 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
 
     Parameters
     ----------
-    path : .npz, .npy, .safetensors, .pt/.pth/.bin/.ckpt (torch is not needed), or .onnx with the extra.
+    path
+        .npz, .npy, .safetensors, .pt/.pth/.bin/.ckpt (torch is not needed), or .onnx with the extra.
 
     Returns
     -------
@@ -62,11 +63,15 @@ def analyse(
 
     Parameters
     ----------
-    arrays : {name: array}. Weights are arrays of at least two dimensions and `min_size` elements; vectors
+    arrays
+        {name: array}. Weights are arrays of at least two dimensions and `min_size` elements; vectors
         (biases, normalisation) are judged only where there is nothing else.
-    bits : widths to compare, 1-16; pruning at sparsity 1 - bits/16.
-    min_size : least number of elements.
-    every_format : also store every tensor in the formats of ``theory.formats.FORMATS`` and in integers with a
+    bits
+        Widths to compare, 1-16; pruning at sparsity 1 - bits/16.
+    min_size
+        Least number of elements.
+    every_format
+        Also store every tensor in the formats of ``theory.formats.FORMATS`` and in integers with a
         scale per channel; one to two seconds per million weights.
 
     Returns

@@ -49,7 +49,8 @@ def fitted_law(kurtosis: float, peak: float) -> StudentT:
 
     Parameters
     ----------
-    kurtosis, peak : of the tensor; the law's scale is its own, which no SNR depends on.
+    kurtosis, peak
+        Of the tensor; the law's scale is its own, which no SNR depends on.
 
     Examples
     --------

@@ -31,11 +31,15 @@ class Scale:
 
     Attributes
     ----------
-    scale : the step s.
-    noise : error energy over signal energy at `scale`, MSE / mean(w^2).
-    bound : proved lower limit of `noise` over all scales s > 0; within `tolerance` of it, or of 1e-13
+    scale
+        The step s.
+    noise
+        Error energy over signal energy at `scale`, MSE / mean(w^2).
+    bound
+        Proved lower limit of `noise` over all scales s > 0; within `tolerance` of it, or of 1e-13
         (130 dB), unless the evaluations ran out.
-    evaluations : scales tried.
+    evaluations
+        Scales tried.
     """
 
     scale: float
@@ -58,7 +62,8 @@ class Values:
 
     Parameters
     ----------
-    values : real numbers of any shape, finite, at least one.
+    values
+        Real numbers of any shape, finite, at least one.
 
     Raises
     ------
@@ -169,9 +174,12 @@ def optimal_scale(values: np.ndarray, levels: np.ndarray | Sequence[float], tole
 
     Parameters
     ----------
-    values : weights of any shape.
-    levels : codebook before scaling, holding 0; ``theory.snr.integer_levels(bits)`` for integers.
-    tolerance : relative gap between the error reached and the proved lower bound at which the search stops.
+    values
+        Weights of any shape.
+    levels
+        Codebook before scaling, holding 0; ``theory.snr.integer_levels(bits)`` for integers.
+    tolerance
+        Relative gap between the error reached and the proved lower bound at which the search stops.
 
     Examples
     --------

@@ -18,12 +18,18 @@ class TensorRow:
 
     Attributes
     ----------
-    name, shape, size : of the tensor; size is its number of weights.
-    kurtosis : fourth central moment over the squared variance; nan for a constant.
-    peak : largest magnitude over the root mean square.
-    quantization, pruning : SNR in dB by bit width; pruning at sparsity 1 - bits/16.
-    zeros : share of weights the quantizer rounds to zero, by bit width.
-    stored : the tensor in every format, by stored bits (where `analyse` was asked for formats).
+    name, shape, size
+        Of the tensor; size is its number of weights.
+    kurtosis
+        Fourth central moment over the squared variance; nan for a constant.
+    peak
+        Largest magnitude over the root mean square.
+    quantization, pruning
+        SNR in dB by bit width; pruning at sparsity 1 - bits/16.
+    zeros
+        Share of weights the quantizer rounds to zero, by bit width.
+    stored
+        The tensor in every format, by stored bits (where `analyse` was asked for formats).
     """
 
     name: str
@@ -84,10 +90,14 @@ class Total:
 
     Attributes
     ----------
-    quantization, pruning : mean SNR in dB, tensors without loss as in `LOSSLESS`.
-    snapped, cut : share of the weights in tensors where quantization wins, and where pruning does.
-    wins, tensors : how many tensors quantization wins, of how many.
-    zeros : share of all weights that the quantizers round to zero.
+    quantization, pruning
+        Mean SNR in dB, tensors without loss as in `LOSSLESS`.
+    snapped, cut
+        Share of the weights in tensors where quantization wins, and where pruning does.
+    wins, tensors
+        How many tensors quantization wins, of how many.
+    zeros
+        Share of all weights that the quantizers round to zero.
     """
 
     bits: int

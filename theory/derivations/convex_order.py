@@ -80,7 +80,8 @@ def certify_range_lemma(factor: Fraction = Fraction(1), precision: int = 128) ->
 
     Parameters
     ----------
-    factor : Fraction
+    factor
+        Fraction
         Multiple of the claimed variance.
     precision : int
         Bits of the ball arithmetic.

@@ -52,8 +52,10 @@ class Distribution(ABC):
 
         Parameters
         ----------
-        order : k, an integer 0-4.
-        low, high : ends a <= b, arrays that broadcast; infinite ends allowed.
+        order
+            k, an integer 0-4.
+        low, high
+            Ends a <= b, arrays that broadcast; infinite ends allowed.
 
         Returns
         -------

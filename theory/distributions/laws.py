@@ -224,7 +224,8 @@ class Empirical(Distribution):
 
     Parameters
     ----------
-    values : array of any shape; at least one value, all finite. Sums are taken from zero outwards in extended
+    values
+        Array of any shape; at least one value, all finite. Sums are taken from zero outwards in extended
         precision, where the platform has it. Moments above the mean ask for a largest magnitude between
         1e-75 and 1e75 (or 0); the ratios of :mod:`theory.snr` do not, nor does the kurtosis.
 

@@ -28,8 +28,10 @@ class StudentT(Distribution):
 
     Parameters
     ----------
-    df : degrees of freedom, any positive number; the weights' law of [1]_ is df = 2.
-    bound : truncation r, positive and finite.
+    df
+        Degrees of freedom, any positive number; the weights' law of [1]_ is df = 2.
+    bound
+        Truncation r, positive and finite.
 
     References
     ----------

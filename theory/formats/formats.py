@@ -36,8 +36,10 @@ def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None =
 
     Parameters
     ----------
-    exponent_bits, mantissa_bits : bias is 2^(exponent_bits - 1) - 1.
-    largest : values beyond it are codes for infinity and NaN.
+    exponent_bits, mantissa_bits
+        Bias is 2^(exponent_bits - 1) - 1.
+    largest
+        Values beyond it are codes for infinity and NaN.
 
     Examples
     --------
@@ -81,13 +83,20 @@ class Format:
 
     Attributes
     ----------
-    name : as practitioners call it.
-    codes : name of the codebook in `CODEBOOKS`; "" keeps values as they are.
-    bits : of one stored value.
-    block : weights that share a scale; 0 means the whole tensor (or row), with the scale of least error.
-    scale : of blocks, see :func:`block_scale`: "free" (16 bits), "power" or "e4m3" (8 bits).
-    keep, group : `keep` of every `group` weights are kept; 0 keeps all.
-    sparsity : share pruned before rounding, stored with a bitmask.
+    name
+        As practitioners call it.
+    codes
+        Name of the codebook in `CODEBOOKS`; "" keeps values as they are.
+    bits
+        Of one stored value.
+    block
+        Weights that share a scale; 0 means the whole tensor (or row), with the scale of least error.
+    scale
+        Of blocks, see :func:`block_scale`: "free" (16 bits), "power" or "e4m3" (8 bits).
+    keep, group
+        `keep` of every `group` weights are kept; 0 keeps all.
+    sparsity
+        Share pruned before rounding, stored with a bitmask.
     """
 
     name: str

@@ -47,7 +47,8 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
 
     Parameters
     ----------
-    size : weights of the tensor, which only "e4m3" scales ask for: its peak sets their unit.
+    size
+        Weights of the tensor, which only "e4m3" scales ask for: its peak sets their unit.
 
     Raises
     ------

@@ -22,9 +22,12 @@ def counting_bound(fan_in: int, fan_out: int, values: int, probability: float = 
 
     Parameters
     ----------
-    fan_in, fan_out : sizes of the matrix.
-    values : V, number of grid values; 2 M + 1 with zero.
-    probability : p in (0, 1].
+    fan_in, fan_out
+        Sizes of the matrix.
+    values
+        V, number of grid values; 2 M + 1 with zero.
+    probability
+        p in (0, 1].
 
     Returns
     -------
@@ -32,7 +35,8 @@ def counting_bound(fan_in: int, fan_out: int, values: int, probability: float = 
 
     Raises
     ------
-    ValueError : sizes below 1, values below 2, or a probability outside (0, 1].
+    ValueError
+        Sizes below 1, values below 2, or a probability outside (0, 1].
 
     References
     ----------
@@ -64,8 +68,14 @@ def drawn_units(fan_in: int, samples: int, signed: bool = False, usable: float =
 
     Parameters
     ----------
-    fan_in : inputs of the layer. samples : n. signed : a slot for either side of an input.
-    usable : probability that a weight has the wanted sign; below 1/2 only where entries can be zero. The
+    fan_in
+        Inputs of the layer.
+    samples
+        n.
+    signed
+        a slot for either side of an input.
+    usable
+        Probability that a weight has the wanted sign; below 1/2 only where entries can be zero. The
         moments are exact for one side or usable = 1/2, and within 1 % otherwise.
 
     Examples
@@ -128,11 +138,15 @@ class ParameterCounts:
 
     Attributes
     ----------
-    target : weights of the target.
-    drawn : entries of all random matrices.
-    candidates : entries left when every unit keeps one input and units that fit nowhere are cut: the network
+    target
+        Weights of the target.
+    drawn
+        Entries of all random matrices.
+    candidates
+        Entries left when every unit keeps one input and units that fit nowhere are cut: the network
         of Theorem 3, whose prunings are to represent every target.
-    bound : counting bound summed over layers (every layer must represent every matrix).
+    bound
+        Counting bound summed over layers (every layer must represent every matrix).
     """
 
     target: int

@@ -98,7 +98,8 @@ def reduced_shares(max_value: int, ratio: int, rounding: str = "truncate", zero:
 
     Parameters
     ----------
-    zero : whether the fine grid holds 0 (S_delta of the paper does; the networks here are drawn without it).
+    zero
+        Whether the fine grid holds 0 (S_delta of the paper does; the networks here are drawn without it).
 
     Examples
     --------

@@ -51,8 +51,12 @@ def predicted_failures(
 
     Parameters
     ----------
-    weights : integer matrices. samples : n.
-    rigorous : by the proved upper bounds of p; else exactly up to M = 7, and by the law beyond, evaluated at
+    weights
+        Integer matrices.
+    samples
+        n.
+    rigorous
+        By the proved upper bounds of p; else exactly up to M = 7, and by the law beyond, evaluated at
         nine sizes of weights and interpolated in log p between them (within a third).
 
     Examples
@@ -87,8 +91,12 @@ def samples_needed(
 
     Parameters
     ----------
-    weights : integer matrices. failure : epsilon in (0, 1).
-    rigorous : as in `predicted_failures`. For M from 3 to 127 the bounds ask for two to four times as many as
+    weights
+        Integer matrices.
+    failure
+        Epsilon in (0, 1).
+    rigorous
+        As in `predicted_failures`. For M from 3 to 127 the bounds ask for two to four times as many as
         the law; for M = 1 they are exact.
 
     Examples
@@ -125,7 +133,12 @@ def success_probability(
 
     Parameters
     ----------
-    weights : integer matrices. miss : p[v]. signed_inputs : both sides of the first layer must succeed.
+    weights
+        Integer matrices.
+    miss
+        p[v].
+    signed_inputs
+        Both sides of the first layer must succeed.
 
     Examples
     --------
@@ -180,7 +193,8 @@ def block_success_probability(
 
     Parameters
     ----------
-    miss : p[N, v], N = 0..2n.
+    miss
+        p[N, v], N = 0..2n.
 
     Examples
     --------
@@ -217,7 +231,12 @@ def copies_success_probability(
 
     Parameters
     ----------
-    miss : p[n, v], n = 0..max(samples, copies). samples : candidates of the first pair. copies : rho.
+    miss
+        p[n, v], n = 0..max(samples, copies).
+    samples
+        Candidates of the first pair.
+    copies
+        Rho.
 
     Examples
     --------

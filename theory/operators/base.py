@@ -47,7 +47,8 @@ class Operator(ABC):
         L, the length of the smallest interval that holds T(v) - v, at the worst v inside `limits`.
     max_error : float
         M, the largest |T(v) - v| over v inside `limits`.
-    limits : tuple of float
+    limits
+        Tuple of float
         The closed interval of v in which the two numbers above (and unbiasedness) are true.
     unbiased : bool
         Whether E T(v) = v inside `limits`.
@@ -95,7 +96,8 @@ class Operator(ABC):
         Parameters
         ----------
         values : array_like of float
-        uniforms : array_like of float, broadcastable to `values`
+        uniforms
+            array_like of float, broadcastable to `values`
             Independent uniforms in [0, 1); required by random operators, ignored by the others.
 
         Returns

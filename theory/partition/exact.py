@@ -31,7 +31,10 @@ def min_discrepancy_distribution(
 
     Parameters
     ----------
-    n, max_value : items (>= 1) and M. max_states : states kept at a time.
+    n, max_value
+        Items (>= 1) and M.
+    max_states
+        States kept at a time.
 
     Returns
     -------
@@ -39,7 +42,8 @@ def min_discrepancy_distribution(
 
     Raises
     ------
-    ValueError : the chain outgrew max_states.
+    ValueError
+        The chain outgrew max_states.
 
     Examples
     --------
@@ -126,12 +130,18 @@ def perfect_partition_distribution(
 
     Parameters
     ----------
-    n, max_value : items (>= 1) and M. parity : "even" or "odd", the law given the parity of the total; None,
-        over all totals. max_multisets : C(n + M - 1, n) up to which the work is done.
+    n, max_value
+        Items (>= 1) and M.
+    parity
+        "even" or "odd", the law given the parity of the total; None,
+        over all totals.
+    max_multisets
+        C(n + M - 1, n) up to which the work is done.
 
     Raises
     ------
-    ValueError : more multisets than max_multisets; no total of that parity.
+    ValueError
+        More multisets than max_multisets; no total of that parity.
 
     Examples
     --------

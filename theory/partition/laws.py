@@ -38,7 +38,8 @@ def critical_bits(n: ArrayLike) -> np.ndarray | float:
 
     Parameters
     ----------
-    n : number of items, >= 1; scalar or array.
+    n
+        Number of items, >= 1; scalar or array.
 
     Returns
     -------
@@ -109,9 +110,12 @@ def expected_perfect_partitions(
 
     Parameters
     ----------
-    n, max_value : items and M; broadcast.
-    parity : "even" or "odd".
-    form : "limit" is the leading order, relative error -3/(20 n) + O(n^-2); "corrected" keeps that term.
+    n, max_value
+        Items and M; broadcast.
+    parity
+        "even" or "odd".
+    form
+        "limit" is the leading order, relative error -3/(20 n) + O(n^-2); "corrected" keeps that term.
 
     Source: [BCP] for the leading order; the correction is derived in `theory.derivations.partition`.
     Given the total is even, the exact mean for finite n and M is `expected_perfect_partitions_exact`.
@@ -155,8 +159,12 @@ def perfect_partition_probability(
 
     Parameters
     ----------
-    n : number of items (>= 1). max_value : M (>= 1). Both broadcast.
-    form : "limit", the formula above, or "corrected": at finite n the number of perfect partitions is a
+    n
+        Number of items (>= 1).
+    max_value
+        M (>= 1). Both broadcast.
+    form
+        "limit", the formula above, or "corrected": at finite n the number of perfect partitions is a
         Poisson variable whose mean fluctuates with sum X_i^2; mean mu (1 - 3/(20n)) and relative variance
         v = 1/(5n), here as a gamma law, so that exp(-x) becomes (1 + v x)^(-1/v).
 
@@ -261,7 +269,10 @@ def min_discrepancy_survival(discrepancy: ArrayLike, n: int, max_value: int) -> 
 
     Parameters
     ----------
-    discrepancy : d, integers >= 0. n, max_value : items and M.
+    discrepancy
+        d, integers >= 0.
+    n, max_value
+        Items and M.
 
     Examples
     --------

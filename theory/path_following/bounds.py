@@ -140,7 +140,8 @@ def feedback(gram: np.ndarray, scale: float) -> np.ndarray:
 
     Parameters
     ----------
-    gram : (N, N) array
+    gram
+        (N, N) array
         G = X'X.
     scale : float
         C > 1/2.

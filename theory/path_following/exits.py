@@ -21,7 +21,8 @@ def correction_stds(inputs: ArrayLike, scale: float, operator: Operator, form: s
     Parameters
     ----------
     inputs : (samples, N) array_like
-    scale, operator, form : as in `error_variance`
+    scale, operator, form
+        As in `error_variance`
 
     Returns
     -------
@@ -60,7 +61,8 @@ def exit_bound(
     ----------
     weights : (fan_out, N) or (N,) array_like
     inputs : (samples, N) array_like
-    scale, operator, form : as in `error_variance`; the operator must have finite limits to be able to exit.
+    scale, operator, form
+        As in `error_variance`; the operator must have finite limits to be able to exit.
 
     Returns
     -------

@@ -67,11 +67,16 @@ def quantization_snr(
 
     Parameters
     ----------
-    distribution : law of the weight.
-    bits : b, 1-16.
-    rule : how the step s is chosen, see :func:`scale_for`.
-    grid : "twos-complement", or "symmetric" without the lowest level.
-    scale, percentile : for the rules of that name.
+    distribution
+        Law of the weight.
+    bits
+        b, 1-16.
+    rule
+        How the step s is chosen, see :func:`scale_for`.
+    grid
+        "twos-complement", or "symmetric" without the lowest level.
+    scale, percentile
+        For the rules of that name.
 
     Returns
     -------
@@ -185,8 +190,10 @@ def pruning_snr(distribution: Distribution, sparsity: float) -> float:
 
     Parameters
     ----------
-    distribution : law of the weight.
-    sparsity : share set to zero, in [0, 1); b bits compare with 1 - b/16.
+    distribution
+        Law of the weight.
+    sparsity
+        Share set to zero, in [0, 1); b bits compare with 1 - b/16.
 
     References
     ----------
@@ -225,9 +232,12 @@ def crossover_bound(bits: int, df: float, *, mask: bool = False) -> float:
 
     Parameters
     ----------
-    bits : 1-15 (16 bits are no compression).
-    df : degrees of freedom, any positive number.
-    mask : whether pruning pays one bit per weight for saying which are kept.
+    bits
+        1-15 (16 bits are no compression).
+    df
+        Degrees of freedom, any positive number.
+    mask
+        Whether pruning pays one bit per weight for saying which are kept.
 
     Examples
     --------

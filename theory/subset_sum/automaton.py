@@ -54,7 +54,12 @@ class ChainLimits:
 
     Attributes
     ----------
-    states : states visited (M = 13 takes up to 314,000). seconds : wall-clock time. bytes : memory, estimated
+    states
+        States visited (M = 13 takes up to 314,000).
+    seconds
+        wall-clock time.
+    bytes
+        Memory, estimated
         from the number of states and the length of their bit strings.
     """
 
@@ -69,10 +74,13 @@ class Diagram:
 
     Attributes
     ----------
-    weights : number of ways to draw each letter, first letter first.
-    layers : nodes of each letter; entry i of a node is the node of the next layer (HIT for a hit) after i
+    weights
+        Number of ways to draw each letter, first letter first.
+    layers
+        Nodes of each letter; entry i of a node is the node of the next layer (HIT for a hit) after i
         samples of that letter, the last entry after that many or more. Behind the last layer is a miss, 0.
-    states : states visited before equal ones were merged.
+    states
+        States visited before equal ones were merged.
     """
 
     weights: tuple[int, ...]
@@ -115,15 +123,21 @@ def build(
 
     Parameters
     ----------
-    letters : (value, ways) in the order of processing.
-    targets : per target the sums that count as reaching it, none of them 0; positive for a single target.
-    radius : single target: be coarse about displacements beyond it. beyond : "forget" drops them, so that the
+    letters
+        (value, ways) in the order of processing.
+    targets
+        Per target the sums that count as reaching it, none of them 0; positive for a single target.
+    radius
+        Single target: be coarse about displacements beyond it.
+    beyond
+        "forget" drops them, so that the
         automaton misses too often; "fill" takes all displacements on a side for present once one of them may
         decide, so that it misses too rarely. Bounds of P(miss) for every n.
 
     Raises
     ------
-    ChainLimitError : more states, seconds or bytes than allowed.
+    ChainLimitError
+        More states, seconds or bytes than allowed.
     """
     chain: Any = (
         _EveryChain(letters, targets) if len(targets) > 1 else _Chain(letters, targets[0], radius, beyond)

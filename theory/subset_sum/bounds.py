@@ -99,8 +99,10 @@ def reach_probability(
 
     Parameters
     ----------
-    n, max_value, target, law : as everywhere; the sign of the target does not matter.
-    divisor : joint event with divisor \| X_i for every i.
+    n, max_value, target, law
+        As everywhere; the sign of the target does not matter.
+    divisor
+        Joint event with divisor \| X_i for every i.
 
     Examples
     --------
@@ -320,7 +322,14 @@ def hit_probability_bounds(n: int, max_value: int, target: int, law: Law = "nonz
 
     Parameters
     ----------
-    n : samples, >= 0. max_value : M >= 1. target : any integer. law : sampling law.
+    n
+        Samples, >= 0.
+    max_value
+        M >= 1.
+    target
+        Any integer.
+    law
+        Sampling law.
 
     Returns
     -------

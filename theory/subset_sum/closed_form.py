@@ -16,8 +16,12 @@ class MissLaw:
 
     Attributes
     ----------
-    total : number of ways to draw one sample. terms : (j, (q_j0, q_j1, ...)), largest j first.
-    states, nodes : size of the chain and of its minimal automaton.
+    total
+        Number of ways to draw one sample.
+    terms
+        (j, (q_j0, q_j1, ...)), largest j first.
+    states, nodes
+        Size of the chain and of its minimal automaton.
     """
 
     total: int

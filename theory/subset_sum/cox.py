@@ -29,7 +29,10 @@ def cox_mean(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> fl
 
     Parameters
     ----------
-    n, max_value, law : samples, M, sampling law. delta : sums within delta of the target count as hits.
+    n, max_value, law
+        Samples, M, sampling law.
+    delta
+        Sums within delta of the target count as hits.
 
     Examples
     --------
@@ -65,7 +68,10 @@ def cox_miss(mu: float, d: ArrayLike) -> np.ndarray | float:
 
     Parameters
     ----------
-    mu : mean number of solutions at the best Lambda, >= 0. d : scaled target, scalar or array.
+    mu
+        Mean number of solutions at the best Lambda, >= 0.
+    d
+        Scaled target, scalar or array.
 
     Returns
     -------
@@ -149,7 +155,10 @@ def every_target_miss(
 
     Parameters
     ----------
-    n, max_value, law, delta : as in `cox_miss_probability`. limit : largest target, M by default.
+    n, max_value, law, delta
+        As in `cox_miss_probability`.
+    limit
+        Largest target, M by default.
 
     Examples
     --------
@@ -181,7 +190,8 @@ def fresh_targets_miss(miss: ArrayLike, count: int | None = None) -> float:
 
     Parameters
     ----------
-    miss : one miss probability per target, or a single one with `count` targets alike.
+    miss
+        One miss probability per target, or a single one with `count` targets alike.
 
     Examples
     --------
@@ -206,7 +216,8 @@ def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
 
     Parameters
     ----------
-    nonzero_miss : P_nonzero(0), ..., P_nonzero(n) at one target, length n + 1.
+    nonzero_miss
+        P_nonzero(0), ..., P_nonzero(n) at one target, length n + 1.
 
     Examples
     --------

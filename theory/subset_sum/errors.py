@@ -23,8 +23,10 @@ def miss_error(n: int, max_value: int, target: int, law: Law = "nonzero", form: 
 
     Parameters
     ----------
-    n, max_value, target, law : as in `theory.subset_sum.miss_probability`, delta = 0.
-    form : "exact", "cox" or "saddlepoint".
+    n, max_value, target, law
+        As in `theory.subset_sum.miss_probability`, delta = 0.
+    form
+        "exact", "cox" or "saddlepoint".
 
     Returns
     -------

@@ -79,13 +79,16 @@ def miss_law(
 
     Parameters
     ----------
-    max_value, target, law, delta : M, t, sampling law, tolerance of the target, as in
+    max_value, target, law, delta
+        M, t, sampling law, tolerance of the target, as in
         `exact_miss_probability`.
-    limits : states, seconds and bytes the chain may take.
+    limits
+        States, seconds and bytes the chain may take.
 
     Raises
     ------
-    ChainLimitError : a ValueError; the chain outgrew a limit.
+    ChainLimitError
+        a ValueError; the chain outgrew a limit.
 
     Examples
     --------
@@ -170,9 +173,18 @@ def exact_miss_probability(
 
     Parameters
     ----------
-    n : samples, >= 0. max_value : M >= 1; the factors' M for "product". target : any integer.
-    law : "nonzero", "uniform" or "product". delta : some subset within delta of the target suffices.
-    limits : what the chain may take; the time goes into M, t and delta, not into n, and is spent once
+    n
+        Samples, >= 0.
+    max_value
+        M >= 1; the factors' M for "product".
+    target
+        Any integer.
+    law
+        "nonzero", "uniform" or "product".
+    delta
+        Some subset within delta of the target suffices.
+    limits
+        What the chain may take; the time goes into M, t and delta, not into n, and is spent once
         (`miss_law`).
 
     Returns
@@ -182,7 +194,8 @@ def exact_miss_probability(
 
     Raises
     ------
-    ValueError : a largest sample above 256, a target above 4096, or a product of the two above 65,536.
+    ValueError
+        a largest sample above 256, a target above 4096, or a product of the two above 65,536.
 
     Examples
     --------
@@ -238,7 +251,8 @@ def certified_interval(
 
     Parameters
     ----------
-    tolerance : relative width to stop at. The others as in `exact_miss_probability`.
+    tolerance
+        Relative width to stop at. The others as in `exact_miss_probability`.
 
     Returns
     -------
@@ -300,12 +314,14 @@ def exact_every_target_miss(
 
     Parameters
     ----------
-    limit : L, by default M ("product": M, in units of the product grid). The others as in
+    limit
+        L, by default M ("product": M, in units of the product grid). The others as in
         `exact_miss_probability`.
 
     Raises
     ------
-    ValueError : the chain outgrew its limits.
+    ValueError
+        The chain outgrew its limits.
 
     Examples
     --------
@@ -330,7 +346,8 @@ def exact_fresh_targets_miss(
 
     Raises
     ------
-    ValueError : the chain of some target outgrew its limits.
+    ValueError
+        The chain of some target outgrew its limits.
 
     Examples
     --------

@@ -80,7 +80,12 @@ def failure_exponent(max_value: int, target: int, law: Law = "nonzero") -> float
 
     Parameters
     ----------
-    max_value : M >= 1. target : t; inf for t = 0. law : sampling law.
+    max_value
+        M >= 1.
+    target
+        t; inf for t = 0.
+    law
+        Sampling law.
 
     Returns
     -------

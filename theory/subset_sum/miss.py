@@ -64,12 +64,15 @@ def miss_probability(
 
     Parameters
     ----------
-    n, max_value, target, law : samples, M, target (on the grid of M^2 for "product"), sampling law.
-    form : "exact", the reachable-set chain (`theory.subset_sum.exact`), rounded once; "cox", near the window;
+    n, max_value, target, law
+        Samples, M, target (on the grid of M^2 for "product"), sampling law.
+    form
+        "exact", the reachable-set chain (`theory.subset_sum.exact`), rounded once; "cox", near the window;
         "saddlepoint", the conditional Poisson law averaged over a fixed set of samples, for the tail and for
         "product"; "best" is exact wherever that costs under about 50 ms, else chooses as `miss_form` says and
         never falls below the rigorous lower bound.
-    delta : some subset within delta of the target suffices; multiplies mu by 2 delta + 1.
+    delta
+        Some subset within delta of the target suffices; multiplies mu by 2 delta + 1.
 
     Returns
     -------
@@ -78,7 +81,8 @@ def miss_probability(
 
     Raises
     ------
-    ValueError : form "exact" where the chain outgrows its limits.
+    ValueError
+        Form "exact" where the chain outgrows its limits.
 
     Examples
     --------
@@ -125,8 +129,12 @@ def samples_needed(
 
     Parameters
     ----------
-    max_value, target, law : as in `miss_probability`. miss_probability : 0 < p < 1.
-    rigorous : size by the proved upper bound of P(miss) instead of the law. Never size a network by a law
+    max_value, target, law
+        As in `miss_probability`.
+    miss_probability
+        0 < p < 1.
+    rigorous
+        Size by the proved upper bound of P(miss) instead of the law. Never size a network by a law
         outside its range when a guarantee is wanted.
 
     Returns

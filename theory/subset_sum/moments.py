@@ -40,7 +40,14 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
 
     Parameters
     ----------
-    n : number of samples, >= 0. max_value : M >= 1. target : any integer. law : sampling law.
+    n
+        Number of samples, >= 0.
+    max_value
+        M >= 1.
+    target
+        Any integer.
+    law
+        Sampling law.
 
     Returns
     -------
@@ -166,7 +173,8 @@ def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> 
 
     Raises
     ------
-    ValueError : the table of sums would not fit (n^2 times the largest sample above 6e7).
+    ValueError
+        The table of sums would not fit (n^2 times the largest sample above 6e7).
 
     Examples
     --------

@@ -60,7 +60,10 @@ class Prefactor:
 
     Attributes
     ----------
-    rate : q. coefficients : of 1, n, n^2, ... in p.
+    rate
+        q.
+    coefficients
+        Of 1, n, n^2, ... in p.
     """
 
     rate: Fraction
@@ -84,7 +87,8 @@ def failure_prefactor(max_value: int, target: int, law: Law = "nonzero") -> Pref
 
     Parameters
     ----------
-    max_value, target, law : M, t, sampling law. Samples up to 4096, targets up to 128.
+    max_value, target, law
+        M, t, sampling law. Samples up to 4096, targets up to 128.
 
     Returns
     -------

@@ -34,8 +34,14 @@ def poisson_mean(
 
     Parameters
     ----------
-    values : (..., n) integers; the last axis holds the samples of one instance. Zeros double the count.
-    target : t. form : "saddlepoint" or "gaussian" (near the window only). delta : times 2 delta + 1.
+    values
+        (..., n) integers; the last axis holds the samples of one instance. Zeros double the count.
+    target
+        t.
+    form
+        "saddlepoint" or "gaussian" (near the window only).
+    delta
+        Times 2 delta + 1.
 
     Returns
     -------

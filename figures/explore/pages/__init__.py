@@ -19,7 +19,8 @@ def find(name: str | None) -> Page:
 
     Raises
     ------
-    ValueError : no page of that name; the message lists them.
+    ValueError
+        No page of that name; the message lists them.
 
     Examples
     --------

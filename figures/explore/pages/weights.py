@@ -65,7 +65,8 @@ def _checkpoint(state: State) -> tuple[checkpoints.Checkpoint, str]:
 
     Raises
     ------
-    ValueError : the file is too large or unreadable; one sentence.
+    ValueError
+        The file is too large or unreadable; one sentence.
     """
     upload = state.get("upload")
     if upload is None and state["source"] == "digits":

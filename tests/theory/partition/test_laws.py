@@ -161,9 +161,7 @@ def test_laws_beyond_the_range_of_doubles(n, bits):
             lemma[z] = (float(rho / (2 * rho + 2)), float(min(rho, 1)))
         survival = (mp.exp(-mean) + 1) / 2, (mp.exp(-5 * mean) + mp.exp(-4 * mean)) / 2  # d = 0 and 4
         window = float(mp.log(m, 2) - (n - mp.log(n, 2) / 2))
-    assert laws.log_expected_perfect_partitions(n, m) == pytest.approx(
-        float(log_mean), rel=1e-14, abs=1e-8
-    )
+    assert laws.log_expected_perfect_partitions(n, m) == pytest.approx(float(log_mean), rel=1e-14, abs=1e-8)
     assert partition.perfect_partition_probability(n, m) == pytest.approx(
         float(perfect), rel=1e-9, abs=1e-300
     )
