@@ -54,6 +54,7 @@ TWINS = {
     "kn.redraws": 1,
     "kn.reduction": 2,
     "kn.saddlepoint": 1,
+    "kn.saddlepoint_errors": 2,
     "kn.second_rate": 1,
     "kn.shared_products": 1,
     "kn.shared_units": 1,
