@@ -121,8 +121,8 @@ def tail_inside(law: Distribution, x: np.ndarray, bound: float) -> tuple[np.ndar
     ends = law.tail(np.array(bound))
     found = []
     for order, values in enumerate(law.tail(x)):
-        difference = values - ends[order]
-        cancelled = np.flatnonzero(np.ravel(difference < 1e-3 * values))
+        difference = np.maximum(values - ends[order], 0.0)
+        cancelled = np.flatnonzero(np.ravel((difference < 1e-3 * values) & (x < bound)))
         if cancelled.size:
             difference = np.array(difference)
             flat, low = difference.reshape(-1), np.ravel(x)

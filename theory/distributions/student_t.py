@@ -111,8 +111,8 @@ class StudentT(Distribution):
             probability = both / (self._inside * (self.bound * root + x * last))
             return probability, self._constant * math.sqrt(8) * both / (root + last)
         outside = _two_sided(self._df, x)[1]
-        probability = outside - self._outside
-        cancelled = np.flatnonzero(np.ravel(probability < 1e-3 * outside))
+        probability = np.maximum(outside - self._outside, 0.0)
+        cancelled = np.flatnonzero(np.ravel((probability < 1e-3 * outside) & (x < self.bound)))
         probability = np.array(0.5 / self._inside * probability)
         if cancelled.size:
             flat, low = probability.reshape(-1), np.ravel(x)

@@ -193,13 +193,13 @@ def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass:
 
     # what is kept has a hole around zero: the best step may lie far from that of all weights, and the error
     # has several valleys. Each of a wide grid is followed down.
-    grid = optimal_scale(law, levels) * np.exp(np.linspace(-2.5, 2.5, 251))
+    grid = optimal_scale(law, levels) * np.exp(np.linspace(-2.5, 2.5, 161))
     height = error(grid)
     inner = np.flatnonzero((height[1:-1] <= height[:-2]) & (height[1:-1] <= height[2:])) + 1
     found = [float(height.min())]
-    for start in grid[inner[np.argsort(height[inner])][:6]]:
+    for start in grid[inner[np.argsort(height[inner])][:3]]:
         scale = float(start)
-        for span in (0.02, 0.002, 0.0002):
+        for span in (0.03, 0.003, 0.0003):
             near = scale * np.exp(np.linspace(-span, span, 21))
             values = error(near)
             scale = float(near[np.argmin(values)])
