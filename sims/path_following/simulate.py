@@ -99,9 +99,10 @@ def simulate(
     Returns
     -------
     list of Row
-        One per bound or law, with the measured number beside it; `source` begins with "bound" or "law". An
-        operator with limits adds the probability of leaving them; if that happened in any trial it is the
-        only row, as the other bounds are silent then.
+        One per bound or law, with the measured number beside it; `source` begins with "bound" or "law" ("no
+        law" where the weights' range is no whole number of cells). An operator with limits adds the
+        probability of leaving them; if that happened in any trial it is the only row, as the other bounds are
+        silent then.
 
     Raises
     ------
@@ -142,11 +143,13 @@ def simulate(
         "bound, range form": samples * beta["range"],
         "bound, Popoviciu": second_moment(inputs, scale, float(operator.interval_length) ** 2 / 4),
     }
-    if isinstance(operator, StochasticRounding):  # d^2/6 is its mean variance over weights spread in cells
-        variance = float(operator.unit) ** 2 / 6
-        laws["law, these inputs"] = second_moment(inputs, scale, variance)
+    if isinstance(operator, StochasticRounding):
+        # d^2/6 is its mean variance over weights that fill whole cells; else the errors have another one
+        variance, cells = float(operator.unit) ** 2 / 6, 2 * min(1.0, end / 2) / float(operator.unit)
+        mark = "law" if abs(cells - round(cells)) < 1e-9 * cells else "no law (cells not filled)"
+        laws[f"{mark}, these inputs"] = second_moment(inputs, scale, variance)
         if rank is None:
-            laws["law, Gaussian inputs"] = saturation_law(columns, samples, scale, variance)
+            laws[f"{mark}, Gaussian inputs"] = saturation_law(columns, samples, scale, variance)
         laws["round to nearest"] = direct_error(columns, samples, float(operator.unit))
     rows += [Row.of("mean squared error", square, source, law) for source, law in laws.items()]
     largest = quantile(largest_errors(sample, trials, seed, ("path_following", "largest"), block), 1 - level)

@@ -173,6 +173,17 @@ def test_simulated_rows_stand_below_their_bounds():
     assert [row.quantity for row in only] == ["P(v leaves the limits)"]
 
 
+def test_the_law_is_called_one_only_where_weights_fill_whole_cells():
+    weights = (np.arange(100_000) + 0.5) / 50_000 - 1  # uniform on [-1, 1]
+    for step, exact in ((0.25, True), (1.0, True), (1.7, False), (0.3, False)):
+        part = weights / step - np.floor(weights / step)
+        variance = step**2 * np.mean(part * (1 - part))  # of stochastic rounding, brute force
+        assert (abs(variance / (step**2 / 6) - 1) < 1e-4) == exact
+        rows = simulate(StochasticRounding(step), columns=8, samples=4, trials=200)
+        (row,) = [row for row in rows if row["form"].endswith("these inputs")]
+        assert row["form"].startswith("law" if exact else "no law")
+
+
 def test_quantile_interval_covers():
     rng = np.random.default_rng(0)
     hits = 0
