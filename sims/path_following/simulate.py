@@ -47,12 +47,17 @@ def named_operator(name: str, step: float, threshold: float, bits: int | None = 
     return OPERATORS[name](step, threshold, bits)
 
 
+def _spread(operator: Operator) -> float:
+    """Largest weight of a problem: 1, or half of the operator's nearer limit if less."""
+    end = min(abs(float(limit)) for limit in operator.limits)
+    return min(1.0, end / 2)
+
+
 def setting(
     operator: Operator, columns: int, samples: int, seed: int = 0, rank: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and weights of `problem`; weights reach 1, or half of the operator's nearer limit if less."""
-    end = min(abs(float(limit)) for limit in operator.limits)
-    return problem(columns, samples, seed, rank, spread=min(1.0, end / 2))
+    return problem(columns, samples, seed, rank, spread=_spread(operator))
 
 
 def square_limit(inputs: np.ndarray, scale: float, operator: Operator) -> float:
@@ -145,7 +150,7 @@ def simulate(
     }
     if isinstance(operator, StochasticRounding):
         # d^2/6 is its mean variance over weights that fill whole cells; else the errors have another one
-        variance, cells = float(operator.unit) ** 2 / 6, 2 * min(1.0, end / 2) / float(operator.unit)
+        variance, cells = float(operator.unit) ** 2 / 6, 2 * _spread(operator) / float(operator.unit)
         mark = "law" if abs(cells - round(cells)) < 1e-9 * cells else "no law (cells not filled)"
         laws[f"{mark}, these inputs"] = second_moment(inputs, scale, variance)
         if rank is None:
