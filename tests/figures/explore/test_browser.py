@@ -267,7 +267,7 @@ def test_own_weights_are_judged_and_a_bad_file_is_one_sentence(reader, tmp_path)
     page.wait_for_selector("text=first")
     page.wait_for_selector(FINISHED)
     assert page.locator(".snapcut-numbers tbody th").all_inner_texts()[1:] == ["first", "second"]
-    assert "'mine.npz'" in page.locator("#snapcut-command").text_content()
+    assert "snapcut weights mine.npz" in page.locator("#snapcut-command").text_content()
     page.locator("input[type=file]").set_input_files(bad)
     page.wait_for_selector(".snapcut-notice")
     (sentence,) = page.get_by_role("alert").all_inner_texts()

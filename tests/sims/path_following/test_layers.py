@@ -180,8 +180,8 @@ def test_the_law_is_called_one_only_where_weights_fill_whole_cells():
         variance = step**2 * np.mean(part * (1 - part))  # of stochastic rounding, brute force
         assert (abs(variance / (step**2 / 6) - 1) < 1e-4) == exact
         rows = simulate(StochasticRounding(step), columns=8, samples=4, trials=200)
-        (row,) = [row for row in rows if row["form"].endswith("these inputs")]
-        assert row["form"].startswith("law" if exact else "no law")
+        (row,) = [row for row in rows if row.source.endswith("these inputs")]
+        assert row.source.startswith("law" if exact else "no law")
 
 
 def test_quantile_interval_covers():
