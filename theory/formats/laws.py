@@ -191,9 +191,15 @@ def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass:
         inner = [quantization_error(cut, levels, scale) for cut in pruned]
         return quantization_error(law, levels, scale) - (mass * sparsity) @ inner
 
-    # what is kept has a hole around zero: the best step may lie far from that of all weights, and the error
-    # has several valleys. Each of a wide grid is followed down.
-    grid = optimal_scale(law, levels) * np.exp(np.linspace(-2.5, 2.5, 161))
+    # What is kept has a hole around zero: the best step may lie far from that of all weights, and the error
+    # has several valleys. While the outermost level lies below all that is kept, a larger step is better;
+    # once half the innermost one lies beyond the largest weight, all is lost. The best valleys of a grid from
+    # there to there are followed down.
+    sizes = np.abs(levels.levels[levels.levels != 0])
+    reach = law.bound if math.isfinite(law.bound) else float(law.ppf(1 - 1e-16))
+    start = max(min(cut.bound for cut in pruned) / sizes.max(), optimal_scale(law, levels) / 5)
+    end = max(2 * reach / sizes.min(), 2 * start)
+    grid = np.geomspace(start, end, 2 + int(math.log(end / start) / (0.03 if mass.size == 1 else 0.05)))
     height = error(grid)
     inner = np.flatnonzero((height[1:-1] <= height[:-2]) & (height[1:-1] <= height[2:])) + 1
     found = [float(height.min())]

@@ -339,18 +339,20 @@ def test_panter_dite_is_the_limit_of_lloyd_max_for_heavy_tails(law):
     assert gaps[2] > -0.03
 
 
-@pytest.mark.parametrize("sparsity", [0.5, 0.9])
-@pytest.mark.parametrize("codes", ["int3", "e2m1"])
-@pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 100), Uniform(1.0)], ids=repr)
+@pytest.mark.parametrize("sparsity", [0.5, 0.999, 0.99999])
+@pytest.mark.parametrize("codes", ["int1", "int2", "int3", "e2m1"])
+@pytest.mark.parametrize(
+    "law", [Gaussian(), Uniform(1.0), StudentT(2, 100), StudentT(2, 1e4), StudentT(3, 1e5)], ids=repr
+)
 def test_pruning_then_rounding_finds_the_best_step(law, codes, sparsity):
     form = formats.Format("cut", codes, 4, sparsity=sparsity)
     levels = formats.codebook(codes)
     threshold = float(law.ppf(0.5 + sparsity / 2))
     cut = Truncated(law, threshold)
-    scales = np.geomspace(threshold / 20, 60 * threshold, 2001) / levels.levels[-1]  # brute force
+    scales = np.geomspace(threshold / 100, 1e4 * threshold, 4001) / np.abs(levels.levels).max()  # brute force
     kept = quantization_error(law, levels, scales) - sparsity * quantization_error(cut, levels, scales)
     best = pruning_error(law, sparsity) + float(kept.min())
-    assert format_laws.format_error(law, form) <= best * (1 + 1e-5)
+    assert format_laws.format_error(law, form) <= best * (1 + 1e-4)
 
 
 def test_entropy_coding_loses_less_at_low_rate():
