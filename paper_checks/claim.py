@@ -17,6 +17,7 @@ from decimal import Decimal
 from sims import montecarlo
 from sims.montecarlo import Estimate, Sample
 from sims.support.output import plain
+from theory.arguments import choice
 
 HOLDS, REFUTED, INCONCLUSIVE = "holds", "refuted", "inconclusive"
 NOT_REPRODUCED, SKIPPED = "not reproduced", "skipped"
@@ -265,8 +266,7 @@ class Run:
     """
 
     def __init__(self, claim: str, budget: str = "quick", seed: int = 0, threads: int | None = None):
-        if budget not in BUDGETS:
-            raise ValueError(f"budget must be one of {', '.join(BUDGETS)}, got {budget!r}")
+        choice("budget", budget, BUDGETS)
         self.claim, self.budget, self.seed, self.threads = claim, budget, seed, threads
         self._kept: dict[tuple, object] = {}
 

@@ -25,6 +25,7 @@ from sims.support import progress
 from sims.support.files import atomic_write, sealed, unsealed
 from sims.support.output import csv_text
 from sims.support.threads import default_threads
+from theory.arguments import choice
 
 BACKENDS = ("local", "dask")
 _CONNECT_WITHIN = 10  # seconds
@@ -38,8 +39,8 @@ class Sweep:
     Attributes
     ----------
     simulation
-        a name in `sims.simulations.SIMULATIONS`, or "module:function" of one's own that returns
-        rows of type `sims.support.row.Row`, the estimate it is about first.
+        A name in `sims.simulations.SIMULATIONS`, or "module:function" of one's own that returns rows of type
+        `sims.support.row.Row`, the estimate it is about first.
     grid
         Values of each parameter that varies.
     fixed
@@ -189,8 +190,7 @@ def run(
     ConnectionError
         The cluster does not answer within 10 seconds.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    choice("backend", backend, BACKENDS)
     if (scheduler is None) == (backend == "dask"):
         raise ValueError("the dask backend needs a scheduler address, and only it takes one")
     _validate(sweep)

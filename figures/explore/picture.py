@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from figures import style
+from theory.arguments import choice
 
 LOCK = threading.Lock()
 WIDE, NARROW = (7.2, 3.9), (3.9, 3.7)  # inches; shown about 800 and 360 pixels wide
@@ -79,8 +80,7 @@ def _drawn(draw: Callable[[Axes], None], size: tuple[float, float]) -> Figure:
 
 def export(draw: Callable[[Axes], None], kind: str, size: tuple[float, float] = WIDE) -> bytes:
     """The picture as a file: "pdf", "svg" or "png", black on white; equal pictures give equal bytes."""
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    choice("kind", kind, KINDS)
     info: dict[str, dict] = {
         "pdf": {"CreationDate": None, "Producer": None},
         "svg": {"Date": None, "Creator": None},

@@ -27,7 +27,7 @@ DRAWS: tuple[tuple[theory.Law, int, int], ...] = (
 )
 
 
-def _coarse(max_value, target, law, n):
+def _coarse(n, max_value, target, law):
     """The chain that forgets every sum farther from the target than the target from 0."""
     letters = letter_order(max_value, law, target)
     return solve(
@@ -43,7 +43,7 @@ def exact_chain(run, complete=True, draws=DRAWS):
         reach = max_value**2 if law == "product" else max_value
         targets = list(range(1, 2 * reach + 2))
         counts = run.once(f"{law}, {max_value}", lambda c=(n, max_value, law, targets): solution_counts(*c))
-        found = theory.exact_miss_probability if complete else _swapped
+        found = theory.exact_miss_probability if complete else _coarse
         agree = [
             found(n, max_value, t, law) == Fraction(int((counts[:, i] == 0).sum()), len(counts))
             for i, t in enumerate(targets)
@@ -56,10 +56,6 @@ def exact_chain(run, complete=True, draws=DRAWS):
     missed = Fraction(int((counts == 0).any(axis=1).sum()), len(counts))
     every = theory.exact_every_target_miss(n, max_value)
     yield identity(f"every target, M = {max_value}, n = {n}", every == missed, evidence="exhaustive")
-
-
-def _swapped(n, max_value, target, law):
-    return _coarse(max_value, target, law, n)
 
 
 GRIDS: tuple[tuple[theory.Law, int], ...] = (
@@ -170,13 +166,11 @@ def exact_tickets(run, factor=1.0, cells=((1, 1, 3), (3, 3, 6), (7, 7, 8)), tria
 def exact_sizes(run, form="best", miss=0.01, trials=400_000):
     """Failures of real tickets at the least number of candidates by the law, and at one less."""
     for max_value, target in ((1, 1), (3, 3), (7, 1)):
-        n = next(
-            n
-            for n in range(1, 60)
-            if theory.miss_probability(n, max_value, target, form=form) <= miss
-        )  # fmt: skip
         if form == "best":
-            assert n == theory.samples_needed(max_value, target, miss)
+            n = theory.samples_needed(max_value, target, miss)
+        else:
+            misses = (theory.miss_probability(n, max_value, target, form=form) for n in itertools.count(1))
+            n = next(n for n, p in enumerate(misses, start=1) if p <= miss)
         for size, bounded in ((n, at_most), (n - 1, at_least)):
             name = f"M = {max_value}, weight {target}: {size} candidates"
             yield bounded(name, run.probability(name, one_weight(max_value, size, target), trials), miss)

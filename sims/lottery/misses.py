@@ -12,6 +12,7 @@ from theory.arguments import choice, inside, whole
 from theory.lottery import (
     expected_failures,
     miss_probabilities,
+    miss_probability_table,
     samples_needed,
 )
 from theory.subset_sum import Law, exact_is_cheap
@@ -142,8 +143,7 @@ def best_miss_table(
     Parameters
     ----------
     samples, max_value, trials, seed, law, least
-        As in `miss_table`, which measures. The exact table has no
-        gaps below `least`.
+        As in `miss_table`, which measures. The exact table has no gaps below `least`.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def best_miss_table(
     """
     top = max_value**2 if law == "product" else max_value
     if exact_is_cheap(samples, max_value, top, law):
-        return np.stack([miss_probabilities(n, max_value, law) for n in range(samples + 1)])
+        return miss_probability_table(samples, max_value, law)
     return miss_table(samples, max_value, trials, seed, law, least=least).p
 
 

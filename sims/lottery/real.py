@@ -213,7 +213,7 @@ def checkpoint_rows(
                 "drawn parameters": ticket.drawn_parameters,
                 "kept parameters": ticket.kept_parameters,
                 "failures": len(ticket.failures),
-                "predicted failures": expected_failures([target], misses) * (1 + signed_inputs),
+                "predicted failures": expected_failures([target], misses, signed_inputs),
                 "verified": _represented(ticket),
                 "seconds": found,
             }

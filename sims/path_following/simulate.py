@@ -10,6 +10,7 @@ from sims.montecarlo import Sample, means, probability, quantile, stream
 from sims.path_following.problems import problem
 from sims.path_following.trials import error_sampler, exit_sampler
 from sims.support.row import Row
+from theory.arguments import choice
 from theory.convex_order import tail_bound
 from theory.operators import OneBit, Operator, PruneThenRound, StochasticPruning, StochasticRounding
 from theory.path_following import error_map, error_stds, error_variance
@@ -42,9 +43,7 @@ def named_operator(name: str, step: float, threshold: float, bits: int | None = 
     >>> named_operator("prune-then-round", step=0.5, threshold=1.0)
     PruneThenRound(threshold=1.0, step=0.5)
     """
-    if name not in OPERATORS:
-        raise ValueError(f"operator must be one of {', '.join(OPERATORS)}, got {name!r}")
-    return OPERATORS[name](step, threshold, bits)
+    return OPERATORS[choice("operator", name, OPERATORS)](step, threshold, bits)
 
 
 def _spread(operator: Operator) -> float:

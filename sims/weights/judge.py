@@ -9,6 +9,7 @@ squares of small weights vanish and fourth powers of large ones overflow).
 
 import importlib.util
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def analyse(
     >>> table.rows[0].verdict, table.skipped
     ('snap', {'b': 'a vector: biases and normalisation are kept as they are'})
     """
-    *_, table = growing_table(arrays, bits, min_size, every_format=every_format)
+    (table,) = deque(growing_table(arrays, bits, min_size, every_format=every_format), maxlen=1)
     return table
 
 
@@ -182,7 +183,7 @@ def report(path: str | Path, bits: Iterable[int] = range(2, 9), *, every_format:
         The file cannot be read, or holds no tensor that can be judged.
     """
     checkpoint = checkpoints.read(path)
-    *_, table = growing_report(checkpoint, Path(path).name, bits, every_format=every_format)
+    (table,) = deque(growing_report(checkpoint, Path(path).name, bits, every_format=every_format), maxlen=1)
     return table
 
 

@@ -42,6 +42,17 @@ def miss_probabilities(
     return np.array([miss_probability(samples, max_value, v, law=law) for v in range(top + 1)])
 
 
+def miss_probability_table(samples: int, max_value: int, law: Law = "nonzero") -> np.ndarray:
+    """Table p[n, v] of `miss_probabilities` for n = 0..samples candidates.
+
+    Examples
+    --------
+    >>> miss_probability_table(3, 1)[:, 1].tolist()
+    [1.0, 0.5, 0.25, 0.125]
+    """
+    return np.stack([miss_probabilities(n, max_value, law) for n in range(whole("samples", samples, 0) + 1)])
+
+
 def predicted_failures(
     weights: Sequence[np.ndarray], max_value: int, samples: int, rigorous: bool = False
 ) -> float:
@@ -94,7 +105,7 @@ def samples_needed(
     weights
         Integer matrices.
     failure
-        Epsilon in (0, 1).
+        epsilon in (0, 1).
     rigorous
         As in `predicted_failures`. For M from 3 to 127 the bounds ask for two to four times as many as
         the law; for M = 1 they are exact.
@@ -236,7 +247,7 @@ def copies_success_probability(
     samples
         Candidates of the first pair.
     copies
-        Rho.
+        rho, copies of a hidden unit.
 
     Examples
     --------

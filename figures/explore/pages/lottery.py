@@ -33,7 +33,7 @@ from sims.lottery.trials import network_failures, random_network
 from sims.support.row import Row
 from theory.lottery import (
     copies_success_probability,
-    miss_probabilities,
+    miss_probability_table,
     parameter_counts,
     success_probability,
 )
@@ -84,10 +84,7 @@ def _failure(state: State, miss: np.ndarray) -> np.ndarray:
     return np.array([1 - success_probability(weights, miss[n]) for n in counts])
 
 
-@lru_cache(maxsize=16)
-def _exact(size: int) -> np.ndarray:
-    """p[n, v]: exact miss probabilities of single weights."""
-    return np.stack([miss_probabilities(n, size) for n in range(_MOST + 1)])
+_exact = lru_cache(maxsize=16)(miss_probability_table)  # every redrawing asks for it
 
 
 def curves(state: State) -> list[Series]:
@@ -103,7 +100,7 @@ def live(state: State) -> Iterator[list[Series]]:
     law: list[Series] = []
     exact = exact_is_cheap(_MOST, size, size)  # up to 4 bits: a fifth of a second, once
     if exact:
-        law = [Series("law, exact misses", n, _failure(state, _exact(size)))]
+        law = [Series("law, exact misses", n, _failure(state, _exact(_MOST, size)))]
         yield law
     for trials in () if exact else _MISS_TRIALS:
         miss = np.zeros((_MOST + 1, size + 1))

@@ -10,6 +10,7 @@ import pytest
 
 from theory.subset_sum import automaton as automaton
 from theory.subset_sum import exact as exact
+from theory.subset_sum import samples_needed
 from theory.subset_sum.automaton import ChainLimits
 
 
@@ -238,3 +239,11 @@ def test_interval_of_one_point_and_around_zero():
 def test_bad_input_is_one_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(("max_value", "target"), [(1, 1), (3, 3), (7, 1), (7, 7)])
+@pytest.mark.parametrize("miss", [0.1, 0.01, 1e-6])
+def test_samples_needed_is_the_first_number_that_suffices(max_value, target, miss):
+    law = exact.miss_law(max_value, target)
+    first = next(n for n in range(1, 100) if law.probability(n) <= miss)
+    assert samples_needed(max_value, target, miss) == first
