@@ -105,6 +105,9 @@ def check(
 @app.command
 def figures(
     *name: str,
+    list_: Annotated[bool, Parameter("--list", negative="")] = False,
+    set_: Annotated[tuple[str, ...], Parameter("--set", negative="")] = (),
+    width: float | None = None,
     out: Path = Path("report/figures"),
     budget: Budget = "quick",
     seed: int = 0,
@@ -115,7 +118,13 @@ def figures(
     Parameters
     ----------
     name
-        Names of figures; all when none is named.
+        Names of figures or their beginnings (snr_); all when none is named.
+    list_
+        Only say which figures there are, what of which paper they show, and what --set can change.
+    set_
+        A parameter of the figure as KEY=VALUE, like df=4 or bits=2,4,8; may be given several times.
+    width
+        Width in inches, as the figure is to stand on a page; type keeps its size (5.5 suits most papers).
     out
         Folder to write into.
     budget
@@ -127,8 +136,13 @@ def figures(
     """
     from figures import build
 
+    if list_:
+        rows = [row for row in build.listing() if row["figure"] in build.selected(name)]
+        emit(json, {"figures": rows}, lambda: print_table(rows))
+        return 0
     written = {}
-    for one in build.build_all(name, budget, seed):  # each is whole on disk before the next is waited for
+    ready = build.build_all(name, budget, seed, settings=set_, width=width)
+    for one in ready:  # each is whole on disk before the next is waited for
         written[one.name] = [str(path) for path in build.save(one, out)]
     emit(json, {"figures": written}, lambda: say(*(paths[0] for paths in written.values())))
     return 0

@@ -5,20 +5,23 @@ import io
 import json
 import pkgutil
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 import figures
+from figures import parameters, style
 from figures.tables import Table
 from sims.support.files import atomic_write
 from sims.support.output import csv_text
 
-_MACHINERY = ("style", "build", "explore", "tables")
+_MACHINERY = ("style", "page", "build", "explore", "parameters", "tables")
 _VERSIONED = ("numpy", "numba", "scipy", "matplotlib", "snapcut")
 
 
@@ -52,36 +55,107 @@ def module(name: str) -> ModuleType:
     Raises
     ------
     ValueError
-        No figure of that name; the message lists them.
+        No figure of that name; the message names the nearest, or all.
     """
     if name not in names():
-        raise ValueError(f"no figure {name!r}; there are {', '.join(names())}")
+        near = get_close_matches(name, names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}"
+        raise ValueError(f"no figure {name!r}; {hint}")
     return importlib.import_module(f"figures.{name}")
 
 
-def build(name: str, budget: str = "quick", seed: int = 0) -> Built:
-    """Compute and draw one figure; equal arguments give equal bytes."""
+def selected(patterns: Sequence[str] = ()) -> list[str]:
+    """Names of figures from names and prefixes, in the order given; all of them when there are none.
+
+    Raises
+    ------
+    ValueError
+        Neither a figure nor the beginning of one.
+
+    Examples
+    --------
+    >>> selected(["partition_threshold", "snr_"])
+    ['partition_threshold', 'snr_gaussian', 'snr_stored_bits', 'snr_student']
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        meant = [pattern] if pattern in names() else [n for n in names() if pattern and n.startswith(pattern)]
+        if not meant:
+            module(pattern)  # says what there is
+        found |= dict.fromkeys(meant)
+    return list(found) or names()
+
+
+def listing() -> list[dict[str, str]]:
+    """One row per figure: its name, what of which paper it shows, its title and its parameters."""
+    rows = []
+    for name in names():
+        source = module(name)
+        known = parameters.defaults(source)
+        rows.append(
+            {
+                "figure": name,
+                "shows": source.SOURCE,
+                "title": parameters.filled(source.TITLE, known, "…"),
+                "parameters": " ".join(f"{k}={parameters.shown(v)}" for k, v in known.items()),
+            }
+        )
+    return rows
+
+
+def build(
+    name: str,
+    budget: str = "quick",
+    seed: int = 0,
+    chosen: Mapping[str, Any] | None = None,
+    width: float | None = None,
+) -> Built:
+    """Compute and draw one figure; equal arguments give equal bytes.
+
+    Parameters
+    ----------
+    name
+        Of the figure.
+    budget
+        "quick", "standard" or "deep": trials behind each point.
+    seed
+        Of the random streams.
+    chosen
+        Values of the figure's parameters; those not named keep their defaults.
+    width
+        In inches, as the figure is to stand on a page; by default as wide as its panels like to be.
+    """
     source = module(name)
-    table = source.data(budget=budget, seed=seed)
+    known = parameters.defaults(source)
+    for key in chosen or {}:
+        if key not in known:
+            raise ValueError(f"figure {name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}")
+    used = known | dict(chosen or {})
+    table = source.data(budget=budget, seed=seed, **used)
     lengths = {column: len(values) for column, values in table.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"figure {name}: columns differ in length: {lengths}")
-    drawn = source.draw(table)
+    with style.page(width):
+        drawn = source.draw(table)
     files = {}
     for kind, info in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
         buffer = io.BytesIO()
         drawn.savefig(buffer, format=kind, metadata=info, dpi=160)
         files[kind] = buffer.getvalue()
+    texts = used | (source.facts(table) if hasattr(source, "facts") else {})
+    title, caption = (parameters.filled(text, texts) for text in (source.TITLE, source.CAPTION))
     manifest = {
         "figure": name,
-        "title": source.TITLE,
-        "caption": source.CAPTION,
-        "parameters": {"budget": budget, "seed": seed},
+        "title": title,
+        "caption": caption,
+        "shows": source.SOURCE,
+        "parameters": {"budget": budget, "seed": seed, **used},
+        "width": width,
         "columns": list(table),
         "rows": next(iter(lengths.values())),
         "versions": versions(),
     }
-    return Built(name, source.TITLE, source.CAPTION, files["png"], files["pdf"], table, manifest)
+    return Built(name, title, caption, files["png"], files["pdf"], table, manifest)
 
 
 def versions() -> dict[str, str]:
@@ -109,28 +183,47 @@ def save(built: Built, folder: str | Path) -> list[Path]:
 
 
 def build_all(
-    selected: Sequence[str] = (), budget: str = "quick", seed: int = 0, processes: int | None = None
+    chosen: Sequence[str] = (),
+    budget: str = "quick",
+    seed: int = 0,
+    processes: int | None = None,
+    settings: Sequence[str] = (),
+    width: float | None = None,
 ) -> Iterator[Built]:
-    """Build several figures (default: all) over processes; yields them in the order given.
+    """Build several figures (names or prefixes; default: all) over processes; yields them in the order given.
+
+    Parameters
+    ----------
+    chosen, budget, seed, width
+        As for `selected` and `build`.
+    processes
+        At most so many.
+    settings
+        Parameters as texts KEY=VALUE; every figure built must have them.
 
     Raises
     ------
     ValueError
-        No figure of some name; raised before any work is done.
+        No figure of some name, no parameter of some name, a width that no figure fits; raised before any work
+        is done.
     """
-    chosen = list(selected) or names()
-    for name in chosen:
-        module(name)
-    return _built(chosen, budget, seed, processes)
+    wanted = selected(chosen)
+    with style.page(width):  # says what is wrong with it
+        pass
+    jobs = []
+    for name in wanted:
+        known = parameters.defaults(module(name)) if settings else {}
+        jobs.append((name, budget, seed, parameters.read(name, known, settings), width))
+    return _built(jobs, processes)
 
 
-def _built(chosen: Sequence[str], budget: str, seed: int, processes: int | None) -> Iterator[Built]:
+def _built(jobs: Sequence[tuple], processes: int | None) -> Iterator[Built]:
     from sims.support import processes as workers
     from sims.support import progress
     from sims.support.threads import default_threads
 
-    processes = min(processes or default_threads(), len(chosen))
-    with progress.bar(len(chosen), "figures") as advance:
-        for one in workers.run(build, ((name, budget, seed) for name in chosen), processes):
+    processes = min(processes or default_threads(), len(jobs))
+    with progress.bar(len(jobs), "figures") as advance:
+        for one in workers.run(build, jobs, processes):
             advance(1)
             yield one

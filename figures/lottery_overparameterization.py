@@ -1,5 +1,6 @@
 """How large the random network must be, against the precision of the target."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,56 +8,80 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from figures.tables import by_column
+from figures.parameters import reals
+from figures.tables import Table, by_column
 from sims.lottery.misses import best_miss_table
+from theory.arguments import whole
 from theory.lottery import counting_bound, parameter_counts
 from theory.subset_sum import samples_needed
 
+SOURCE = "Kumar & Natale 2025, Theorems 1 to 3"
 TITLE = "One more candidate per bit: overparameterization against precision"
 CAPTION = (
-    "Left: candidates per weight at which one in a hundred weights, uniform on the grid of V values, is "
+    "(a) Candidates per weight at which a share <miss> of weights, uniform on the grid of V values, is "
     "missed, for candidates uniform on the grid and for products on the grid of $V=2M^2+1$ values. Exact "
     "up to 4 bits (products: of 3-bit factors), measured beyond; above, the number that the rigorous "
-    "bounds ask for (largest weight), below, the counting bound $\\log_2V$. Right: random parameters per "
-    "target weight of a 784-500-10 network with these candidates, uniform law. Two layers per layer, "
-    "block: as in the proof; matched: a unit may keep any input that its sign fits. Depth l + 1 with n "
-    "copies of each hidden unit grows with the square."
+    "bounds ask for (largest weight), below, the counting bound $\\log_2V$. (b) Random parameters per "
+    "target weight of a network with layers of <sizes> units and these candidates, uniform law. Two "
+    "layers per layer, block: as in the proof; matched: a unit may keep any input that its sign fits. "
+    "Depth l + 1 with n copies of each hidden unit grows with the square."
 )
-MISS = 0.01
 TRIALS = {"quick": 3_000, "standard": 30_000, "deep": 300_000}
-SIZES = [784, 500, 10]
 
 
-def _candidates(table: np.ndarray, top: int) -> float:
-    """Interpolated number of candidates at which the mean miss over the grid {-top..top} is MISS."""
+def _candidates(table: np.ndarray, top: int, miss: float) -> float:
+    """Interpolated number of candidates at which the mean miss over the grid {-top..top} is `miss`."""
     mean = table[:, 1:].mean(axis=1) * 2 * top / (2 * top + 1)
-    n = np.flatnonzero(mean > MISS)[-1]
-    return float(n + math.log(mean[n] / MISS) / math.log(mean[n] / mean[n + 1]))
+    n = np.flatnonzero(mean > miss)[-1]
+    return float(n + math.log(mean[n] / miss) / math.log(mean[n] / mean[n + 1]))
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns panel, series, bits (of the grid, log2 V; of the weights in the right panel), value."""
+def data(
+    budget: str = "quick",
+    seed: int = 0,
+    *,
+    miss: float = 0.01,
+    sizes: tuple[int, ...] = (784, 500, 10),
+    most_bits: int = 10,
+) -> Table:
+    """Columns panel, series, bits (of the grid, log2 V; of the weights in panel b), value.
+
+    Parameters
+    ----------
+    budget, seed
+        3,000 draws behind every measured point at the quick budget.
+    miss
+        Mean probability that a weight is missed, from 0.002 to 0.5.
+    sizes
+        Widths of the target network of panel b, inputs first.
+    most_bits
+        Largest precision in panel a, from 4 to 12.
+    """
+    (miss,) = reals("miss", miss, 0.00199, 0.5001)
+    layers = [whole("sizes", size, 1) for size in sizes]
+    if len(layers) < 2:
+        raise ValueError(f"sizes needs at least two widths, got {sizes}")
     rows: list[tuple] = []
-    for bits in range(2, 11):
+    for bits in range(2, whole("most_bits", most_bits, 4, 12) + 1):
         top = 2 ** (bits - 1) - 1
         width = math.log2(2 * top + 1)
         table = best_miss_table(bits + 16, top, TRIALS[budget], seed, least=bits)
-        n = _candidates(table, top)
+        n = _candidates(table, top, miss)
         rows.append(("candidates", "uniform", width, n))
         if bits <= 8:
-            rows.append(("candidates", "rigorous", width, samples_needed(top, top, MISS, rigorous=True)))
+            rows.append(("candidates", "rigorous", width, samples_needed(top, top, miss, rigorous=True)))
         rows.append(("candidates", "counting bound", width, width))
         if 3 <= bits <= 6:
             grid = top * top
             trials = TRIALS[budget] if bits < 6 else TRIALS[budget] // 4
             table = best_miss_table(2 * bits + 24, top, trials, seed, law="product", least=2 * bits)
-            rows.append(("candidates", "products", math.log2(2 * grid + 1), _candidates(table, grid)))
+            rows.append(("candidates", "products", math.log2(2 * grid + 1), _candidates(table, grid, miss)))
         if bits <= 8:
             samples = math.ceil(n)
-            total = parameter_counts(SIZES, samples, top)
-            block = parameter_counts(SIZES, samples, top, allotment="block")
-            deep = parameter_counts(SIZES, samples, top, "depth_plus_one")
-            bound = sum(counting_bound(a, b, 2 * top + 1) for a, b in ((784, 500), (500, 10)))
+            total = parameter_counts(layers, samples, top)
+            block = parameter_counts(layers, samples, top, allotment="block")
+            deep = parameter_counts(layers, samples, top, "depth_plus_one")
+            bound = sum(counting_bound(a, b, 2 * top + 1) for a, b in itertools.pairwise(layers))
             for series, value in (
                 ("two layers, matched", total.drawn),
                 ("two layers, block", block.drawn),
@@ -79,11 +104,11 @@ COLORS = {
     "depth l + 1": style.GREEN,
     "after fixed cuts": style.ORANGE,
 }
-NAMES = {"rigorous": "rigorous bounds", "after fixed cuts": "matched, cut to one input per unit"}
+NAMES = {"rigorous": "rigorous bounds", "after fixed cuts": "matched, one input\nper unit"}
 
 
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """Candidates, linear; parameters, logarithmic."""
     figure, axes = style.panels(2, width=4.3, height=3.5)
     for axis, panel in zip(axes, ("candidates", "parameters"), strict=True):
@@ -93,13 +118,12 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             order = np.argsort(table["bits"][rows])
             x, y = table["bits"][rows][order], table["value"][rows][order]
             bound = series == "counting bound"
-            axis.plot(x, y, "--" if bound else "o-", color=COLORS[series])
+            look = "--" if bound else f"{style.mark(COLORS[series])}-"
+            axis.plot(x, y, look, color=COLORS[series])
             style.label(axis, x[-1], y[-1], NAMES.get(series, series), COLORS[series])
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].set(
-        xlabel="log2 of the grid values V", ylabel="candidates n per weight", xlim=(1, 14), ylim=(0, 56)
-    )
+    axes[0].set(xlabel="log2 of the grid values V", ylabel="candidates n per weight", ylim=(0, None))
     axes[1].set_yscale("log")
-    axes[1].set(xlabel="bits per target weight", ylabel="random parameters per target weight", xlim=(1.7, 13))
+    axes[1].set(xlabel="bits per target weight", ylabel="random parameters per target weight")
     axes[1].set_xticks(range(2, 9))
     return figure

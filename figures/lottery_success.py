@@ -1,29 +1,30 @@
 """Success of lottery tickets against the number of candidates: single weights and whole networks."""
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from figures.tables import by_column
+from figures.parameters import wholes
+from figures.tables import Table, by_column
 from sims import montecarlo
 from sims.lottery.misses import best_miss_table
 from sims.lottery.trials import network_failures, random_network, weight_failures
+from theory.arguments import whole
 from theory.lottery import block_success_probability, copies_success_probability, success_probability
 from theory.subset_sum import hit_probability_bounds, miss_probability
 
+SOURCE = "Kumar & Natale 2025, Theorems 1 and 2: probability of success"
 TITLE = "How often a weight, and a network, has no ticket"
 CAPTION = (
-    "Left: 8-bit weights w, law nonzero. Points: tickets of fresh networks, 99 % intervals; solid: Cox "
-    "law up to n = 10, then saddlepoint law; dotted: rigorous bounds for w = 127 from both sides. Right: "
-    "a random 4-bit network 16-12-8. Points: whole tickets; lines: the laws for networks, from exact miss"
-    " probabilities of single weights. Block: as in the proof, every input has 2n units, of which about n"
-    " are usable, the same for all outputs. Depth l + 1: n copies of every hidden unit; the good ones are"
-    " the candidates of the next layer."
+    "(a) Weights w of a grid with M = <max_value>, law nonzero. Points: tickets of fresh networks, 99 % "
+    "intervals; solid: Cox law near the window, then saddlepoint law; dotted: rigorous bounds for the "
+    "largest weight from both sides. (b) A random network with layers of <sizes> units, M = <top>. "
+    "Points: whole tickets; lines: the laws for networks, from exact miss probabilities of single "
+    "weights. Block: as in the proof, every input has 2n units, of which about n are usable, the same "
+    "for all outputs. Depth l + 1: n copies of every hidden unit; the good ones are the candidates of "
+    "the next layer."
 )
 TRIALS = {"quick": 20_000, "standard": 200_000, "deep": 2_000_000}
-WEIGHTS = (127, 32, 1)
-SIZES, TOP = (16, 12, 8), 7
 FORMS: dict[str, dict] = {
     "two layers, matched": {},
     "two layers, block": {"allotment": "block"},
@@ -31,37 +32,60 @@ FORMS: dict[str, dict] = {
 }
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns panel, series, n, kind ("measured", "law", "lower", "upper"), value, low, high."""
+def data(
+    budget: str = "quick",
+    seed: int = 0,
+    *,
+    max_value: int = 127,
+    weights: tuple[int, ...] = (127, 32, 1),
+    sizes: tuple[int, ...] = (16, 12, 8),
+    top: int = 7,
+) -> Table:
+    """Columns panel, series, n, kind ("measured", "law", "lower", "upper"), value, low, high.
+
+    Parameters
+    ----------
+    budget, seed
+        20,000 tickets behind every point at the quick budget (panel b: 400).
+    max_value
+        M of panel a, from 7 to 511.
+    weights
+        Weights of panel a, from 1 to M.
+    sizes, top
+        Widths and M of the network of panel b.
+    """
+    size = whole("max_value", max_value, 7, 511)
+    single, layers = wholes("weights", weights, 1, size)[::-1], [whole("sizes", one, 1, 64) for one in sizes]
+    top = whole("top", top, 1, 31)
     rows: list[tuple] = []
-    for weight in WEIGHTS:
+    for weight in single:
         for n in range(8, 27, 2):
             if n <= 18:
                 key = ("lottery_success", weight, n)
                 found = montecarlo.probability(
-                    weight_failures(127, n, weight), TRIALS[budget], seed=seed, key=key
+                    weight_failures(size, n, weight), TRIALS[budget], seed=seed, key=key
                 )
                 rows.append(("weight", f"w = {weight}", n, "measured", found.value, found.low, found.high))
-            law = miss_probability(n, 127, weight)
+            law = miss_probability(n, size, weight)
             rows.append(("weight", f"w = {weight}", n, "law", law, law, law))
-            if weight == WEIGHTS[0]:
-                least, most = (1 - p for p in reversed(hit_probability_bounds(n, 127, weight)))
+            if weight == single[0]:
+                least, most = (1 - p for p in reversed(hit_probability_bounds(n, size, weight)))
                 rows.append(("weight", f"w = {weight}", n, "lower", least, least, least))
                 rows.append(("weight", f"w = {weight}", n, "upper", most, most, most))
-    weights = random_network(SIZES, TOP, seed)
-    table = best_miss_table(50, TOP, TRIALS[budget], seed)
+    network = random_network(layers, top, seed)
+    table = best_miss_table(50, top, TRIALS[budget], seed)
     for name, options in FORMS.items():
         for n in range(8, 26):
             if "allotment" in options:
-                success = block_success_probability(weights, table, n)
+                success = block_success_probability(network, table, n)
             elif "construction" in options:
-                success = copies_success_probability(weights, table, n, n)
+                success = copies_success_probability(network, table, n, n)
             else:
-                success = success_probability(weights, table[n])
+                success = success_probability(network, table[n])
             rows.append(("network", name, n, "law", 1 - success, 0.0, 0.0))
             if n % 3 == 0:
                 found = montecarlo.probability(
-                    network_failures(weights, TOP, n, **options),
+                    network_failures(network, top, n, **options),
                     TRIALS[budget] // 50,
                     seed=seed,
                     key=("lottery_success", name, n),
@@ -73,7 +97,7 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
 
 
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """Two logarithmic panels."""
     figure, axes = style.panels(2, width=4.2, height=3.4)
     for axis, panel in zip(axes, ("weight", "network"), strict=True):
@@ -92,17 +116,18 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             style.interval(axis, n, value, low, high, color)
         axis.set_yscale("log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for color, weight in zip(style.CYCLE, WEIGHTS, strict=False):
-        law = (table["series"] == f"w = {weight}") & (table["kind"] == "law")
-        style.label(axes[0], table["n"][law][-1], table["value"][law][-1], f"w = {weight}", color)
+    first = list(dict.fromkeys(table["series"][table["panel"] == "weight"].tolist()))
+    for color, name in zip(style.CYCLE, first, strict=False):
+        law = (table["series"] == name) & (table["kind"] == "law")
+        style.label(axes[0], table["n"][law][-1], table["value"][law][-1], name, color)
     upper = table["kind"] == "upper"
     style.label(axes[0], table["n"][upper][-1], table["value"][upper][-1], "bound", style.CYCLE[0])
     lower = table["kind"] == "lower"
     style.label(axes[0], table["n"][lower][-1], table["value"][lower][-1], "reach bound", style.CYCLE[0])
-    axes[0].set(xlabel="candidates n", ylabel="P(weight has no subset)", ylim=(1e-7, 1.5), xlim=(7, 31))
+    axes[0].set(xlabel="candidates n", ylabel="P(weight has no subset)", ylim=(1e-7, 1.5))
     for color, name in zip(style.CYCLE, FORMS, strict=False):
         law = (table["series"] == name) & (table["kind"] == "law")
         style.label(axes[1], table["n"][law][-1], table["value"][law][-1], name, color)
     axes[1].set(xlabel="candidates n (expected, for block)", ylabel="P(network has no ticket)")
-    axes[1].set(xlim=(7, 34), ylim=(1e-4, 1.5))
+    axes[1].set(ylim=(1e-4, 1.5))
     return figure

@@ -5,42 +5,84 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from figures import style
-from figures.tables import by_column
+from figures.tables import Table, by_column
 from sims.lottery import Ticket, embed
+from theory.arguments import whole
 
+SOURCE = "Kumar & Natale 2025, Theorem 1: the construction"
 TITLE = "A lottery ticket: nothing is trained, entries are only kept or cut"
 CAPTION = (
-    "Target layer W with two inputs and two outputs, entries in {-7..7}. Columns are the hidden units of "
-    "the random network: every entry of A ($\\pm1$) and of B ($\\{\\pm1..\\pm7\\}$) was drawn before W was "
-    "seen. Kept entries are coloured by the input they carry, all others are cut. Each unit keeps one input "
-    "with a positive weight; the kept entries of a row of B, in the colour of input j, add up to $W_{ij}$: "
-    "$B\\,\\mathrm{relu}(Ax)=Wx$ exactly, for every $x\\geq0$. Picked for the page: the first random network "
-    "with at most 22 units and at least two terms in every sum."
+    "Target layer W with two inputs and two outputs, entries in {-<max_value>..<max_value>}. Columns are "
+    "the hidden units of the random network: every entry of A ($\\pm1$) and of B "
+    "($\\{\\pm1..\\pm<max_value>\\}$) was drawn before W was seen. Kept entries are coloured by the "
+    "input they carry, all others are cut. Each unit keeps one input with a positive weight; the kept "
+    "entries of a row of B, in the colour of input j, add up to $W_{ij}$: $B\\,\\mathrm{relu}(Ax)=Wx$ "
+    "exactly, for every $x\\geq0$. Picked for the page: the first random network with at most <units> "
+    "units and at least two terms in every sum."
 )
-TARGET = ((5, -3), (-6, 7))
-SAMPLES, UNITS = 7, 22
+TRIES = 2000
 COLORS = (style.BLUE, style.RED)
 WIDTH = 5.0  # of a column of sums, in cells
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns matrix ("A", "B" or "W"), row, column, value, kept; `budget` has nothing to scale here."""
-    target = np.array(TARGET)
-    number = seed
-    while not _telling(ticket := embed([target], 7, SAMPLES, number)):
-        number += 1_000_003  # another network
+def data(
+    budget: str = "quick",
+    seed: int = 0,
+    *,
+    target: tuple[int, ...] = (5, -3, -6, 7),
+    max_value: int = 7,
+    samples: int = 7,
+    units: int = 22,
+) -> Table:
+    """Columns matrix ("A", "B" or "W"), row, column, value, kept.
+
+    Parameters
+    ----------
+    budget
+        Has nothing to scale here.
+    seed
+        Of the first random network tried.
+    target
+        The four entries of W, row by row, from -M to M.
+    max_value
+        M, from 2 to 31.
+    samples
+        Usable candidates per weight, from 3 to 12.
+    units
+        Most hidden units that fit the page, from 8 to 40.
+
+    Raises
+    ------
+    ValueError
+        2,000 random networks have no such ticket.
+    """
+    size = whole("max_value", max_value, 2, 31)
+    entries = [whole("target", entry, -size, size) for entry in target]
+    if len(entries) != 4:
+        raise ValueError(f"target takes four numbers, W row by row, got {target}")
+    samples, units = whole("samples", samples, 3, 12), whole("units", units, 8, 40)
+    matrix = np.array(entries).reshape(2, 2)
+    for number in range(TRIES):
+        ticket = embed([matrix], size, samples, seed + 1_000_003 * number)
+        if _telling(ticket, units):
+            break
+    else:
+        raise ValueError(
+            f"none of {TRIES} random networks has a ticket of at most {units} units for {target}: "
+            "more units, more samples or another target"
+        )
     rows = []
-    for name, matrix, mask in zip("AB", ticket.matrices(), ticket.masks, strict=True):
-        rows += [(name, r, c, int(v), bool(mask[r, c])) for (r, c), v in np.ndenumerate(matrix)]
+    for name, drawn, mask in zip("AB", ticket.matrices(), ticket.masks, strict=True):
+        rows += [(name, r, c, int(v), bool(mask[r, c])) for (r, c), v in np.ndenumerate(drawn)]
     rows += [("W", r, c, int(v), True) for (r, c), v in np.ndenumerate(ticket.effective()[0][0])]
     names = ("matrix", "row", "column", "value", "kept")
     return by_column(names, rows)
 
 
-def _telling(ticket: Ticket) -> bool:
+def _telling(ticket: Ticket, units: int) -> bool:
     """Whether the ticket is whole, fits the page, and shows sums rather than single entries."""
     terms = np.bitwise_count(ticket.layers[0].blocks[0].words)
-    return not ticket.failures and ticket.layers[0].drawn <= UNITS and int(terms.min()) >= 2
+    return not ticket.failures and ticket.layers[0].drawn <= units and int(terms.min()) >= 2
 
 
 def _matrix(table: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -50,15 +92,15 @@ def _matrix(table: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.nda
 
 
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """A above B, one column per hidden unit; at the right of each row of B what it adds up to."""
     first, kept_first = _matrix(table, "A")
     second, kept_second = _matrix(table, "B")
     target, _ = _matrix(table, "W")
     units = len(first)
     owner = np.where(kept_first.any(axis=1), kept_first.argmax(axis=1), -1)
-    figure = Figure(figsize=(8.6, 2.4), layout="constrained")
-    axes = figure.subplots()
+    wide = style.page_width(8.6) > 7.5  # else the sums stand below the matrices
+    figure, axes = style.panels(1, width=8.6, height=2.4 if wide else 3.0)
     axes.set_axis_off()
 
     def cell(x: float, y: float, value: int, color: str | None) -> None:
@@ -69,6 +111,13 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         axes.text(x, y, text, ha="center", va="center", fontsize=8, **shade)
 
     heights = {"A": 1.2, "B": 4.6}
+
+    def at(i: float, j: int) -> tuple[float, float]:
+        """Where the sum of row i and input j stands."""
+        if wide:
+            return units + 0.3 + WIDTH * j, heights["B"] + i
+        return 0.6 * units * j - 0.5, heights["B"] + len(second) + 1.4 + i
+
     for h in range(units):
         for j in range(first.shape[1]):
             cell(h, heights["A"] + j, first[h, j], COLORS[owner[h]] if kept_first[h, j] else None)
@@ -82,23 +131,14 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         )
     for i in range(len(second)):
         axes.text(-1.0, heights["B"] + i, f"B, output {i + 1}", ha="right", va="center", fontsize=9)
-        x = units + 0.3
         for j in range(first.shape[1]):
             used = kept_second[i] & (owner == j)
             terms = " ".join(f"{v:+d}" for v in second[i, used]).removeprefix("+") or "0"
             text = f"{terms} = $\\mathbf{{{target[i, j]:d}}}$".replace("-", "−")
-            axes.text(x, heights["B"] + i, text, ha="left", va="center", color=COLORS[j], fontsize=9)
-            x += WIDTH
+            axes.text(*at(i, j), text, ha="left", va="center", color=COLORS[j], fontsize=9)
     for j in range(first.shape[1]):
-        axes.text(
-            units + 0.3 + WIDTH * j,
-            heights["B"] - 0.95,
-            f"sum, input {j + 1}: $W_{{i{j + 1}}}$",
-            ha="left",
-            va="center",
-            color=COLORS[j],
-            fontsize=8,
-        )
+        name = f"sum, input {j + 1}: $W_{{i{j + 1}}}$"
+        axes.text(*at(-0.95, j), name, ha="left", va="center", color=COLORS[j], fontsize=8)
     axes.annotate(
         "relu",
         (units / 2 - 0.5, heights["B"] - 0.75),
@@ -108,5 +148,9 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         color=grey,
         arrowprops={"arrowstyle": "->", "color": grey},
     )
-    axes.set(xlim=(-4.2, units + 0.3 + 2 * WIDTH), ylim=(heights["B"] + len(second), heights["A"] - 1.5))
+    right, bottom = at(len(second), first.shape[1])
+    axes.set(
+        xlim=(-4.2, right if wide else units + 0.3),
+        ylim=(bottom if not wide else heights["B"] + len(second), heights["A"] - 1.5),
+    )
     return figure

@@ -4,28 +4,41 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.tables import by_column
+from figures.parameters import reals, wholes
+from figures.tables import Table, by_column
 from sims import partition as simulation
 from theory import partition as law
 
+SOURCE = "Borgs, Chayes & Pittel 2001, finite-size scaling"
 TITLE = "Perfect partitions disappear in a window of constant width"
 CAPTION = (
-    "Left: probability that n integers drawn uniformly from {1..M} have a perfect partition. Points: exact "
+    "(a) Probability that n integers drawn uniformly from {1..M} have a perfect partition. Points: exact "
     "decisions of random instances with 99 % Clopper-Pearson intervals; lines: "
-    "$1-(e^{-\\mu}+e^{-2\\mu})/2$, $\\mu=2^n/(M\\sqrt{2\\pi nc})$. Right: the same points against "
+    "$1-(e^{-\\mu}+e^{-2\\mu})/2$, $\\mu=2^n/(M\\sqrt{2\\pi nc})$. (b) The same points against "
     "$\\lambda=\\log_2M-(n-\\frac{1}{2}\\log_2n)$ fall on the limit curve, "
     "$\\mu=\\sqrt{3/(2\\pi)}\\,2^{-\\lambda}$."
 )
-SIZES = (12, 16, 20, 24)
-POSITIONS = np.arange(-4.0, 4.01, 0.5)
 TRIALS = {"quick": 3000, "standard": 20_000, "deep": 200_000}
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns n, log2_max_value, window, measured, low, high, law, corrected."""
+def data(
+    budget: str = "quick", seed: int = 0, *, items: tuple[int, ...] = (12, 16, 20, 24), reach: float = 4.0
+) -> Table:
+    """Columns n, log2_max_value, window, measured, low, high, law, corrected.
+
+    Parameters
+    ----------
+    budget, seed
+        3,000 instances behind every point at the quick budget.
+    items
+        Sizes n, from 8 to 30.
+    reach
+        Half of the window shown, in bits of log2 M; at most 6.
+    """
+    (reach,) = reals("reach", reach, 0.0, 6.001)
     rows = []
-    for n in SIZES:
-        for position in POSITIONS:
+    for n in wholes("items", items, 8, 30):
+        for position in np.linspace(-reach, reach, 17):
             size = law.window_max_value(n, position)
             result = simulation.estimate(n, size, TRIALS[budget], seed)
             limit = law.perfect_partition_probability(n, size)
@@ -37,10 +50,10 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
 
 
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """Two panels: against log2 M, and against lambda."""
     figure, (left, right) = style.panels(2, width=3.8, height=3.1, sharey=True)
-    for color, n in zip(style.CYCLE, np.unique(table["n"]), strict=False):
+    for n, color in style.colors_of(np.unique(table["n"])).items():
         rows = table["n"] == n
         bits = np.linspace(table["log2_max_value"][rows].min(), table["log2_max_value"][rows].max(), 200)
         left.plot(bits, law.perfect_partition_probability(n, 2.0**bits), color=color)

@@ -5,12 +5,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.tables import by_column
+from figures.parameters import reals, wholes
+from figures.tables import Table, by_column
 from sims.path_following.layers import PRUNERS, QUANTIZERS
 from sims.path_following.network import compress_network
 from sims.path_following.quantizers import quantizer
 from theory.operators import PruneFraction
 
+SOURCE = "Zhang & Saab 2025, Algorithms 1 and 2 on a real network"
 TITLE = "A real network compressed layer by layer"
 CAPTION = (
     "The digits network (64-48-32-10, ReLU, no biases) compressed layer by layer, each layer aligned to "
@@ -22,18 +24,36 @@ CAPTION = (
     "with refitting (OBS) loses least."
 )
 SEEDS = {"quick": 3, "standard": 20, "deep": 100}
-BITS = (1, 2, 3, 4, 5, 6, 8)
-SPARSITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns kind, method, x, accuracy, least, greatest (over seeds), uncompressed, snr (dB)."""
+def data(
+    budget: str = "quick",
+    seed: int = 0,
+    *,
+    bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8),
+    sparsities: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+) -> Table:
+    """Columns kind, method, x, accuracy, least, greatest (over seeds), uncompressed, snr (dB).
+
+    Parameters
+    ----------
+    budget
+        3 seeds of every stochastic method at the quick budget.
+    seed
+        The first of them.
+    bits
+        Widths, from 1 to 12.
+    sparsities
+        Shares of weights cut in every layer, between 0 and 1.
+    """
     from sims.networks import digits
+
+    widths, shares = wholes("bits", bits, 1, 12), reals("sparsities", sparsities, 0.0, 1.0)
 
     network = digits.load()
     rows = []
-    cases = [("bits", name, float(bits), *QUANTIZERS[name]) for name in QUANTIZERS for bits in BITS]
-    cases += [("sparsity", name, x, *PRUNERS[name]) for name in PRUNERS for x in SPARSITIES]
+    cases = [("bits", name, float(b), *QUANTIZERS[name]) for name in QUANTIZERS for b in widths]
+    cases += [("sparsity", name, x, *PRUNERS[name]) for name in PRUNERS for x in shares]
     for kind, name, x, method, stochastic in cases:
         accuracies, ratios = [], []
         for repeat in range(SEEDS[budget] if stochastic else 1):
@@ -74,7 +94,7 @@ def _lines(axis: Axes, table: dict[str, np.ndarray], kind: str, column: str, at:
     for name in names:
         here = (table["kind"] == kind) & (table["method"] == name)
         x, y = table["x"][here].astype(float), table[column][here].astype(float)
-        axis.plot(x, y, "o-", color=style.METHODS[name], linewidth=1.2)
+        axis.plot(x, y, marker=style.METHOD_MARKS[name], color=style.METHODS[name], linewidth=1.2)
         if column == "accuracy":
             low, high = (table[end][here].astype(float) for end in ("least", "greatest"))
             axis.fill_between(x, low, high, color=style.METHODS[name], alpha=0.15, linewidth=0)
@@ -85,21 +105,19 @@ def _lines(axis: Axes, table: dict[str, np.ndarray], kind: str, column: str, at:
 
 
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """Accuracy above, signal-to-noise ratio of the logits below; bits left, sparsity right."""
     figure, axes = style.panels(2, 2, width=3.9, height=2.6, sharex="col")
     for column, kind in enumerate(("bits", "sparsity")):
         top, bottom = axes[0, column], axes[1, column]
-        at = 8.0 if kind == "bits" else 0.9
+        places = np.unique(table["x"][table["kind"] == kind].astype(float))
+        at = float(places[-1])
         _lines(top, table, kind, "accuracy", at, 0.0)
-        _lines(bottom, table, kind, "snr", at, 4.5)
+        _lines(bottom, table, kind, "snr", at, 4.5 if style.page_width(7.8) > 7 else 7.0)
         top.axhline(float(table["uncompressed"][0]), color=style.GREY, linewidth=0.8)
         top.set_ylim(0, 1)
         bottom.set_xlabel("bits per weight" if kind == "bits" else "sparsity")
-        bottom.set_xlim(None, 11.5 if kind == "bits" else 1.2)
-    axes[1, 0].set_xticks(BITS)
-    axes[1, 1].set_xticks(SPARSITIES)
-    axes[1, 1].set_ylim(-25, None)
+        bottom.set_xticks(places)
     axes[0, 0].set_ylabel("test accuracy")
     axes[1, 0].set_ylabel("logits, SNR in dB")
     return figure

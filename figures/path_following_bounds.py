@@ -6,24 +6,26 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.tables import by_column
+from figures.parameters import reals
+from figures.tables import Table, by_column
 from sims.montecarlo import quantile, stream
 from sims.path_following.simulate import largest_errors
 from sims.path_following.trials import error_sampler
+from theory.arguments import whole
 from theory.convex_order import tail_bound
 from theory.operators import Operator, StochasticPruning, StochasticRounding
 from theory.path_following import error_stds, error_variance
 
+SOURCE = "Zhang & Saab 2025, Theorem 4.2"
 TITLE = "Path following: measured error against the bounds"
 CAPTION = (
-    "95 % quantile of the largest output error of one neuron (points, 99 % intervals) and the radius each "
-    "bound gives for the same failure level. Stochastic rounding with step 0.25, C = 1, N = m = 128, "
-    "Gaussian inputs, uniform weights, unless varied. Paper: variance pi M^2/2 and the paper's tail. "
-    "Range: variance pi L^2/8 and the superquantile tail. Covariance: the recursion instead of beta I. "
-    "Bounds by beta grow with the samples m because column norms do; the measured error stops at the "
-    "number of columns, or at the rank, and the covariance recursion follows it."
+    "<held> quantile of the largest output error of one neuron (points, 99 % intervals) and the "
+    "radius each bound gives for the same failure level. Stochastic rounding with step <step>, C = 1, N "
+    "= m = <size>, Gaussian inputs, uniform weights, unless varied. Paper: variance pi M^2/2 and the "
+    "paper's tail. Range: variance pi L^2/8 and the superquantile tail. Covariance: the recursion "
+    "instead of beta I. Bounds by beta grow with the samples m because column norms do; the measured "
+    "error stops at the number of columns, or at the rank, and the covariance recursion follows it."
 )
-LEVEL = 0.05
 TRIALS = {"quick": 1_000, "standard": 10_000, "deep": 100_000}
 PANELS = {
     "N": "columns N",
@@ -33,6 +35,7 @@ PANELS = {
     "threshold": "pruning threshold c",
     "rank": "rank of the inputs",
 }
+DASHES = {"paper": "--", "range": "-.", "covariance": "-"}
 LINES = {
     "paper": ("paper", style.RED),
     "range": ("range form", style.PURPLE),
@@ -40,23 +43,38 @@ LINES = {
 }
 
 
-def _cells() -> list[tuple[str, float, int, int, float, Operator, int]]:
+def _cells(size: int, step: float) -> list[tuple[str, float, int, int, float, Operator, int]]:
     """(panel, x, columns, samples, scale, operator, rank) of every point."""
-    step = StochasticRounding(0.25)
+    rounding = StochasticRounding(step)
     cells: list[tuple[str, float, int, int, float, Operator, int]] = []
-    cells += [("N", n, n, 128, 1.0, step, 0) for n in (8, 16, 32, 64, 128, 256, 512)]
-    cells += [("m", m, 128, m, 1.0, step, 0) for m in (8, 16, 32, 64, 128, 256, 512)]
-    cells += [("C", c, 128, 128, c, step, 0) for c in (0.55, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0)]
-    cells += [("bits", b, 128, 128, 1.0, StochasticRounding(2.0 ** (1 - b)), 0) for b in range(1, 9)]
-    cells += [("threshold", c, 128, 128, 1.0, StochasticPruning(c), 0) for c in (0.05, 0.1, 0.2, 0.4, 0.8)]
-    cells += [("rank", r, 128, 128, 1.0, step, r) for r in (1, 2, 4, 8, 16, 32, 64, 128)]
+    cells += [("N", n, n, size, 1.0, rounding, 0) for n in (8, 16, 32, 64, 128, 256, 512)]
+    cells += [("m", m, size, m, 1.0, rounding, 0) for m in (8, 16, 32, 64, 128, 256, 512)]
+    cells += [("C", c, size, size, c, rounding, 0) for c in (0.55, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0)]
+    cells += [("bits", b, size, size, 1.0, StochasticRounding(2.0 ** (1 - b)), 0) for b in range(1, 9)]
+    cells += [("threshold", c, size, size, 1.0, StochasticPruning(c), 0) for c in (0.05, 0.1, 0.2, 0.4, 0.8)]
+    cells += [("rank", r, size, size, 1.0, rounding, r) for r in (1, 2, 4, 8, 16, 32, 64, 128) if r <= size]
     return cells
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns panel, x, measured, low, high, paper, range, covariance (radii in units of the output)."""
+def data(
+    budget: str = "quick", seed: int = 0, *, level: float = 0.05, step: float = 0.25, size: int = 128
+) -> Table:
+    """Columns level, panel, x, measured, low, high, paper, range, covariance (radii in units of the output).
+
+    Parameters
+    ----------
+    budget, seed
+        1,000 trials behind every point at the quick budget.
+    level
+        Failure level, from 0.01 to 0.5.
+    step
+        Of the grid.
+    size
+        Columns N and samples m where they do not vary, from 8 to 512.
+    """
+    (level,), (step,) = reals("level", level, 0.00999, 0.5001), reals("step", step)
     rows = []
-    for panel, x, columns, samples, scale, operator, rank in _cells():
+    for panel, x, columns, samples, scale, operator, rank in _cells(whole("size", size, 8, 512), step):
         rng = stream(seed, ("path_following_bounds", panel, x))
         inputs = rng.standard_normal((samples, columns))
         if rank:
@@ -64,25 +82,31 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
         weights = rng.uniform(-1, 1, columns)
         sample = error_sampler(weights, inputs, operator, scale)
         key = ("path_following_bounds", panel, x, "trials")
-        measured = quantile(largest_errors(sample, TRIALS[budget], seed, key), 1 - LEVEL)
+        measured = quantile(largest_errors(sample, TRIALS[budget], seed, key), 1 - level)
         norm = np.linalg.norm(inputs, axis=0).max()
         betas = [error_variance(scale, operator, norm, form) for form in ("paper", "range")]
         rows.append(
             (
+                level,
                 panel,
                 x,
                 *measured,
-                tail_bound(math.sqrt(betas[0]), LEVEL, samples, "paper"),
-                tail_bound(math.sqrt(betas[1]), LEVEL, samples),
-                tail_bound(float(error_stds(inputs, scale, operator).max()), LEVEL, samples),
+                tail_bound(math.sqrt(betas[0]), level, samples, "paper"),
+                tail_bound(math.sqrt(betas[1]), level, samples),
+                tail_bound(float(error_stds(inputs, scale, operator).max()), level, samples),
             )
         )
-    names = ("panel", "x", "measured", "low", "high", "paper", "range", "covariance")
+    names = ("level", "panel", "x", "measured", "low", "high", "paper", "range", "covariance")
     return by_column(names, rows)
 
 
+def facts(table: Table) -> dict[str, str]:
+    """The order of the quantile."""
+    return {"held": f"{1 - table['level'][0]:g}"}
+
+
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """One panel per parameter, logarithmic axes."""
     figure, axes = style.panels(3, 2, width=2.9, height=2.6, sharey=True)
     for index, (panel, name) in enumerate(PANELS.items()):
@@ -90,10 +114,12 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         here = table["panel"] == panel
         x = table["x"][here].astype(float)
         for column, (text, color) in LINES.items():
-            axis.plot(x, table[column][here], color=color)
+            axis.plot(x, table[column][here], DASHES[column], color=color)
             if panel == "rank":  # the panel with room between the lines
                 style.label(axis, x[0], table[column][here][0] * 1.55, text, color)
-        style.interval(axis, x, table["measured"][here], table["low"][here], table["high"][here], style.BLACK)
+        style.interval(
+            axis, x, table["measured"][here], table["low"][here], table["high"][here], style.BLACK, fmt="o"
+        )
         if panel == "rank":
             style.label(axis, x[0], table["measured"][here][0] * 0.6, "measured", style.BLACK)
         axis.set_yscale("log")
@@ -107,5 +133,5 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             axis.minorticks_off()
         axis.set_xlabel(name)
         if index % 3 == 0:
-            axis.set_ylabel(r"$\|u_N\|_\infty$, 95 % quantile")
+            axis.set_ylabel(rf"$\|u_N\|_\infty$, quantile {1 - table['level'][0]:g}")
     return figure

@@ -4,28 +4,31 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.tables import by_column
+from figures.parameters import reals
+from figures.tables import Table, by_column
 from sims.path_following import compress
 from sims.path_following.gram import Gram
 from sims.path_following.layers import PRUNERS, QUANTIZERS, compare
 from sims.path_following.quantizers import quantizer
+from theory.arguments import whole
 from theory.operators import StochasticRounding
 from theory.path_following.laws import layer_error_bound
 
+SOURCE = "Zhang & Saab 2025 on real layers"
 TITLE = "Real layers by every method"
 CAPTION = (
     "Signal-to-noise ratio of a layer's output on its own inputs: the digits network, and pointwise "
     "layers of EfficientNet-Lite0 on four crops of two photographs propagated through it (fan-in in "
-    "brackets; shown when the zoo extra is installed). Left: 4 bits, one step per layer. Middle: half of "
-    "the weights cut. Right: the same step without the ends of the 4-bit range, where theorems apply: "
-    "measured (filled) and the bound on the mean error (open), 1 to 3 dB below. At 4 bits nearest "
+    "brackets; shown when the zoo extra is installed). (a) <bits> bits, one step per layer. (b) A share "
+    "<sparsity> of the weights cut. (c) The same step without the ends of the range, where theorems "
+    "apply: measured (filled) and the bound on the mean error (open), 1 to 3 dB below. At 4 bits nearest "
     "feedback (GPFQ) gains 1.5 to 8 dB over RTN and OPTQ, which refits all later weights, up to 6 dB "
     "more; stochastic feedback pays 2 to 3 dB for its guarantees."
 )
 SEEDS = {"quick": 1, "standard": 5, "deep": 20}
 ZOO = ("0 project", "1 expand", "3 project", "5 expand", "5 project", "8 project")
 UNCLIPPED = {"stochastic rounding": "direct", "SPFQ": "path-following", "stochastic OPTQ": "optq"}
-TASKS: dict[str, dict] = {"4 bits": QUANTIZERS, "50 % sparsity": PRUNERS, "no ends": UNCLIPPED}
+TASKS: dict[str, dict] = {"quantized": QUANTIZERS, "pruned": PRUNERS, "no ends": UNCLIPPED}
 
 
 def layers(zoo: bool = True) -> list[tuple[str, np.ndarray, Gram]]:
@@ -57,22 +60,33 @@ def layers(zoo: bool = True) -> list[tuple[str, np.ndarray, Gram]]:
     return found
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns task, layer, method, snr, bound (dB; nan where no theorem applies), exits."""
+def data(budget: str = "quick", seed: int = 0, *, bits: int = 4, sparsity: float = 0.5) -> Table:
+    """Columns task, setting, layer, method, snr, bound (dB; nan where no theorem applies), exits.
+
+    Parameters
+    ----------
+    budget
+        One seed of the stochastic methods at the quick budget, five without ends.
+    seed
+        The first of them.
+    bits
+        Width, from 2 to 8.
+    sparsity
+        Share of the weights cut, between 0 and 1.
+    """
+    bits, (sparsity,) = whole("bits", bits, 2, 8), reals("sparsity", sparsity, 0.0, 1.0)
     rows = []
     for layer, weights, gram in layers():
-        for task in ("4 bits", "50 % sparsity"):
-            options: dict = {"bits": 4} if task == "4 bits" else {"sparsity": 0.5}
+        for task, options in (("quantized", {"bits": bits}), ("pruned", {"sparsity": sparsity})):
             repeats = [
                 compare(weights, gram=gram, seed=seed + repeat, **options) for repeat in range(SEEDS[budget])
             ]
             for same in zip(*repeats, strict=True):
                 error = float(np.mean([row.error for row in same]))
                 bound = same[0].bound
-                rows.append(
-                    (task, layer, same[0].name, -10 * np.log10(error), -10 * np.log10(bound), same[0].exits)
-                )
-        clipped = quantizer(weights, 4, stochastic=True)
+                values = (-10 * np.log10(error), -10 * np.log10(bound), same[0].exits)
+                rows.append((task, *options.values(), layer, same[0].name, *values))
+        clipped = quantizer(weights, bits, stochastic=True)
         assert isinstance(clipped, StochasticRounding)
         operator = StochasticRounding(clipped.step)
         for name, method in UNCLIPPED.items():
@@ -83,13 +97,13 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
             energy = float(draws[0].output_energy.sum())
             error = float(np.mean([draw.error.sum() for draw in draws])) / energy
             bound = len(weights) * layer_error_bound(gram.own, operator, method, damping=0.01) / energy
-            rows.append(("no ends", layer, name, -10 * np.log10(error), -10 * np.log10(bound), 0))
-    names = ("task", "layer", "method", "snr", "bound", "exits")
+            rows.append(("no ends", bits, layer, name, -10 * np.log10(error), -10 * np.log10(bound), 0))
+    names = ("task", "setting", "layer", "method", "snr", "bound", "exits")
     return by_column(names, rows)
 
 
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """One line per layer, one mark per method."""
     names = list(dict.fromkeys(table["layer"]))
     figure, axes = style.panels(3, 1, width=3.2, height=0.3 * len(names) + 1.3, sharey=True)
@@ -102,13 +116,23 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             here = (table["task"] == task) & (table["method"] == method)
             rows = len(names) - 1 - np.arange(here.sum())
             snr = table["snr"][here].astype(float)
-            axis.plot(snr, rows, "o", color=style.METHODS[method], label=method, markersize=5)
+            look = style.METHOD_MARKS[method]
+            axis.plot(snr, rows, look, color=style.METHODS[method], label=method, markersize=5)
             if task == "no ends":
                 bound = table["bound"][here].astype(float)
-                axis.plot(bound, rows, "o", color=style.METHODS[method], markersize=5, fillstyle="none")
-        axis.set_title("4-bit step without ends; bounds" if task == "no ends" else task)
+                axis.plot(bound, rows, look, color=style.METHODS[method], markersize=5, fillstyle="none")
+        setting = float(table["setting"][table["task"] == task][0])
+        titles = {
+            "quantized": f"{setting:g} bits",
+            "pruned": f"{100 * setting:g} % sparsity",
+            "no ends": f"{setting:g}-bit step without ends; bounds",
+        }
+        axis.set_title(titles[task])
         axis.set_xlabel("SNR of the output in dB")
         axis.set_ylim(-0.6, len(names) - 0.4)
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, handletextpad=0.2)
     axes[0].set_yticks(range(len(names)), reversed(names))
+    handles = {
+        text: handle for axis in axes for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    style.legend_below(figure, list(handles.values()), 5)
     return figure

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.style import BLACK, CUT, GREEN, GREY, ORANGE, PURPLE, SNAP, label, panels, styled
-from figures.tables import by_column
+from figures.style import BLACK, CUT, GREEN, GREY, ORANGE, PURPLE, SNAP, label, legend_below, panels, styled
+from figures.tables import Table, by_column
 from theory.distributions import Distribution, Gaussian, StudentT
 from theory.formats import FORMATS, Format
 from theory.formats.laws import format_snr
@@ -12,18 +12,18 @@ from theory.snr import pruning_snr
 from theory.snr.limits import lloyd_max_snr, shannon_bound_snr
 from theory.storage import break_even_sparsity
 
+SOURCE = "Kuzmin et al. 2023, Section 3, with storage counted (derived laws)"
 TITLE = "Signal per stored bit: formats, pruning, and the limits of any code"
 CAPTION = (
     "Expected SNR of independent weights against bits per weight as stored, scales and masks counted: "
-    "Gaussian weights (left) and a Student-t law with 2 degrees of freedom truncated at 30, kurtosis 29 "
-    "(right). Integers have one scale of least error per tensor; g128 and b64 share a largest-magnitude "
+    "(a) Gaussian weights; (b) a Student-t law with <df> degrees of freedom truncated at <bound>, kurtosis "
+    "<kurtosis>. Integers have one scale of least error per tensor; g128 and b64 share a largest-magnitude "
     "scale per 128 or 64 weights; MX formats share a power of two per 32, NVFP4 an FP8 number per 16. "
     "Pruned values keep 16 bits unless rounded, with one scale per tensor; "
     "solid with a mask of one bit per weight, dotted with the mask at its entropy. Grey: Lloyd-Max "
     "levels; black: the Shannon bound (for the Gaussian the rate-distortion line of 6.02 dB per bit), "
     "which no code exceeds."
 )
-LAWS: dict[str, Distribution] = {"Gaussian": Gaussian(), "Student-t": StudentT(2, 30)}
 KINDS = {
     "integer": SNAP,
     "float": GREEN,
@@ -59,10 +59,19 @@ def kind(form: Format) -> str:
     return "integer" if form.codes.startswith("int") else "float"
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Rows (law, kind, name, stored_bits, snr); exact laws, nothing is random."""
-    rows = []
-    for name, law in LAWS.items():
+def data(budget: str = "quick", seed: int = 0, *, df: float = 2.0, bound: float = 30.0) -> Table:
+    """Rows (law, kurtosis, kind, name, stored_bits, snr); exact laws, nothing is random.
+
+    Parameters
+    ----------
+    budget, seed
+        Without effect.
+    df, bound
+        Degrees of freedom and truncation of the Student-t law of panel b.
+    """
+    laws: dict[str, Distribution] = {"Gaussian": Gaussian(), "Student-t": StudentT(df, bound)}
+    rows: list[tuple] = []
+    for name, law in laws.items():
         for form in FORMATS:
             if not (form.sparsity and not form.codes):
                 rows.append((name, kind(form), form.name, form.stored_bits, format_snr(law, form)))
@@ -71,16 +80,22 @@ def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
                 sparsity = break_even_sparsity(scheme, float(stored))
                 rows.append((name, "prune", f"{scheme} mask", stored, pruning_snr(law, sparsity)))
         rows += [(name, "limit", "Lloyd-Max", bits, lloyd_max_snr(law, bits)) for bits in range(1, 9)]
-        bound = shannon_bound_snr(law, 0)
-        rows += [(name, "limit", "Shannon", bits, bound + 20 * np.log10(2) * bits) for bits in (1.0, 9.5)]
-    names = ("law", "kind", "name", "stored_bits", "snr")
+        shannon = shannon_bound_snr(law, 0)
+        rows += [(name, "limit", "Shannon", bits, shannon + 20 * np.log10(2) * bits) for bits in (1.0, 9.5)]
+    rows = [(row[0], laws[row[0]].kurtosis, *row[1:]) for row in rows]
+    names = ("law", "kurtosis", "kind", "name", "stored_bits", "snr")
     return by_column(names, rows)
 
 
+def facts(table: Table) -> dict[str, str]:
+    """The kurtosis of the second law."""
+    return {"kurtosis": f"{table['kurtosis'][table['law'] == 'Student-t'][0]:.3g}"}
+
+
 @styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """One panel per law."""
-    figure, axes = panels(len(LAWS), width=5.2, height=4.6, sharey=True)
+    figure, axes = panels(2, width=5.2, height=4.6, sharey=True)
     dots = {
         "integer": ("o", "INT b, one scale"),
         "float": ("D", "FP4, FP8, one scale"),
@@ -89,7 +104,7 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
         "n:m + round": ("X", "2:4, then INT4, INT8, FP8"),
         "prune + round": ("P", "50 % pruned, then INT b"),
     }
-    for panel, law in zip(axes, LAWS, strict=True):
+    for panel, law in zip(axes, ("Gaussian", "Student-t"), strict=True):
         here = table["law"] == law
         for name, color, style in (
             ("Shannon", BLACK, "-"),
@@ -114,9 +129,18 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             )  # fmt: skip
         panel.set(xlabel="stored bits per weight", title=law, xlim=(1, 9.7), ylim=(0, 56))
         line = here & (table["name"] == "Shannon")
-        slope = "6.02 dB per bit" if law == "Gaussian" else "Shannon bound"
+        slope = "Shannon bound, 6.02 dB per bit" if law == "Gaussian" else "Shannon bound"
         top = float(np.interp(7.2, table["stored_bits"][line], table["snr"][line]))
         label(panel, 7.2, top, slope, BLACK, xytext=(-6, 10), ha="right")
+        line = here & (table["name"] == "Lloyd-Max")
+        (at,) = np.flatnonzero(line & (table["stored_bits"] == 6))
+        place = {"xytext": (-8, 9), "ha": "right", "fontsize": 7}
+        label(panel, table["stored_bits"][at], table["snr"][at], "Lloyd-Max", GREY, **place)
+        if law == "Gaussian":  # the other panel has no room for a second name
+            line = here & (table["name"] == "entropy mask")
+            at = np.flatnonzero(line)[6]
+            place = {"xytext": (2, 8), "ha": "left", "fontsize": 7}
+            label(panel, table["stored_bits"][at], table["snr"][at], "mask at its entropy", CUT, **place)
         line = here & (table["name"] == "bitmask mask")
         middle = int(np.flatnonzero(line)[18])
         label(
@@ -128,5 +152,5 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             xytext=(4, -10),
         )
     axes[0].set_ylabel("SNR (dB)")
-    axes[0].legend(loc="upper left")
+    legend_below(figure, axes[0].get_legend_handles_labels()[0], 3)
     return figure

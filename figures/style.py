@@ -5,7 +5,8 @@ Importing pyplot costs more than a second and keeps global state; figures are ma
 """
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import matplotlib
@@ -14,10 +15,16 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures.page import finish, legend_below, page, page_width, panels
+
+__all__ = ["finish", "legend_below", "page", "page_width", "panels"]  # the layout, beside what is below
+
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#1A1A1A", "#767676"
 CYCLE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 SNAP, CUT = BLUE, RED  # quantization and pruning carry the same colours in every figure
+# a second channel: points of a colour carry the same mark in every figure
+MARKS = {BLUE: "o", RED: "s", GREEN: "^", PURPLE: "D", ORANGE: "v", SKY: "P", BLACK: "X", GREY: "p"}
 METHODS = {  # of compressing a layer
     "RTN": BLACK,
     "stochastic rounding": GREY,
@@ -30,6 +37,20 @@ METHODS = {  # of compressing a layer
     "stochastic path following": BLUE,
     "OPTQ pruning": GREEN,
     "OBS": ORANGE,
+}
+
+METHOD_MARKS = {  # which share a colour across the two tasks, never within one
+    "RTN": "X",
+    "stochastic rounding": "p",
+    "GPFQ": "s",
+    "SPFQ": "o",
+    "OPTQ": "^",
+    "stochastic OPTQ": "P",
+    "magnitude": "X",
+    "path following": "s",
+    "stochastic path following": "o",
+    "OPTQ pruning": "^",
+    "OBS": "v",
 }
 
 SETTINGS: Any = {
@@ -63,15 +84,30 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
     def wrapper(*args, **options) -> Figure:
         with matplotlib.rc_context(SETTINGS):
-            return draw(*args, **options)
+            return finish(draw(*args, **options))
 
     return wrapper
 
 
-def panels(columns: int = 1, rows: int = 1, *, width: float = 3.6, height: float = 3.0, **options):
-    """Figure and its axes, shape (rows, columns) squeezed; `width` and `height` are per panel, in inches."""
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, **options)
+def mark(color: str) -> str:
+    """The mark that points of a colour carry."""
+    return MARKS.get(color, "o")
+
+
+def colors_of(sizes: Iterable[float]) -> dict[float, str]:
+    """A colour for every size, the same for the same size in every figure where it is one of the usual.
+
+    Examples
+    --------
+    >>> colors_of([12, 16])[12] == colors_of([8, 12])[12] == BLUE
+    True
+    """
+    usual = {8: SKY, 12: BLUE, 16: RED, 20: GREEN, 24: PURPLE, 28: ORANGE, 32: BLACK}
+    listed = sorted(set(sizes))
+    free = iter(
+        [*(c for c in usual.values() if c not in {usual.get(int(n)) for n in listed}), *usual.values()]
+    )
+    return {n: usual[int(n)] if n in usual else next(free, BLACK) for n in listed}
 
 
 def label(axes: Axes, x: float, y: float, text: str, color: str, **options) -> None:
@@ -96,5 +132,20 @@ def interval(axes: Axes, x, value, low, high, color: str, **options):
     """Points with their intervals: value in [low, high], drawn as error bars."""
     value, low, high = (np.asarray(v, dtype=float) for v in (value, low, high))
     errors = np.maximum(np.stack([value - low, high - value]), 0.0)
-    settings = {"fmt": "o", "markersize": 3.5, "capsize": 1.5, "linewidth": 0.9, **options}
+    settings = {"fmt": mark(color), "markersize": 3.5, "capsize": 1.5, "linewidth": 0.9, **options}
     return axes.errorbar(x, value, yerr=errors, color=color, **settings)
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Places and names of few round ticks (1, 3, 10 or 1, 2, 5, 10) of a logarithmic axis, in plain digits.
+
+    Examples
+    --------
+    >>> log_ticks(2.2, 40)
+    ([3.0, 5.0, 10.0, 20.0], ['3', '5', '10', '20'])
+    """
+    steps = (1, 2, 3, 5) if high / low < 30 else (1, 3)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    return ticks, [f"{tick:g}" for tick in ticks]

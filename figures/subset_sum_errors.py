@@ -12,35 +12,48 @@ from matplotlib.ticker import MultipleLocator
 from figures import style
 from figures.tables import Table, by_column
 from theory import subset_sum as theory
+from theory.arguments import whole
 
+SOURCE = "Laws of random subset sum (derived) against the exact chain"
 TITLE = "Laws miss by factors on small grids, where the exact value is cheap"
 CAPTION = (
     "A law over the exact value of P(no subset of n samples sums to t), samples uniform on {±1..±M}. The "
     "number in a cell is that ratio, the colour its logarithm: red where the law takes misses for too "
-    "frequent, blue for too rare. Left: Cox law; right: conditional Poisson law (saddlepoint); above: t = 1; "
-    "below: t = M. Every value divided by is exact, a closed form from the chain of reachable sums. Black "
+    "frequent, blue for too rare. (a, c) Cox law; (b, d) saddlepoint law; (a, b) t = 1; "
+    "(c, d) t = M. Every value divided by is exact, a closed form from the chain of reachable sums. Black "
     "frames: cells in which the law is the default of miss_probability. Up to M = 7 the default is the exact "
     "value itself; beyond, it may take more than 50 ms and has to be asked for."
 )
-SIZES = range(1, 11)
-SAMPLES = {"quick": range(4, 41, 6), "standard": range(2, 41, 2), "deep": range(2, 41)}
+STEPS = {"quick": (4, 6), "standard": (2, 2), "deep": (2, 1)}  # first n, and steps
 FORMS: tuple[Literal["cox", "saddlepoint"], ...] = ("cox", "saddlepoint")
 NAMES = {"cox": "Cox law", "saddlepoint": "Saddlepoint law"}
 LARGEST = 16.0  # ratio at which the colours end
 
 
-def data(budget: str = "quick", seed: int = 0) -> Table:
+def data(budget: str = "quick", seed: int = 0, *, max_value: int = 10, most: int = 40) -> Table:
     """Columns form, end, max_value, target, n, exact, law, ratio, stated, default.
 
     `end` says which target: "one" or "largest"; `stated` is the factor that `miss_error` states, `default`
     the form that `miss_probability` takes.
+
+    Parameters
+    ----------
+    budget, seed
+        Nothing is random; larger budgets show more n.
+    max_value
+        Largest M, from 2 to 12.
+    most
+        Largest n, from 16 to 60.
     """
+    sizes = range(1, whole("max_value", max_value, 2, 12) + 1)
+    first, step = STEPS[budget]
+    samples = range(first, whole("most", most, 16, 60) + 1, step)
     rows = []
     for end in ("one", "largest"):
-        for size in SIZES:
+        for size in sizes:
             target = 1 if end == "one" else size
             exact = theory.miss_law(size, target)
-            for n in SAMPLES[budget]:
+            for n in samples:
                 truth = float(exact.probability(n))
                 default = theory.miss_form(n, size, target=target)[0]
                 for form in FORMS:
@@ -75,8 +88,9 @@ def draw(table: Table) -> Figure:
                 )
             default = table["default"][here].reshape(shape) == form
             _frame(panel, n, sizes, default)
-            top = n[default[-1]].mean(), sizes[-1] + 0.5
-            style.label(panel, *top, "default", style.BLACK, ha="center", xytext=(0, 7), bbox=None)
+            if default[-1].any():
+                top = n[default[-1]].mean(), sizes[-1] + 0.5
+                style.label(panel, *top, "default", style.BLACK, ha="center", xytext=(0, 7), bbox=None)
             panel.set_title(f"{NAMES[form]}, {name}", pad=15)
             panel.grid(visible=False)
             panel.set_xticks(n[numbered])

@@ -5,36 +5,56 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.parameters import wholes
 from figures.tables import Table, by_column
 from sims import subset_sum as simulation
 from theory import subset_sum as theory
+from theory.arguments import whole
 
+SOURCE = "Kumar & Natale 2025, Lemma 4: how often it fails (asked by its referees)"
 TITLE = "A few samples above log2 M, failures become rare"
 CAPTION = (
     "Probability that no subset of n samples uniform on $\\{\\pm1..\\pm M\\}$ sums to the target "
-    "$t=1$. Points: exact decisions of random instances with 99 % Clopper-Pearson intervals. Solid lines: "
-    "the default of miss_probability, which is the exact value at M = 7 and beyond the Cox law "
-    "$E_G\\exp(-\\mu e^{-(G-d)^2/2})$ up to $n-\\log_2M=3.25$, then the saddlepoint law. Dashed: the Cox law "
-    "where it is not the default."
+    "$t=<target>$. Points: exact decisions of random instances with 99 % Clopper-Pearson intervals. "
+    "Solid lines: the default of miss_probability, the exact value where that is cheap (M up to 7), "
+    "beyond the Cox law $E_G\\exp(-\\mu e^{-(G-d)^2/2})$ up to $n-\\log_2M=3.25$, then the saddlepoint "
+    "law. Dashed: the Cox law where it is not the default."
 )
-SIZES = (7, 127, 1023, 8191)
 TRIALS = {"quick": 20_000, "standard": 200_000, "deep": 2_000_000}
 
 
-def data(budget: str = "quick", seed: int = 0) -> Table:
-    """Columns max_value, n, measured, low, high, form, default, cox; `default` is the value of `form`."""
+def data(
+    budget: str = "quick",
+    seed: int = 0,
+    *,
+    max_values: tuple[int, ...] = (7, 127, 1023, 8191),
+    target: int = 1,
+) -> Table:
+    """Columns target, max_value, n, measured, low, high, form, default (the value of `form`), cox.
+
+    Parameters
+    ----------
+    budget, seed
+        20,000 instances behind every point at the quick budget.
+    max_values
+        Largest samples M.
+    target
+        t, from 1 to the smallest M.
+    """
+    sizes = wholes("max_values", max_values, 1, 2**20)
+    target = whole("target", target, 1, sizes[0])
     rows = []
-    for size in SIZES:
+    for size in sizes:
         bits = int(np.log2(size + 1))
         for n in range(max(bits - 6, 2), bits + 9):
-            result = simulation.estimate(n, size, 1, TRIALS[budget], seed)
-            form, _ = theory.miss_form(n, size, target=1)
+            result = simulation.estimate(n, size, target, TRIALS[budget], seed)
+            form, _ = theory.miss_form(n, size, target=target)
             default, cox = (
-                theory.miss_probability(n, size, 1),
-                theory.miss_probability(n, size, 1, form="cox"),
+                theory.miss_probability(n, size, target),
+                theory.miss_probability(n, size, target, form="cox"),
             )
-            rows.append((size, n, result.value, result.low, result.high, form, default, cox))
-    names = ("max_value", "n", "measured", "low", "high", "form", "default", "cox")
+            rows.append((target, size, n, result.value, result.low, result.high, form, default, cox))
+    names = ("target", "max_value", "n", "measured", "low", "high", "form", "default", "cox")
     return by_column(names, rows)
 
 
@@ -57,5 +77,5 @@ def draw(table: Table) -> Figure:
         style.label(axes, np.interp(-height, -cox, n), height, text, color)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="samples n", ylabel="P(no subset sums to 1)", ylim=(floor, 1.5))
+    axes.set(xlabel="samples n", ylabel=f"P(no subset sums to {table['target'][0]})", ylim=(floor, 1.5))
     return figure

@@ -7,12 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures.parameters import wholes
 from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
-from figures.tables import by_column
+from figures.tables import Table, by_column
 from sims import weights
 from sims.networks import digits
 from theory.snr import crossover_kurtosis
 
+SOURCE = "Kuzmin et al. 2023, Figure 3"
 TITLE = "Real tensors: quantization wins almost everywhere; kurtosis mostly says where it does not"
 CAPTION = (
     "One mark per weight tensor of the digits network (triangles) and, where its package is installed, "
@@ -37,9 +39,18 @@ def networks() -> dict[str, Mapping[str, np.ndarray]]:
     return found
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """One row per tensor and width; nothing is random."""
-    return table_of({name: weights.analyse(arrays, BITS) for name, arrays in networks().items()})
+def data(budget: str = "quick", seed: int = 0, *, bits: tuple[int, ...] = BITS) -> dict[str, np.ndarray]:
+    """One row per tensor and width; nothing is random.
+
+    Parameters
+    ----------
+    budget, seed
+        Without effect.
+    bits
+        Widths, from 2 to 8.
+    """
+    widths = wholes("bits", bits, 2, 8)
+    return table_of({name: weights.analyse(arrays, widths) for name, arrays in networks().items()})
 
 
 def data_of(path: str | Path, bits: tuple[int, ...] = BITS) -> dict[str, np.ndarray]:
@@ -47,7 +58,7 @@ def data_of(path: str | Path, bits: tuple[int, ...] = BITS) -> dict[str, np.ndar
     return table_of({Path(path).name: weights.report(path, bits)})
 
 
-def table_of(tables: Mapping[str, weights.Table]) -> dict[str, np.ndarray]:
+def table_of(tables: Mapping[str, weights.Table]) -> Table:
     """Columns network, tensor, size, kurtosis, bits, quantization_snr, pruning_snr of analysed networks."""
     rows = [
         (network, row.name, row.size, row.kurtosis, bits, row.quantization[bits], row.pruning[bits])
@@ -60,7 +71,7 @@ def table_of(tables: Mapping[str, weights.Table]) -> dict[str, np.ndarray]:
 
 
 @styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """Both ratios, with a diagonal; the margin over kurtosis; the density of either winner over kurtosis."""
     figure, (left, right, density) = panels(3, width=4.0, height=4.0)
     shown = np.isfinite(table["quantization_snr"]) & np.isfinite(table["pruning_snr"])

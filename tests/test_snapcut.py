@@ -96,6 +96,21 @@ def test_a_random_seed_is_logged():
     assert len(seeds) == 2
 
 
+def test_figures_are_listed_and_take_parameters(tmp_path):
+    listed = snapcut("figures", "snr_", "--list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [
+        "snr_gaussian",
+        "snr_stored_bits",
+        "snr_student",
+    ]
+    assert "Kuzmin et al. 2023, Figure 1" in listed.stdout and "bits=4" in listed.stdout
+    done = snapcut("figures", "snr_gaussian", "--set", "bits=3", "--width", "5.5", "--out", tmp_path)
+    assert done.returncode == 0
+    manifest = json.loads((tmp_path / "snr_gaussian.json").read_text())
+    assert manifest["parameters"] == {"budget": "quick", "seed": 0, "bits": 3} and manifest["width"] == 5.5
+    assert "3-bit quantization" in manifest["title"]
+
+
 def test_figures_writes_and_names_its_files(tmp_path):
     done = snapcut("figures", "partition_threshold", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -111,6 +126,12 @@ BAD = [
     (["check", "--seed", "-1"], "seed"),
     (["check", "--seed", "soon"], '--seed must be a nonnegative integer or "random"'),
     (["figures", "nothing"], "no figure 'nothing'; there are"),
+    (["figures", "snr_gaussian", "--set", "bits=9"], "bits must be an integer from 2 to 8, got 9"),
+    (
+        ["figures", "snr_gaussian", "--set", "df=2"],
+        "figure snr_gaussian has no parameter 'df'; it takes bits=4",
+    ),
+    (["figures", "snr_gaussian", "--width", "50"], "the width must be from 3 to 20 inches, got 50"),
     (["figures", "partition_threshold", "--out", "/proc/nowhere"], "/proc/nowhere"),
     (["weights", "/nowhere/model.npz"], "/nowhere/model.npz"),
     (["weights", NETWORK, "--within", "0"], "--within must be a positive number"),

@@ -7,12 +7,44 @@ import matplotlib
 import numpy as np
 import pytest
 
-from figures import build
+from figures import build, parameters
 
 
 def test_unknown_figures_list_what_exists():
     with pytest.raises(ValueError, match=r"no figure 'nothing'; there are .*partition_threshold"):
         build.build_all(["nothing"])
+    with pytest.raises(ValueError, match="no figure 'snr_studnet'; did you mean snr_student"):
+        build.build_all(["snr_studnet"])
+    with pytest.raises(ValueError, match="no figure ''"):
+        build.selected([""])
+
+
+def test_prefixes_name_every_figure_that_begins_so_once():
+    assert build.selected(["snr_student", "snr_"]) == ["snr_student", "snr_gaussian", "snr_stored_bits"]
+    assert build.selected() == build.names()
+
+
+def test_the_list_says_what_each_figure_shows_and_takes():
+    rows = {row["figure"]: row for row in build.listing()}
+    assert list(rows) == build.names()
+    assert rows["snr_student"]["shows"] == "Kuzmin et al. 2023, Figure 2"
+    assert rows["snr_student"]["parameters"].startswith("df=2 other_df=3 bits=2,3,4,5,6,7,8")
+
+
+def test_what_is_wrong_with_a_setting_is_said_before_anything_is_computed():
+    for settings, message in (
+        (["dof=4"], r"figure snr_student has no parameter 'dof'; it takes df=2"),
+        (["df=two"], "df takes real numbers like 2, got 'two'"),
+        (["bits=8-2"], "bits: the range 8-2 runs backwards"),
+        (["bits"], "a parameter is set as KEY=VALUE, got 'bits'"),
+        (["df=1", "df=2"], "parameter df is set twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build.build_all(["snr_student"], settings=settings)
+    with pytest.raises(ValueError, match="from 3 to 20 inches, got 1"):
+        build.build_all(["snr_student"], width=1.0)
+    with pytest.raises(ValueError, match="no parameter 'dof'"):
+        build.build("snr_student", chosen={"dof": 4})
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +71,7 @@ def test_four_files_and_the_table_round_trips(example, tmp_path):
             read = np.array([float(row[column]) for row in rows])
             np.testing.assert_array_equal(read, values)
     manifest = json.loads((tmp_path / "partition_threshold.json").read_text())
-    assert manifest["parameters"] == {"budget": "quick", "seed": 0}
+    assert manifest["parameters"] == {"budget": "quick", "seed": 0, "items": [12, 16, 20, 24], "reach": 4.0}
     assert manifest["rows"] == len(rows)
     assert manifest["versions"]["numpy"] == np.__version__
 
@@ -57,3 +89,34 @@ def test_every_figure_says_what_it_shows(name):
     assert not source.TITLE.endswith(".")
     assert len(source.CAPTION) > 60
     assert source.__doc__
+    assert len(source.SOURCE) > 10
+    known = parameters.defaults(source)
+    told = source.data.__doc__.partition("Parameters\n")[2]
+    assert all(key in told for key in known), "every parameter is explained where it is taken"
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "message"),
+    [
+        ("snr_student", {"df": -1.0}, "df must be positive"),
+        ("snr_student", {"bits": (1, 2)}, "bits must be an integer from 2 to 12, got 1"),
+        ("snr_student", {"bits": ()}, "bits must name at least one number"),
+        ("partition_threshold", {"items": (64,)}, "items must be an integer from 8 to 30, got 64"),
+        ("subset_sum_miss", {"target": 8}, "target must be an integer from 1 to 7, got 8"),
+        ("subset_sum_bounds", {"nonzero": (7,)}, "nonzero takes two numbers"),
+        ("lottery_products", {"odd": 12}, "odd must be an odd weight, got 12"),
+        ("path_following_tightness", {"level": 0.0}, "level must lie strictly between"),
+        ("storage_break_even", {"value_bits": 2}, "value_bits must be an integer from 4 to 32, got 2"),
+    ],
+)
+def test_values_no_figure_is_for_get_one_sentence(name, chosen, message):
+    with pytest.raises(ValueError, match=message):
+        build.build(name, chosen=chosen)
+
+
+def test_the_same_parameters_as_text_and_in_python_give_the_same_bytes():
+    (written,) = build.build_all(["snr_gaussian"], settings=["bits=3"], width=5.5)
+    called = build.build("snr_gaussian", chosen={"bits": 3}, width=5.5)
+    assert written.png == called.png and written.manifest == called.manifest
+    assert written.manifest["parameters"]["bits"] == 3 and written.manifest["width"] == 5.5
+    assert written.png != build.build("snr_gaussian").png

@@ -10,11 +10,12 @@ built = functools.cache(build.build)
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_figures_are_built_from_tables_of_equal_columns(name):
+def test_figures_are_built_from_tables_of_equal_columns(name, fits_a_page):
     figure = built(name)
     assert len(figure.png) > 10_000
     assert figure.title and len(figure.caption) > 100
     assert all(len(column) for column in figure.table.values())
+    fits_a_page(build.module(name), figure.table)
 
 
 def test_measured_sizes_lie_within_one_sample_of_the_law():
