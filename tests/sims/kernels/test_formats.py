@@ -1,0 +1,84 @@
+"""Blocks that share a scale and n:m groups, against loops over rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sims.kernels import formats as kernels
+from theory.codebooks import integer_levels
+from theory.formats import FORMATS, codebook
+
+LEVELS = {
+    "one": np.array([0.0, 1.0]),
+    "integers": integer_levels(4),
+    "uneven": np.array([-3.0, -1.0, 0.0, 0.25, 0.375, 8.0]),
+    **{form.name: codebook(form.codes).levels for form in FORMATS if form.codes in ("nf4", "e2m1", "e4m3")},
+}
+
+
+@st.composite
+def matrices(draw, strided=True):
+    """Quarters with zeros and ties among them; every other one a view with strides."""
+    shape = draw(st.integers(1, 3)), draw(st.integers(1, 20))
+    values = (
+        np.random.default_rng(draw(st.integers(0, 2**32))).integers(-12, 13, (shape[0], 2 * shape[1])) / 4
+    )
+    return values[:, ::2] if strided and draw(st.booleans()) else np.ascontiguousarray(values[:, : shape[1]])
+
+
+def blocks_of(row, size):
+    return [row[k : k + size] for k in range(0, len(row), size)]
+
+
+@given(matrices(), st.integers(1, 21))
+def test_block_maxima(rows, size):
+    expected = [[max(abs(w) for w in block) for block in blocks_of(row, size)] for row in rows.tolist()]
+    assert kernels.block_maxima(rows, size).tolist() == expected
+
+
+@settings(max_examples=40)
+@given(matrices(strided=False), st.integers(1, 21), st.sampled_from(sorted(LEVELS)), st.data())
+def test_the_error_of_a_block_is_that_of_its_nearest_levels(rows, size, name, data):
+    levels = LEVELS[name]
+    count = -(-rows.shape[1] // size)
+    choices = [0.0, 1e-200, 0.25, 0.3, 1.0, 2.0, 50.0]  # unequal from row to row and from block to block
+    scales = np.array(
+        [data.draw(st.lists(st.sampled_from(choices), min_size=count, max_size=count)) for _ in rows]
+    )
+    expected = 0.0
+    for row, line in zip(rows.tolist(), scales.tolist(), strict=True):
+        for block, s in zip(blocks_of(row, size), line, strict=True):
+            points = [0.0] if s < 1e-150 else [s * level for level in levels.tolist()]
+            expected += sum(min((w - q) ** 2 for q in points) for w in block)
+    assert kernels.block_error(rows, size, levels, scales) == pytest.approx(expected, rel=1e-9, abs=1e-18)
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_every_threshold_parts_its_two_levels(name):
+    """Around each threshold, and beyond both ends, where a cell of the table begins too late or too early."""
+    levels = LEVELS[name]
+    middles = (levels[1:] + levels[:-1]) / 2
+    span = levels[-1] - levels[0]
+    points = np.concatenate([middles + d * span for d in (-1e-3, -1e-7, 0.0, 1e-7, 1e-3)])
+    points = np.concatenate([points, levels, [levels[0] - span, levels[-1] + span]])
+    for x in points:
+        expected = min((x - level) ** 2 for level in levels)
+        found = kernels.block_error(np.array([[x]]), 1, levels, np.ones((1, 1)))
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-30)
+
+
+@given(matrices(), st.integers(1, 6), st.data())
+def test_the_largest_of_every_group_are_kept(rows, group, data):
+    keep = data.draw(st.integers(0, group))
+    expected, cut = [], []
+    for row in rows.tolist():
+        whole = len(row) // group * group
+        for k in range(0, whole, group):
+            ordered = sorted(row[k : k + group], key=abs)  # of equal magnitudes the later ones are kept
+            cut += ordered[: group - keep]
+            expected += ordered[group - keep :]
+        expected += row[whole:]
+    kept, lost = kernels.keep_largest(rows, keep, group)
+    assert kept.tolist() == expected
+    assert lost == sum(w * w for w in cut)  # quarters: exact

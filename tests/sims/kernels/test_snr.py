@@ -1,0 +1,207 @@
+"""Sums over sorted magnitudes and certified scales, against loops and against every scale that matters."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sims.kernels import snr as kernels
+
+quarters = st.integers(0, 40).map(lambda k: k / 4)
+magnitudes = st.lists(quarters, max_size=70).map(lambda found: np.array(sorted(found)))
+scales = st.sampled_from([0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 16.0])  # w / s is exact, halves are met often
+LEVELS = {
+    "one": [0.0, 1.0],
+    "integers": [0.0, 1.0, 2.0, 3.0],
+    "not quite": [0.0, 1.0, 2.0, 4.0],
+    "uneven": [0.0, 0.25, 0.5, 3.0, 3.5],
+}
+
+
+def side(w, buckets=None):
+    buckets = max(1, w.size // 2) if buckets is None else buckets
+    return kernels.Side(w, *kernels.prepare(w, buckets))
+
+
+def levels_of(found):
+    found = np.array(found)
+    edges, gaps = (found[1:] + found[:-1]) / 2, np.diff(found)
+    uniform = bool(found.size > 1 and (found == np.arange(found.size)).all())
+    return kernels.Levels(edges, gaps, float(found[-1]), uniform)
+
+
+def error(w, s, found):
+    """Squared error of the nearest scaled level; exact for quarters on dyadic scales."""
+    return sum(min((x - s * level) ** 2 for level in found) for x in w.tolist())
+
+
+@given(magnitudes, st.integers(1, 40))
+def test_prefix_sums_and_buckets(w, buckets):
+    p1, p2, table = kernels.prepare(w, buckets)
+    blocks = [w[: kernels.BLOCK * k] for k in range(w.size // kernels.BLOCK + 1)]
+    assert p1.tolist() == [sum(part) for part in [*blocks, w]]
+    assert p2.tolist() == [sum(part**2) for part in [*blocks, w]]
+    rate = buckets / w[-1] if w.size and w[-1] else 0.0
+    for i in range(buckets + 2):
+        below = [x for x in w.tolist() if int(x * rate) < i]
+        assert table[i].tolist() == [len(below), sum(below)]
+
+
+def test_prefix_sums_do_not_lose_small_weights_among_large_ones():
+    """Compensated: whichever of the two summands is larger."""
+    for values in ([1e-9] * 40 + [1.0] * 40, [1.0, 1e8, 1e8], [1e-3] * 1000):
+        w = np.array(values)
+        p1, p2, table = kernels.prepare(w, 3)
+        assert p1[-1] == math.fsum(w)
+        assert p2[-1] == math.fsum(w * w)
+        assert table[-1, 1] == math.fsum(w)
+
+
+@given(magnitudes, st.integers(1, 40), st.one_of(quarters, st.floats(0, 12)), st.integers(0, 70))
+def test_positions_and_prefixes(w, buckets, x, k):
+    p1, p2, table = kernels.prepare(w, buckets)
+    assert kernels.position(w, table, x) == sum(v <= x for v in w.tolist())
+    k = min(k, w.size)
+    assert kernels.prefix1(w, p1, k) == sum(w[:k])
+    assert kernels.prefix2(w, p2, k) == sum(w[:k] ** 2)
+
+
+@given(magnitudes, st.integers(1, 5), scales)
+def test_sums_on_the_integers(w, top, s):
+    """Halves go up."""
+    codes = [min(math.floor(x / s + 0.5), top) for x in w.tolist()]
+    a, b = kernels.rounded_sums(w, float(top), s)
+    assert (a, b) == (sum(q * x for q, x in zip(codes, w.tolist(), strict=True)), sum(q * q for q in codes))
+
+
+@settings(max_examples=200)
+@given(magnitudes, st.sampled_from(sorted(LEVELS)), scales, st.booleans())
+def test_sums_of_one_sign_whichever_way_they_are_found(w, name, s, crowded):
+    """Few weights, few enough to round, many: in buckets of a few or all in one."""
+    found = LEVELS[name]
+    a, b = kernels.side_sums(side(w, 1 if crowded else None), levels_of(found), s)
+    assert (w**2).sum() - 2 * s * a + s * s * b == error(w, s, found)
+    codes = [min(found, key=lambda level: (abs(x - s * level), level)) for x in w.tolist()]  # halves go down
+    if name != "one" and name != "integers":
+        assert (a, b) == (
+            sum(q * x for q, x in zip(codes, w.tolist(), strict=True)),
+            sum(q * q for q in codes),
+        )
+
+
+@given(magnitudes, st.sampled_from(sorted(LEVELS)), scales)
+def test_what_clipping_and_zeroing_cost(w, name, s):
+    found = LEVELS[name]
+    beyond = sum((x - s * found[-1]) ** 2 for x in w.tolist() if x > s * found[-1])
+    assert kernels.clipping(side(w), found[-1], s) == beyond
+    edges = levels_of(found).e
+    small = sum(x * x for x in w.tolist() if x <= s * found[1] / 2)
+    assert kernels.zeroing(side(w), edges, s) == small
+    assert kernels.zeroing(side(w), edges[:0], s) == sum(w**2)
+
+
+@given(st.floats(0.1, 2), st.floats(1e-3, 2), st.floats(0, 3), st.floats(0, 3), st.floats(0, 9))
+def test_the_chord_bound_is_the_least_value_on_the_interval(sa, width, la, fall, m2):
+    sb, lb = sa + width, max(la - fall, 0.0)
+    s = np.linspace(sa, sb, 4001)
+    values = m2 - 2 * s * (la + (lb - la) * (s - sa) / width)
+    found = kernels.chord_bound(m2, sa, la, sb, lb)
+    assert found <= values.min() + 1e-9
+    assert found == pytest.approx(values.min(), abs=1e-6)
+
+
+def every_scale(w, levels):
+    """Least error over all scales: between two scales where a code changes, the codes decide the best one."""
+    w, levels = np.asarray(w), np.asarray(levels)
+    edges = (levels[1:] + levels[:-1]) / 2
+    changes = np.unique([x / e for x in w for e in edges if x * e > 0])
+    best = float(w @ w)
+    if changes.size:
+        between = np.concatenate([[changes[0] / 2], (changes[1:] + changes[:-1]) / 2, [changes[-1] * 2]])
+        for s in between:
+            codes = levels[np.abs(w[:, None] / s - levels).argmin(axis=1)]
+            if codes @ codes:
+                best = min(best, float(w @ w - (codes @ w) ** 2 / (codes @ codes)))
+    return best
+
+
+def halves(values):
+    """Both signs as the kernels take them."""
+    values = np.asarray(values)
+    return side(np.sort(values[values >= 0])), side(np.sort(-values[values < 0]))
+
+
+signed = st.lists(
+    st.one_of(st.integers(-8, 8).map(float), st.integers(-4000, 4000).map(lambda k: k / 1000)),
+    min_size=1,
+    max_size=12,
+)
+tables = st.sampled_from(sorted(LEVELS)).map(LEVELS.__getitem__)
+
+
+@settings(max_examples=120)
+@given(signed, tables, st.one_of(tables, st.just([0.0])))
+def test_the_optimal_scale_is_that_of_every_scale(values, up, down):
+    above, below = levels_of(up), levels_of(down)
+    s, found, bound, _ = kernels.optimal_scale(*halves(values), above, below, 1e-9, 100_000)
+    energy = sum(x * x for x in values)
+    least = every_scale(values, [*(-x for x in reversed(down[1:])), *up])
+    assert found == pytest.approx(least, rel=1e-8, abs=1e-12 * energy)
+    assert least * (1 - 1e-8) - 1e-12 * energy <= bound + 1e-8 * found + 2e-13 * energy
+    assert bound <= found
+    nearest = [min([*up, *(-x for x in down)], key=lambda level: abs(x - s * level)) for x in values]
+    reached = sum((x - s * q) ** 2 for x, q in zip(values, nearest, strict=True))
+    assert reached == pytest.approx(found, rel=1e-8, abs=1e-12 * energy)
+
+
+@settings(max_examples=60)
+@given(signed, tables, tables, st.integers(1, 60), st.sampled_from([0.5, 1e-2, 1e-6]))
+def test_a_search_cut_short_still_bounds_every_scale(values, up, down, limit, tolerance):
+    _, found, bound, _ = kernels.optimal_scale(
+        *halves(values), levels_of(up), levels_of(down), tolerance, limit
+    )
+    least = every_scale(values, [*(-x for x in reversed(down[1:])), *up])
+    slack = 1e-12 * sum(x * x for x in values)
+    assert bound <= least + slack
+    assert found >= least - slack
+
+
+@settings(max_examples=60)
+@given(signed, tables, tables, st.floats(0.05, 5))
+def test_polishing_never_makes_it_worse(values, up, down, s):
+    above, below = levels_of(up), levels_of(down)
+    m2 = sum(x * x for x in values)
+    before = sum(min((x - s * q) ** 2 for q in [*up, *(-y for y in down)]) for x in values)
+    better, after, count = kernels.polish(*halves(values), above, below, m2, s, before, 5)
+    assert after <= before + 1e-12 * m2
+    assert 6 <= count <= 13
+    reached = sum(min((x - better * q) ** 2 for q in [*up, *(-y for y in down)]) for x in values)
+    assert reached <= after + 1e-9 * m2
+
+
+@given(magnitudes, magnitudes, st.data())
+def test_the_smallest_squares_of_two_lists(first, second, data):
+    count = data.draw(st.integers(0, first.size + second.size))
+    expected = sum(sorted([*(first**2).tolist(), *(second**2).tolist()])[:count])
+    assert kernels.smallest_squares(side(first), side(second), count) == expected
+
+
+@given(st.lists(st.integers(-9, 9), max_size=12))
+def test_folding_turns_negative_ones_round(values):
+    w = np.array(sorted(map(float, values)))
+    zero = sum(v < 0 for v in values)
+    kernels.fold(w, zero)
+    assert w.tolist() == sorted(-v for v in values if v < 0) + sorted(v for v in values if v >= 0)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=12), st.sampled_from([0.5, 1.0, -4.0]))
+def test_centred_kurtosis(values, factor):
+    found = kernels.centred_kurtosis(np.array(values, float), factor)
+    mean = sum(values) / len(values)
+    second, fourth = (sum((v - mean) ** k for v in values) / len(values) for k in (2, 4))
+    if len(set(values)) == 1:
+        assert math.isnan(found)
+    else:
+        assert found == pytest.approx(fourth / second**2, rel=1e-10)
