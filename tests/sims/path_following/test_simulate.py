@@ -1,0 +1,166 @@
+"""The rows of one simulated setting against trials and sums written out."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from sims.montecarlo import stream
+from sims.path_following.problems import adversarial_columns, problem
+from sims.path_following.simulate import (
+    SQUARE_KEY,
+    block_size,
+    largest_errors,
+    named_operator,
+    setting,
+    simulate,
+    square_limit,
+)
+from theory.operators import NearestRounding, OneBit, PruneThenRound, StochasticPruning, StochasticRounding
+from theory.path_following.exits import exit_bound
+
+N, M, C, TRIALS, SEED = 12, 6, 1.5, 600, 3
+
+
+def errors_of(x, w, operator, uniforms):
+    """u_N of every trial, column by column; whether v left the limits."""
+    count = uniforms.shape[1]
+    u, left = np.zeros((count, len(x))), np.zeros(count, bool)
+    for t in range(x.shape[1]):
+        v = w[t] + u @ x[:, t] / (C * (x[:, t] @ x[:, t]))
+        left |= (v < float(operator.limits[0])) | (v > float(operator.limits[1]))
+        u += np.outer(w[t] - operator(v, uniforms[t]), x[:, t])
+    return u, left
+
+
+def columns_of_the_error_map(x):
+    columns = []
+    for t in range(x.shape[1]):
+        u = x[:, t].copy()
+        for later in x.T[t + 1 :]:
+            u -= later * (later @ u) / (C * (later @ later))
+        columns.append(u)
+    return np.array(columns).T
+
+
+def drawn(key):
+    return stream(SEED, key, 0).random((N, TRIALS))
+
+
+def sharp_radius(std, level):
+    tail = level / (2 * M)
+    return std * NormalDist().pdf(NormalDist().inv_cdf(1 - tail)) / tail
+
+
+def test_every_row_is_what_its_source_says():
+    operator, level = StochasticRounding(0.25), 0.1
+    rows = simulate(operator, columns=N, samples=M, scale=C, level=level, trials=TRIALS, seed=SEED)
+    x, w = setting(operator, N, M, SEED)
+    a = columns_of_the_error_map(x)
+    norm = max(np.linalg.norm(column) for column in x.T)
+    beta = math.pi * 0.25**2 / 8 * C**2 / (2 * C - 1) * norm**2
+    saturating = 0.0
+    for _ in range(N):  # E |P u|^2 = |u|^2 (1 - (2C - 1)/(C^2 m)) for a Gaussian column, which adds var m
+        saturating = saturating * (1 - (2 * C - 1) / (C**2 * M)) + 0.25**2 / 6 * M
+    expected = {
+        "bound, paper form": M * 4 * beta,
+        "bound, range form": M * beta,
+        "bound, Popoviciu": 0.25**2 / 4 * np.sum(a**2),
+        "law, these inputs": 0.25**2 / 6 * np.sum(a**2),
+        "law, Gaussian inputs": saturating,
+        "round to nearest": N * M * 0.25**2 / 12,
+        "bound, paper form and tail": 2 * math.sqrt(4 * beta * math.log(math.sqrt(2) * M / level)),
+        "bound, range form, sharp tail": sharp_radius(math.sqrt(beta), level),
+        "bound, covariance, sharp tail": sharp_radius(
+            0.25 * math.sqrt(math.pi / 8 * (a**2).sum(axis=1).max()), level
+        ),
+    }
+    assert {row.source: row.theory for row in rows} == pytest.approx(expected, rel=1e-9)
+    squares = (errors_of(x, w, operator, drawn(SQUARE_KEY))[0] ** 2).sum(axis=1)
+    largest = np.abs(errors_of(x, w, operator, drawn(("path_following", "largest")))[0]).max(axis=1)
+    for row in rows:
+        if row.quantity == "mean squared error":
+            assert row.measured == pytest.approx(squares.mean(), rel=1e-9)
+        else:
+            assert row.quantity == "90 % quantile of the largest error"
+            assert row.measured == pytest.approx(np.sort(largest)[540], rel=1e-9)
+        assert row.low < row.measured < row.high
+        assert row.trials == TRIALS
+
+
+def test_exits_are_counted_and_stand_alone_when_there_are_some():
+    operator = OneBit(1.0)
+    x, w = setting(operator, N, M, SEED)
+    left = errors_of(x, w, operator, drawn(("path_following", "exit")))[1]
+    (row,) = simulate(operator, columns=N, samples=M, scale=C, trials=TRIALS, seed=SEED)
+    assert row.measured == left.mean() > 0
+    assert row.theory == exit_bound(w, x, C, operator)[0]
+
+
+def test_the_gaussian_law_is_for_gaussian_inputs():
+    options = {"columns": N, "samples": M, "scale": C, "trials": 100}
+    low_rank = simulate(StochasticRounding(0.25), rank=2, **options)
+    assert [row.source for row in low_rank if row.source.startswith("law")] == ["law, these inputs"]
+    others = simulate(StochasticPruning(0.25), **options)
+    assert [row for row in others if not row.source.startswith("bound")] == []
+
+
+def test_weights_stay_within_half_of_the_nearer_limit():
+    for operator, reach in (
+        (StochasticRounding(0.25), 1.0),
+        (StochasticRounding(0.25, bits=3), 0.375),  # limits -1 and 0.75
+        (OneBit(0.5), 0.25),
+        (OneBit(4.0), 1.0),
+        (StochasticPruning(9.0), 1.0),
+    ):
+        _, weights = setting(operator, 2000, 2)
+        assert 0.99 * reach < np.abs(weights).max() <= reach
+        assert weights.min() < -0.9 * reach
+
+
+def test_no_trial_exceeds_the_limit_of_the_square():
+    operator = PruneThenRound(0.7, 0.25)
+    x, w = problem(N, M, SEED)
+    limit = square_limit(x, C, operator)
+    assert limit == pytest.approx(N * 0.75**2 * np.linalg.norm(columns_of_the_error_map(x), 2) ** 2)
+    squares = (errors_of(x, w, operator, drawn("any"))[0] ** 2).sum(axis=1)
+    assert 0.01 * limit < squares.max() <= limit
+
+
+def test_blocks_of_trials_come_from_streams_of_their_own():
+    def sample(rng, count):
+        return rng.standard_normal((count, 3))
+
+    found = largest_errors(sample, 150, 5, ("a", "key"), block=64)
+    parts = [stream(5, ("a", "key"), i).standard_normal((count, 3)) for i, count in enumerate((64, 64, 22))]
+    assert found.tolist() == sorted(np.abs(np.concatenate(parts)).max(axis=1))
+    assert [block_size(n, 7) for n in (1, 512, 1024, 2**15, 2**20)] == [4096, 4096, 2048, 64, 64]
+
+
+def test_operators_by_name():
+    assert named_operator("rounding", 0.5, 2.0, 3) == StochasticRounding(0.5, bits=3)
+    assert named_operator("one-bit", 0.5, 2.0) == OneBit(0.5)
+    assert named_operator("pruning", 0.5, 2.0) == StochasticPruning(2.0)
+    assert named_operator("prune-then-round", 0.5, 2.0) == PruneThenRound(2.0, 0.5)
+
+
+@pytest.mark.parametrize("rank", [None, 1, 4])
+def test_entries_have_variance_one_whatever_the_rank(rank):
+    x, w = problem(300, 250, seed=1, rank=rank, spread=0.5)
+    assert np.mean(x**2) == pytest.approx(1.0, abs=0.25 if rank else 0.02)
+    assert np.linalg.matrix_rank(x) == (rank or 250)
+    assert 0.49 < np.abs(w).max() <= 0.5
+
+
+@pytest.mark.parametrize("weight", [0.3, -0.45, 0.8])
+def test_adversarial_columns_are_never_corrected(weight):
+    """Orthogonal to the error made so far: nearest rounding with C = 1 rounds every weight by itself."""
+    x = adversarial_columns(4, 30, weight, np.random.default_rng(2))
+    np.testing.assert_allclose(np.linalg.norm(x, axis=0), 1.0)
+    u, operator = np.zeros(4), NearestRounding(1.0)
+    for column in x.T:
+        assert column @ u == pytest.approx(0.0, abs=1e-12)
+        u += (weight - operator(weight + column @ u)) * column
+    lost = abs(weight - round(weight))
+    assert np.linalg.norm(u) == pytest.approx(lost * math.sqrt(30))
