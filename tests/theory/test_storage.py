@@ -99,3 +99,12 @@ def test_break_even_of_very_sparse_weights_exists():
     for dense in (1e-3, 1e-5, 1e-8):
         sparsity = break_even_sparsity("run-length", dense, 16)
         assert bits_per_weight("run-length", sparsity, 16) == pytest.approx(dense, rel=1e-6)
+
+
+def test_weights_without_zeros_need_no_fillers():
+    assert [storage.run_length_bits(0.0, r) for r in (0, 1, 5)] == [1.0] * 3
+    assert storage.run_length_bits(1e-9, 0) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_a_mask_of_one_bit_never_pays_beside_weights_of_one_bit():
+    assert math.isnan(break_even_sparsity("bitmask", 1))
