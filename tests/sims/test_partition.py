@@ -1,3 +1,6 @@
+import itertools
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -148,3 +151,42 @@ def test_rows_for_the_command_line():
 def test_bad_input_is_one_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_the_sampler_draws_one_to_the_largest_value_and_decides_as_brute_force():
+    for n, top in ((5, 3), (4, 1), (6, 9)):
+        rows = np.random.default_rng(n).integers(1, top + 1, size=(200, n))
+        verdicts = partition.sampler(n, top)(np.random.default_rng(n), 200)
+        assert verdicts.tolist() == [brute_force(row) > 0 for row in rows]
+
+
+def test_sums_that_would_leave_64_bits_are_refused_from_the_first_on():
+    partition.sampler(4, 2**60 - 1)
+    with pytest.raises(ValueError, match="64-bit"):
+        partition.sampler(4, 2**60)
+
+
+def test_every_law_stands_under_its_name():
+    n, top = 6, 3
+    draws = list(itertools.product(range(1, top + 1), repeat=n))
+    counts = [brute_force(x) for x in draws]
+    balanced = [c if sum(x) % 2 == 0 else 0 for x, c in zip(draws, counts, strict=True)]
+    square = sum(v * v for v in range(1, top + 1)) / top
+    mu = 2**n / math.sqrt(2 * math.pi * n * square)
+    rows = {row.quantity: row.theory for row in partition.law_rows(n, top)}
+    even = [c for x, c in zip(draws, counts, strict=True) if sum(x) % 2 == 0]
+    assert rows["E perfect | even, exact"] == pytest.approx(np.mean(even), rel=1e-12)
+    assert rows["E perfect | even, limit"] == pytest.approx(mu, rel=1e-12)
+    limit = 1 - (math.exp(-mu) + math.exp(-2 * mu)) / 2
+    assert rows["P(perfect), limit law"] == pytest.approx(limit, rel=1e-9)
+    balance = np.mean([c > 0 for c in balanced])
+    lower, upper = rows["P(discrepancy 0), Cauchy-Schwarz"], rows["P(discrepancy 0), Markov"]
+    assert lower < balance < upper
+    assert rows["critical bits"] == pytest.approx(n - math.log2(n) / 2, rel=1e-12)
+    assert rows["window position lambda"] == pytest.approx(math.log2(top) - n + math.log2(n) / 2, rel=1e-9)
+    assert rows["mean smallest discrepancy, above the threshold"] == pytest.approx(1 / mu, rel=1e-9)
+    corrected = rows["P(perfect), corrected law"]
+    large = {row.quantity: row.theory for row in partition.law_rows(14, 2**12)}
+    measured = partition.estimate(14, 2**12, trials=4000, seed=1)
+    assert measured.low < large["P(perfect), corrected law"] < measured.high
+    assert corrected != rows["P(perfect), limit law"]

@@ -14,6 +14,7 @@ from sims.montecarlo.intervals import (
     binomial_p_values,
     clopper_pearson,
     empirical_bernstein,
+    quantile,
 )
 
 
@@ -205,3 +206,25 @@ def test_bernstein_scales_with_the_range():
     )
     assert bernstein_p_values(0.5, 0.04, 500, 2.0, 0.4)[0] > bernstein_p_values(0.5, 0.04, 500, 1.0, 0.4)[0]
     assert empirical_bernstein(0.5, 0.04, 500, 2.0)[1] > high
+
+
+def test_the_empirical_bernstein_radius_by_hand():
+    """Two trials and a level at which the logarithm is 1: 7/3 of the range, and the root of the variance."""
+    level = 1 - 4 / math.e**2
+    assert empirical_bernstein(0.0, 0.0, 2, 3.0, level) == pytest.approx((-14.0, 14.0))
+    assert empirical_bernstein(1.0, 2.0, 2, 0.0, level) == pytest.approx((-1.0, 3.0))
+    assert empirical_bernstein(0.5, 0.1, 1, 1.0) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("n", [1, 7, 50, 400])
+@pytest.mark.parametrize(("p", "confidence"), [(0.5, 0.9), (0.9, 0.95), (0.02, 0.99)])
+def test_the_quantile_interval_is_the_narrowest_pair_of_order_statistics(n, p, confidence):
+    """The i-th smallest lies above the quantile when fewer than i trials lie below it."""
+    weights = binomial(n, p)
+    tail = (1 - confidence) / 2
+    value, low, high = quantile(np.arange(1.0, n + 1), p, confidence)
+    lower = [i for i in range(1, n + 1) if weights[:i].sum() <= tail]
+    upper = [i for i in range(1, n + 1) if weights[i:].sum() <= tail]
+    assert low == (max(lower) if lower else -math.inf)
+    assert high == (min(upper) if upper else math.inf)
+    assert value == min(math.floor(p * n), n - 1) + 1

@@ -1,10 +1,11 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
 
 from sims.subset_sum import estimate
-from sims.subset_sum.rare import estimate_poisson, estimate_rare
+from sims.subset_sum.rare import _summary, estimate_poisson, estimate_rare
 from theory.subset_sum import failure_exponent, miss_law, miss_probability, miss_probability_bounds
 from theory.subset_sum.exponent import failure_rate
 
@@ -92,3 +93,54 @@ def test_poisson_average_is_close_to_the_truth_and_to_its_quadrature():
     assert found.value == pytest.approx(rare.values[12], rel=0.35)
     assert found.low < miss_probability(12, 127, 1, form="saddlepoint") < found.high
     assert estimate_poisson(16, 31, 1, trials=50, seed=4, delta=1).value == 0.0
+
+
+def test_a_target_within_delta_of_zero_is_never_missed():
+    assert estimate_rare(5, 9, 2, seed=1, delta=2, particles=10, replicates=2).values.tolist() == [0.0] * 6
+    assert estimate_rare(5, 9, 3, seed=1, delta=2, particles=10, replicates=2).values[0] == 1.0
+
+
+def test_the_summary_of_three_replicates_by_hand():
+    """Student's law with two degrees of freedom has its quantile in closed form."""
+    level = 0.9
+    found = np.array([[1.0, 0.5, 0.2, 0.0], [1.0, 0.4, 0.0, 0.0], [1.0, 0.6, 0.4, 0.0]])
+    rare = _summary(found, level, particles=10, seed=3)
+    reach = level * math.sqrt(2 / (1 - level**2))
+    error = math.sqrt((0.1**2 + 0.1**2) / 2) / math.sqrt(3)
+    assert rare.values.tolist() == pytest.approx([1.0, 0.5, 0.2, 0.0])
+    factor = math.exp(reach * error / 0.5)
+    assert rare.low.tolist() == pytest.approx([1.0, 0.5 / factor, 0.0, 0.0])
+    assert rare.high.tolist() == pytest.approx([1.0, 0.5 * factor, min(1.0, 0.2 + reach * 2 * error), 0.0])
+    assert (rare.level, rare.particles, rare.seed) == (level, 10, 3)
+    wide = _summary(np.array([[0.9], [0.99], [0.5]]), 0.99, 10, 0)
+    assert wide.high[0] == 1.0 and 0.0 < wide.low[0] < 0.2
+
+
+def test_the_slope_is_the_mean_bits_per_sample():
+    values = np.array([[1.0, 0.5, 0.25, 0.125], [1.0, 0.25, 0.125, 0.125], [1.0, 0.5, 0.0, 0.0]])
+    rare = _summary(values, 0.9, 10, 0)
+    slope, error = rare.slope(1, 3)
+    assert slope == pytest.approx((2 / 2 + 1 / 2) / 2)  # a replicate that died out has no slope
+    assert error == pytest.approx(math.sqrt(2 * 0.25**2) / math.sqrt(2))
+    assert math.isnan(rare.slope(2, 3)[0]) is False
+    alone = _summary(values[1:], 0.9, 10, 0).slope(0, 2)
+    assert math.isnan(alone[0]) and alone[1] == math.inf
+
+
+def test_a_population_that_does_not_fit_is_refused_from_the_first_on():
+    words = (2 * 10 * 2**20 + 2 * 1 + 128) // 64
+    with pytest.raises(ValueError, match="GiB"):
+        estimate_rare(10, 2**20, 1, seed=0, particles=2**30 // (16 * words) + 1)
+
+
+@pytest.mark.parametrize(("law", "delta"), [("uniform", 0), ("product", 0), ("nonzero", 1)])
+def test_small_cases_by_enumeration(law, delta):
+    grid = [v for v in range(-2, 3) if v or law == "uniform"]
+    values = [a * b for a in grid for b in grid] if law == "product" else grid
+    x = np.array(list(itertools.product(values, repeat=3)))
+    sums = x @ ((np.arange(8) >> np.arange(3)[:, None]) & 1)
+    exact = 1.0 - float((np.abs(sums - 3) <= delta).any(axis=1).mean())
+    rare = estimate_rare(3, 2, 3, seed=5, law=law, delta=delta, particles=400, replicates=60)
+    error = rare.replicates[:, 3].std(ddof=1) / np.sqrt(60)
+    assert abs(rare.values[3] - exact) < 4.5 * error
+    assert error < 0.05 * exact

@@ -1,0 +1,99 @@
+"""Rows of a simulated subset sum against enumeration, and the edges of its samplers."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sims import subset_sum
+from sims.montecarlo import stream
+from sims.subset_sum.algorithms import _prime_from, missed_rows, search_rows
+from sims.subset_sum.rare import estimate_rare
+from theory.subset_sum import miss_probability
+
+N, M, TARGET = 4, 2, 3
+
+
+def samples(law):
+    grid = [v for v in range(-M, M + 1) if v or law == "uniform"]
+    return [a * b for a in grid for b in grid] if law == "product" else grid
+
+
+def outcomes(law):
+    """Sums of all subsets, for every list of samples: (lists, 2^N)."""
+    x = np.array(list(itertools.product(samples(law), repeat=N)))
+    return x, x @ ((np.arange(2**N) >> np.arange(N)[:, None]) & 1)
+
+
+@pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
+@pytest.mark.parametrize("delta", [0, 1])
+def test_every_row_is_what_its_name_says(law, delta):
+    x, sums = outcomes(law)
+    missed = (np.abs(sums - TARGET) > delta).all(axis=1).mean()
+    table = subset_sum.simulate(N, M, TARGET, 3000, 2, law, delta=delta, every_target=not delta)
+    rows = {row.quantity: row for row in table}
+    measured = rows["P(miss), measured"]
+    assert measured.low < missed < measured.high
+    for form in ("saddlepoint",) if law == "product" else ("cox", "saddlepoint"):
+        expected = miss_probability(N, M, TARGET, law, form, delta)
+        assert rows[f"P(miss), {form} law"].theory == expected
+    if delta:
+        assert rows["P(miss), best law"].theory == miss_probability(N, M, TARGET, law, delta=delta)
+        return
+    assert rows["P(miss), best law"].theory == pytest.approx(missed, rel=1e-12)
+    assert rows["P(miss), best law"].source == "exact"
+    lower, upper = rows["P(miss), lower bound"].theory, rows["P(miss), upper bound"].theory
+    assert 0 < lower <= missed * (1 + 1e-12) and missed <= upper * (1 + 1e-12) < 1.01 and lower < upper
+    assert rows["P(no sample equals the target)"].theory == pytest.approx((x != TARGET).all(axis=1).mean())
+    assert rows["E solutions"].theory == pytest.approx((sums == TARGET).sum(axis=1).mean())
+    some = [not set(range(-M, M + 1)) <= set(row) for row in sums.tolist()]
+    every = rows["P(some |t| <= M missed), measured"]
+    assert every.low < np.mean(some) < every.high
+    if law != "product":
+        other = "uniform" if law == "nonzero" else "nonzero"
+        names = subset_sum.simulate(N, M, TARGET, 10, 2, other, every_target=True)[-1]
+        assert rows["P(some |t| <= M missed), Cox law"].theory != names.theory
+
+
+def test_splitting_stands_in_the_row_with_all_its_trials():
+    (first, *_) = subset_sum.simulate(8, 5, 4, 100, 3, "uniform", delta=1, rare=True, replicates=4)
+    rare = estimate_rare(8, 5, 4, 3, "uniform", 1, particles=100, replicates=4)
+    assert (first.measured, first.low, first.high) == (rare.values[8], rare.low[8], rare.high[8])
+    assert first.trials == 400
+
+
+@pytest.mark.parametrize("delta", [0, 1, 4, 8, 9, 20])
+def test_rows_are_missed_as_all_their_sums_say(delta):
+    """Narrow windows by the modular search, wide ones by sorted halves."""
+    rows = np.random.default_rng(delta).integers(-60, 61, (60, 5))
+    masks = (np.arange(32) >> np.arange(5)[:, None]) & 1
+    for target in (17, -40, 95):
+        expected = (np.abs(rows @ masks - target) > delta).all(axis=1)
+        assert missed_rows(rows, target, delta, 8.0).tolist() == expected.tolist()
+        assert 0 < expected.sum() < 60 or delta == 20
+
+
+def test_no_items_make_the_sum_zero():
+    targets = np.array([-3, -2, -1, 0, 1])
+    assert search_rows(np.empty((5, 0)), targets, 2).tolist() == [-1, 0, 0, 0, -1]
+
+
+def test_the_edges_of_the_samplers():
+    rng = np.random.default_rng(0)
+    assert not subset_sum.sampler(4, 9, 3, delta=3)(rng, 50).any()
+    assert subset_sum.sampler(1, 1, 1)(rng, 50).any()
+    subset_sum.sampler(1, 2**61, 2**61 - 1)
+    with pytest.raises(ValueError, match="64-bit"):
+        subset_sum.sampler(1, 2**61, 2**61)
+    for limit in (None, 0, 1, 12):
+        missed = subset_sum.every_target_sampler(5, 3, limit=limit)(stream(2, ("edge",)), 120)
+        rows = subset_sum.draw(stream(2, ("edge",)), 120, 5, 3)
+        sums = rows @ ((np.arange(32) >> np.arange(5)[:, None]) & 1)
+        wanted = set(range(-(3 if limit is None else limit), (3 if limit is None else limit) + 1))
+        assert missed.tolist() == [not wanted <= set(row) for row in sums.tolist()]
+
+
+def test_primes():
+    for least in range(2, 200):
+        primes = [p for p in range(least, 2 * least + 1) if all(p % q for q in range(2, p))]
+        assert _prime_from(least) == primes[0]

@@ -1,0 +1,113 @@
+"""Sums, ends and ties of prepared weights, tables and formats, by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sims import weights
+from sims.weights.formats import Stored, best, compare
+from sims.weights.prediction import predict
+from sims.weights.scales import Values, integer_codes, quantize
+from theory.codebooks import integer_levels
+from theory.snr import crossover_kurtosis
+
+
+@pytest.mark.parametrize("unit", [1.0, 2.0**-40, 3e5])
+def test_moments_peaks_and_zeros_in_any_unit(unit):
+    values = np.array([-4.0, -1.0, 0.0, 0.5, 0.5, 2.0, 6.0, -0.25]) * unit
+    prepared = Values(values)
+    assert prepared.second_moment == pytest.approx(np.mean(values**2), rel=1e-12)
+    assert prepared.peak == pytest.approx(6 * unit / math.sqrt(np.mean(values**2)), rel=1e-12)
+    for scale in (0.4, 1.0, 1.2, 3.0):
+        half = scale * unit / 2
+        both = np.mean(np.abs(values) <= half)  # a weight half a step from zero counts
+        assert prepared.zeros(scale * unit, integer_levels(3)) == both
+        assert prepared.zeros(scale * unit, np.array([0.0, 1.0])) == np.mean(values <= half)
+        assert prepared.zeros(scale * unit, np.array([-1.0, 0.0])) == np.mean(values >= -half)
+
+
+def test_halves_go_down_and_the_ends_hold_the_rest():
+    assert quantize(np.array([-9.0, -0.5, 0.5, 1.5, 9.0]), [-1, 0, 1, 2], 1.0).tolist() == [-1, -1, 0, 1, 2]
+    codes, scale = integer_codes(np.array([-8.0, -3.0, 2.0, 7.0]), 4)
+    assert codes.tolist() == [-8, -3, 2, 7] and scale.scale == pytest.approx(1.0)
+    codes, _ = integer_codes(np.array([-7.0, -3.0, 2.0, 7.0]), 4, "symmetric")
+    assert codes.tolist() == [-7, -3, 2, 7]
+
+
+def rows(sizes, quantization, pruning, zeros):
+    return [
+        weights.TensorRow(f"t{i}", (n,), n, 3.0, 2.0, {b: q[b] for b in q}, {b: p[b] for b in p}, z)
+        for i, (n, q, p, z) in enumerate(zip(sizes, quantization, pruning, zeros, strict=True))
+    ]
+
+
+def test_totals_are_weighted_by_size_and_count_ties_for_nobody():
+    found = weights.Table(
+        (2, 3, 8),
+        rows(
+            [100, 300, 600],
+            [{2: 5.0, 3: 9.0, 8: 40.0}, {2: 4.0, 3: 7.0, 8: math.inf}, {2: 3.0, 3: 8.0, 8: 30.0}],
+            [{2: 6.0, 3: 9.0, 8: 20.0}, {2: 4.0, 3: 6.0, 8: 20.0}, {2: 2.0, 3: 9.0, 8: 20.0}],
+            [{2: 0.5, 3: 0.1, 8: 0.0}, {2: 0.3, 3: 0.2, 8: 0.0}, {2: 0.1, 3: 0.3, 8: 0.0}],
+        ),
+    )
+    two, three, eight = found.totals()
+    assert two.quantization == pytest.approx(0.1 * 5 + 0.3 * 4 + 0.6 * 3)
+    assert two.pruning == pytest.approx(0.1 * 6 + 0.3 * 4 + 0.6 * 2)
+    assert (two.snapped, two.cut, two.wins, two.tensors) == (0.6, 0.1, 1, 3)
+    assert (three.snapped, three.cut, three.wins) == (0.3, 0.6, 1)
+    assert two.zeros == pytest.approx(0.1 * 0.5 + 0.3 * 0.3 + 0.6 * 0.1)
+    assert eight.quantization == pytest.approx(0.1 * 40 + 0.3 * weights.LOSSLESS + 0.6 * 30)
+    assert (eight.snapped, eight.wins) == (1.0, 3)
+    sentence = found.recommendation()  # of the width nearest to 4
+    assert sentence.startswith("Cut: at 3 bits") and "30 %" in sentence and "1 of 3 tensors" in sentence
+    assert "better at 3 bits" in sentence
+    assert [row.verdict for row in found.rows] == [
+        "cut at 2, either at 3, snap at 8",
+        "either at 2, snap at 3-8",
+        "snap at 2, cut at 3, snap at 8",
+    ]
+
+
+def test_the_least_size_is_large_enough():
+    rng = np.random.default_rng(0)
+    arrays = {
+        "exact": rng.normal(size=(4, 5)),
+        "short": rng.normal(size=(1, 19)),
+        "vector": rng.normal(size=99),
+    }
+    table = weights.analyse(arrays, [4], min_size=20)
+    assert [row.name for row in table.rows] == ["exact"]
+    assert table.skipped["short"] == "fewer than 20 elements" and "vector" in table.skipped["vector"]
+    alone = weights.analyse({"short": arrays["short"], "vector": arrays["vector"]}, [4], min_size=20)
+    assert [row.name for row in alone.rows] == ["vector"]  # nothing else is large enough
+
+
+@pytest.mark.parametrize("unit", [1e-160, 1.0, 1e150])
+def test_kurtosis_has_no_unit(unit):
+    values = np.random.default_rng(2).normal(size=(20, 20)) ** 3
+    centred = values - values.mean()
+    (row,) = weights.analyse({"w": values * unit}, [4]).rows
+    assert row.kurtosis == pytest.approx(np.mean(centred**4) / np.mean(centred**2) ** 2, rel=1e-9)
+
+
+def test_a_format_of_exactly_the_budget_fits_and_the_smaller_of_equals_wins():
+    found = [Stored("a", 4.0, 20.0), Stored("b", 3.5, 20.0), Stored("c", 4.5, 30.0)]
+    assert best(found, 4.0).name == "b"
+    assert best(found, 4.5).name == "c"
+    assert best(found[:1], 4.0).name == "a"
+    assert best(found, 3.4) is None
+
+
+def test_a_channel_stores_a_scale_of_sixteen_bits():
+    found = {one.name: one for one in compare(np.random.default_rng(0).normal(size=(8, 32)))}
+    assert found["INT4 per channel"].bits == pytest.approx(4 + 16 / 32)
+    assert found["INT8 per channel"].snr > found["INT4 per channel"].snr
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_kurtosis_parts_at_the_crossover(bits):
+    edge = crossover_kurtosis(bits, 2)
+    assert predict(edge * 0.999, 9.0, bits, "kurtosis") == "snap"
+    assert predict(edge * 1.001, 9.0, bits, "kurtosis") == "cut"
