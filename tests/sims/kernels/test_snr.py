@@ -17,6 +17,8 @@ LEVELS = {
     "integers": [0.0, 1.0, 2.0, 3.0],
     "not quite": [0.0, 1.0, 2.0, 4.0],
     "uneven": [0.0, 0.25, 0.5, 3.0, 3.5],
+    "many": [float(k) for k in range(16)],
+    "many and a gap": [*map(float, range(15)), 16.0],
 }
 
 
@@ -84,7 +86,7 @@ def test_sums_of_one_sign_whichever_way_they_are_found(w, name, s, crowded):
     a, b = kernels.side_sums(side(w, 1 if crowded else None), levels_of(found), s)
     assert (w**2).sum() - 2 * s * a + s * s * b == error(w, s, found)
     codes = [min(found, key=lambda level: (abs(x - s * level), level)) for x in w.tolist()]  # halves go down
-    if name != "one" and name != "integers":
+    if not levels_of(found).uniform:
         assert (a, b) == (
             sum(q * x for q, x in zip(codes, w.tolist(), strict=True)),
             sum(q * q for q in codes),
@@ -168,17 +170,54 @@ def test_a_search_cut_short_still_bounds_every_scale(values, up, down, limit, to
     assert found >= least - slack
 
 
-@settings(max_examples=60)
-@given(signed, tables, tables, st.floats(0.05, 5))
-def test_polishing_never_makes_it_worse(values, up, down, s):
+def alternated(values, levels, s):
+    """Best codes, best scale, and so on: eight times, or until the scale gains less than 1e-9."""
+    values, levels = np.array(values), np.array(levels)
+    error = math.inf
+    for _ in range(8):
+        codes = levels[np.abs(values[:, None] - s * levels).argmin(axis=1)]
+        here = float(np.sum((values - s * codes) ** 2))
+        error = min(error, here)
+        if not codes.any():
+            break
+        best = float(codes @ values / (codes @ codes))
+        after = float(np.sum((values - best * codes) ** 2))
+        if here - after <= 1e-9 * here:
+            break
+        s, error = best, min(error, after)
+    return s, error
+
+
+@settings(max_examples=100)
+@given(signed, tables, tables, st.integers(1, 500).map(lambda k: (k + 2**0.5) / 97))
+def test_polishing_alternates_codes_and_scale(values, up, down, s):
     above, below = levels_of(up), levels_of(down)
+    levels = [*(-x for x in reversed(down[1:])), *up]
     m2 = sum(x * x for x in values)
-    before = sum(min((x - s * q) ** 2 for q in [*up, *(-y for y in down)]) for x in values)
-    better, after, count = kernels.polish(*halves(values), above, below, m2, s, before, 5)
-    assert after <= before + 1e-12 * m2
+    better, after, count = kernels.polish(*halves(values), above, below, m2, s, math.inf, 5)
+    scale, expected = alternated(values, levels, s)
+    assert after == pytest.approx(expected, rel=1e-6, abs=1e-9 * m2)
+    assert better == pytest.approx(scale, rel=1e-6) or expected < 1e-9 * m2
     assert 6 <= count <= 13
-    reached = sum(min((x - better * q) ** 2 for q in [*up, *(-y for y in down)]) for x in values)
-    assert reached <= after + 1e-9 * m2
+
+
+# Few weights on many levels, where the first scales tried and polished end in a local minimum.
+HARD = [(123, 6), (218, 11), (147, 6), (340, 6), (191, 7), (234, 10)]
+
+
+@pytest.mark.parametrize(("seed", "n"), HARD)
+def test_the_search_leaves_local_minima(seed, n):
+    values = np.round(np.random.default_rng(seed).standard_normal(n) * 3, 2)
+    for name in ("many", "many and a gap"):
+        levels = levels_of(LEVELS[name])
+        least = every_scale(values, [*(-x for x in reversed(LEVELS[name][1:])), *LEVELS[name]])
+        _, found, bound, count = kernels.optimal_scale(*halves(values), levels, levels, 1e-9, 100_000)
+        assert found == pytest.approx(least, rel=1e-8)
+        assert bound == pytest.approx(least, rel=1e-8)
+        for limit in range(1, count + 5, 3):
+            _, found, bound, spent = kernels.optimal_scale(*halves(values), levels, levels, 1e-9, limit)
+            assert bound <= least * (1 + 1e-9) <= found * (1 + 2e-9)
+            assert spent <= max(limit, 40) + 9
 
 
 @given(magnitudes, magnitudes, st.data())

@@ -15,7 +15,7 @@ signed = st.lists(
     min_size=1,
     max_size=12,
 )
-widths = st.integers(1, 4)
+widths = st.integers(1, 5)
 
 
 def padded(values):
@@ -74,6 +74,27 @@ def test_a_search_cut_short_still_bounds_every_scale(values, bits, limit, tolera
     _, found, bound, _ = searched(values, bits, tolerance, limit)
     slack = 1e-12 * sum(x * x for x in values)
     assert bound - slack <= every_scale(values, bits) <= found + slack
+
+
+# Few weights on many levels, where the first scales tried and polished end in a local minimum.
+HARD = [(340, 6), (114, 7), (107, 7), (108, 6), (123, 6), (223, 9)]
+
+
+@pytest.mark.parametrize(("seed", "n"), HARD)
+def test_the_search_leaves_local_minima(seed, n):
+    values = np.round(np.random.default_rng(seed).standard_normal(n) * 3, 2)
+    for bits in (4, 5):
+        least = every_scale(values, bits)
+        _, found, bound, count = searched(values, bits, 1e-9, 100_000)
+        assert found == pytest.approx(least, rel=1e-8)
+        assert bound == pytest.approx(least, rel=1e-8)
+        for limit in range(1, count + 5, 3):
+            s, found, bound, spent = searched(values, bits, 1e-9, limit)
+            assert bound <= least * (1 + 1e-9) <= found * (1 + 2e-9)
+            assert spent <= max(limit, 20) + 9
+            codes = np.clip(np.floor(values / s + 0.5), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+            again = values @ values - (codes @ values) ** 2 / (codes @ codes)
+            assert again >= found * (1 - 1e-6)  # polished: its codes have no better scale
 
 
 @settings(max_examples=60)
