@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sims import weights
-from sims.lottery import load
+from sims.lottery import embed, load
 from sims.lottery.real import checkpoint_rows, load_network, probing_inputs, ticket_rows
 from sims.networks import digits
 from sims.weights.scales import integer_codes
@@ -79,3 +79,41 @@ def test_efficientnet_lite0_layer_by_layer():
     assert len(rows) == 51 and total["weights"] == 4_608_992
     assert total["verified"]
     assert abs(total["failures"] / total["predicted failures"] - 1) < 0.1
+
+
+def test_rows_count_both_sides_of_the_first_layer(tmp_path):
+    """Ternary weights fail with probability 2^-n each; a file's inputs may be negative."""
+    rng = np.random.default_rng(3)
+    matrices = [rng.normal(size=(6, 5)), rng.normal(size=(3, 6))]
+    np.savez(tmp_path / "net.npz", *matrices)
+    (row,) = ticket_rows(tmp_path / "net.npz", bits=[2], samples=14, seed=2)
+    targets = [integer_codes(w, 2, "symmetric")[0] for w in matrices]
+    hits = sum(map(np.count_nonzero, targets)) + np.count_nonzero(targets[0])
+    assert row["predicted failures"] == pytest.approx(hits / 2**14, rel=1e-12)
+    assert (row["bits"], row["samples"]) == (2, 14)
+    ticket = embed(targets, 1, 14, 2, signed_inputs=True)
+    assert row["drawn parameters"] == ticket.drawn_parameters
+    assert row["drawn per weight"] == pytest.approx(ticket.drawn_parameters / 48)
+    assert row["kept parameters"] == ticket.kept_parameters
+    assert row["kept per weight"] == pytest.approx(ticket.kept_parameters / 48)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_checkpoint_predicts_a_failure_for_every_side(tmp_path, signed):
+    array = np.random.default_rng(4).normal(size=(20, 13))
+    np.savez(tmp_path / "c.npz", a=array, b=array[:, :12], small=array[:1])
+    rows = checkpoint_rows(tmp_path / "c.npz", bits=2, samples=6, signed_inputs=signed, least=240)
+    assert [row["tensor"] for row in rows] == ["a", "b", "all"]
+    for row, matrix in zip(rows, (array, array[:, :12]), strict=False):
+        hits = np.count_nonzero(integer_codes(matrix, 2, "symmetric")[0]) * (1 + signed)
+        assert row["predicted failures"] == pytest.approx(hits / 2**6, rel=1e-12)
+    for key in ("weights", "drawn parameters", "kept parameters", "failures", "predicted failures"):
+        assert rows[2][key] == pytest.approx(rows[0][key] + rows[1][key])
+
+
+def test_probing_inputs_hold_the_extremes():
+    rows = probing_inputs(3, seed=1, size=7, count=5)
+    assert rows[:4].tolist() == [[0, 0, 0], [7, 7, 7], [-7, -7, -7], [7, -7, 7]]
+    np.testing.assert_array_equal(rows[4:10], 7 * np.concatenate([np.eye(3), -np.eye(3)]))
+    assert rows.shape == (15, 3) and np.abs(rows[10:]).max() <= 7
+    assert {-7, 7} <= set(probing_inputs(2, seed=0, size=7, count=300)[8:].ravel().tolist())

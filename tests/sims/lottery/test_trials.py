@@ -6,6 +6,7 @@ import pytest
 
 from sims import montecarlo
 from sims.kernels import lottery as kernels
+from sims.lottery import embed
 from sims.lottery.misses import best_miss_table, best_misses, miss_table, rare_misses, smallest_samples
 from sims.lottery.simulate import simulate
 from sims.lottery.trials import (
@@ -164,3 +165,23 @@ def test_simulated_rows_hold_the_theory_in_their_interval(options):
 def test_bad_simulation_arguments_get_one_sentence(arguments, words):
     with pytest.raises(ValueError, match=words):
         simulate(**{"trials": 5} | arguments)
+
+
+def test_simulated_rows_are_what_their_names_say():
+    """Ternary, where a weight fails with probability 2^-n and zeros never do."""
+    sizes, n, seed = [4, 3, 2], 6, 5
+    rows = {row.quantity: row for row in simulate(sizes=sizes, bits=2, samples=n, trials=300, seed=seed)}
+    weights = random_network(sizes, 1, seed)
+    nonzero = sum(map(np.count_nonzero, weights))
+    assert rows["network fails"].theory == pytest.approx(1 - (1 - 2.0**-n) ** nonzero, rel=1e-9)
+    assert rows["weight 1 fails"].theory == pytest.approx(2.0**-n, rel=1e-12)
+    ticket = embed(weights, 1, n, seed)
+    assert rows["drawn parameters"].measured == ticket.drawn_parameters
+    assert rows["kept parameters"].measured == ticket.kept_parameters
+    assert rows["drawn per target weight"].measured == pytest.approx(ticket.drawn_parameters / 18)
+    assert rows["drawn per target weight"].theory == pytest.approx(rows["drawn parameters"].theory / 18)
+    drawn = drawn_sizes(weights, 1, n)(np.random.default_rng(1), 60)
+    assert rows["drawn per target weight"].theory == pytest.approx(drawn.mean(), rel=0.1)
+    # n units for each of 4 + 3 inputs, one entry each per output, beside log2(3) bits per weight
+    candidates = n * (4 + 3) + n * (4 * 3 + 3 * 2)
+    assert rows["candidates / counting bound"].measured == pytest.approx(candidates / (18 * np.log2(3)))
