@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 
-def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+def whole(
+    name: str, value: Any, least: int | None = None, most: int | None = None, any_size: bool = False
+) -> int:
     """`value` as a Python integer between `least` and `most`.
 
-    NumPy integers are converted: exact arithmetic must not wrap around at 64 bits.
+    NumPy integers are converted: exact arithmetic must not wrap around at 64 bits. Integers of more than
+    63 bits are refused unless the computation is one with integers (`any_size`): doubles end somewhere.
 
     Examples
     --------
@@ -34,17 +37,38 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
     if (least is not None and value < least) or (most is not None and value > most):
-        raise ValueError(f"{name} must be {allowed}, got {value}")
+        raise ValueError(f"{name} must be {allowed}, got {shown(value)}")
+    if most is None and not any_size and abs(int(value)) >= 2**63:
+        raise ValueError(f"{name} must be smaller than 2**63 in magnitude, got {shown(value)}")
     return int(value)
+
+
+def shown(value: Any) -> str:
+    """A number as a sentence shows it: of a very long integer its size alone."""
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return f"an integer of {value.bit_length()} bits"
+    return str(value)
+
+
+def reals(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of float64; integers beyond 1.8e308, which no double holds, are one sentence."""
+    try:
+        return np.asarray(value, np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} must lie within double precision, got an integer beyond it") from None
 
 
 def positive(name: str, value: Any, unit: str = "") -> Any:
     """`value`, a positive finite real number (a Fraction stays one); `unit` says what it measures."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, np.floating, np.integer)):
         raise TypeError(f"{name} must be a real number, got {type(value).__name__}")
-    if not 0.0 < float(value) < math.inf:
+    try:
+        finite = 0.0 < float(value) < math.inf
+    except OverflowError:  # an integer beyond every double
+        finite = False
+    if not finite:
         what = f" ({unit})" if unit else ""
-        raise ValueError(f"{name} must be positive and finite{what}, got {value}")
+        raise ValueError(f"{name} must be positive and finite{what}, got {shown(value)}")
     # NumPy integers would wrap around in what is made of them (2 * np.int8(100))
     return int(value) if isinstance(value, np.integer) else value
 
@@ -79,7 +103,9 @@ def share_count(share: Any, size: int) -> np.ndarray:
     >>> share_count([99.9 / 100, 0.999, 0.9991], 1000).tolist()
     [999, 999, 1000]
     """
-    return np.ceil(np.asarray(share, np.float64) * size * (1 - 2.0**-50)).astype(np.int64)
+    count = np.asarray(share, np.float64) * size
+    nearest = np.rint(count)
+    return np.where(count - nearest <= 2.0**-50 * nearest, nearest, np.ceil(count)).astype(np.int64)
 
 
 def choice(name: str, value: Any, options: Iterable[Any]) -> Any:

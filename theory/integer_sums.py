@@ -30,8 +30,8 @@ def check_arguments(n: int | None, max_value: int, target: int | None, law: str)
     choice("law", law, LAWS)
     return (
         None if n is None else whole("n", n, 0),
-        None if max_value is None else whole("max_value", max_value, 1),
-        None if target is None else whole("target", target),
+        None if max_value is None else whole("max_value", max_value, 1, any_size=True),
+        None if target is None else whole("target", target, any_size=True),
     )
 
 
@@ -52,10 +52,28 @@ def variance(max_value: int, law: Law) -> float:
     (1.0, 0.6666666666666666, 6.25)
     """
     _, max_value, _ = check_arguments(None, max_value, None, law)
+    return as_float(exact_variance(max_value, law))
+
+
+def exact_variance(max_value: int, law: Law) -> Fraction:
+    """:func:`variance` as a fraction."""
     if law == "uniform":
-        return max_value * (max_value + 1) / 3
-    square = (max_value + 1) * (2 * max_value + 1) / 6
+        return Fraction(max_value * (max_value + 1), 3)
+    square = Fraction((max_value + 1) * (2 * max_value + 1), 6)
     return square**2 if law == "product" else square
+
+
+def as_float(value: Fraction) -> float:
+    """Nearest double, inf beyond all of them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def log_fraction(value: Fraction) -> float:
+    """Natural logarithm of a positive fraction of any size."""
+    return math.log(value.numerator) - math.log(value.denominator)
 
 
 @lru_cache(maxsize=32)

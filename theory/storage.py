@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.arguments import positive, share_of_zeros, whole
+from theory.arguments import positive, share_of_zeros, shown, whole
 
 SCHEMES = ("dense", "bitmask", "csr", "run-length", "entropy", "n:m", "block")
 
@@ -39,8 +39,8 @@ def binary_entropy(p: float) -> float:
 
 def _size(name: str, value: float) -> float:
     """A number of bits as a float: NumPy's small integers would wrap around."""
-    if not (value >= 0 and math.isfinite(value)):
-        raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+    if not 0 <= value < 2.0**53:
+        raise ValueError(f"{name} must be a finite number from 0 to 2**53, got {shown(value)}")
     return float(value)
 
 

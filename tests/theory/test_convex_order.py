@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,6 +49,20 @@ def test_the_fair_two_point_law_attains_it():
 def test_stop_loss_is_the_integral(std, k):
     value = integrate.quad(lambda x: (x - k) * stats.norm.pdf(x, scale=std), k, k + 40 * std)[0]
     assert stop_loss(std, k) == pytest.approx(value, rel=1e-9, abs=1e-14)
+
+
+@pytest.mark.parametrize("z", [-40.0, -5.0, -0.3, 0.0, 0.3, 3.0, 10.0, 20.0, 30.0, 37.0])
+@pytest.mark.parametrize("std", [1e-300, 1.0, 1e250])
+def test_stop_loss_keeps_its_digits_far_out(std, z):
+    with mpmath.workdps(400):
+        exact = std * (mpmath.npdf(z) - z * mpmath.erfc(z / mpmath.sqrt(2)) / 2)
+    assert float(stop_loss(std, std * z)) == pytest.approx(float(exact), rel=4e-16 * (2 + z * z), abs=5e-324)
+
+
+def test_stop_loss_beyond_double_precision():
+    np.testing.assert_array_equal(
+        stop_loss([1.0, 1.0, 1e-320, 0.0], [1e200, -1e200, 1.0, 2.0]), [0, 1e200, 0, 0]
+    )
 
 
 def test_tail_forms_are_ordered_and_above_the_gaussian():
@@ -189,6 +204,21 @@ def test_exceedance_at_the_edges():
     np.testing.assert_array_equal(
         exceedance_bound([0.0, 0.0, 1.0, 1.0], [1.0, -1.0, 0.0, -2.0]), [0, 1, 1, 1]
     )
+    # a radius of no size beside s is reached, by a fair coin at +-s sqrt(pi/8) or larger: 1, never 0
+    np.testing.assert_array_equal(
+        exceedance_bound([np.inf, 1e300, 1e-320, 1.0], [1.0, 1e-300, 1.0, np.inf]), [1, 1, 0, 0]
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e200, 1e300])
+def test_euclidean_tails_of_any_unit(unit):
+    values = np.array([3.0, 1.0, 0.25, 0.0])
+    at_one = convex_order.euclidean_tail_bound(values, 0.02)
+    assert convex_order.euclidean_tail_bound(values * unit, 0.02) == pytest.approx(at_one * math.sqrt(unit))
+    x = -math.log(0.02)
+    square = 4.25 + 2 * math.sqrt(x * (9 + 1 + 0.0625)) + 6 * x
+    assert at_one == pytest.approx(math.sqrt(square), rel=1e-14)
+    assert convex_order.euclidean_tail_bound(np.zeros((2, 2)), 0.02) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ import pytest
 
 from sims.lottery import embed
 from sims.lottery.network import check_network
-from theory import lottery, partition, subset_sum
+from theory import convex_order, lottery, partition, subset_sum
 from theory.distributions import Gaussian, StudentT
 from theory.formats import float_levels
 from theory.lottery import products
 from theory.operators import NearestRounding, OneBit, StochasticRounding
-from theory.snr import equal_sparsity
+from theory.path_following.exits import sufficient_scale
+from theory.path_following.laws import direct_error, saturation_law
+from theory.snr import equal_sparsity, pruned_count
 from theory.snr import limits as snr_limits
 from theory.storage import bits_per_weight, break_even_sparsity
 from theory.subset_sum.cox import scaled_target
@@ -77,6 +79,54 @@ def test_tickets_take_narrow_integers():
         for w in (int, np.uint8)
     ]
     assert tickets[0] == tickets[1]
+
+
+LONG = 10**400  # beyond every double
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: bits_per_weight("n:m", 0.5, 4, group=LONG),
+        lambda: bits_per_weight("block", 0, 4, block=LONG),
+        lambda: bits_per_weight("dense", 0, LONG),
+        lambda: break_even_sparsity("bitmask", 4, LONG),
+        lambda: lottery.counting_bound(LONG, 3, 4),
+        lambda: lottery.drawn_units(3, LONG),
+        lambda: lottery.parameter_counts([3, 4], 3, LONG),
+        lambda: convex_order.tail_bound(1.0, 0.1, LONG),
+        lambda: saturation_law(LONG, 3, 1.0, 1.0),
+        lambda: direct_error(3, LONG, 1.0),
+        lambda: sufficient_scale(0.1, LONG, 0.1, OneBit(1.0)),
+        lambda: OneBit(LONG),
+        lambda: snr_limits.rate_distortion_snr(LONG),
+        lambda: snr_limits.panter_dite_snr(Gaussian(), LONG),
+        lambda: snr_limits.lloyd_max(Gaussian(), 10**12),
+        lambda: snr_limits.entropy_coded(Gaussian(), 1e-9),
+        lambda: pruned_count(LONG, 0.5),
+        lambda: subset_sum.poisson_mean([1, 2, 3], LONG),
+        lambda: subset_sum.miss_probability(LONG, 5, 3),
+        lambda: subset_sum.every_target_miss(5, 10**12),
+    ],
+)
+def test_integers_beyond_every_double_are_one_sentence(call):
+    with pytest.raises(ValueError, match=r"must (be|lie|hold)") as caught:
+        call()
+    assert len(str(caught.value)) < 200  # no sentence of 400 digits
+
+
+def test_laws_of_grids_beyond_every_double():
+    # 2^n and M leave double precision, their ratio does not
+    mu = 2.0**3 / math.sqrt(2 * math.pi * 1200 / 3)  # n - log2 M = 2, c = 1/3
+    assert subset_sum.cox.cox_mean(1200, 2**1198) == pytest.approx(mu, rel=1e-12)
+    assert scaled_target(1200, 2**1198, 2**1197) == pytest.approx(1 / 20, rel=1e-12)
+    miss = subset_sum.miss_probability(1200, 2**1198, 2**1197, form="cox")
+    assert miss == pytest.approx(float(subset_sum.cox.cox_miss(mu, 0.05)), rel=1e-9)
+    assert subset_sum.cox.cox_miss(math.inf, 1.0) == 0.0
+    assert subset_sum.lemma4_failure(300, 2**2000, 2**1999) == pytest.approx(2 * 300 ** (-1 / 7) + 1)
+    assert pruned_count(2**52, 0.5) == 2**51 and pruned_count(10**17, 0.5) == 5 * 10**16
+    # 10^12 inputs: the waste per round is the Erdos-Borwein constant
+    assert lottery.drawn_units(10**12, 1)[0] - 10**12 == pytest.approx(lottery.ERDOS_BORWEIN, abs=1e-3)
 
 
 @pytest.mark.parametrize(

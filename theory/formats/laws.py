@@ -17,6 +17,7 @@ with probability P(Bin(m - 1, u) >= m - n) = P(C <= u), C ~ Beta(m - n, n), thei
 and loses E_C E[W^2; |W| < G^{-1}(C)] = int_0^1 G^{-1}(u)^2 P(Bin(m - 1, u) <= m - n - 1) du.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -29,16 +30,24 @@ from theory.formats.formats import Format, block_scale, codebook
 from theory.snr import decibel, pruning_error
 
 
-def _unit_panels() -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights on [0, 1], panels refined towards both ends."""
-    fine = 2.0 ** -np.arange(1.0, 30)
-    ends = np.unique(np.concatenate([fine, 1 - fine, [0, 1]]))
-    nodes, weights = np.polynomial.legendre.leggauss(6)
+@functools.cache
+def _outer_shares(halvings: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights of the outer share e in (0, 1), panels halved towards both ends."""
+    ends = np.concatenate([0.5 ** np.arange(halvings, 0.0, -1), 1 - 0.5 ** np.arange(2.0, 40)])
+    nodes, weights = np.polynomial.legendre.leggauss(8)
     half, centre = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
     return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
 
 
-_UNIT = _unit_panels()
+def _halvings(law: Distribution) -> int:
+    """Panels towards the outermost weights: what lies beyond has no square to speak of.
+
+    A heavy tail may hold most of its power in a share of 1e-12 of the weights and less.
+    """
+    reach = law.bound**2 / law.second_moment if math.isfinite(law.bound) else 1.0
+    return min(60 + math.ceil(math.log2(reach)), 1000)
+
+
 _PEAKS = np.polynomial.legendre.leggauss(5)  # for R, which matters little: see the test of these nodes
 
 
@@ -102,11 +111,9 @@ def group_pruning_error(law: Distribution, keep: int, group: int) -> float:
     keep = whole("keep", keep, 1, group)
     if keep == group:
         return 0.0
-    u, weight = _UNIT
-    pruned = special.bdtr(group - keep - 1, group - 1, u)
-    magnitude = law.ppf(0.5 + u / 2)
-    inside = np.isfinite(magnitude)  # 1 - u below 1e-16: pruned with probability (1 - u)^keep at most
-    return float(weight[inside] @ (magnitude[inside] ** 2 * pruned[inside]))
+    outer, weight = _outer_shares(_halvings(law))
+    pruned = special.betainc(keep, group - keep, outer)  # P(Bin(m - 1, 1 - e) <= m - n - 1)
+    return float(weight @ (law.ppf(outer / 2) ** 2 * pruned))
 
 
 def _inside(law: Distribution, x: float) -> float:
@@ -114,9 +121,9 @@ def _inside(law: Distribution, x: float) -> float:
     return float(np.log1p(-2 * law.tail(np.array(x))[0])) if x > 0 else -math.inf
 
 
-def _magnitude(law: Distribution, log_inside: float) -> float:
+def _magnitude(law: Distribution, log_inside: np.ndarray | float) -> np.ndarray:
     """The x of log P(|W| <= x), through the tail: exact for far outliers."""
-    return float(-law.ppf(-math.expm1(log_inside) / 2))
+    return np.asarray(-law.ppf(-np.expm1(log_inside) / 2))
 
 
 def _block_error(law: Distribution, form: Format, size: int) -> float:
@@ -125,7 +132,7 @@ def _block_error(law: Distribution, form: Format, size: int) -> float:
     if form.scale == "power":
         # e^-45 of the blocks lie below, or of blocks of one e^-25 with no error to speak of
         low = math.floor(math.log2(_magnitude(law, max(-45 / form.block, -25.0))))
-        high = math.ceil(math.log2(-float(law.ppf(1e-30))))
+        high = math.ceil(math.log2(law.bound if math.isfinite(law.bound) else -float(law.ppf(1e-30))))
         low = min(low, high - 1)
         ends = 2.0 ** np.arange(low, high + 1)
         return _stepped_scales(law, form, ends, block_scale(form, ends[:-1], 0.0))
@@ -133,7 +140,7 @@ def _block_error(law: Distribution, form: Format, size: int) -> float:
     if size == form.block:
         return _free_scales(law, form, 0.0)
     x, weight = _PEAKS
-    peaks = [_magnitude(law, math.log((1 + node) / 2) / (size - form.block)) for node in x]
+    peaks = [float(_magnitude(law, math.log((1 + node) / 2) / (size - form.block))) for node in x]
     return sum(w / 2 * _peak_error(law, form, peak) for w, peak in zip(weight, peaks, strict=True))
 
 
@@ -166,14 +173,15 @@ def _free_scales(law: Distribution, form: Format, above: float) -> float:
     """Error with the scale m / top, over the blocks whose largest magnitude m exceeds `above`."""
     levels = codebook(form.codes)
     missing = -math.expm1(form.block * _inside(law, above))  # share of those blocks
-    nodes, weights = _UNIT
+    outer, weights = _outer_shares(_halvings(law))
+    if missing == 0:  # a far outlier elsewhere: no block reaches it
+        return 0.0
+    largest = _magnitude(law, np.log1p(-missing * outer) / form.block)
+    worth = (weights * missing * largest**2 > 1e-17 * law.second_moment) & (largest > 0)
     total = 0.0
-    for rest, weight in zip(1 - nodes[::-1], weights[::-1], strict=True):
-        m = _magnitude(law, math.log1p(-missing * rest) / form.block)
-        if weight * missing > 1e-9 and 0 < m < math.inf:  # less is not worth its time
-            s = m / form.levels[-1]
-            inner = float(quantization_error(Truncated(law, m), levels, s))
-            total += weight * inner * (form.block - 1) / form.block  # m itself is a level
+    for m, weight in zip(largest[worth], weights[worth], strict=True):
+        inner = float(quantization_error(Truncated(law, float(m)), levels, m / form.levels[-1]))
+        total += weight * inner * (form.block - 1) / form.block  # m itself is a level
     return total * missing
 
 

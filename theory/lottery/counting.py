@@ -94,8 +94,9 @@ def drawn_units(fan_in: int, samples: int, signed: bool = False, usable: float =
 
 def _one_sided_round(slots: int, usable: float) -> tuple[float, float]:
     """Sum of `slots` geometric waiting times with success 1 - (1 - usable)^k, k = slots..1."""
-    none = (1.0 - usable) ** np.arange(1, slots + 1)
-    return float(np.sum(1 / (1 - none))), float(np.sum(none / (1 - none) ** 2))
+    few = min(slots, math.ceil(750 / usable))  # with more waiting, a unit always fits: (1 - u)^few < e^-750
+    none = (1.0 - usable) ** np.arange(1, few + 1)
+    return slots + float(np.sum(none / (1 - none))), float(np.sum(none / (1 - none) ** 2))
 
 
 def _signed_round(fan_in: int, usable: float) -> tuple[float, float]:

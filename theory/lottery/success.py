@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from theory.arguments import inside, whole
-from theory.subset_sum import Law, hit_probability_bounds, miss_probability
+from theory.subset_sum import Law, miss_probability, miss_probability_bounds
 from theory.subset_sum import samples_needed as samples_for_one
 
 
@@ -82,7 +82,7 @@ def predicted_failures(
     if sizes.size == 0:
         return 0.0
     if rigorous:
-        miss = np.array([1 - hit_probability_bounds(samples, max_value, int(v))[0] for v in sizes])
+        miss = np.array([miss_probability_bounds(samples, max_value, int(v))[1] for v in sizes])
     else:
         nodes = np.unique(np.rint(np.linspace(sizes[0], sizes[-1], 9)).astype(int))
         # a probability below the smallest double counts as that

@@ -52,7 +52,7 @@ def min_discrepancy_distribution(
     >>> round(float(min_discrepancy_distribution(10, 7)[0]), 4)
     0.4997
     """
-    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1)
+    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1, any_size=True)
     # states[j]: {bit string of discrepancies: number of draws of j items}
     states: list[dict[int, int]] = [{1: 1}, *({} for _ in range(n))]
     for value in range(max_value, 0, -1):
@@ -150,7 +150,7 @@ def perfect_partition_distribution(
     >>> perfect_partition_distribution(3, 2, "even")  # {2,2,2} has none; {1,1,2} has one
     {0: Fraction(1, 4), 1: Fraction(3, 4)}
     """
-    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1)
+    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1, any_size=True)
     choice("parity", parity, (None, "even", "odd"))
     work = math.comb(n + max_value - 1, n)
     if work > max_multisets:

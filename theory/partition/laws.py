@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.arguments import choice, plain, whole
-from theory.integer_sums import check_arguments, sum_probability
+from theory.integer_sums import as_float, check_arguments, sum_probability
 
 WINDOW_CONSTANT = math.sqrt(3.0 / (2.0 * math.pi))
 Form = Literal["limit", "corrected"]
@@ -313,7 +313,8 @@ def lemma1_bounds(n: int, max_value: int, target: int = 0) -> tuple[float, float
     >>> round(lower, 4), round(upper, 4)
     (0.2043, 0.691)
     """
-    n, max_value, target = whole("n", n, 1), whole("max_value", max_value, 1), whole("target", target)
+    n, max_value = whole("n", n, 1), whole("max_value", max_value, 1, any_size=True)
+    target = whole("target", target, any_size=True)
     scaled = float(Fraction(abs(target), max_value)) if abs(target) < max_value << 1000 else math.inf
     log_mean = float(log_expected_perfect_partitions(n, max_value))
     log_mean += (math.log(2.0) if target else 0.0) - scaled * (
@@ -341,7 +342,7 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
     even = (1 + odd_minus_even**n) / 2
-    return _as_float(Fraction(2) ** (n - 1) * zero / even)
+    return as_float(Fraction(2) ** (n - 1) * zero / even)
 
 
 def perfect_partition_variance_exact(n: int, max_value: int) -> float:
@@ -365,15 +366,7 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     second = (
         sum(math.comb(n, a) * zero[a] * zero[n - a] for a in range(n + 1)) * Fraction(2) ** (n - 2) / even
     )
-    return _as_float(second - (Fraction(2) ** (n - 1) * zero[n] / even) ** 2)
-
-
-def _as_float(value: Fraction) -> float:
-    """Nearest double, inf beyond all of them."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+    return as_float(second - (Fraction(2) ** (n - 1) * zero[n] / even) ** 2)
 
 
 def _parity_factor(parity: str) -> float:
@@ -391,7 +384,7 @@ def _log2_values(max_value: ArrayLike) -> np.ndarray:
     """Log2 of M; Python integers may be of any size."""
     m = np.asarray(max_value)
     if m.dtype == object:  # Python integers beyond 64 bits
-        exact = [whole("max_value", v, 1) for v in m.ravel()]
+        exact = [whole("max_value", v, 1, any_size=True) for v in m.ravel()]
         return np.array([math.log2(v) for v in exact]).reshape(m.shape)
     if m.dtype.kind not in "iuf" or not (m >= 1).all() or not np.isfinite(m).all():
         raise ValueError(f"max_value must be a number >= 1, got {max_value!r}")

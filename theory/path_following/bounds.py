@@ -9,6 +9,7 @@ and M = I + (C D)^{-1} K. Then w - q = M^{-1} eps and u_N = X M^{-1} eps: a fixe
 operator's errors, a martingale difference sequence. Everything below is a statement about this map.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,28 @@ def feedback(gram: np.ndarray, scale: float) -> np.ndarray:
     return np.tril(gram, -1) * inverse[:, None]
 
 
+def column_units(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns divided by a power of two each, and the exponents: entries below 1, the largest at least 1/2.
+
+    Exact, so that nothing changes but the range: squares of 1e-200 or 1e200 leave double precision, and a
+    column whose norm underflows would count as dead, its corrections as 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> column_units(np.array([[3.0, 0.0], [-4.0, 1e-320]]))[1].tolist()
+    [3, -1063]
+    """
+    exponents = np.frexp(np.abs(x).max(axis=0))[1]
+    return np.ldexp(x, -exponents), exponents
+
+
+def column_norms(x: np.ndarray) -> np.ndarray:
+    """Euclidean norms of the columns, at any magnitude."""
+    unit, exponents = column_units(x)
+    return np.ldexp(np.linalg.norm(unit, axis=0), exponents)
+
+
 def error_map(inputs: ArrayLike, scale: float) -> np.ndarray:
     r"""A = X M^{-1} = X (I + (C D)^{-1} K)^{-1}: u_N = A eps, with eps_t = v_t - T(v_t).
 
@@ -188,9 +211,10 @@ def error_map(inputs: ArrayLike, scale: float) -> np.ndarray:
     """
     from scipy.linalg import solve_triangular
 
-    x = as_inputs(inputs)
-    h = feedback(x.T @ x, scale)
-    return solve_triangular(h, x.T, trans="T", lower=True, unit_diagonal=True).T
+    # with X = Y E, E the powers of two: M = E^{-1} M_Y E, hence X M^{-1} = Y M_Y^{-1} E
+    y, exponents = column_units(as_inputs(inputs))
+    h = feedback(y.T @ y, scale)
+    return np.ldexp(solve_triangular(h, y.T, trans="T", lower=True, unit_diagonal=True).T, exponents)
 
 
 def error_covariance(inputs: ArrayLike, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
@@ -240,8 +264,7 @@ def error_stds(inputs: ArrayLike, scale: float, operator: Operator, form: str = 
     >>> error_stds(np.eye(2), 1.0, OneBit(1.0)).round(4)
     array([1.2533, 1.2533])
     """
-    a = error_map(inputs, scale)
-    return np.sqrt(noise_variance(operator, form) * np.einsum("ij,ij->i", a, a))
+    return math.sqrt(noise_variance(operator, form)) * column_norms(error_map(inputs, scale).T)
 
 
 def alignment_bound(weights: ArrayLike, inputs: ArrayLike, target_inputs: ArrayLike) -> np.ndarray:
@@ -274,7 +297,7 @@ def alignment_bound(weights: ArrayLike, inputs: ArrayLike, target_inputs: ArrayL
     w = np.atleast_2d(np.asarray(weights, np.float64))
     if w.shape[1] != x.shape[1]:
         raise ValueError(f"weights have fan_in {w.shape[1]} but the inputs have {x.shape[1]} columns")
-    return np.abs(w) @ np.linalg.norm(x - y, axis=0)
+    return np.abs(w) @ column_norms(x - y)
 
 
 def gram_schmidt_reversed(inputs: ArrayLike) -> np.ndarray:

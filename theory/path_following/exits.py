@@ -6,10 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import plain
+from theory.arguments import plain, reals
 from theory.convex_order import exceedance_bound
 from theory.operators import Operator
-from theory.path_following.bounds import as_inputs, feedback, noise_variance
+from theory.path_following.bounds import (
+    as_inputs,
+    column_norms,
+    column_units,
+    feedback,
+    noise_variance,
+)
 
 
 def correction_stds(inputs: ArrayLike, scale: float, operator: Operator, form: str = "range") -> np.ndarray:
@@ -37,14 +43,13 @@ def correction_stds(inputs: ArrayLike, scale: float, operator: Operator, form: s
     """
     from scipy.linalg import solve_triangular
 
-    x = as_inputs(inputs)
+    x, exponents = column_units(as_inputs(inputs))
     h = feedback(x.T @ x, scale)
     inverse = solve_triangular(h, np.eye(len(h)), lower=True, unit_diagonal=True)
+    with np.errstate(over="ignore"):  # beside columns 1e308 times longer a correction may be anything
+        inverse = np.ldexp(inverse, exponents - exponents[:, None])
     # the diagonal goes before squaring: beside its 1 the square of a correction below 1e-8 would vanish
-    rows = np.abs(np.tril(inverse, -1))
-    size = rows.max(axis=1)
-    unit = np.divide(rows, size[:, None], out=rows, where=size[:, None] > 0)  # and small squares underflow
-    return math.sqrt(noise_variance(operator, form)) * size * np.linalg.norm(unit, axis=1)
+    return math.sqrt(noise_variance(operator, form)) * column_norms(np.tril(inverse, -1).T)
 
 
 def exit_bound(
@@ -144,7 +149,8 @@ def sufficient_scale(
     end = min(-low, high)
     if not math.isfinite(end):
         raise ValueError(f"{type(operator).__name__} has no limits to leave: every scale C > 1/2 does")
-    weight, n, e, k = (np.asarray(a, np.float64) for a in (max_weight, columns, failure, norm_ratio))
+    weight, n = reals("max_weight", max_weight), reals("columns", columns)
+    e, k = reals("failure", failure), reals("norm_ratio", norm_ratio)
     if not np.all((weight >= 0) & (weight < end)):
         raise ValueError(f"max_weight must lie in [0, {end:g}), inside the limits, got {max_weight}")
     if not np.all((e > 0) & (e < 1)):
@@ -166,6 +172,6 @@ def norm_ratio(inputs: ArrayLike) -> float:
     >>> norm_ratio([[2.0, 1.0, 0.0, 4.0]])
     2.0
     """
-    norms = np.linalg.norm(as_inputs(inputs), axis=0)
+    norms = column_norms(as_inputs(inputs))
     norms = norms[norms > 0]
     return float(np.max(np.maximum.accumulate(norms) / norms)) if len(norms) else 1.0

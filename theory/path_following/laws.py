@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import plain
+from theory.arguments import plain, reals
 from theory.operators import Operator
 from theory.path_following.bounds import check_scale, error_map, feedback
 
@@ -74,7 +74,8 @@ def saturation_law(columns: ArrayLike, samples: ArrayLike, scale: ArrayLike, var
     (1.666667, 16.6667)
     """
     check_scale(scale)
-    n, m, c, var = (np.asarray(a, np.float64) for a in (columns, samples, scale, variance))
+    n, m, c = reals("columns", columns), reals("samples", samples), reals("scale", scale)
+    var = reals("variance", variance)
     if not np.all((n >= 0) & (m >= 1)):
         raise ValueError(f"columns must be >= 0 and samples >= 1, got {columns} and {samples}")
     contraction = (2 - 1 / c) / c / m  # no square of C, which may overflow
@@ -93,7 +94,7 @@ def direct_error(columns: ArrayLike, samples: ArrayLike, step: ArrayLike, stocha
     >>> direct_error(12, 10, 1.0)
     10.0
     """
-    error = np.asarray(columns, np.float64) * np.asarray(samples) * np.asarray(step, np.float64) ** 2
+    error = reals("columns", columns) * reals("samples", samples) * reals("step", step) ** 2
     error = error / (6 if stochastic else 12)
     return plain(error)
 

@@ -23,13 +23,14 @@ import math
 import numpy as np
 from scipy.linalg import solve_banded
 
-from theory.arguments import whole
+from theory.arguments import shown, whole
 from theory.codebooks import check_bits
 from theory.distributions import Distribution
 from theory.snr.ratio import decibel
 
 DECIBEL_PER_BIT = 20 * math.log10(2)
 ENTROPY_CODED_LOSS = 10 * math.log10(math.pi * math.e / 6)
+_MOST_CELLS = 2**24  # of an entropy-coded quantizer: a gigabyte
 
 
 def rate_distortion_snr(bits: float) -> float:
@@ -40,13 +41,18 @@ def rate_distortion_snr(bits: float) -> float:
     >>> round(rate_distortion_snr(4), 4)
     24.0824
     """
-    if not bits >= 0:
-        raise ValueError(f"bits must be at least 0, got {bits!r}")
-    return DECIBEL_PER_BIT * float(bits)
+    return DECIBEL_PER_BIT * _rate(bits)
+
+
+def _rate(bits: float) -> float:
+    """Bits per weight as a float; they need not be whole."""
+    if not 0 <= bits < 2.0**53:
+        raise ValueError(f"bits must be at least 0 and finite, got {shown(bits)}")
+    return float(bits)
 
 
 def differential_entropy(law: Distribution) -> float:
-    """H(W) = -int f log2 f in bits, by quantile quadrature.
+    """H(W) = -int f log2 f in bits, to 1e-12.
 
     Examples
     --------
@@ -54,8 +60,9 @@ def differential_entropy(law: Distribution) -> float:
     >>> round(differential_entropy(Uniform(2.0)), 10)
     2.0
     """
-    u, weight = _quantile_nodes()
-    return float(-2 * weight @ np.log2(law.pdf(law.ppf(u))))
+    x, weight = _magnitude_nodes(law)
+    density = law.pdf(x)
+    return float(-2 * weight @ (density * np.log2(density)))
 
 
 def shannon_bound_snr(law: Distribution, bits: float) -> float:
@@ -67,9 +74,9 @@ def shannon_bound_snr(law: Distribution, bits: float) -> float:
     >>> round(shannon_bound_snr(Gaussian(), 4) - rate_distortion_snr(4), 6)
     0.0
     """
-    entropy = differential_entropy(law)
-    noise = 2 ** (2 * entropy - 2 * float(bits)) / (2 * math.pi * math.e)
-    return decibel(law.second_moment, noise)
+    # in dB: 4^-bits and the entropy power may leave double precision
+    entropy_power = DECIBEL_PER_BIT * differential_entropy(law) - 10 * math.log10(2 * math.pi * math.e)
+    return decibel(law.second_moment, 1.0) - entropy_power + rate_distortion_snr(bits)
 
 
 def panter_dite_snr(law: Distribution, bits: float) -> float:
@@ -86,19 +93,9 @@ def panter_dite_snr(law: Distribution, bits: float) -> float:
     >>> round(panter_dite_snr(Gaussian(), 8) - 8 * DECIBEL_PER_BIT, 3)
     -4.347
     """
-    # in x = q sinh t: quantiles near 1 run out of doubles long before f^(1/3) of a heavy tail runs out
-    quartile = float(law.ppf(0.75))
-    reach = quartile
-    while reach < law.bound and float(law.pdf(reach)) > 1e-200 * float(law.pdf(0.0)):
-        reach *= 2
-    end = math.asinh(min(reach, law.bound) / quartile)
-    nodes, weights = np.polynomial.legendre.leggauss(16)
-    panels = math.ceil(end / 0.2)
-    half = end / (2 * panels)
-    t = (half * (2 * np.arange(panels)[:, None] + 1 + nodes)).ravel()
-    x = np.minimum(quartile * np.sinh(t), law.bound)
-    third = float(2 * np.tile(half * weights, panels) @ (np.cbrt(law.pdf(x)) * quartile * np.cosh(t)))
-    return decibel(law.second_moment, third**3 / (12 * 4.0**bits))
+    x, weight = _magnitude_nodes(law)
+    third = float(2 * weight @ np.cbrt(law.pdf(x)))
+    return decibel(12 * law.second_moment, 1.0) - 30 * math.log10(third) + rate_distortion_snr(bits)
 
 
 def uniform_gaussian_snr(bits: float) -> float:
@@ -109,16 +106,33 @@ def uniform_gaussian_snr(bits: float) -> float:
     >>> round(uniform_gaussian_snr(8), 2)
     39.48
     """
-    levels = 2.0**bits
-    return decibel(1.0, 4 / 3 * math.log(levels) / levels**2)
+    rate = _rate(bits)
+    if rate < 1:
+        raise ValueError(f"bits must be at least 1, two levels, got {shown(bits)}")
+    return rate_distortion_snr(rate) - 10 * math.log10(4 / 3 * rate * math.log(2))
 
 
-def _quantile_nodes() -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes on (1/2, 1) refined geometrically towards 1, where densities vanish."""
-    ends = 1 - 0.5 ** np.arange(1.0, 50)
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    half, centre = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
-    return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
+def _magnitude_nodes(law: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of an integral over x in (0, bound), or to where the density is 1e-200 of its peak.
+
+    In x = u sinh t, u the size of the peak, far below the quartile for few degrees of freedom: quantiles
+    near 1 run out of doubles long before f^(1/3) of a heavy tail runs out.
+    """
+    peak = float(law.pdf(0.0))
+    unit = reach = float(law.ppf(0.75))
+    while float(law.pdf(unit)) < 0.5 * peak:
+        unit /= 2
+    while reach < law.bound and float(law.pdf(2 * reach)) > 1e-200 * peak:
+        reach *= 2
+    end = math.asinh(min(2 * reach, law.bound) / unit)
+    while float(law.pdf(min(unit * math.sinh(end), law.bound))) == 0:
+        end *= 0.99
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    panels = math.ceil(end / 0.2)
+    half = end / (2 * panels)
+    t = (half * (2 * np.arange(panels)[:, None] + 1 + nodes)).ravel()
+    x = np.minimum(unit * np.sinh(t), law.bound)
+    return x, np.tile(half * weights, panels) * unit * np.cosh(t)
 
 
 def lloyd_max(law: Distribution, count: int) -> np.ndarray:
@@ -134,7 +148,7 @@ def lloyd_max(law: Distribution, count: int) -> np.ndarray:
     >>> np.round(lloyd_max(Gaussian(), 4), 4)
     array([-1.5104, -0.4528,  0.4528,  1.5104])
     """
-    count = whole("count", count, 2)
+    count = whole("count", count, 2, 2**20)
     if count % 2:
         raise ValueError(f"count must be an even integer of at least 2, got {count!r}")
     if not law.symmetric:
@@ -211,6 +225,8 @@ def entropy_coded(law: Distribution, step: float) -> tuple[float, float]:
     if not (step > 0 and math.isfinite(step)):
         raise ValueError(f"step must be positive and finite, got {step!r}")
     reach = law.bound if math.isfinite(law.bound) else float(law.ppf(1 - 1e-16))
+    if reach / step > _MOST_CELLS:
+        raise ValueError(f"step must be at least {reach / _MOST_CELLS:g} for this law, got {step!r}")
     edges = step * (np.arange(math.ceil(reach / step) + 1) + 0.5)
     t0, t1 = law.tail(edges)
     mass = np.concatenate([[1 - 2 * t0[0]], t0[:-1] - t0[1:], t0[-1:]])

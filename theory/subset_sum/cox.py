@@ -11,15 +11,17 @@ bounds: `theory.subset_sum.hit_probability_bounds` is rigorous.
 """
 
 import math
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import plain, whole
-from theory.integer_sums import Law, check_arguments, variance
+from theory.arguments import plain, reals, whole
+from theory.integer_sums import Law, as_float, check_arguments, exact_variance, largest, log_fraction
 
 EULER_GAMMA = 0.5772156649015329
 _NODES = 2001
+_MOST_TARGETS = 10**7  # each costs 801 nodes
 
 
 def cox_mean(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> float:
@@ -40,12 +42,15 @@ def cox_mean(n: int, max_value: int, law: Law = "nonzero", delta: int = 0) -> fl
     2.764
     """
     n, max_value, _ = check_arguments(n, max_value, None, law)
-    delta = whole("delta", delta, 0)
+    delta = whole("delta", delta, 0, any_size=True)
     if n == 0:
         raise ValueError("n must be an integer >= 1 for the Cox law, got 0")
-    return (2 * delta + 1) * math.exp(
-        (n + 1) * math.log(2.0) - 0.5 * math.log(2 * math.pi * n * variance(max_value, law))
+    # in logarithms: 2^n and M may each exceed every double where their ratio is of order one
+    log_mean = (n + 1) * math.log(2.0) - 0.5 * (
+        math.log(2 * math.pi * n) + log_fraction(exact_variance(max_value, law))
     )
+    log_mean += math.log(2 * delta + 1)
+    return math.exp(log_mean) if log_mean < 709.0 else math.inf
 
 
 def scaled_target(n: int, max_value: int, target: ArrayLike, law: Law = "nonzero") -> np.ndarray | float:
@@ -57,8 +62,14 @@ def scaled_target(n: int, max_value: int, target: ArrayLike, law: Law = "nonzero
     0.8659
     """
     n, max_value, _ = check_arguments(n, max_value, None, law)
-    value = 2.0 * np.asarray(target, dtype=np.float64) / math.sqrt(n * variance(max_value, law))
-    return plain(value)
+    target = np.asarray(target)
+    if target.dtype == object:  # integers beyond 64 bits, in units of the largest sample
+        unit = largest(max_value, law)
+        target = np.array([as_float(Fraction(int(t), unit)) for t in target.ravel()]).reshape(target.shape)
+        variance = exact_variance(max_value, law) / unit**2
+    else:
+        target, variance = reals("target", target), exact_variance(max_value, law)
+    return plain(2.0 * target * math.exp(-0.5 * (math.log(n) + log_fraction(variance))))
 
 
 def cox_miss(mu: float, d: ArrayLike) -> np.ndarray | float:
@@ -86,8 +97,8 @@ def cox_miss(mu: float, d: ArrayLike) -> np.ndarray | float:
     if not mu >= 0.0:
         raise ValueError(f"mu must be >= 0, got {mu}")
     d = np.asarray(d, dtype=np.float64)
-    if mu == 0.0:
-        return plain(np.ones_like(d))
+    if mu == 0.0 or mu == math.inf:
+        return plain(np.full_like(d, float(mu == 0.0)))
     # Failures come from |G - d| about sqrt(2 ln mu): reach past it, and past |G| = 10 on both sides.
     reach = 10.0 + math.sqrt(2.0 * max(math.log(mu), 0.0))
     g = np.linspace(-reach, reach, _NODES)
@@ -167,7 +178,10 @@ def every_target_miss(
     True
     """
     n, max_value, _ = check_arguments(n, max_value, None, law)
-    delta, limit = whole("delta", delta, 0), max_value if limit is None else whole("limit", limit, 0)
+    delta = whole("delta", delta, 0, any_size=True)
+    limit = whole("limit", max_value if limit is None else limit, 0, any_size=True)
+    if limit - delta > _MOST_TARGETS:
+        raise ValueError(f"limit - delta must be at most {_MOST_TARGETS}, the targets on each side")
     mu = cox_mean(n, max_value, law, delta)
     reach = 10.0 + math.sqrt(2.0 * max(math.log(max(mu, 1.0)), 0.0))
     g = np.linspace(-reach, reach, 801)
@@ -201,9 +215,11 @@ def fresh_targets_miss(miss: ArrayLike, count: int | None = None) -> float:
     p = np.asarray(miss, dtype=np.float64)
     if not ((p >= 0.0) & (p <= 1.0)).all():
         raise ValueError(f"miss must hold probabilities, got {miss!r}")
+    count = 1 if count is None else whole("count", count, 0)
+    if count == 0:
+        return 0.0  # also of targets that are certainly missed
     with np.errstate(divide="ignore"):
-        total = np.log1p(-p).sum() if count is None else count * np.log1p(-p).sum()
-    return float(-np.expm1(total))
+        return float(-np.expm1(count * np.log1p(-p).sum()))
 
 
 def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
@@ -226,10 +242,10 @@ def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
     """
     from scipy.stats import binom
 
-    max_value = whole("max_value", max_value, 1)
+    max_value = whole("max_value", max_value, 1, any_size=True)
     miss = np.asarray(nonzero_miss, dtype=np.float64)
     n = len(miss) - 1
-    return float(binom.pmf(np.arange(n, -1, -1), n, 1.0 / (2 * max_value + 1)) @ miss)
+    return float(binom.pmf(np.arange(n, -1, -1), n, float(Fraction(1, 2 * max_value + 1))) @ miss)
 
 
 def continuous_miss(n: int, epsilon: float, tau: float) -> float:

@@ -96,7 +96,7 @@ def miss_law(
     [(3, ['1']), (2, ['3', '3']), (1, ['-4', '-4']), (0, ['1', '1'])]
     """
     _, max_value, target = check_arguments(None, max_value, target, law)
-    delta = whole("delta", delta, 0)
+    delta = whole("delta", delta, 0, any_size=True)
     _check_size(largest(max_value, law), abs(target) + delta)
     if abs(target) <= delta:
         return MissLaw(sample_counts(max_value, law)[1], (), 0, 0)
@@ -208,7 +208,7 @@ def exact_miss_probability(
     True
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    delta = whole("delta", delta, 0)
+    delta = whole("delta", delta, 0, any_size=True)
     if abs(target) <= delta:
         return Fraction(0)
     if n == 0 or abs(target) - delta > n * largest(max_value, law):
@@ -266,7 +266,7 @@ def certified_interval(
     (True, True)
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    delta, target = whole("delta", delta, 0), abs(target)
+    delta, target = whole("delta", delta, 0, any_size=True), abs(target)
     if target <= delta:
         return CertifiedInterval(Fraction(0), Fraction(0))
     reach = largest(max_value, law)
@@ -329,7 +329,7 @@ def exact_every_target_miss(
     (Fraction(1, 2), Fraction(1, 4))
     """
     n, max_value, limit = check_arguments(n, max_value, max_value if limit is None else limit, law)
-    delta = whole("delta", delta, 0)
+    delta = whole("delta", delta, 0, any_size=True)
     limit = whole("limit", limit, 0)
     if limit <= delta or n == 0:
         return Fraction(int(limit > delta))

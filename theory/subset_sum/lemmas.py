@@ -7,10 +7,11 @@ means a failure that is an inverse polynomial, not an exponential, of n.
 """
 
 import math
+from fractions import Fraction
 
 from theory.arguments import whole
-from theory.integer_sums import check_arguments, variance
-from theory.partition.laws import lemma1_bounds, log_expected_perfect_partitions
+from theory.integer_sums import as_float, check_arguments
+from theory.partition.laws import lemma1_bounds, log_expected_perfect_partitions, second_moment
 
 BETA = 0.5  # the paper's choice: 1/sqrt(3 + beta) scales the bound on Lambda
 
@@ -30,7 +31,7 @@ def lemma3_bounds(n: int, max_value: int, target: int, total: int) -> tuple[floa
     (0.9991, 1.0)
     """
     n, max_value, target = check_arguments(n, max_value, target, "nonzero")
-    lower, upper = lemma1_bounds(n, max_value, abs(whole("total", total) - 2 * target))
+    lower, upper = lemma1_bounds(n, max_value, abs(whole("total", total, any_size=True) - 2 * target))
     return 2.0 * lower, min(2.0 * upper, 1.0)
 
 
@@ -54,9 +55,8 @@ def lemma4_failure(n: int, max_value: int, target: int) -> float:
     (True, 0.537)
     """
     n, max_value, target = check_arguments(whole("n", n, 2), max_value, target, "nonzero")
-    level = max_value * math.sqrt(n * math.log(n) / (3.0 + BETA))
-    z = level + 2.0 * abs(target)
-    exponent = z * z / (2.0 * n * variance(max_value, "nonzero"))
+    z = math.sqrt(n * math.log(n) / (3.0 + BETA)) + as_float(Fraction(2 * abs(target), max_value))
+    exponent = z * (z / (2.0 * n * float(second_moment(max_value))))  # z and its variance in units of M
     log_rho = math.log(2.0) + float(log_expected_perfect_partitions(n, max_value))
     log_ratio = log_rho - exponent
     second = 1.0 / (1.0 + math.exp(log_ratio)) if log_ratio < 700.0 else 0.0

@@ -5,10 +5,7 @@ from typing import Literal
 
 from theory.arguments import choice, inside, whole
 from theory.integer_sums import Law, check_arguments
-from theory.subset_sum.bounds import (
-    hit_probability_bounds,
-    miss_lower_bound,
-)
+from theory.subset_sum.bounds import miss_lower_bound, miss_probability_bounds
 from theory.subset_sum.cox import cox_miss_probability
 from theory.subset_sum.errors import miss_error
 from theory.subset_sum.exact import (
@@ -38,10 +35,10 @@ def miss_form(
     (('exact', 'exact'), ('saddlepoint', 'within a factor of 1.70, as measured'))
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    delta = whole("delta", delta, 0)
+    delta = whole("delta", delta, 0, any_size=True)
     if target is not None and exact_is_cheap(n, max_value, target, law, delta):
         return "exact", "exact"
-    near_window = law != "product" and n - math.log2(max_value / (2 * delta + 1)) <= _WINDOW
+    near_window = law != "product" and n - math.log2(max_value) + math.log2(2 * delta + 1) <= _WINDOW
     if target is not None and delta == 0:
         form = "cox" if near_window else "saddlepoint"
         error = miss_error(n, max_value, target, law, form)
@@ -94,7 +91,7 @@ def miss_probability(
     '9.631e-07 3.338e-06'
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    delta = whole("delta", delta, 0)
+    delta = whole("delta", delta, 0, any_size=True)
     choice("form", form, ("best", "exact", "cox", "saddlepoint"))
     if abs(target) <= delta:
         return 0.0
@@ -154,7 +151,8 @@ def samples_needed(
 
     def enough(n: int) -> bool:
         if rigorous:
-            return 1.0 - hit_probability_bounds(n, max_value, target, law)[0] <= miss_probability
+            # not 1 - P(hit): that is 0 as soon as the bound falls below 1e-16
+            return miss_probability_bounds(n, max_value, target, law)[1] <= miss_probability
         if miss_lower_bound(n, max_value, target, law) > miss_probability:
             return False
         return _miss(n, max_value, target, law) <= miss_probability

@@ -17,6 +17,7 @@ from scipy.fft import next_fast_len
 from theory.integer_sums import (
     EXACT_PRODUCT,
     Law,
+    as_float,
     check_arguments,
     largest,
     lattice_count,
@@ -71,26 +72,19 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
         )
     if law == "product":
         if n * max_value**2 <= EXACT_PRODUCT:
-            return _to_float(product_coefficient(n, max_value, target, empty=1))
+            return as_float(product_coefficient(n, max_value, target, empty=1))
         return float(2.0**n * _coin_pmf_fourier(n, max_value, law)[n * largest(max_value, law) + target])
     if law == "uniform":
         width = 2 * max_value + 1
         terms = (
             math.comb(n, j) * width ** (n - j) * lattice_count(j, max_value, target) for j in range(n + 1)
         )
-        return _to_float(Fraction(sum(terms), width**n))
+        return as_float(Fraction(sum(terms), width**n))
     width = 2 * max_value  # 1 + (D - 1)/(2M) = (2M - 1 + D)/(2M), D the polynomial of {-M..M}
     terms = (
         math.comb(n, j) * (width - 1) ** (n - j) * lattice_count(j, max_value, target) for j in range(n + 1)
     )
-    return _to_float(Fraction(sum(terms), width**n))
-
-
-def _to_float(value: Fraction) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+    return as_float(Fraction(sum(terms), width**n))
 
 
 def _transform(max_value: int, law: Law, length: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import choice, plain, whole
+from theory.arguments import choice, plain, reals, whole
 from theory.integer_sums import Law, check_arguments
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample, reach_probability
 
@@ -56,19 +56,18 @@ def poisson_mean(
     >>> exact, round(poisson_mean(x, 40), 1), round(poisson_mean(x, 40, "gaussian"), 1)
     (21, 23.6, 23.3)
     """
-    target, delta = whole("target", target), whole("delta", delta, 0)
-    x = np.asarray(values, dtype=np.float64)
+    target, delta = whole("target", target, any_size=True), whole("delta", delta, 0, any_size=True)
+    x, goal = reals("values", values), reals("target", target)
     if choice("form", form, ("saddlepoint", "gaussian")) == "gaussian":
         square = (x * x).sum(axis=-1)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = np.exp(
-                (x.shape[-1] + 1) * math.log(2.0) - (2 * target - x.sum(axis=-1)) ** 2 / (2.0 * square)
+                (x.shape[-1] + 1) * math.log(2.0) - (2 * goal - x.sum(axis=-1)) ** 2 / (2.0 * square)
             ) / np.sqrt(2.0 * np.pi * square)
         mean = np.where(square > 0.0, mean, 0.0)
     else:
-        mean = _saddlepoint(np.atleast_2d(x.reshape(-1, x.shape[-1])), float(target)).reshape(x.shape[:-1])
-    mean = (2 * delta + 1) * mean
-    return plain(mean)
+        mean = _saddlepoint(np.atleast_2d(x.reshape(-1, x.shape[-1])), float(goal)).reshape(x.shape[:-1])
+    return plain(reals("delta", 2 * delta + 1) * mean)
 
 
 def _saddlepoint(x: np.ndarray, t: float) -> np.ndarray:
@@ -144,7 +143,7 @@ def saddlepoint_miss_probability(
     (`theory.subset_sum.errors.miss_error`): 15.7 times too large at M = 1, n = 40, up to 3 times at M = 7.
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
-    delta = whole("delta", delta, 0)
+    delta = whole("delta", delta, 0, any_size=True)
     if abs(target) <= delta:
         return 0.0
     if n == 0:

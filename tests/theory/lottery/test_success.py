@@ -203,6 +203,12 @@ def test_rigorous_samples_are_exact_for_ternary_weights():
     assert samples_needed(weights, 1, 0.01, rigorous=True) == 11
 
 
+def test_rigorous_failures_below_the_resolution_of_a_hit():
+    weights = [np.ones((3, 5), int)]
+    assert predicted_failures(weights, 1, 80, rigorous=True) == pytest.approx(15 * 2.0**-80, rel=1e-12)
+    assert samples_needed(weights, 1, 1e-20, rigorous=True) == 71  # 15 / 2^70 is above 1e-20
+
+
 def test_shared_divisor_bound_by_enumeration():
     # M = 2, two outputs with odd weights, n = 2: an odd candidate needs both factors odd.
     n, outputs = 2, 2

@@ -8,8 +8,8 @@ import pytest
 
 from theory.convex_order import exceedance_bound
 from theory.operators import OneBit, StochasticRounding
-from theory.path_following import check_scale
-from theory.path_following.exits import correction_stds, exit_bound, sufficient_scale
+from theory.path_following import alignment_bound, check_scale, error_map, error_stds
+from theory.path_following.exits import correction_stds, exit_bound, norm_ratio, sufficient_scale
 
 
 def exit_probability(x, w, operator, scale):
@@ -76,3 +76,34 @@ def test_sufficient_scale_is_rounded_up():
             excess = mpmath.pi * mpmath.mpf(k) ** 2 * mpmath.log(200 / mpmath.mpf(0.01))
             least = (1 + excess / (1 - mpmath.mpf(weight)) ** 2) / 2
             assert least <= mpmath.mpf(c) <= least * (1 + mpmath.mpf("1e-14"))
+
+
+@pytest.mark.parametrize("exponent", [-1000, -664, -500, 500, 664, 1020])
+def test_inputs_of_any_unit_have_the_bounds_of_their_directions(exponent):
+    # squares of 1e-200 underflow: columns counted as dead, their corrections and the exit bound as 0
+    x = np.array([[1.0, 2.0, -0.5], [3.0, 1.0, 0.25]])
+    tiny, operator = np.ldexp(x, exponent), OneBit(1.0)
+    assert np.array_equal(np.ldexp(tiny, -exponent), x)
+    np.testing.assert_array_equal(
+        correction_stds(tiny, 1.5, operator), correction_stds(x, 1.5, operator), strict=True
+    )
+    assert exit_bound([[0.1, 0.2, 0.0]], tiny, 40.0, operator) > 0
+    assert norm_ratio(tiny) == norm_ratio(x)
+    unit = np.ldexp(1.0, exponent)
+    np.testing.assert_array_equal(error_map(tiny, 1.5), error_map(x, 1.5) * unit)
+    np.testing.assert_allclose(error_stds(tiny, 1.5, operator), error_stds(x, 1.5, operator) * unit)
+    np.testing.assert_allclose(
+        alignment_bound([[1.0, -1.0, 0.5]], tiny, 2 * tiny),
+        alignment_bound([[1.0, -1.0, 0.5]], x, 2 * x) * unit,
+    )
+
+
+def test_columns_of_different_units():
+    # <X_2, X_1>/|X_2|^2 = 1e170: the correction of a short column by a long one
+    x = np.array([[1.0, 1e-170], [0.0, 1e-170]])
+    expected = math.sqrt(math.pi / 8) * 1e170 / 2
+    assert correction_stds(x, 1.0, StochasticRounding(1.0))[1] == pytest.approx(expected, rel=1e-14)
+    assert exit_bound([[0.0, 0.0]], x, 1.0, OneBit(1.0))[0] == 1.0
+    assert norm_ratio(x) == pytest.approx(1e170 / math.sqrt(2), rel=1e-14)
+    # ... and beyond every double the bound is 1, not nan
+    assert exit_bound([[0.0, 0.0]], x * [[1.0, 1e-153]] * [[1e300, 1.0]], 1.0, OneBit(1.0))[0] == 1.0

@@ -126,6 +126,26 @@ def test_optimal_scale_of_irregular_levels_is_global(law):
         assert found <= float(snr.quantization_error(law, levels, scales).min()) * (1 + 1e-6)
 
 
+@pytest.mark.parametrize(("bits", "grid"), [(1, "twos-complement"), (2, "symmetric"), (3, "twos-complement")])
+def test_optimal_scale_of_a_few_values_is_global(bits, grid):
+    rng = np.random.default_rng(0)
+    levels = snr.integer_levels(bits, grid)
+    samples = [np.round(rng.standard_t(1.5, rng.integers(1, 9)), 1) for _ in range(25)]
+    samples += [np.array([0.3, 0.1, -0.4, -0.7, 2.8, 0.9, 0.9, -0.9])]  # 5 % lost in a wrong valley
+    for values in samples:
+        if not values.any():
+            continue
+        scales = np.geomspace(1e-3, 4, 20_001) * np.abs(values).max()
+        brute = min(
+            np.mean((values - s * levels[np.abs(values[:, None] / s - levels).argmin(axis=1)]) ** 2)
+            for s in scales[::20]
+        )
+        law = Empirical(values)
+        found = float(snr.quantization_error(law, levels, snr.optimal_scale(law, levels)))
+        assert found <= brute * (1 + 1e-6) + 1e-15 * law.second_moment
+        assert found <= float(snr.quantization_error(law, levels, scales).min()) * (1 + 1e-6) + 1e-15
+
+
 @given(st.floats(1e-3, 1e3), st.sampled_from([2, 4, 7]))
 def test_ratios_do_not_depend_on_the_unit(unit, bits):
     assert snr.quantization_snr(Gaussian(unit), bits) == pytest.approx(

@@ -145,6 +145,15 @@ def test_samples_needed_is_the_smallest():
         subset_sum.samples_needed(31, 1, 1.5)
 
 
+def test_rigorous_sizes_below_the_resolution_of_a_hit():
+    # P(hit) is 1 in doubles from a miss of 1e-16 on; the bound of the miss is not 0
+    assert subset_sum.samples_needed(1, 1, 1e-30, rigorous=True) == 100  # P(miss) = 2^-n at M = 1
+    for p in (1e-17, 1e-25):
+        n = subset_sum.samples_needed(31, 5, p, rigorous=True)
+        before, after = (subset_sum.miss_probability_bounds(m, 31, 5)[1] for m in (n - 1, n))
+        assert after <= p < before
+
+
 def test_published_lemmas():
     lower, upper = subset_sum_lemmas.lemma3_bounds(16, 4095, 1, 1)
     assert 0.0 < lower < upper <= 1.0
