@@ -1,0 +1,101 @@
+"""Linear CKA of unrelated and of related data against the number of samples: both estimators, and the law."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures import style
+from figures.tables import Table, by_column
+from sims.montecarlo import means
+from sims.representation import linear_cka
+from theory.representation import expected_cka
+
+TITLE = "Linear CKA sees a likeness in unrelated data"
+CAPTION = (
+    "Linear CKA of Gaussian representations of equal width against the number of samples; points: means over "
+    "random draws with 99 % intervals (filled: the plain estimator, open: the unbiased one), lines: the law "
+    "of the plain estimator. Left: independent data, where 0 is right; the plain estimator falls like "
+    "width/(samples + width). Right: data whose true CKA is 0.5. Wide layers on few images look alike "
+    "whatever they hold; the unbiased form does not."
+)
+TRIALS = {"quick": 60, "standard": 600, "deep": 6_000}
+WIDTHS = (8, 32, 128)
+SAMPLES = (8, 16, 32, 64, 128)
+_SHOWN = {0.0: "independent", 0.5: "true CKA 0.5"}
+
+
+def _pair(rng: np.random.Generator, n: int, width: int, true: float) -> tuple[np.ndarray, np.ndarray]:
+    """Representations whose population CKA is `true`: every feature correlated with its partner's."""
+    x = rng.standard_normal((n, width))
+    share = np.sqrt(true)  # correlation r of each pair: CKA = r^2
+    return x, share * x + np.sqrt(1 - true) * rng.standard_normal((n, width))
+
+
+def data(budget: str = "quick", seed: int = 0) -> Table:
+    """Columns true, width, samples, estimator ("plain", "unbiased", "law"), value, low, high."""
+    rows = []
+    for true in _SHOWN:
+        for width in WIDTHS:
+            for n in SAMPLES:
+                rows.append((true, width, n, "law", *3 * (float(expected_cka(n, width, width, true)),)))
+
+                def sample(rng, count, n=n, width=width, true=true):
+                    pairs = (_pair(rng, n, width, true) for _ in range(count))
+                    return np.array(
+                        [[linear_cka(*pair, unbiased) for unbiased in (False, True)] for pair in pairs]
+                    )
+
+                found = means(
+                    sample,
+                    TRIALS[budget],
+                    bounds=((0.0, 1.0), (-1.0, 1.0)),
+                    seed=seed,
+                    key=("representation_bias", true, width, n),
+                )
+                for name, one in zip(("plain", "unbiased"), found, strict=True):
+                    half = 2.576 * one.standard_error
+                    rows.append((true, width, n, name, one.value, one.value - half, one.value + half))
+    return by_column(("true", "width", "samples", "estimator", "value", "low", "high"), rows)
+
+
+@style.styled
+def draw(table: Table) -> Figure:
+    """Independent data on the left, related data on the right."""
+    figure, axes = style.panels(2, width=3.9, height=3.3, sharey=True)
+    marks = dict(zip(WIDTHS, "osD", strict=True))
+    colors = dict(zip(WIDTHS, (style.BLUE, style.GREEN, style.RED), strict=True))
+    for axis, (true, title) in zip(axes, _SHOWN.items(), strict=True):
+        axis.axhline(true, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 2)))
+        for width in WIDTHS:
+            here = (table["true"] == true) & (table["width"] == width)
+            for name in ("law", "plain", "unbiased"):
+                rows = here & (table["estimator"] == name)
+                x, value = table["samples"][rows], table["value"][rows]
+                if name == "law":
+                    axis.plot(x, value, color=colors[width], linewidth=1.2)
+                    if true == 0.0:
+                        style.label(
+                            axis, x[0], value[0], f"width {width}", colors[width], xytext=(-5, 9), ha="left"
+                        )
+                    continue
+                filled = {} if name == "plain" else {"markerfacecolor": "white"}
+                style.interval(
+                    axis,
+                    x,
+                    value,
+                    table["low"][rows],
+                    table["high"][rows],
+                    colors[width],
+                    fmt=marks[width],
+                    **filled,
+                )
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(SAMPLES, [str(n) for n in SAMPLES])
+        axis.set_xlabel("samples")
+        axis.set_title(title)
+        axis.set_ylim(-0.15, 1.12)
+    style.label(axes[1], 128, 0.5, "true value", style.GREY, xytext=(-48, -8))
+    axes[0].set_ylabel("linear CKA")
+    axes[0].annotate(
+        "filled: plain, open: unbiased", (0.98, 0.93), xycoords="axes fraction", ha="right", fontsize=8
+    )
+    return figure

@@ -1,0 +1,139 @@
+"""Claims on linear CKA, the measure of Section 5: its bias, its mean by chance, its invariances."""
+
+import itertools
+import math
+
+import numpy as np
+
+from paper_checks.claim import Claim, Twin, at_least, identity, within
+from sims.representation import linear_cka
+from theory.representation import chance_cka, effective_rank, expected_cka
+
+PAPER = "kuzmin"
+SETTINGS = ((20, 30, 30), (24, 12, 32))  # samples, widths
+
+
+def bias_of_independent(run, factor=1.0, decay=0.0, spread=False, tolerance=0.02):
+    """Mean of the plain estimator on independent Gaussian data; `decay` makes the features unequal.
+
+    With `spread` the law takes the width where the effective rank belongs.
+    """
+    for n, width_x, width_y in SETTINGS:
+        stds = [np.exp(-decay * np.arange(width) / width) for width in (width_x, width_y)]
+
+        def sample(rng: np.random.Generator, count: int, n: int = n, stds=stds) -> np.ndarray:
+            x, y = (rng.standard_normal((count, n, len(std))) * std for std in stds)
+            for v in (x, y):
+                v -= v.mean(axis=1, keepdims=True)
+            k, el = (v @ v.transpose(0, 2, 1) for v in (x, y))
+            cross, own_x, own_y = (np.einsum("tij,tij->t", *pair) for pair in ((k, el), (k, k), (el, el)))
+            return cross / np.sqrt(own_x * own_y)
+
+        estimate = run.mean(f"n={n}, widths {width_x}, {width_y}", sample, 24_576, (0.0, 1.0))
+        ranks = [float(len(std)) if spread else effective_rank(std**2) for std in stds]
+        law = float(expected_cka(n, *ranks)) * factor
+        yield within(f"{n} samples, widths {width_x} and {width_y}", estimate, law, tolerance * law)
+
+
+def mean_over_matchings(run, divisor=1):
+    """Mean over all 720 orders of six samples of both estimators, between two layers of a drawn network.
+
+    The plain one beside sqrt(r r)/(n - divisor), the unbiased one beside 0; and both symbolically.
+    """
+    from theory.derivations import representation as derivations
+
+    rng = run_stream(run)
+    hidden = [np.maximum(rng.standard_normal((6, 12)), 0.0)]
+    hidden.append(np.maximum(hidden[0] @ rng.standard_normal((12, 5)), 0.0))
+    grams = [(v - v.mean(axis=0)) @ (v - v.mean(axis=0)).T for v in hidden]
+    ranks = [effective_rank(np.linalg.eigvalsh(gram).clip(0.0)) for gram in grams]
+    orders = [list(order) for order in itertools.permutations(range(6))]
+    for unbiased in (False, True):
+        values = [linear_cka(hidden[0], hidden[1][order], unbiased) for order in orders]
+        law = 0.0 if unbiased else float(chance_cka(6, *ranks)) * 5 / (6 - divisor)
+        name = "unbiased" if unbiased else "plain"
+        mean = math.fsum(values) / len(values)
+        yield within(f"{name}, mean of 720 orders", mean, law, 1e-10, evidence="exhaustive")
+    averages = (derivations.centred_mean(), derivations.unbiased_mean())
+    yield identity("averages over all matchings, any matrix", all(e == 0 for m in averages for e in m))
+    yield identity("HSIC_1 is a product of U-centred matrices", derivations.hsic_product() == 0)
+
+
+def invariances(run, linear="orthogonal"):
+    """Change of CKA under a linear map of the features; under an invertible one it must show."""
+    rng = run_stream(run)
+    x, y = rng.standard_normal((200, 12)), rng.standard_normal((200, 12))
+    y[:, :4] += x[:, :4]
+    rotation = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    stretch = np.diag(np.linspace(1.0, 4.0, 12))
+    mapped = x @ (rotation if linear == "orthogonal" else stretch)
+    for unbiased in (True, False):
+        name = "unbiased" if unbiased else "plain"
+        value = linear_cka(x, y, unbiased)
+        for how, other in (("a linear map", mapped), ("scale and shift", 7.0 * x + 3.0)):
+            yield within(f"{name}, {how}", linear_cka(other, y, unbiased), value, 1e-10)
+        moved = abs(linear_cka(x @ stretch, y, unbiased) - value)
+        yield at_least(f"{name}, moved by stretching features up to 4 times", moved, 0.01)
+
+
+def run_stream(run) -> np.random.Generator:
+    """Random numbers of a claim that draws one example."""
+    from sims.montecarlo.estimate import stream
+
+    return stream(run.seed, (run.claim, "example"))
+
+
+CLAIMS = (
+    Claim(
+        id="ku.cka_bias",
+        title="Plain CKA of unrelated representations is r/(n + r), not 0",
+        paper=PAPER,
+        place="Section 5, the measure",
+        statement=r"\mathbb{E}\,\mathrm{CKA} = \sqrt{\frac{r_x r_y}{(n + r_x)(n + r_y)}},\quad"
+        r" r = \frac{(\mathrm{tr}\,\Sigma)^2}{\mathrm{tr}\,\Sigma^2}",
+        hypotheses="Independent Gaussian features; 20 samples of widths 30 and 30, 24 of widths 12 and 32. "
+        "The law is the ratio of expectations; tolerance 2 % for the mean of the ratio.",
+        mark="derived",
+        check=bias_of_independent,
+        twins=(Twin("4 % more", {"factor": 1.04}),),
+        figure="representation_bias",
+    ),
+    Claim(
+        id="ku.cka_effective_rank",
+        title="With unequal features it is the effective rank that counts",
+        paper=PAPER,
+        place="Section 5, the measure",
+        statement=r"r = \frac{(\sum_j \sigma_j^2)^2}{\sum_j \sigma_j^4}",
+        hypotheses="Standard deviations falling from 1 to exp(-2) across the features, which lowers the "
+        "ranks; tolerance 4 %.",
+        mark="derived",
+        check=bias_of_independent,
+        parameters={"decay": 2.0, "tolerance": 0.04},
+        twins=(Twin("the width in its place", {"spread": True}),),
+        figure="representation_bias",
+    ),
+    Claim(
+        id="ku.cka_matchings",
+        title="Mean over all matchings of the samples: exact for plain CKA, 0 for unbiased",
+        paper=PAPER,
+        place="Section 5, the measure",
+        statement=r"\frac1{n!}\sum_\pi \mathrm{CKA}(K, \pi L\pi^\top) = \frac{\sqrt{r(K)\,r(L)}}{n - 1},"
+        r"\quad \frac1{n!}\sum_\pi \mathrm{CKA}_u(K, \pi L\pi^\top) = 0",
+        hypotheses="Any representations; here six samples in two layers of a drawn network, all 720 orders, "
+        "and symbolically with four samples.",
+        mark="derived",
+        check=mean_over_matchings,
+        twins=(Twin("n in place of n - 1", {"divisor": 0}),),
+    ),
+    Claim(
+        id="ku.cka_invariances",
+        title="CKA does not see rotations and scale, and sees other invertible maps",
+        paper=PAPER,
+        place="Section 5, the measure; Kornblith et al., Section 2",
+        statement=r"\mathrm{CKA}(aXQ + 1b^\top, Y) = \mathrm{CKA}(X, Y),\quad Q^\top Q = I",
+        hypotheses="One drawn example of 200 samples and 12 features, both estimators.",
+        mark="paper",
+        check=invariances,
+        twins=(Twin("any invertible map", {"linear": "invertible"}),),
+    ),
+)

@@ -1,0 +1,146 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sims.representation import LinearCKA, linear_cka
+
+
+def hsic_by_tuples(k, el):
+    """HSIC_1 as the U-statistic it is: a mean over all ordered four-tuples of different samples."""
+    n = len(k)
+    total = sum(
+        k[i, j] * (el[i, j] + el[q, r] - 2 * el[i, q]) for i, j, q, r in itertools.permutations(range(n), 4)
+    )
+    return total / math.perm(n, 4)
+
+
+def plain_by_features(x, y):
+    """|cov(x, y)|^2 / (|cov(x)| |cov(y)|), with numpy's own covariance."""
+    p = x.shape[1]
+    cov = np.cov(x.T, y.T)
+    return np.sum(cov[:p, p:] ** 2) / math.sqrt(np.sum(cov[:p, :p] ** 2) * np.sum(cov[p:, p:] ** 2))
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((7, 3)) + 2.0
+    return x, 0.7 * x[:, :2] + 0.4 * rng.standard_normal((7, 2))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_unbiased_is_the_u_statistic(pair, wide):
+    x, y = pair
+    if wide:  # more features than samples: the other road through the code
+        x = np.hstack([x, np.random.default_rng(1).standard_normal((7, 9))])
+    k, el = x @ x.T, y @ y.T
+    expected = hsic_by_tuples(k, el) / math.sqrt(hsic_by_tuples(k, k) * hsic_by_tuples(el, el))
+    assert linear_cka(x, y) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_plain_is_the_ratio_of_covariances(pair, wide):
+    x, y = pair
+    if wide:
+        x = np.hstack([x, np.random.default_rng(1).standard_normal((7, 9))])
+    assert linear_cka(x, y, unbiased=False) == pytest.approx(plain_by_features(x, y), rel=1e-10)
+
+
+def test_unbiased_has_mean_zero_over_all_matchings(pair):
+    x, y = pair[0][:6], pair[1][:6]
+    values = [linear_cka(x, y[list(order)]) for order in itertools.permutations(range(6))]
+    assert math.fsum(values) / len(values) == pytest.approx(0.0, abs=1e-12)
+    assert min(values) < -0.1  # it may be negative: clipping it at 0 would bring the bias back
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.booleans(), st.integers(0, 2**32 - 1))
+def test_batches_do_not_change_the_value(sizes, unbiased, seed):
+    rng = np.random.default_rng(seed)
+    count = sum(sizes) + 4
+    x = rng.standard_normal((count, 4)) * 3 + 1
+    y = np.tanh(x[:, :3]) + 0.3 * rng.standard_normal((count, 3))
+    stream, start = LinearCKA(unbiased), 0
+    for size in [*sizes, 4]:
+        stream.update(x[start : start + size], y[start : start + size])
+        start += size
+    centred = [v - v.mean(axis=0) for v in (x, y)]
+    grams = [v @ v.T for v in centred]
+    if unbiased:
+        n = count
+        for gram in grams:
+            np.fill_diagonal(gram, 0.0)
+        k, el = grams
+
+        def hsic(a, b):
+            rows = (a.sum(0) * b.sum(0)).sum()
+            return (a * b).sum() + a.sum() * b.sum() / ((n - 1) * (n - 2)) - 2 * rows / (n - 2)
+
+        expected = hsic(k, el) / math.sqrt(hsic(k, k) * hsic(el, el))
+    else:
+        expected = plain_by_features(x, y)
+    assert stream.value() == pytest.approx(expected, rel=1e-8, abs=1e-10)
+    assert stream.samples == count
+
+
+def test_invariances_and_what_is_none():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((50, 4)), rng.standard_normal((50, 4))
+    y[:, 0] += 2 * x[:, 0]
+    rotation = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    value = linear_cka(x, y)
+    assert linear_cka(5 * x @ rotation - 3, y) == pytest.approx(value, rel=1e-10)
+    assert linear_cka(y, x) == pytest.approx(value, rel=1e-10)
+    assert abs(linear_cka(x * [10.0, 1.0, 1.0, 1.0], y) - value) > 0.05  # invertible, and yet another value
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e160])
+def test_scales_beyond_the_square_root_of_double_precision(scale):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 3)), rng.standard_normal((40, 3))
+    for unbiased in (True, False):
+        assert linear_cka(scale * x, y, unbiased) == pytest.approx(linear_cka(x, y, unbiased), rel=1e-9)
+
+
+def test_a_far_off_centre_costs_no_digits():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((200, 3)), rng.standard_normal((200, 3))
+    assert linear_cka(x + 2.0**20, y) == pytest.approx(linear_cka((x + 2.0**20) - 2.0**20, y), rel=1e-6)
+
+
+def test_constant_features_do_no_harm():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 3)), rng.standard_normal((30, 2))
+    assert linear_cka(np.hstack([x, np.full((30, 2), 7.0)]), y) == pytest.approx(linear_cka(x, y), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "unbiased", "message"),
+    [
+        (np.eye(3), np.eye(3), True, "the unbiased CKA needs at least 4 samples, got 3"),
+        (np.ones((1, 3)), np.ones((1, 3)), False, "the plain CKA needs at least 2 samples, got 1"),
+        (np.ones((9, 2)), np.eye(9), True, "all samples of x are equally far apart"),
+        (np.arange(18.0).reshape(9, 2), np.ones((9, 1)), False, "all samples of y are equally far apart"),
+        (np.arange(27.0).reshape(9, 3), np.eye(9), True, "all samples of y are equally far apart"),
+        (np.ones((5, 2)), np.ones((6, 2)), True, "must hold the same samples, got 5 and 6"),
+        (np.ones(5), np.ones(5), True, r"x must have the shape \(samples, width\)"),
+        (np.full((5, 2), np.nan), np.ones((5, 2)), True, "x must be finite"),
+    ],
+)
+def test_degenerate_input_is_one_sentence(x, y, unbiased, message):
+    with pytest.raises(ValueError, match=message):
+        linear_cka(x, y, unbiased)
+
+
+def test_words_are_a_type_error_and_batches_must_agree():
+    with pytest.raises(TypeError, match="y must hold real numbers"):
+        linear_cka(np.eye(5), [["a"] * 5] * 5)
+    stream = LinearCKA()
+    stream.update(np.eye(5), np.eye(5))
+    with pytest.raises(ValueError, match="x has 4 features, the batches before had 5"):
+        stream.update(np.ones((3, 4)), np.ones((3, 5)))
+    with pytest.raises(ValueError, match="at least 4 samples, got 0"):
+        LinearCKA().value()
