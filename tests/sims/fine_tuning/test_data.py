@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from sims.fine_tuning import available, from_arrays, load
+from sims.fine_tuning.networks import Network, accuracy, activations
+
+
+def arrays(count=40, classes=4):
+    rng = np.random.default_rng(0)
+    return rng.random((count, 5, 5)), np.arange(count) % classes
+
+
+def test_the_digits_are_those_of_the_network_that_ships():
+    from sims.networks import digits
+
+    data, shipped = load("digits"), digits.load()
+    np.testing.assert_array_equal(data.test_images, shipped.test_images.astype(np.float32))
+    np.testing.assert_array_equal(data.train_labels, shipped.train_labels)
+    np.testing.assert_array_equal(data.train_images / data.unit, np.rint(data.train_images / data.unit))
+
+
+@pytest.mark.skipif(not available(), reason="the train extra is not installed")
+def test_mnist_is_five_thousand_images_in_a_fixed_split():
+    data = load("mnist")
+    assert data.train_images.shape == (4000, 196) and data.test_images.shape == (1000, 196)
+    assert np.bincount(data.test_labels).tolist() == [100] * 10
+    codes = data.train_images.astype(np.float64) / data.unit
+    assert np.abs(codes - np.rint(codes)).max() < 1e-3 and codes.min() >= 0 and codes.max() <= 1020 + 1e-3
+
+
+def test_every_class_gives_a_quarter_and_no_image_twice(tmp_path):
+    images, labels = arrays()
+    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    data = load(str(tmp_path / "own.npz"))
+    assert np.bincount(data.test_labels).tolist() == [2] * 4 and len(data.train_labels) == 32
+    everything = np.concatenate([data.train_images, data.test_images])
+    assert len(np.unique(everything, axis=0)) == 40
+    assert data.shape == (5, 5) and data.name == "own.npz"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": None}, "must hold images and labels; labels is missing, there is images"),
+        ({"images": np.zeros((40, 2, 2, 2))}, r"images must be numbers of shape \(samples, height, width\)"),
+        ({"labels": np.zeros(39)}, r"labels must have the shape \(40,\), got \(39,\)"),
+        ({"labels": np.full(40, 0.5)}, "labels must be integers 0, 1, ..., got float64"),
+        ({"labels": np.full(40, -1)}, "labels must be integers 0, 1"),
+        ({"labels": np.zeros(40, int)}, "at least two classes with four images each"),
+        ({"labels": np.arange(40)}, "at least two classes with four images each"),
+        ({"images": np.full((40, 3), np.nan)}, "images must be finite, got NaN or infinity"),
+    ],
+)
+def test_a_bad_file_is_one_sentence(tmp_path, change, message):
+    images, labels = arrays()
+    found = {"images": images, "labels": labels} | change
+    np.savez(tmp_path / "bad.npz", **{name: value for name, value in found.items() if value is not None})
+    with pytest.raises(ValueError, match=message):
+        load(str(tmp_path / "bad.npz"))
+
+
+def test_names_and_files_that_are_none():
+    with pytest.raises(ValueError, match=r"data must be one of digits, mnist or a .npz file, got 'cifar'"):
+        load("cifar")
+    with pytest.raises(ValueError, match="cannot read"):
+        load("nothing.npz")
+
+
+def convolved(image, weights):
+    """A 3 x 3 convolution with zeros beyond the edge, pixel by pixel."""
+    height, width, channels = image.shape
+    kernels = weights.reshape(len(weights), 3, 3, channels)
+    out = np.zeros((height, width, len(weights)))
+    for i in range(height):
+        for j in range(width):
+            for a in range(3):
+                for b in range(3):
+                    y, x = i + a - 1, j + b - 1
+                    if 0 <= y < height and 0 <= x < width:
+                        out[i, j] += kernels[:, a, b] @ image[y, x]
+    return out
+
+
+def test_convolutions_as_matrices_are_convolutions():
+    data = from_arrays(*arrays())
+    network = Network.on(data, "conv", (2, 3))
+    assert network.matrices == [(2, 9), (3, 18), (4, 3)]
+    rng = np.random.default_rng(1)
+    weights = [rng.standard_normal(shape) for shape in network.matrices]
+    images = data.test_images[:2].astype(np.float64)
+    found = activations(np, network, weights, images)
+    for index, image in enumerate(images):
+        hidden = image.reshape(5, 5, 1)
+        for layer in (0, 1):
+            hidden = np.maximum(convolved(hidden, weights[layer]), 0)
+            size = hidden.shape[0] // 2
+            hidden = np.array(
+                [
+                    [hidden[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(0, 1)) for j in range(size)]
+                    for i in range(size)
+                ]
+            )
+            np.testing.assert_allclose(found[layer][index], hidden, atol=1e-12)
+        np.testing.assert_allclose(found[2][index], weights[2] @ hidden.ravel(), atol=1e-12)
+
+
+def test_accuracy_counts_over_batches():
+    network = Network("dense", 2, None, (), 2)
+    images = np.array([[1.0, 0.0], [0.0, 1.0]] * 300, np.float32)
+    labels = np.array([0, 1] * 300)
+    labels[:6] = 1
+    assert accuracy(network, [np.eye(2)], images, labels) == 597 / 600
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: Network.on(d, "transformer"), "network must be one of dense, conv"),
+        (lambda d: Network.on(d, "conv", (4,)), "a conv network has two convolutions"),
+        (lambda d: Network.on(d, "dense", (0,)), "hidden must be an integer >= 1, got 0"),
+        (
+            lambda d: Network.on(from_arrays(np.zeros((20, 9)), np.arange(20) % 2), "conv"),
+            "at least 4 x 4 pixels",
+        ),
+    ],
+)
+def test_networks_that_cannot_be_are_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(from_arrays(*arrays()))

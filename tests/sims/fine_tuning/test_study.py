@@ -1,0 +1,175 @@
+"""Cells, their sweep, the table, and the networks that go on to lottery tickets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from sims import sweep, weights
+from sims.fine_tuning import Setting, available, cells, compare, study
+from sims.fine_tuning.backend import NEEDED
+from sims.fine_tuning.methods import sparsity_of
+from sims.representation import layer_snr, linear_cka
+from sims.weights.scales import integer_codes
+
+needs_jax = pytest.mark.skipif(not available(), reason="the train extra is not installed")
+SMALL = Setting(seeds=3, pretraining=4, epochs=2, hidden=(16,))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    setting = Setting(seeds=3, pretraining=3, epochs=2, grid="symmetric")
+    return study.study(setting, [3], ("qat", "prune", "magnitude"), folder=folder, processes=1), folder
+
+
+@needs_jax
+def test_methods_share_networks_and_differ_in_what_they_make(found):
+    table, _ = found
+    before = {
+        json.dumps([row[f"accuracy before, seed {i}, measured"] for i in range(3)]) for row in table.rows
+    }
+    assert len(before) == 1
+    assert len({tuple(study.accuracies(row)) for row in table.rows}) == 3
+    (line,) = table.lines()
+    assert line["bits"] == 3 and line["sparsity"] == 1 - 3 / 16
+    assert {"original", "qat", "prune", "magnitude", "qat - prune", "p", "seeds won"} <= set(line)
+    test = study.paired(table.of("qat", 3), table.of("prune", 3))
+    mean = float(np.mean(study.accuracies(table.of("qat", 3)) - study.accuracies(table.of("prune", 3))))
+    assert test["difference"] == pytest.approx(mean, abs=1e-12)
+
+
+@needs_jax
+def test_a_finished_study_resumes_without_training(found, monkeypatch):
+    table, folder = found
+    monkeypatch.setattr(cells, "compare", None)
+    again = study.study(
+        table.setting, [3], ("qat", "prune", "magnitude"), folder=folder, processes=1, resume=True
+    )
+    assert again.rows == table.rows
+    with pytest.raises(ValueError, match="holds 3 finished cells"):
+        study.study(table.setting, [3], ("qat", "prune", "magnitude"), folder=folder, processes=1)
+
+
+@needs_jax
+def test_saved_networks_are_exactly_on_their_grid(found, tmp_path):
+    table, _ = found
+    paths = table.save_networks(tmp_path)
+    assert sorted(path.stem for path in paths) == [
+        "dense-digits-float",
+        "dense-digits-magnitude-3",
+        "dense-digits-prune-3",
+        "dense-digits-qat-3",
+    ]
+    for array in weights.load(tmp_path / "dense-digits-qat-3.npz").values():
+        codes, scale = integer_codes(array, 3, "symmetric")
+        np.testing.assert_allclose(codes * scale.scale, array, atol=1e-6 * np.abs(array).max())
+        assert np.abs(codes).max() <= 3
+
+
+@needs_jax
+def test_a_cell_measures_what_its_functions_measure():
+    cell = compare(SMALL, "magnitude", 4)
+    _network, data, *_ = SMALL.made()
+    w, other = cell.original.network(1), cell.trained.network(1)
+    assert cell.weights_snr["layer1"][1] == pytest.approx(layer_snr(w, other)["layer1"])
+    hidden = [np.maximum(data.test_images.astype(np.float64) @ m[0].T, 0) for m in (w, other)]
+    assert cell.cka["layer1"][1] == pytest.approx(linear_cka(*hidden), abs=1e-9)
+    assert cell.outputs_snr["layer1"][1] == pytest.approx(layer_snr(hidden[:1], hidden[1:])["layer1"])
+    assert cell.sparsity == 0.75 and cell.trained.sparsity() == pytest.approx(0.75, abs=0.01)
+    logits = np.maximum(data.test_images.astype(np.float64) @ other[0].T, 0) @ other[1].T
+    assert cell.accuracy[1] == np.mean(logits.argmax(1) == data.test_labels)
+
+
+@needs_jax
+def test_prune_then_quantize_is_both():
+    cell = compare(Setting(seeds=2, pretraining=1, epochs=2, hidden=(16,)), "prune-then-quantize", 2)
+    for w, steps, mask in zip(cell.trained.weights, cell.trained.steps, cell.trained.masks, strict=True):
+        assert np.count_nonzero(mask) == mask.size // 2
+        assert not w[mask == 0].any()
+        codes = w / steps
+        np.testing.assert_allclose(codes, np.rint(codes), atol=1e-4)
+        assert np.rint(codes).min() >= -8 and np.rint(codes).max() <= 7  # 4 bits on half of the weights
+
+
+@needs_jax
+def test_kill_minus_nine_in_a_cell_changes_nothing(tmp_path):
+    """The process is killed after an epoch was kept; the cell is resumed to the same bits."""
+    code = """
+import sys, numpy as np
+from sims.fine_tuning import Setting, compare, store
+store.Store.__init__.__defaults__ = (0.0,)  # keep every epoch
+folder, epochs, out = sys.argv[1:]
+setting = Setting(seeds=2, pretraining=1, epochs=int(epochs), hidden=(8,))
+np.save(out, compare(setting, "qat", 3, store=folder).trained.weights[0])
+"""
+
+    def command(out):
+        return [sys.executable, "-c", code, str(tmp_path), "150", str(tmp_path / out)]
+
+    process = subprocess.Popen(command("never.npy"))
+    give_up = time.monotonic() + 120
+    while len(list(tmp_path.glob("*.run"))) < 2:  # the pretrained networks, and the run under way
+        assert process.poll() is None and time.monotonic() < give_up
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "never.npy").exists()
+    subprocess.run(command("resumed.npy"), check=True)
+    whole = compare(Setting(seeds=2, pretraining=1, epochs=150, hidden=(8,)), "qat", 3)
+    np.testing.assert_array_equal(np.load(tmp_path / "resumed.npy"), whole.trained.weights[0])
+
+
+def test_sparsities_that_stand_beside_widths():
+    assert sparsity_of("obs", 2) == 0.875 and sparsity_of("optq", 2) == 0.0
+    with pytest.raises(ValueError, match="method must be one of qat, ste, prune"):
+        sparsity_of("distil", 4)
+
+
+@needs_jax
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: study.study(Setting(seeds=1)), "seeds must be at least 2 for the paired test, got 1"),
+        (lambda: study.study(Setting(), bits=[16]), "bits must be an integer from 1 to 15, got 16"),
+        (lambda: study.study(Setting(), methods=["prune", "no"]), "method must be one of qat"),
+        (lambda: study.study(Setting(), bits=[]), "at least one width and one method"),
+        (lambda: study.study(Setting(data="nothing.npz")), "cannot read"),
+        (lambda: Setting(seeds=0), "seeds must be an integer >= 1, got 0"),
+        (lambda: Setting(grid="other"), "grid must be one of"),
+        (
+            lambda: compare(Setting(seeds=2, pretraining=1, epochs=1), "prune-then-quantize", 4),
+            "at least 2 epochs",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_without_the_extra_one_sentence_says_how_to_get_it():
+    code = (
+        "import sys; sys.modules['jax'] = None\n"
+        "from sims.fine_tuning import Setting, load, study\n"
+        "load('digits')\n"  # what does not train needs no extra
+        "try: study.study(Setting())\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == NEEDED, done.stderr
+
+
+@needs_jax
+def test_a_sweep_file_names_a_cell_by_its_address(tmp_path):
+    (tmp_path / "tune.toml").write_text(
+        'simulation = "sims.fine_tuning:simulate"\nseeds = 2\n'
+        "pretraining = 1\nepochs = 1\n[grid]\nbits = [4]\n"
+    )
+    (row,) = sweep.run(sweep.load(tmp_path / "tune.toml"), tmp_path / "out", processes=1)
+    assert row["low"] <= row["estimate"] <= row["high"] and row["trials"] == 2
