@@ -13,6 +13,12 @@ from theory.path_following.bounds import (
     noise_variance,
     optq_covariance,
 )
+from theory.path_following.nearest_plane import (
+    min_pivot_order,
+    nearest_plane,
+    nearest_plane_bound,
+    optq_pivots,
+)
 
 __all__ = [
     "alignment_bound",
@@ -24,6 +30,10 @@ __all__ = [
     "error_variance",
     "feedback",
     "gram_schmidt_reversed",
+    "min_pivot_order",
+    "nearest_plane",
+    "nearest_plane_bound",
     "noise_variance",
     "optq_covariance",
+    "optq_pivots",
 ]

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from theory.arguments import plain, reals
 from theory.operators import Operator
 from theory.path_following.bounds import check_scale, error_map, feedback
+from theory.path_following.nearest_plane import optq_pivots
 
 
 def second_moment(inputs: ArrayLike, scale: float, variance: float) -> float:
@@ -177,12 +178,7 @@ def layer_error_bound(
         trace = largest = 0.0  # inputs that are all zero have no error
     elif method == "optq":
         shifted = g + damping * np.mean(np.diagonal(g)) * np.eye(len(g))
-        try:
-            squares = np.diagonal(np.linalg.cholesky(shifted[::-1, ::-1])) ** 2
-        except np.linalg.LinAlgError:
-            raise ValueError(
-                "the Gram matrix is singular: OPTQ needs damping > 0 (0.01 is customary)"
-            ) from None
+        squares = optq_pivots(shifted)
         trace, largest = float(squares.sum()), float(squares.max())
     elif method in ("path-following", "direct"):
         if method == "path-following":

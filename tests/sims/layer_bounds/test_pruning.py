@@ -1,0 +1,176 @@
+"""Ranges of pruning: against every mask; refitted, boxed and frozen; on awkward inputs, and stopped."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from sims.layer_bounds import pruning_range
+from sims.layer_bounds.certificate import diagonal_below
+from sims.layer_bounds.problems import KINDS, problem
+from sims.path_following import compress
+from theory.operators import PruneFraction
+
+
+def fit(x, w, kept, box, refit):
+    """Least error that keeps these columns, by least squares on the inputs themselves."""
+    if not refit:
+        return float(np.sum((x @ np.where(kept, 0.0, w)) ** 2))
+    if not kept.any():
+        return float(np.sum((x @ w) ** 2))
+    if box is None:
+        v = np.linalg.lstsq(x[:, kept], x @ w, rcond=None)[0]
+    else:
+        v = lsq_linear(x[:, kept], x @ w, box, method="bvls", tol=1e-14).x
+    return float(np.sum((x[:, kept] @ v - x @ w) ** 2))
+
+
+def least(x, w, masks, box=None, refit=True):
+    return min((fit(x, w, kept, box, refit), tuple(kept)) for kept in masks)
+
+
+def masks_of(n, keep=None, pattern=None):
+    every = (np.array(bits, bool) for bits in itertools.product((0, 1), repeat=n))
+    if pattern is None:
+        return [mask for mask in every if mask.sum() == keep]
+    return [mask for mask in every if np.all(mask.reshape(-1, pattern[1]).sum(axis=1) == pattern[0])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keep": 2},
+        {"keep": 5},
+        {"pattern": (2, 4)},
+        {"keep": 4, "refit": False},
+        {"pattern": (1, 2), "refit": False},
+        {"keep": 4, "box": (-0.8, 0.5)},
+        {"pattern": (1, 4), "box": (0.0, 1.0)},
+    ],
+    ids=str,
+)
+def test_the_optimum_is_the_least_of_all_masks_and_lies_in_the_range(kind, options):
+    for seed in range(2):
+        x, w = problem(kind, 8, seed)
+        found = pruning_range(w, inputs=x, **options)
+        masks = masks_of(8, options.get("keep"), options.get("pattern"))
+        box, refit = options.get("box"), options.get("refit", True)
+        error, mask = least(x, w, masks, box, refit)
+        assert found.optimum == pytest.approx(error, rel=1e-7)
+        tried = [value for name, value in found.errors.items() if name != "smallest kept"]
+        assert found.bound <= found.optimum <= found.heuristic == min(tried)
+        assert set(np.flatnonzero(found.solution)) <= set(np.flatnonzero(mask))
+        assert np.sum((x @ (found.solution - w)) ** 2) == pytest.approx(found.optimum, rel=1e-7)
+        if box is not None:
+            assert box[0] <= found.solution.min() and found.solution.max() <= box[1]
+        if not refit:
+            np.testing.assert_array_equal(found.solution, np.where(mask, w, 0.0))
+
+
+def test_heuristics_are_what_they_are_called():
+    x, w = problem("relu", 12, 1)
+    found = pruning_range(w, inputs=x, keep=6)
+    smallest = np.argsort(np.abs(w))
+    for name, cut in (("magnitude", smallest[:6]), ("smallest kept", smallest[6:])):
+        kept = np.ones(12, bool)
+        kept[cut] = False
+        assert found.errors[name] == pytest.approx(fit(x, w, kept, None, True)), name
+    theirs = compress(w, x, operator=PruneFraction(0.5), method="obs", damping=0.0)
+    assert found.errors["OBS"] == pytest.approx(theirs.error[0])
+    assert found.errors["swaps"] <= min(found.errors["OBS"], found.errors["magnitude"])
+
+
+def test_the_ends_are_exact():
+    x, w = problem("relu", 6, 0)
+    all_, none = (pruning_range(w, inputs=x, keep=keep) for keep in (6, 0))
+    assert all_.optimum == all_.bound == 0.0 and np.array_equal(all_.solution, w)
+    assert none.optimum == pytest.approx(none.energy) and not none.solution.any()
+    boxed = pruning_range(w, inputs=x, keep=6, box=(-0.5, 0.5))
+    assert boxed.optimum == pytest.approx(fit(x, w, np.ones(6, bool), (-0.5, 0.5), True))
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_stopped_search_keeps_a_valid_range_and_says_so(refit):
+    x, w = problem("relu", 24, 3)
+    whole = pruning_range(w, inputs=x, keep=8, refit=refit)
+    assert whole.stopped == 0
+    for limit in (1, 5, 40):
+        part = pruning_range(w, inputs=x, keep=8, refit=refit, node_limit=limit)
+        assert part.optimum is None and part.stopped == 1
+        assert part.bound <= part.lower <= whole.optimum * (1 + 1e-9) <= part.heuristic * (1 + 2e-9)
+    assert pruning_range(w, inputs=x, keep=8, refit=refit, time_limit=60.0).optimum == whole.optimum
+
+
+def test_dead_and_dependent_columns():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 8))
+    x[:, 2] = 0.0  # dead: cut at no cost
+    x[:, 5] = x[:, 1]  # its twin can take over
+    w = rng.standard_normal(8)
+    found = pruning_range(w, inputs=x, keep=6)
+    assert found.optimum < 1e-6 * found.energy and found.details["shift"] > 0
+    assert found.solution[2] == 0.0
+    three = pruning_range(w, inputs=x, keep=5)
+    error, _ = least(x, w, masks_of(8, 5))
+    assert three.optimum == pytest.approx(error, rel=1e-5)
+    single = pruning_range(w, inputs=x[:1], keep=1)
+    assert single.optimum < 1e-6 * single.energy
+    assert pruning_range(w, inputs=0 * x, keep=3).optimum == 0.0
+
+
+def test_rows_are_summed_and_may_be_spread():
+    x, _ = problem("relu", 8, 0)
+    w = np.random.default_rng(1).standard_normal((9, 8))
+    found = pruning_range(w, inputs=x, pattern=(2, 4))
+    assert found.optimum == pytest.approx(sum(least(x, row, masks_of(8, pattern=(2, 4)))[0] for row in w))
+    spread = pruning_range(w, gram=x.T @ x, pattern=(2, 4), processes=2)
+    np.testing.assert_allclose(spread.solution, found.solution)
+
+
+def test_what_lies_below_the_gram_matrix_does():
+    for kind in KINDS:
+        x, _ = problem(kind, 10, 0)
+        gram = x.T @ x * np.geomspace(1, 1e8, 10)[:, None] * np.geomspace(1, 1e8, 10)
+        s = diagonal_below(gram)
+        unit = np.sqrt(np.diagonal(gram))
+        assert np.all(s > 0) and np.linalg.eigvalsh((gram - np.diag(s)) / unit / unit[:, None])[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"keep": 3}, "keep must be at most 2, the number of weights in a row, got 3"),
+        ({"keep": -1}, "keep must be an integer >= 0"),
+        ({"keep": None}, "give either keep"),
+        ({"pattern": (2, 4)}, "give either keep"),
+        ({"keep": None, "pattern": (1, 4)}, "pattern 1:4 needs a fan-in that is a multiple of 4, got 2"),
+        ({"keep": None, "pattern": (3, 2)}, "pattern's n must be an integer from 0 to 2, got 3"),
+        ({"keep": None, "pattern": "2:4"}, "pattern must be two integers"),
+        ({"box": (1.0, 2.0)}, "box must be an interval that holds 0, got (1, 2)"),
+        ({"box": (0.5, -0.5)}, "box must be an interval that holds 0"),
+        ({"box": (np.nan, 1.0)}, "box must be an interval that holds 0"),
+        ({"box": 1.0}, "box must be a pair"),
+        ({"box": (-1.0, 1.0), "refit": False}, "box is for refitted weights"),
+        ({"gram": -np.eye(2)}, "its diagonal cannot be negative"),
+    ],
+)
+def test_bad_input_is_one_sentence(change, words):
+    arguments = {"gram": np.eye(2), "keep": 1, **change}
+    with pytest.raises((ValueError, TypeError)) as caught:
+        pruning_range([0.5, 0.2], **arguments)
+    assert words in str(caught.value)
+
+
+def test_compiled_and_plain_kernels_agree(outputs):
+    code = """
+import numpy as np
+from sims.layer_bounds import pruning_range
+x = np.maximum(np.random.default_rng(0).standard_normal((40, 8)) + 0.5, 0)
+for options in ({}, {"refit": False}, {"box": (-0.5, 0.5)}):
+    found = pruning_range(np.linspace(-1, 1, 8), inputs=x, keep=4, **options)
+    print(found.nodes, found.solution.round(9).tolist(), {k: round(v, 9) for k, v in found.errors.items()})
+"""
+    plain, compiled = outputs(code)
+    assert plain == compiled

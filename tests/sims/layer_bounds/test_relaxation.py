@@ -1,0 +1,110 @@
+"""The relaxation against a general conic solver, and its certificate in exact rationals."""
+
+import itertools
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sims.layer_bounds import relaxation
+from sims.layer_bounds.certificate import certify, verify
+from sims.layer_bounds.problems import KINDS
+from sims.layer_bounds.problems import problem as layer
+
+
+def problem(kind, n, seed, step):
+    x, w = layer(kind, n, seed)
+    return x.T @ x, w / step
+
+
+def conic(gram, y, low, high, published=False):
+    """The same program, stated for cvxpy: every cut that the project's solver knows."""
+    cvxpy = pytest.importorskip("cvxpy")
+    n = len(y)
+    moment = cvxpy.Variable((n + 1, n + 1), symmetric=True)
+    z, zz = moment[0, 1:], moment[1:, 1:]
+    constraints = [moment >> 0, moment[0, 0] == 1]
+    floor = np.clip(np.floor(y), low, high - 1)
+    for i in range(n):
+        for j in (0,) if published else (-1, 0, 1):
+            k = floor[i] + j
+            if published or low <= k <= high - 1:
+                constraints.append(zz[i, i] - (2 * k + 1) * z[i] + k * (k + 1) >= 0)
+        if not published:
+            constraints.append((low + high) * z[i] - zz[i, i] - low * high >= 0)
+    value = cvxpy.trace(gram @ zz) - 2 * (gram @ y) @ z + float(y @ gram @ y)
+    program = cvxpy.Problem(cvxpy.Minimize(value), constraints)
+    program.solve(solver="CLARABEL")
+    return program.value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("published", [False, True])
+def test_equal_to_a_general_solver(kind, published):
+    for bits, seed in ((2, 0), (4, 1)):
+        low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+        gram, y = problem(kind, 8, seed, 1.0 / 2 ** (bits - 2))
+        expected = conic(gram, y, low, high, published)
+        assert relaxation.solve(gram, y, low, high, published=published).value == pytest.approx(
+            expected, rel=1e-5
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_certificate_holds_in_exact_rationals_and_barely(kind):
+    for bits, seed in ((2, 0), (3, 1), (8, 2)):
+        low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+        gram, y = problem(kind, 6, seed, 1.0 / 2 ** (bits - 2))
+        dual = relaxation.solve(gram, y, low, high)
+        found = certify(gram, y, dual, low, high)
+        assert found.value == pytest.approx(dual.value, rel=1e-6)
+        assert verify(found, gram, y)
+        assert not verify(replace(found, value=found.value * (1 + 1e-6)), gram, y)
+        assert not verify(replace(found, d=found.d * (1 + 1e-5)), gram, y)
+
+
+def test_a_certificate_from_any_multipliers_is_a_bound():
+    """Multipliers that nobody solved for: whatever is claimed of them is true of every code vector."""
+    rng = np.random.default_rng(3)
+    x, w = layer("relu", 5, 4)
+    gram, positive = x.T @ x, 0
+    codes = np.array(list(itertools.product(range(-2, 2), repeat=5)))
+    least = (((codes - w) @ x.T) ** 2).sum(axis=1).min()
+    start = relaxation.solve(gram, w, -2, 1)
+    for size in (0.0, 1e-3, 0.1, 1.0):
+        for _ in range(10):
+            factor = 1 + size * rng.standard_normal((2, 5))
+            found = certify(gram, w, start._replace(d=start.d * factor[0], c=start.c * factor[1]), -2, 1)
+            assert found.value <= least * (1 + 1e-12) and verify(found, gram, w)
+            positive += found.value > 0
+    assert positive > 20
+    assert certify(gram, w, start._replace(d=start.d * np.nan), -2, 1).value == 0.0
+
+
+def test_the_exact_check_knows_a_matrix_that_is_not_semidefinite():
+    from sims.layer_bounds.certificate import _is_semidefinite
+
+    third = Fraction(1, 3)
+    assert _is_semidefinite([[third, third], [third, third]])
+    assert not _is_semidefinite([[third, third], [third, third - Fraction(1, 10**30)]])
+    assert not _is_semidefinite([[Fraction(0), third], [third, Fraction(1)]])
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
+def test_units_and_unequal_columns_do_not_matter(scale):
+    gram, y = problem("equicorrelated", 8, 0, 1.0)
+    plain = relaxation.solve(gram, y, -2, 1)
+    assert relaxation.solve(gram * scale, y, -2, 1).value == pytest.approx(plain.value * scale, rel=1e-6)
+    columns = np.geomspace(1, 1e6, 8)
+    found = relaxation.solve(gram * columns[:, None] * columns, y, -2, 1)
+    proved = certify(gram * columns[:, None] * columns, y, found, -2, 1)
+    assert proved.value == pytest.approx(found.value, rel=1e-5) and proved.value > 0
+
+
+def test_cuts_and_box_only_tighten():
+    for kind in KINDS:
+        gram, y = problem(kind, 12, 1, 0.8)
+        assert relaxation.solve(gram, y, -2, 1, published=True).value <= relaxation.solve(
+            gram, y, -2, 1
+        ).value * (1 + 1e-6)

@@ -1,0 +1,90 @@
+"""OPTQ as Babai's nearest plane: pivots by regression, codes by either road, the bound and its mean."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sims.path_following import compress
+from theory.operators import NearestRounding
+from theory.path_following import (
+    gram_schmidt_reversed,
+    min_pivot_order,
+    nearest_plane,
+    nearest_plane_bound,
+    optq_pivots,
+)
+
+
+def inputs(seed, m=20, n=6):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((m, n)) + rng.standard_normal((m, 1))
+
+
+def test_pivots_are_residuals_of_regressions_on_the_later_columns():
+    x = inputs(0)
+    left = [
+        np.sum((x[:, t] - x[:, t + 1 :] @ np.linalg.lstsq(x[:, t + 1 :], x[:, t], rcond=None)[0]) ** 2)
+        for t in range(5)
+    ] + [np.sum(x[:, 5] ** 2)]
+    np.testing.assert_allclose(optq_pivots(x.T @ x), left)
+    np.testing.assert_allclose(np.sum(gram_schmidt_reversed(x) ** 2, axis=0), left)
+
+
+def test_optq_makes_the_choices_of_babai():
+    for seed in range(20):
+        x = inputs(seed)
+        w = 3 * np.random.default_rng(seed).standard_normal(6)
+        q = compress(w, x, operator=NearestRounding(1.0), method="optq", damping=0.0).weights[0]
+        np.testing.assert_array_equal(nearest_plane(x[:, ::-1], x @ w)[::-1], q)
+
+
+def test_babai_in_the_other_order_is_another_algorithm():
+    w, changed = np.full(6, 0.4), 0
+    for seed in range(20):
+        x = inputs(seed)
+        q = compress(w, x, operator=NearestRounding(1.0), method="optq", damping=0.0).weights[0]
+        changed += not np.array_equal(nearest_plane(x, x @ w), q)
+    assert changed > 10
+
+
+def test_the_bound_holds_is_attained_and_a_third_is_the_mean():
+    x = inputs(1, n=3)
+    gram = x.T @ x
+    rng = np.random.default_rng(0)
+    w = rng.uniform(-3, 3, (20_000, 3))
+    errors = compress(w, gram=gram, operator=NearestRounding(1.0), method="optq", damping=0.0).error
+    bound = nearest_plane_bound(gram)
+    assert errors.max() <= bound
+    assert errors.mean() == pytest.approx(nearest_plane_bound(gram, mean=True), rel=0.02)
+    assert nearest_plane_bound(gram, 0.5) == pytest.approx(bound / 4)
+    assert nearest_plane_bound(gram, [1.0, 2.0, 3.0]) == pytest.approx(optq_pivots(gram) @ [1, 4, 9] / 4)
+
+
+def test_min_pivots_are_chosen_from_the_last_column_on():
+    x = inputs(2)
+    order = min_pivot_order(x.T @ x)
+    pivots = optq_pivots((x.T @ x)[np.ix_(order, order)])
+    for last in range(6, 0, -1):  # literally: which of the columns left is nearest to the span of those taken
+        taken = x[:, order[last:]]
+        left = {
+            i: np.sum((x[:, i] - taken @ np.linalg.lstsq(taken, x[:, i], rcond=None)[0]) ** 2)
+            for i in order[:last]
+        }
+        assert min(left, key=left.__getitem__) == order[last - 1]
+        assert pivots[last - 1] == pytest.approx(min(left.values()))
+    sums = [optq_pivots((x.T @ x)[np.ix_(p, p)]).sum() for p in itertools.permutations(range(6))]
+    assert pivots.sum() < np.median(sums)
+
+
+def test_dead_and_dependent_columns_have_an_order():
+    x = np.column_stack([np.zeros(4), np.ones(4), np.ones(4), np.arange(4.0)])
+    order = min_pivot_order(x.T @ x)
+    assert sorted(order) == [0, 1, 2, 3] and order[-1] == 0
+
+
+def test_bad_input_is_one_sentence():
+    with pytest.raises(ValueError, match="singular: OPTQ needs damping"):
+        optq_pivots(np.ones((2, 2)))
+    with pytest.raises(ValueError, match="step must be positive"):
+        nearest_plane_bound(np.eye(2), 0.0)
