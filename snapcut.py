@@ -180,7 +180,7 @@ def weights(
 
     def show() -> None:
         print_table(table.lines(within), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
-        say(*table.skipped_lines(), table.recommendation())
+        say(*table.skipped_lines(), table.recommendation(), table.distribution(), table.basis())
         if within is not None:
             print_table(
                 [{"format": m.name, "stored bits": m.bits, "SNR (dB)": m.snr} for m in table.format_means()]

@@ -9,7 +9,8 @@ from sims.weights.judge import (
     report,
     zoo_checkpoint,
 )
-from sims.weights.table import CUT, EITHER, LOSSLESS, SNAP, Table, TensorRow, Total
+from sims.weights.network import CUT, EITHER, LOSSLESS, SNAP, Signal, Total
+from sims.weights.table import Table, TensorRow
 
 __all__ = [
     "CUT",
@@ -17,6 +18,7 @@ __all__ = [
     "LOSSLESS",
     "MIN_SIZE",
     "SNAP",
+    "Signal",
     "Table",
     "TensorRow",
     "Total",

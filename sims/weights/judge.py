@@ -18,6 +18,7 @@ import numpy as np
 
 from sims import checkpoints
 from sims.weights import formats
+from sims.weights.network import Signal
 from sims.weights.scales import Values, integer_scale, pruning_snr
 from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, equal_sparsity, integer_levels
@@ -108,8 +109,8 @@ def growing_table(
     widths = tuple(sorted({check_bits(width) for width in bits}))
     if not widths:
         raise ValueError("bits must name at least one width")
-    table = Table(widths)
     arrays = {name: np.asanyarray(array) for name, array in arrays.items()}
+    table = Table(widths, total_bytes=sum(array.nbytes for array in arrays.values()))
     matrices = any(array.ndim >= 2 and array.size >= min_size for array in arrays.values())
     for name, array in arrays.items():
         if reason := _unsuitable(array, min_size, matrices):
@@ -171,6 +172,8 @@ def _row(name: str, array: np.ndarray, prepared: Values, widths: tuple[int, ...]
         quantization=quantization,
         pruning={bits: pruning_snr(prepared, equal_sparsity(bits)) for bits in widths},
         zeros=zeros,
+        signal=Signal(prepared.energy, prepared.exponent),
+        nbytes=array.nbytes,
     )
 
 

@@ -18,7 +18,8 @@ import math
 import numpy as np
 from scipy import special
 
-from sims.weights.table import CUT, EITHER, SNAP, Table
+from sims.weights.network import CUT, EITHER, SNAP
+from sims.weights.table import Table
 from theory.distributions import StudentT
 from theory.snr import crossover_kurtosis, equal_sparsity, pruning_snr, quantization_snr
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from sims.support.output import plain
 from sims.weights import formats
-from theory.snr import decibel, equal_sparsity
-from theory.snr.ratio import RESOLUTION
+from sims.weights.network import CUT, EITHER, SNAP, Signal, Spread, Total, error_shares, mean, pooled, winner
+from theory.snr import equal_sparsity
 
-SNAP, CUT, EITHER = "snap", "cut", "either"
-LOSSLESS = decibel(1.0, RESOLUTION)  # 150 dB, for an infinite ratio beside finite ones in a mean
+PLAIN_SHARE = 0.9  # of a file's bytes; a verdict on less says so
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,10 @@ class TensorRow:
         SNR in dB by bit width; pruning at sparsity 1 - bits/16.
     zeros
         Share of weights the quantizer rounds to zero, by bit width.
+    signal
+        Energy, the sum of squares.
+    nbytes
+        Bytes it takes in the file.
     stored
         The tensor in every format, by stored bits (where `analyse` was asked for formats).
     """
@@ -40,6 +43,8 @@ class TensorRow:
     quantization: dict[int, float]
     pruning: dict[int, float]
     zeros: dict[int, float]
+    signal: Signal
+    nbytes: int = 0
     stored: tuple[formats.Stored, ...] = ()
 
     def best(self, budget: float) -> formats.Stored | None:
@@ -47,25 +52,13 @@ class TensorRow:
         return formats.best(self.stored, budget)
 
     def winner(self, bits: int) -> str:
-        """ "snap" or "cut" at a width; "either" where both ratios are equal (say, both infinite)."""
-        difference = self.quantization[bits] - self.pruning[bits]
-        if math.isnan(difference) or difference == 0:
-            return EITHER
-        return SNAP if difference > 0 else CUT
+        """ "snap" or "cut" at a width; "either" where both ratios are equal (say, infinite)."""
+        return winner(self.quantization[bits], self.pruning[bits])
 
     @property
     def verdict(self) -> str:
         """ "snap", "cut", or which at which widths: "cut at 2-3, snap at 4-8"."""
-        runs: list[tuple[str, int, int]] = []
-        for bits in sorted(self.quantization):
-            winner = self.winner(bits)
-            if runs and runs[-1][0] == winner:
-                runs[-1] = (winner, runs[-1][1], bits)
-            else:
-                runs.append((winner, bits, bits))
-        if len(runs) == 1:
-            return runs[0][0]
-        return ", ".join(f"{name} at {low}" + (f"-{high}" if high > low else "") for name, low, high in runs)
+        return _widths([(bits, self.winner(bits)) for bits in self.quantization])
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON; infinite ratios become None."""
@@ -84,69 +77,45 @@ class TensorRow:
         return plain(found)
 
 
-@dataclass(frozen=True)
-class Total:
-    """Means over a network's tensors at one width, weighted by their numbers of weights.
+@dataclass
+class Table:
+    """What :func:`analyse` found.
 
     Attributes
     ----------
-    quantization, pruning
-        Mean SNR in dB, tensors without loss as in `LOSSLESS`.
-    snapped, cut
-        Share of the weights in tensors where quantization wins, and where pruning does.
-    wins, tensors
-        How many tensors quantization wins, of how many.
-    zeros
-        Share of all weights that the quantizers round to zero.
+    bits, rows
+        Widths, and what was judged.
+    skipped
+        Names that were not judged, with their reasons.
+    total_bytes
+        Of every array of the file, judged or not.
     """
-
-    bits: int
-    quantization: float
-    pruning: float
-    snapped: float
-    cut: float
-    wins: int
-    tensors: int
-    zeros: float
-
-    def as_dict(self) -> dict:
-        """Plain values, ready for JSON."""
-        found = {
-            "bits": self.bits,
-            "sparsity": equal_sparsity(self.bits),
-            "quantization_snr": self.quantization,
-            "pruning_snr": self.pruning,
-            "snapped_weights": self.snapped,
-            "cut_weights": self.cut,
-            "quantization_wins": self.wins,
-            "tensors": self.tensors,
-            "natural_zeros": self.zeros,
-        }
-        return plain(found)
-
-
-@dataclass
-class Table:
-    """What :func:`analyse` found: `rows`, and the names it `skipped` with their reasons."""
 
     bits: tuple[int, ...]
     rows: list[TensorRow] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    total_bytes: int = 0
 
     @property
     def size(self) -> int:
         """Number of weights analysed."""
         return sum(row.size for row in self.rows)
 
+    @property
+    def share_of_bytes(self) -> float:
+        """Share of the file's bytes that the verdict rests on; nan of no bytes."""
+        return sum(row.nbytes for row in self.rows) / self.total_bytes if self.total_bytes else math.nan
+
     def format_means(self) -> list[formats.Stored]:
-        """Every format over the whole network: stored bits and SNR (dB), means weighted by weights."""
+        """Every format over the whole network: mean stored bits, and the pooled SNR (dB)."""
         names = [one.name for one in self.rows[0].stored] if self.rows else []
+        sizes, signals = [row.size for row in self.rows], [row.signal for row in self.rows]
+        by_name = [{one.name: one for one in row.stored} for row in self.rows]
         found = []
-        sizes = [row.size for row in self.rows]
         for name in names:
-            stored = [next(one for one in row.stored if one.name == name) for row in self.rows]
-            bits = _mean(sizes, [one.bits for one in stored])
-            found.append(formats.Stored(name, bits, _mean(sizes, [one.snr for one in stored])))
+            stored = [row[name] for row in by_name]
+            ratio = pooled(signals, [one.snr for one in stored])
+            found.append(formats.Stored(name, mean(sizes, [one.bits for one in stored]), ratio))
         return sorted(found, key=lambda one: one.bits)
 
     def best_format(self, budget: float) -> str:
@@ -158,7 +127,7 @@ class Table:
         wins = sum(one is not None and one.name == chosen.name for one in winners)
         sentence = (
             f"Within {budget:g} bits per weight {chosen.name} keeps the most signal: {_decibels(chosen.snr)} "
-            f"in the mean at {chosen.bits:.3g} stored bits, best for {wins} of {len(self.rows)} tensors"
+            f"of the network at {chosen.bits:.3g} stored bits, best for {wins} of {len(self.rows)} tensors"
         )
         pruned = [one for one in self.format_means() if one.name.startswith("prune") or ":" in one.name]
         other = formats.best(pruned, budget)
@@ -168,7 +137,7 @@ class Table:
 
     def lines(self, budget: float | None = None) -> list[dict[str, str]]:
         """One dict of printable cells per tensor: name, weights, kurtosis, "SNR quantized / pruned" in dB per
-        width, verdict, best format; the mean over the network comes last.
+        width, verdict, best format; the network as a whole comes last.
         """
         found = []
         for row in self.rows:
@@ -181,13 +150,12 @@ class Table:
                 line[f"best within {budget:g} bits"] = f"{one.name} ({one.snr:.1f} dB)" if one else "none"
             found.append(line)
         if found:
-            mean = dict.fromkeys(found[0], "") | {
-                "tensor": "mean, weighted by size",
-                "weights": f"{self.size:,}",
-            }
-            for total in self.totals():
-                mean[f"{total.bits} bits"] = f"{total.quantization:.1f} / {total.pruning:.1f}"
-            found.append(mean)
+            whole = dict.fromkeys(found[0], "")
+            whole |= {"tensor": "network, errors summed", "weights": f"{self.size:,}"}
+            totals = self.totals()
+            for total in totals:
+                whole[f"{total.bits} bits"] = f"{total.quantization:.1f} / {total.pruning:.1f}"
+            found.append(whole | {"verdict": _widths([(total.bits, total.winner) for total in totals])})
         return found
 
     def skipped_lines(self) -> list[str]:
@@ -202,58 +170,111 @@ class Table:
 
     def totals(self) -> list[Total]:
         """One :class:`Total` per width."""
-        return [self._total(bits) for bits in self.bits]
+        return [self._total(bits) for bits in self.bits] if self.rows else []
 
     def _total(self, bits: int) -> Total:
-        sizes = [row.size for row in self.rows]
-        shares = {
-            winner: sum(row.size for row in self.rows if row.winner(bits) == winner) / max(1, self.size)
-            for winner in (SNAP, CUT)
-        }
+        names, sizes = [row.name for row in self.rows], [row.size for row in self.rows]
+        signals, winners = [row.signal for row in self.rows], [row.winner(bits) for row in self.rows]
+        quantization = [row.quantization[bits] for row in self.rows]
+        pruning = [row.pruning[bits] for row in self.rows]
+        snapped, cut = (
+            sum(size for size, one in zip(sizes, winners, strict=True) if one == side) / self.size
+            for side in (SNAP, CUT)
+        )
         return Total(
-            bits=bits,
-            quantization=_mean(sizes, [row.quantization[bits] for row in self.rows]),
-            pruning=_mean(sizes, [row.pruning[bits] for row in self.rows]),
-            snapped=shares[SNAP],
-            cut=shares[CUT],
-            wins=sum(row.winner(bits) == SNAP for row in self.rows),
-            tensors=len(self.rows),
-            zeros=_mean(sizes, [row.zeros[bits] for row in self.rows]),
+            bits,
+            pooled(signals, quantization),
+            pooled(signals, pruning),
+            Spread.of(names, sizes, signals, quantization),
+            Spread.of(names, sizes, signals, pruning),
+            snapped=snapped,
+            cut=cut,
+            wins=winners.count(SNAP),
+            losses=winners.count(CUT),
+            tensors=len(winners),
+            zeros=mean(sizes, [row.zeros[bits] for row in self.rows]),
         )
 
+    def middle(self) -> Total:
+        """The network at the width on which the verdict rests: the one nearest to 4 bits."""
+        return self._total(min(self.bits, key=lambda bits: abs(bits - 4)))
+
     def recommendation(self) -> str:
-        """The whole network in one sentence, with its reason."""
+        """The whole network in one sentence, with its reason: pooled errors decide."""
         if not self.rows:
             return "Nothing to judge: no tensor has enough floating-point weights."
-        totals = self.totals()
-        middle = min(totals, key=lambda total: abs(total.bits - 4))
-        quantized, pruned = "quantization", f"pruning {_percent(equal_sparsity(middle.bits))}"
-        if middle.snapped == middle.cut == 0:
-            return f"Either: at {middle.bits} bits {quantized} and {pruned} are equal on every tensor."
-        losing = [total.bits for total in totals if total.snapped < total.cut]
-        snap = middle.snapped >= middle.cut
-        better, worse = (quantized, pruned) if snap else (pruned, quantized)
-        wins = f"{middle.wins} of {middle.tensors} tensors and {_percent(middle.snapped)} of the weights"
-        ahead = middle.quantization - middle.pruning if snap else middle.pruning - middle.quantization
-        if ahead > 0:
-            lead = "loses nothing" if ahead == math.inf else f"is {ahead:.1f} dB above {worse} in the mean"
-            sentence = f"at {middle.bits} bits {better} {lead}"
-            sentence += f" and wins {wins}" if snap else f", and quantization wins only {wins}"
-        else:
-            sentence = (
-                f"at {middle.bits} bits quantization wins {'' if snap else 'only '}{wins}, "
-                f"although {worse} is {-ahead:.1f} dB above {better} in the mean"
-            )
-        sentence = ("Snap: " if snap else "Cut: ") + sentence
-        if losing and len(losing) < len(totals):
-            sentence += f"; pruning holds most weights better at {', '.join(map(str, losing))} bits"
+        totals, middle = self.totals(), self.middle()
+        pruned = f"pruning {_percent(equal_sparsity(middle.bits))}"
+        if middle.winner == EITHER:
+            return f"Either: at {middle.bits} bits quantization and {pruned} lose the same."
+        sides = [
+            ("Snap", "quantization", middle.quantization, middle.wins),
+            ("Cut", pruned, middle.pruning, middle.losses),
+        ]
+        (verdict, better, kept, wins), (_, worse, less, _) = sides if middle.winner == SNAP else sides[::-1]
+        sentence = (
+            f"{verdict}: at {middle.bits} bits {better} keeps {_decibels(kept)} of the network and {worse} "
+            f"{_decibels(less)}{', and' if 2 * wins >= middle.tensors else ', although it'} wins "
+            f"{'' if 2 * wins >= middle.tensors else 'only '}{wins} of {middle.tensors} tensors"
+        )
+        others = [total.bits for total in totals if total.winner not in (middle.winner, EITHER)]
+        if others:
+            other = "pruning" if middle.winner == SNAP else "quantization"
+            sentence += f"; {other} is better at {', '.join(map(str, others))} bits"
         return sentence + "."
+
+    def distribution(self) -> str:
+        """One sentence on single tensors under the method recommended: worst, median, share of the error."""
+        if not self.rows:
+            return ""
+        middle = self.middle()
+        cut = middle.winner == CUT
+        spread = middle.pruning_spread if cut else middle.quantization_spread
+        sentence = (
+            f"Of its tensors the worst keeps {_decibels(spread.worst)} ({spread.worst_tensor}), "
+            f"the median {_decibels(spread.median)}"
+        )
+        if spread.largest_share:
+            sentence += f"; {_percent(spread.largest_share)} of the error is in {spread.largest_tensor}"
+        return sentence + "."
+
+    def basis(self) -> str:
+        """One sentence: the share of the bytes that the verdict rests on, plainly where it is small."""
+        share = self.share_of_bytes
+        if math.isnan(share):
+            return ""
+        if share >= PLAIN_SHARE:
+            return f"The verdict rests on {_percent(share)} of the file's bytes."
+        return (
+            f"Note: the verdict rests on only {_percent(share)} of the file's bytes; "
+            "what was left out, and why, is listed above."
+        )
+
+    def network(self) -> dict:
+        """The network's verdict and the pooled ratios behind it, ready for JSON."""
+        totals = self.totals() if self.rows else []
+        found = {
+            "quantization_snr": {total.bits: total.quantization for total in totals},
+            "pruning_snr": {total.bits: total.pruning for total in totals},
+            "verdict": self.middle().winner if self.rows else None,
+            "verdict_bits": self.middle().bits if self.rows else None,
+            "share_of_bytes": self.share_of_bytes,
+        }
+        return plain(found)
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON."""
+        tensors = [row.as_dict() for row in self.rows]
+        signals = [row.signal for row in self.rows]
+        for method in ("quantization", "pruning"):
+            for bits in self.bits:
+                shares, _ = error_shares(signals, [getattr(row, method)[bits] for row in self.rows])
+                for one, share in zip(tensors, shares, strict=True):
+                    one.setdefault(f"share_of_{method}_error", {})[str(bits)] = share
         return {
             "bits": list(self.bits),
-            "tensors": [row.as_dict() for row in self.rows],
+            "network": self.network(),
+            "tensors": tensors,
             "totals": [total.as_dict() for total in self.totals()],
             "formats": [one.as_dict() for one in self.format_means()],
             "skipped": self.skipped,
@@ -261,11 +282,17 @@ class Table:
         }
 
 
-def _mean(sizes: list[int], values: list[float]) -> float:
-    """Mean weighted by sizes; infinite where every value is, otherwise infinities count as `LOSSLESS`."""
-    if not sizes or all(value == math.inf for value in values):
-        return math.inf if sizes else math.nan
-    return sum(n * min(x, LOSSLESS) for n, x in zip(sizes, values, strict=True)) / sum(sizes)
+def _widths(winners: list[tuple[int, str]]) -> str:
+    """ "snap", or which at which widths: "cut at 2-3, snap at 4-8"."""
+    runs: list[tuple[str, int, int]] = []
+    for bits, name in sorted(winners):
+        if runs and runs[-1][0] == name:
+            runs[-1] = (name, runs[-1][1], bits)
+        else:
+            runs.append((name, bits, bits))
+    if len(runs) == 1:
+        return runs[0][0]
+    return ", ".join(f"{name} at {low}" + (f"-{high}" if high > low else "") for name, low, high in runs)
 
 
 def _percent(share: float) -> str:

@@ -150,20 +150,21 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
 
 
 def rows(state: State, points: list[Series]) -> list[dict[str, Any]]:
-    """The network as a whole, then every tensor, then what was not judged and why."""
+    """The network as a whole (errors summed), then every tensor, then what was not judged and why."""
     table, bits = _table(points), state["bits"]
     if table is None:
         return []
     (total,) = table.totals()
-    share = f"snap {100 * total.snapped:.3g} % of the weights"
-    whole = ("mean, weighted by size", table.size, None, total.quantization, total.pruning, share)
+    share = f"{total.winner}; quantization wins {total.wins} of {total.tensors} tensors"
+    whole = ("network, errors summed", table.size, None, total.quantization, total.pruning, share)
     judged = [
         (row.name, row.size, row.kurtosis, row.quantization[bits], row.pruning[bits], row.winner(bits))
         for row in table.rows
     ]
     skipped = [(line, None, None, None, None, "not judged") for line in table.skipped_lines()]
+    basis = (table.basis(), None, None, None, None, "")
     names = ("tensor", "weights", "kurtosis", "quantized (dB)", "pruned (dB)", "verdict")
-    return [dict(zip(names, line, strict=True)) for line in (whole, *judged, *skipped)]
+    return [dict(zip(names, line, strict=True)) for line in (whole, *judged, *skipped, basis)]
 
 
 def python(state: State) -> str:
@@ -205,7 +206,8 @@ PAGE = Page(
     caption=(
         "One mark per weight tensor, its area growing with the number of weights: above the line "
         "quantization keeps more signal than pruning at equal size, below it pruning does. Dashed: "
-        "truncated Student laws with two degrees of freedom, whose kurtosis grows with the truncation."
+        "truncated Student laws with two degrees of freedom, whose kurtosis grows with the truncation. The "
+        "network's verdict comes from errors and signals summed over tensors, not from a mean of decibels."
     ),
     parameters=(
         Parameter("bits", "bits $b$", 4, values=tuple(range(2, 9))),

@@ -371,7 +371,9 @@ def test_an_uploaded_network_is_judged_like_the_file():
     whole, row, *others = one.rows(state, points)
     assert (row["quantized (dB)"], row["pruned (dB)"]) == (expected.quantization[4], expected.pruning[4])
     assert row["verdict"] == expected.verdict and whole["weights"] == 4096
-    assert whole["quantized (dB)"] == row["quantized (dB)"] and whole["verdict"].startswith("snap ")
+    assert whole["quantized (dB)"] == row["quantized (dB)"] and whole["verdict"].startswith("cut;")
+    *others, basis = others
+    assert basis["tensor"].startswith("The verdict rests on 98.1 % of the file's bytes")
     assert [line["tensor"].partition(":")[0] for line in others] == [
         "skipped 1 (a vector",
         "skipped 1 (int64 values",

@@ -22,9 +22,8 @@ def test_every_claim_has_its_declared_verdict_and_every_twin_is_refuted(judged):
 def test_printed_zeros_would_be_reproduced_if_they_were_there(monkeypatch):
     """Declared not reproduced: the check must be able to say otherwise."""
     zeros = {4: 0.3531, 8: 0.1274}
-    row = weights.TensorRow(
-        "w", (10, 10), 100, 3.0, 3.0, dict.fromkeys(zeros, 9.0), dict.fromkeys(zeros, 1.0), zeros
-    )
+    snr = dict.fromkeys(zeros, 9.0)
+    row = weights.TensorRow("w", (10, 10), 100, 3.0, 3.0, snr, snr, zeros, weights.Signal(100.0))
     monkeypatch.setattr(kuzmin_weights, "real_tables", lambda: {"net": weights.Table((4, 8), [row])})
     (claim,) = (claim for claim in kuzmin_weights.CLAIMS if claim.id == "ku.natural_zeros")
     (outcome,) = registry.judge([execute(claim, Run(claim.id))])
