@@ -72,7 +72,7 @@ $(USER_STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,zoo,onnx,cluster,explore,train]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,zoo,onnx,gguf,keras,cluster,explore,train]"
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

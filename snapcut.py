@@ -22,6 +22,7 @@ from cyclopts import App, CycloptsError, Parameter
 from sims.support.output import emit, print_table, say, visible
 
 Budget = Literal["quick", "standard", "deep"]
+Patterns = Annotated[tuple[str, ...], Parameter(negative=())]
 Json = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]  # "-" is standard output
 
 app = App(
@@ -150,18 +151,33 @@ def figures(
 
 @app.command
 def weights(
-    file: Path, *, bits: str = "2-8", within: float | None = None, predict: bool = False, json: Json = None
+    file: Path,
+    *,
+    bits: str = "2-8",
+    within: float | None = None,
+    include: Patterns = (),
+    exclude: Patterns = (),
+    axis: Patterns = (),
+    predict: bool = False,
+    json: Json = None,
 ) -> int:
     """Snap or cut? Judge every tensor of a weight file, and the network as a whole.
 
     Parameters
     ----------
     file
-        .npz, .npy, .safetensors, .pt, .pth (torch is not needed) or .onnx (with the onnx extra).
+        .npz, .npy, .safetensors, torch (.pt, .pth, .bin, .ckpt; torch is not needed), .onnx, .gguf or Keras
+        (with their extras), by contents whatever the ending; a folder, or the index of its shards.
     bits
         Widths to compare: a range like 2-8, or a list like 2,4,8.
     within
         Also compare every number format and find the best within this many stored bits per weight.
+    include
+        Judge only tensors whose names match this pattern, \\* for anything; may be given several times.
+    exclude
+        Leave out tensors whose names match this pattern; may be given several times.
+    axis
+        Axis of the outputs, where the file does not say: a number for all tensors, or PATTERN=NUMBER.
     predict
         Also say how often kurtosis alone, or a fitted Student-t law, would have named the winner.
     json
@@ -171,7 +187,8 @@ def weights(
 
     if within is not None and not 0 < within < float("inf"):
         raise ValueError(f"--within must be a positive number of bits per weight, got {within:g}")
-    table = judge(file, _widths(bits), every_format=within is not None)
+    choice = {"include": include, "exclude": exclude, "axes": _axes(axis)}
+    table = judge(file, _widths(bits), every_format=within is not None, **choice)
     foretold = []
     if predict:
         from sims.weights.prediction import lines
@@ -519,6 +536,18 @@ def _widths(text: str) -> list[int]:
         found = []
     if not found:
         raise ValueError(f"--bits must be a range like 2-8 or a list like 2,4,8, got {text!r}")
+    return found
+
+
+def _axes(words: tuple[str, ...]) -> dict[str, int]:
+    """Output axes by pattern, of words such as "-1" or "*.c_proj.weight=1"."""
+    found = {}
+    for word in words:
+        pattern, _, number = word.rpartition("=")
+        try:
+            found[pattern or "*"] = int(number)
+        except ValueError:
+            raise ValueError(f"--axis must be a number or PATTERN=NUMBER, got {word!r}") from None
     return found
 
 

@@ -1,7 +1,6 @@
 """Real weights: the optimal scale of a tensor, every format, and the verdict: snap or cut?"""
 
 from sims.weights.judge import (
-    MIN_SIZE,
     analyse,
     growing_report,
     growing_table,
@@ -10,6 +9,7 @@ from sims.weights.judge import (
     zoo_checkpoint,
 )
 from sims.weights.network import CUT, EITHER, LOSSLESS, SNAP, Signal, Total
+from sims.weights.select import MIN_SIZE, select
 from sims.weights.table import Table, TensorRow
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "growing_table",
     "load",
     "report",
+    "select",
     "zoo_checkpoint",
 ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sims.support.output import plain
+from sims.weights.axes import rows_of
 from sims.weights.scales import EVALUATIONS, Values
 from theory import storage
 from theory.codebooks import check_bits
@@ -17,6 +18,7 @@ from theory.formats import FORMATS, Format, block_scale, codebook
 from theory.snr import noise_snr, pruned_count
 
 WIDTHS = tuple(range(2, 9))
+_MOST_ZEROS = 1 - 2**-40  # a share of zeros is below 1
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,6 @@ class Stored:
     def as_dict(self) -> dict:
         """Plain values, ready for JSON; an infinite ratio becomes None."""
         return plain({"name": self.name, "stored_bits": self.bits, "snr": self.snr})
-
-
-def rows_of(array: np.ndarray) -> np.ndarray:
-    """Weights as (fan_out, everything else): rows are channels, blocks and groups run along them."""
-    array = np.asarray(array)
-    return array.reshape(array.shape[0], -1) if array.ndim > 1 else array.reshape(1, -1)
 
 
 def _normalised(array: np.ndarray, prepared: Values) -> np.ndarray:
@@ -94,7 +90,7 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
         kept, lost = keep_largest(_normalised(array, prepared), form.keep, form.group)
         pruned = lost / prepared.energy
     else:
-        kept, count = np.empty(0), pruned_count(prepared.size, form.sparsity)
+        kept, count = np.empty(0), max(pruned_count(prepared.size, form.sparsity), prepared.zero_count)
         pruned = prepared.pruning_noise(count)
         if form.codes and count < prepared.size:
             flat = _normalised(array, prepared).ravel()
@@ -126,15 +122,42 @@ def compare(
     'NF4 b64'
     """
     prepared = prepared or Values(array)
-    columns = rows_of(array).shape[1]
+    columns, zeros = rows_of(array).shape[1], prepared.zero_count / prepared.size
     found = []
     for form in formats:
         snr = noise_snr(noise(array, form, prepared))
-        found.append(Stored(form.name, form.stored_bits_in_rows(columns), snr))
+        bits = form.stored_bits_in_rows(columns)
+        if form.sparsity and form.sparsity < zeros:  # what is zero already is pruned without loss
+            bits = storage.bits_per_weight("bitmask", min(zeros, _MOST_ZEROS), form.bits)
+        found.append(Stored(form.name, bits, snr))
     for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
         stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)
         found.append(Stored(f"INT{bits} per channel", stored, snr))
-    return sorted(found, key=lambda one: (one.bits, -one.snr))
+    order = {one.name: i for i, one in enumerate(found)}  # of equals those come first that prune nothing
+    return sorted(
+        found + _own_zeros(prepared, zeros),
+        key=lambda one: (one.bits, -one.snr, one.name.startswith("prune"), order.get(one.name, len(order))),
+    )
+
+
+def _own_zeros(prepared: Values, zeros: float) -> list[Stored]:
+    """The zeros that are there behind a bitmask where that is smaller: what is kept as it is, or rounded.
+
+    Zero is a level of every grid, so rounding what is kept loses what rounding everything does.
+    """
+
+    def bits(width: int) -> float:
+        return min(width, storage.bits_per_weight("bitmask", min(zeros, _MOST_ZEROS), width))
+
+    rounded = [
+        Stored(f"own zeros + INT{width}", bits(width), noise_snr(_rounded(prepared, width)))
+        for width in WIDTHS
+    ]
+    return [Stored("own zeros", bits(16), math.inf), *rounded]
+
+
+def _rounded(prepared: Values, width: int) -> float:
+    return prepared.optimal_scale(codebook(f"int{width}")).noise if prepared.energy else 0.0
 
 
 def best(found: Sequence[Stored], budget: float) -> Stored | None:

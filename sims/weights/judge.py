@@ -1,4 +1,4 @@
-"""Real weights: read a checkpoint, and judge every tensor of it: snap (quantize) or cut (prune)?
+"""Real weights: judge every tensor of a checkpoint: snap (quantize) or cut (prune)?
 
     b bits and sparsity 1 - b/16 compress 16-bit weights equally; the method with the larger SNR_dB wins.
 
@@ -7,23 +7,30 @@ smallest magnitudes; everything is computed in float64 whatever the precision of
 squares of small weights vanish and fourth powers of large ones overflow).
 """
 
+import hashlib
 import importlib.util
 import math
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sims import checkpoints
+from sims.checkpoints import Contents, Tensor
+from sims.support import progress
+from sims.support.threads import default_threads, in_order
 from sims.weights import formats
+from sims.weights.axes import rows_of
 from sims.weights.network import Signal
 from sims.weights.scales import Values, integer_scale, pruning_snr
+from sims.weights.select import MIN_SIZE, Selection, select
 from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, equal_sparsity, integer_levels
 
-MIN_SIZE = 256  # a smaller tensor costs nothing to keep, and its ratios are mostly chance
+_SPARE = 100 * 2**20  # bytes that may be in use beside three times the largest tensor
 
 
 def load(path: str | Path) -> dict[str, np.ndarray]:
@@ -32,7 +39,7 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     Parameters
     ----------
     path
-        .npz, .npy, .safetensors, .pt/.pth/.bin/.ckpt (torch is not needed), or .onnx with the extra.
+        A file, a folder or an index, see :func:`sims.checkpoints.open_checkpoint`.
 
     Returns
     -------
@@ -67,7 +74,7 @@ def analyse(
     ----------
     arrays
         {name: array}. Weights are arrays of at least two dimensions and `min_size` elements; vectors
-        (biases, normalisation) are judged only where there is nothing else.
+        (biases, normalisation) are judged where there is nothing else, or where they are too long to be such.
     bits
         Widths to compare, 1-16; pruning at sparsity 1 - bits/16.
     min_size
@@ -102,113 +109,196 @@ def growing_table(
 
     Examples
     --------
-    >>> arrays = {name: np.random.default_rng(0).normal(size=(64, 64)) for name in "ab"} | {"c": np.zeros(9)}
-    >>> [(len(table.rows), len(table.skipped)) for table in growing_table(arrays, bits=[4])]
-    [(1, 0), (2, 0), (2, 1)]
+    >>> arrays = {name: np.random.default_rng(i).normal(size=(64, 64)) for i, name in enumerate("ab")}
+    >>> [(len(table.rows), len(table.skipped)) for table in growing_table(arrays | {"c": np.zeros(9)}, [4])]
+    [(1, 1), (2, 1), (2, 1)]
+    """
+    contents = Contents(tensors={name: checkpoints.of_array(name, array) for name, array in arrays.items()})
+    yield from judged(select(contents, min_size), bits, every_format=every_format)
+
+
+def judged(
+    selection: Selection,
+    bits: Iterable[int] = range(2, 9),
+    *,
+    every_format: bool = False,
+    threads: int | None = None,
+) -> Iterator[Table]:
+    """The growing table of selected tensors, each read when its turn comes and let go afterwards.
+
+    Tensors of equal contents count once. At most three times the bytes of the largest tensor (and 100 MB)
+    are in use at a time, without formats; with `threads` above 1 tensors are judged side by side as far as
+    that allows.
     """
     widths = tuple(sorted({check_bits(width) for width in bits}))
     if not widths:
         raise ValueError("bits must name at least one width")
-    arrays = {name: np.asanyarray(array) for name, array in arrays.items()}
-    table = Table(widths, total_bytes=sum(array.nbytes for array in arrays.values()))
-    matrices = any(array.ndim >= 2 and array.size >= min_size for array in arrays.values())
-    for name, array in arrays.items():
-        if reason := _unsuitable(array, min_size, matrices):
-            table.skipped[name] = reason
-            continue
-        try:
-            prepared = Values(array)
-        except ValueError as error:
-            table.skipped[name] = str(error).removeprefix("values must be finite, got ")
-            continue
-        except MemoryError:
-            raise ValueError(f"tensor {name[:100]!r} does not fit in memory when it is judged") from None
-        if prepared.energy == 0:
-            table.skipped[name] = "all zeros: both methods are exact"
-            continue
-        row = _row(name, array, prepared, widths)
-        if every_format:
-            row = replace(row, stored=tuple(formats.compare(array, prepared=prepared)))
-        table.rows.append(row)
-        yield replace(table, rows=list(table.rows), skipped=dict(table.skipped))
+    table = Table(widths, skipped=dict(selection.skipped), total_bytes=selection.total_bytes)
+    tensors = list(selection.tensors.values())
+    table.planned = len(tensors)
+    gate = _Gate(3 * max((tensor.nbytes for tensor in tensors), default=0) + _SPARE)
+    seen: dict[tuple, str] = {}
+
+    def judge(tensor: Tensor) -> tuple[TensorRow | str, bytes]:
+        with gate.room(_needed(tensor, every_format)):
+            return judge_tensor(tensor, widths, every_format=every_format)
+
+    with progress.bar(sum(tensor.nbytes for tensor in tensors), "weights") as advance:
+        pairs = zip(tensors, in_order(judge, tensors, threads or default_threads()), strict=True)
+        for tensor, (row, digest) in pairs:
+            advance(tensor.nbytes)
+            table.seen += 1
+            first = seen.setdefault((tensor.shape, digest), tensor.name)
+            if isinstance(row, str):
+                table.skipped[tensor.name] = row
+            elif first != tensor.name:
+                table.skipped[tensor.name] = f"equal to {first!r}"
+            else:
+                table.rows.append(row)
+                yield replace(table, rows=list(table.rows), skipped=dict(table.skipped))
     yield table
 
 
-def _unsuitable(array: np.ndarray, min_size: int, matrices: bool) -> str:
-    if array.dtype.kind == "O":
-        return "object array: it holds Python objects, not numbers"
-    if array.dtype.kind in "iub":
-        return f"{array.dtype} values: already integers"
-    if array.dtype.kind != "f":
-        return f"{array.dtype} values, not real numbers"
-    if array.size == 0:
-        return "empty"
-    if array.ndim == 0:
-        return "a single number"
-    if array.ndim == 1 and matrices:
-        return "a vector: biases and normalisation are kept as they are"
-    if array.size < min_size:
-        return f"fewer than {min_size} elements"
-    return ""
+def _needed(tensor: Tensor, every_format: bool) -> int:
+    """Bytes that judging takes: values as float32, or float64, and a quarter of that for their sums."""
+    itemsize = 8 if tensor.dtype == "float64" else 4
+    return int(tensor.size * itemsize * (5 if every_format else 1.25))
 
 
-def _row(name: str, array: np.ndarray, prepared: Values, widths: tuple[int, ...]) -> TensorRow:
+class _Gate:
+    """Lets work in as long as what it needs fits beside what is inside; always one of them."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.used, self.changed = most, 0, threading.Condition()
+
+    def room(self, need: int) -> "_Room":
+        return _Room(self, need)
+
+
+class _Room:
+    def __init__(self, gate: _Gate, need: int) -> None:
+        self.gate, self.need = gate, need
+
+    def __enter__(self) -> None:
+        with self.gate.changed:
+            self.gate.changed.wait_for(
+                lambda: not self.gate.used or self.gate.used + self.need <= self.gate.most
+            )
+            self.gate.used += self.need
+
+    def __exit__(self, *_: object) -> None:
+        with self.gate.changed:
+            self.gate.used -= self.need
+            self.gate.changed.notify_all()
+
+
+def judge_tensor(
+    tensor: Tensor, widths: Sequence[int], *, every_format: bool = False
+) -> tuple[TensorRow | str, bytes]:
+    """The row of one tensor, or why it has none; and a digest of its values."""
     from sims.kernels.snr import centred_kurtosis
 
-    flat = array.reshape(-1)
-    if flat.dtype not in (np.float32, np.float64):
-        flat = flat.astype(np.float64)
+    array = tensor.load()
+    array = array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]  # expanded
+    digest = _digest(array)
+    try:
+        flat = array.reshape(-1)
+        if flat.dtype not in (np.float32, np.float64):
+            flat = flat.astype(np.float64)
+        mine = tensor.fresh and not every_format
+        largest = max(-float(flat.min()), float(flat.max()))  # NaN stays NaN
+        if not math.isfinite(largest):
+            return "NaN or infinity", digest
+        exponent = math.frexp(largest)[1]
+        kurtosis = float(centred_kurtosis(flat, math.ldexp(1.0, min(-exponent, 1000))))
+        del array
+        prepared = Values(flat, overwrite=mine)
+        if prepared.energy == 0:
+            return "all zeros: both methods are exact", digest
+        row = _row(tensor, kurtosis, prepared, tuple(widths))
+        if every_format:
+            del prepared
+            row = replace(row, stored=_formats(tensor))
+        return row, digest
+    except MemoryError:
+        raise ValueError(f"tensor {tensor.name[:100]!r} does not fit in memory when it is judged") from None
+
+
+def _formats(tensor: Tensor) -> tuple[formats.Stored, ...]:
+    array = tensor.load()
+    if array.ndim == 3 and "expert" in tensor.name.lower() and tensor.axis is None:
+        array = array.reshape(-1, array.shape[-1])  # a matrix for each expert
+    return tuple(formats.compare(rows_of(array, tensor.axis)))
+
+
+def _digest(array: np.ndarray) -> bytes:
+    """A digest of the values in their order, equal for equal arrays."""
+    found = hashlib.blake2b(str(array.dtype).encode(), digest_size=16)
+    if array.flags.c_contiguous:
+        found.update(array.reshape(-1).view(np.uint8).data if array.size else b"")
+    else:
+        for part in array:
+            found.update(np.ascontiguousarray(part).tobytes())
+    return found.digest()
+
+
+def _row(tensor: Tensor, kurtosis: float, prepared: Values, widths: tuple[int, ...]) -> TensorRow:
     quantization, zeros = {}, {}
     for bits in widths:
         found = integer_scale(prepared, bits)
         quantization[bits] = found.snr
         zeros[bits] = prepared.zeros(found.scale, integer_levels(bits))
     return TensorRow(
-        name=name,
-        shape=array.shape,
-        size=array.size,
-        kurtosis=float(centred_kurtosis(flat, math.ldexp(1.0, min(-prepared.exponent, 1000)))),
+        name=tensor.name,
+        shape=tensor.shape,
+        size=prepared.size,
+        kurtosis=kurtosis,
         peak=prepared.peak,
         quantization=quantization,
         pruning={bits: pruning_snr(prepared, equal_sparsity(bits)) for bits in widths},
         zeros=zeros,
         signal=Signal(prepared.energy, prepared.exponent),
-        nbytes=array.nbytes,
+        nbytes=tensor.nbytes,
+        note=tensor.note,
     )
 
 
-def report(path: str | Path, bits: Iterable[int] = range(2, 9), *, every_format: bool = False) -> Table:
-    """Read a weight file and judge it: :func:`analyse` of everything in it, unreadable arrays skipped.
+def report(
+    path: str | Path, bits: Iterable[int] = range(2, 9), *, every_format: bool = False, **choice
+) -> Table:
+    """Read a weight file and judge it, whatever cannot be judged left out with its reason.
+
+    Parameters
+    ----------
+    path
+        A file, a folder or an index, see :func:`sims.checkpoints.open_checkpoint`.
+    choice
+        `include`, `exclude` and `axes` of :func:`sims.weights.select.select`.
 
     Raises
     ------
     ValueError
         The file cannot be read, or holds no tensor that can be judged.
     """
-    checkpoint = checkpoints.read(path)
-    (table,) = deque(growing_report(checkpoint, Path(path).name, bits, every_format=every_format), maxlen=1)
+    contents = checkpoints.open_checkpoint(path)
+    (table,) = deque(growing_report(contents, bits, every_format=every_format, **choice), maxlen=1)
     return table
 
 
 def growing_report(
-    checkpoint: checkpoints.Checkpoint,
-    name: str,
-    bits: Iterable[int] = range(2, 9),
-    *,
-    every_format: bool = False,
+    contents: Contents, bits: Iterable[int] = range(2, 9), *, every_format: bool = False, **choice
 ) -> Iterator[Table]:
-    """The table of :func:`report` as it grows; `name` stands for the checkpoint in the sentence of refusal.
+    """The table of :func:`report` as it grows.
 
     Raises
     ------
     ValueError
         Nothing in it can be judged.
     """
-    for table in growing_table(checkpoint.tensors, bits, every_format=every_format):
-        table.skipped = {**checkpoint.skipped, **table.skipped}
+    for table in judged(select(contents, **choice), bits, every_format=every_format):
         if not table.rows:  # only the whole table can be without
             reasons = "; ".join(f"{key}: {reason}" for key, reason in list(table.skipped.items())[:3])
-            raise ValueError(f"{name!r} holds no weights to judge ({reasons})")
+            raise ValueError(f"{contents.file!r} holds no weights to judge ({reasons})")
         yield table
 
 

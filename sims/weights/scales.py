@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sims.kernels import snr as kernels
 
 NARROW = 2**22  # from this size on, float32 values are sorted as float32: memory matters more than compiling
+CHUNK = 2**20  # values looked at together where all of them would need a copy
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
 
 
@@ -64,6 +65,8 @@ class Values:
     ----------
     values
         Real numbers of any shape, finite, at least one.
+    overwrite
+        Sort the values where they are; a copy takes their place otherwise.
 
     Raises
     ------
@@ -73,7 +76,7 @@ class Values:
         Not real numbers.
     """
 
-    def __init__(self, values: np.ndarray) -> None:
+    def __init__(self, values: np.ndarray, *, overwrite: bool = False) -> None:
         from sims.kernels import snr as kernels
 
         values = np.asarray(values)
@@ -82,7 +85,10 @@ class Values:
         if values.size == 0:
             raise ValueError("values must hold at least one weight, got an empty array")
         narrow = values.dtype in (np.float32, np.float16) and values.size >= NARROW
-        magnitudes = np.sort(values.astype(np.float32 if narrow else np.float64, copy=False), axis=None)
+        wanted = np.dtype(np.float32 if narrow else np.float64)
+        mine = overwrite and values.flags.writeable and values.flags.c_contiguous
+        magnitudes = values.reshape(-1).astype(wanted, copy=not mine)
+        _sort(magnitudes)
         # NaN sorts last
         if not (math.isfinite(magnitudes[0]) and math.isfinite(magnitudes[-1])):
             raise ValueError("values must be finite, got NaN or infinity")
@@ -98,6 +104,11 @@ class Values:
             for side in (self.positive, self.negative)
         )
         self.energy = float(sum(side.p2[-1] for side in self._sides))  # normalised
+
+    @property
+    def zero_count(self) -> int:
+        """How many of the values are zero."""
+        return int(np.searchsorted(self.positive, self.positive.dtype.type(0), side="right"))
 
     @property
     def second_moment(self) -> float:
@@ -159,6 +170,30 @@ class Values:
         if self.energy == 0:
             return 0.0
         return kernels.smallest_squares(self._sides[0], self._sides[1], count) / self.energy
+
+
+def _sort(values: np.ndarray) -> None:
+    """Sort in place; float32 values that came from bfloat16 are counted, which takes a fifth of the time.
+
+    Their lower 16 bits are zero, so there are at most 65,536 of them. NaN comes last.
+    """
+    if values.dtype != np.float32 or values.size < NARROW:
+        values.sort()
+        return
+    bits = values.view(np.uint32)
+    chunks = [bits[first : first + CHUNK] for first in range(0, bits.size, CHUNK)]
+    if any((chunk & np.uint32(0xFFFF)).any() for chunk in chunks):
+        values.sort()
+        return
+    counts = np.zeros(2**16, dtype=np.int64)
+    for chunk in chunks:
+        counts += np.bincount(chunk >> np.uint32(16), minlength=2**16)
+    present = np.flatnonzero(counts)
+    numbers = (present.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    first = 0
+    for k in np.argsort(numbers, kind="stable"):
+        values[first : first + counts[present[k]]] = numbers[k]
+        first += int(counts[present[k]])
 
 
 def _levels(thresholds: np.ndarray, gaps: np.ndarray, top: float) -> "kernels.Levels":

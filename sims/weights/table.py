@@ -31,6 +31,8 @@ class TensorRow:
         Energy, the sum of squares.
     nbytes
         Bytes it takes in the file.
+    note
+        Where the values come from, such as "dequantized from int8, one scale".
     stored
         The tensor in every format, by stored bits (where `analyse` was asked for formats).
     """
@@ -45,6 +47,7 @@ class TensorRow:
     zeros: dict[int, float]
     signal: Signal
     nbytes: int = 0
+    note: str = ""
     stored: tuple[formats.Stored, ...] = ()
 
     def best(self, budget: float) -> formats.Stored | None:
@@ -72,6 +75,7 @@ class TensorRow:
             "pruning_snr": self.pruning,
             "natural_zeros": self.zeros,
             "verdict": self.verdict,
+            "note": self.note,
             "formats": [one.as_dict() for one in self.stored],
         }
         return plain(found)
@@ -89,12 +93,16 @@ class Table:
         Names that were not judged, with their reasons.
     total_bytes
         Of every array of the file, judged or not.
+    planned, seen
+        How many tensors there are to judge, and how many have been looked at.
     """
 
     bits: tuple[int, ...]
     rows: list[TensorRow] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     total_bytes: int = 0
+    planned: int = 0
+    seen: int = 0
 
     @property
     def size(self) -> int:
@@ -116,7 +124,9 @@ class Table:
             stored = [row[name] for row in by_name]
             ratio = pooled(signals, [one.snr for one in stored])
             found.append(formats.Stored(name, mean(sizes, [one.bits for one in stored]), ratio))
-        return sorted(found, key=lambda one: one.bits)
+        dense = {f"own zeros + {one.name}": one.bits for one in found} | {"own zeros": 16}
+        gains = [one for one in found if one.bits < dense.get(one.name, math.inf)]
+        return sorted(gains, key=lambda one: one.bits)
 
     def best_format(self, budget: float) -> str:
         """One sentence: the format for the whole network within `budget` stored bits per weight, and why."""
@@ -129,7 +139,11 @@ class Table:
             f"Within {budget:g} bits per weight {chosen.name} keeps the most signal: {_decibels(chosen.snr)} "
             f"of the network at {chosen.bits:.3g} stored bits, best for {wins} of {len(self.rows)} tensors"
         )
-        pruned = [one for one in self.format_means() if one.name.startswith("prune") or ":" in one.name]
+        pruned = [
+            one
+            for one in self.format_means()
+            if one.name.startswith(("prune", "own zeros")) or ":" in one.name
+        ]
         other = formats.best(pruned, budget)
         if other is not None and other.name != chosen.name:
             sentence += f"; the best with zeros, {other.name}, keeps {_decibels(other.snr)}"

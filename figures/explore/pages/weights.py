@@ -1,5 +1,6 @@
 """Explorer page: snap or cut the reader's own weights?"""
 
+import contextlib
 import re
 import shlex
 import tempfile
@@ -60,8 +61,9 @@ def curves(state: State) -> list[Series]:
     return [Series("Student law", *_student(state["bits"]))]
 
 
-def _checkpoint(state: State) -> tuple[checkpoints.Checkpoint, str]:
-    """The network to judge, and its name.
+@contextlib.contextmanager
+def _contents(state: State) -> Iterator[checkpoints.Contents]:
+    """The network to judge; an uploaded file is there as long as the context is.
 
     Raises
     ------
@@ -71,34 +73,40 @@ def _checkpoint(state: State) -> tuple[checkpoints.Checkpoint, str]:
     upload = state.get("upload")
     if upload is None and state["source"] == "digits":
         layers = {f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)}
-        return checkpoints.Checkpoint(layers), digits.FILE
+        arrays = {name: checkpoints.of_array(name, layer) for name, layer in layers.items()}
+        yield checkpoints.Contents(digits.FILE, arrays)
+        return
     if upload is None:
         path = simulation.zoo_checkpoint()
         if path is None:
             raise ValueError(
                 "EfficientNet-Lite0 needs the zoo extra; upload a file, or choose the digits network"
             )
-        return checkpoints.read(path), path.name
+        yield checkpoints.open_checkpoint(path)
+        return
     name, contents = upload
     if len(contents) > MAX_UPLOAD:
         raise ValueError(f"{name!r} has {len(contents):,} bytes; at most {MAX_UPLOAD:,} can be uploaded")
-    # The readers choose by the ending and name the file in their messages; nothing else of the name is kept.
+    # The readers name the file in their messages; nothing else of the name is kept.
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name)[-100:].lstrip(".") or "upload"
     with tempfile.TemporaryDirectory(prefix="snapcut-") as folder:
         path = Path(folder) / plain
         path.write_bytes(contents)
-        found = checkpoints.read(path)
-        found.tensors = {key: np.array(array) for key, array in found.tensors.items()}  # the file goes away
-        return found, plain
+        yield checkpoints.open_checkpoint(path)
 
 
 def live(state: State) -> Iterator[list[Series]]:
     """Judge tensor after tensor."""
     bits = state["bits"]
-    for table in simulation.growing_report(*_checkpoint(state), [bits]):
-        kurtosis = np.array([row.kurtosis for row in table.rows])
-        margin = np.array([row.quantization[bits] - row.pruning[bits] for row in table.rows])
-        yield [Tensors("tensors", kurtosis, margin, table=table)]
+    with _contents(state) as contents:
+        for table in simulation.growing_report(contents, [bits]):
+            yield [_points(table, bits)]
+
+
+def _points(table: simulation.Table, bits: int) -> Tensors:
+    kurtosis = np.array([row.kurtosis for row in table.rows])
+    margin = np.array([row.quantization[bits] - row.pruning[bits] for row in table.rows])
+    return Tensors("tensors", kurtosis, margin, table=table)
 
 
 def _table(points: list[Series]) -> simulation.Table | None:

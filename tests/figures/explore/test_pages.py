@@ -375,8 +375,8 @@ def test_an_uploaded_network_is_judged_like_the_file():
     *others, basis = others
     assert basis["tensor"].startswith("The verdict rests on 98.1 % of the file's bytes")
     assert [line["tensor"].partition(":")[0] for line in others] == [
-        "skipped 1 (a vector",
         "skipped 1 (int64 values",
+        "skipped 1 (a vector",
     ]
     assert {line["verdict"] for line in others} == {"not judged"}
     (tensor,) = csv.DictReader(io.StringIO(page.to_csv(points).decode()))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sims import checkpoints
-from sims.checkpoints import npy_files
+from sims.checkpoints import elements, npy_files
 from sims.checkpoints import tensor as tensors
 
 read_module = importlib.import_module("sims.checkpoints.read")
@@ -143,11 +143,11 @@ OTHERS = [
 @pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
 def test_any_error_of_a_library_is_one_sentence(tmp_path, monkeypatch, error):
     def reader(path):
-        yield "w", WEIGHTS, ""
+        yield tensors.of_array("w", WEIGHTS)
         raise error
 
-    (tmp_path / "a.npz").write_bytes(b"x")
-    monkeypatch.setitem(read_module._READERS, ".npz", reader)
+    np.savez(tmp_path / "a.npz", w=WEIGHTS)
+    monkeypatch.setitem(read_module._READERS, "npz", reader)
     with pytest.raises(ValueError, match=r"^cannot read 'a\.npz': ") as caught:
         checkpoints.read(tmp_path / "a.npz")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
@@ -158,8 +158,8 @@ def test_an_interrupt_is_no_defect_of_a_file(tmp_path, monkeypatch, error):
     def reader(path):
         raise error
 
-    (tmp_path / "a.npz").write_bytes(b"x")
-    monkeypatch.setitem(read_module._READERS, ".npz", reader)
+    np.savez(tmp_path / "a.npz", w=WEIGHTS)
+    monkeypatch.setitem(read_module._READERS, "npz", reader)
     with pytest.raises(type(error)):
         checkpoints.read(tmp_path / "a.npz")
 
@@ -169,7 +169,7 @@ def test_an_error_in_one_array_names_it(tmp_path, monkeypatch, error):
     def broken(*_):
         raise error
 
-    monkeypatch.setattr(npy_files, "_read_array", broken)
+    monkeypatch.setattr(npy_files, "_Header", broken)
     np.savez(tmp_path / "a.npz", layer=WEIGHTS)
     with pytest.raises(ValueError, match=r"^cannot read 'a\.npz': tensor 'layer': "):
         checkpoints.read(tmp_path / "a.npz")
@@ -179,7 +179,7 @@ def test_memory_that_ends_while_widening_names_the_tensor(tmp_path, monkeypatch)
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr(tensors, "widen", full)
+    monkeypatch.setattr(elements, "widen", full)
     (tmp_path / "a.safetensors").write_bytes(valid(".safetensors"))
     with pytest.raises(ValueError, match=r"^cannot read 'a\.safetensors': tensor 'b': it does not fit"):
         checkpoints.read(tmp_path / "a.safetensors")

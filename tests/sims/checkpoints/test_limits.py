@@ -148,11 +148,11 @@ def test_names_that_look_like_repeats_are_no_trap():
         *["w"] * 3000,
         *["w'"] * 9,
     ]
-    checkpoint = checkpoints.Checkpoint()
+    contents = checkpoints.Contents()
     with within(5):
         for one in names:
-            checkpoint.add(one, np.zeros(1))
-    assert len(checkpoint.tensors) == len(names)
+            contents.add(checkpoints.of_array(one, np.zeros(1)))
+    assert len(contents.tensors) == len(names)
 
 
 def test_a_long_name_above_many_tensors(tmp_path):

@@ -180,6 +180,6 @@ def test_budget_and_sentences():
     line = table.lines(4.25)[0]
     assert line["verdict"] == "snap" and line["best within 4.25 bits"].startswith("NF4 b64 (20.")
     assert list(table.lines()[0]) == ["tensor", "weights", "kurtosis", "4 bits", "verdict"]
-    assert len(table.as_dict()["formats"]) == len(FORMATS) + 7
+    assert len(table.as_dict()["formats"]) == len(FORMATS) + 7  # its own zeros are none
     prepared = Values(rng.normal(size=(8, 8)))
     assert prepared.size == 64

@@ -1,0 +1,174 @@
+"""The constants of an ONNX graph, wherever they stand, and what the nodes that use them do with them."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+_DEPTH = 40  # of graphs in graphs, functions in functions, and of nodes looked through
+# Names that an exporter made up; the node that uses the tensor has a better one.
+_MADE_UP = re.compile(r"(|onnx::.*|\d+|(.*/)?(Constant|MatMul|Transpose|Cast|Initializer)_?\d*(_.*)?)")
+_THROUGH = ("Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear")
+
+
+@dataclass
+class Use:
+    """A node that takes a tensor as its input number `place`, inside a scope."""
+
+    node: Any
+    place: int
+    scope: "Scope"
+
+    @property
+    def body(self) -> "Scope | None":
+        """The function of the model that the node calls with it, if any."""
+        found = self.scope.bodies.get((self.node.domain, self.node.op_type))
+        return found if found is not None and self.place < len(found.inputs) else None
+
+
+@dataclass
+class Scope:
+    """A graph or a function: its constants by name, the uses of names inside, the scope around it."""
+
+    path: str
+    outer: "Scope | None" = None
+    constants: dict[str, Any] = field(default_factory=dict)  # TensorProto or SparseTensorProto
+    uses: dict[str, list[Use]] = field(default_factory=dict)
+    defined: set[str] = field(default_factory=set)
+    inputs: list[str] = field(default_factory=list)  # of a function
+    bodies: "dict[tuple[str, str], Scope]" = field(default_factory=dict)  # functions of the model
+    axes: dict[tuple[str, int], int | None] = field(default_factory=dict)  # output axes already known
+
+    def constant(self, name: str) -> Any:
+        """The constant of a name as seen from here, or None: graphs see the names around them."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.constants:
+                return scope.constants[name]
+            if name in scope.defined:
+                return None
+            scope = scope.outer
+        return None
+
+
+def scopes(model: Any) -> list[Scope]:
+    """Every graph and function of a model, the outermost first."""
+    found: list[Scope] = []
+    _walk(model.graph, "", None, found, 0)
+    bodies: dict[tuple[str, str], Scope] = {}
+    for function in model.functions:
+        scope = Scope(function.name)
+        scope.defined.update(function.input)
+        found.append(scope)
+        bodies[function.domain, function.name] = scope
+        _nodes(function.node, scope, found, 0)
+        scope.inputs = list(function.input)
+    for scope in found:
+        scope.bodies = bodies
+    return found
+
+
+def _walk(graph: Any, path: str, outer: Scope | None, found: list[Scope], depth: int) -> None:
+    if depth > _DEPTH:
+        raise ValueError("its graphs are nested too deeply")
+    scope = Scope(path, outer)
+    found.append(scope)
+    scope.defined.update(one.name for one in graph.input)
+    for tensor in graph.initializer:
+        scope.constants.setdefault(tensor.name, tensor)
+        if scope.constants[tensor.name] is not tensor:  # no two have one name, but a file may say so
+            scope.constants[f"{tensor.name}\0{len(scope.constants)}"] = tensor
+    for sparse in graph.sparse_initializer:
+        scope.constants[sparse.values.name] = sparse
+    _nodes(graph.node, scope, found, depth)
+
+
+def _nodes(nodes: Any, scope: Scope, found: list[Scope], depth: int) -> None:
+    for number, node in enumerate(nodes):
+        scope.defined.update(node.output)
+        for place, name in enumerate(node.input):
+            at = scope
+            while name and name not in at.constants and name not in at.defined and at.outer is not None:
+                at = at.outer  # a graph inside a node sees the names around it
+            at.uses.setdefault(name, []).append(Use(node, place, scope))
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and node.output:
+                if attribute.name == "value":
+                    scope.constants[node.output[0]] = attribute.t
+                elif attribute.name == "sparse_value":
+                    scope.constants[node.output[0]] = attribute.sparse_tensor
+            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                inside = f"{scope.path}/{node.name or f'{node.op_type}_{number}'}.{attribute.name}"
+                _walk(graph, inside, scope, found, depth + 1)
+
+
+def attribute(node: Any, name: str, default: Any) -> Any:
+    """The value of a node's attribute: an integer, or a list of them."""
+    for one in node.attribute:
+        if one.name == name:
+            return list(one.ints) if isinstance(default, list) else one.i
+    return default
+
+
+def readable_name(name: str, scope: Scope) -> str:
+    """The name of a constant; one that an exporter made up gives way to the name of the node that uses it."""
+    name, path = name.partition("\0")[0], scope.path
+    if _MADE_UP.fullmatch(name):
+        tensor = name
+        for _ in range(_DEPTH):
+            use = next(iter(scope.uses.get(tensor, ())), None)
+            if use is None:
+                break
+            if (body := use.body) is not None:
+                scope, tensor = body, body.inputs[use.place]
+            elif use.node.op_type in _THROUGH and use.node.output:
+                scope, tensor = use.scope, use.node.output[0]
+            else:
+                name = f"{use.node.name.strip('/')}.{_role(use)}" if use.node.name else name
+                break
+    return f"{path.strip('/')}/{name}" if path else name
+
+
+def _role(use: Use) -> str:
+    if use.node.op_type in ("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN"):
+        return ("input", "weight", "recurrence" if use.node.op_type in ("LSTM", "GRU", "RNN") else "bias")[
+            min(use.place, 2)
+        ]
+    return f"input{use.place}"
+
+
+def output_axis(name: str, rank: int, scope: Scope, depth: int = 0) -> int | None:
+    """The axis of a constant that becomes the channels of the result, as its uses say; None where unclear.
+
+    Every tensor of the graph is looked at once, however many constants lead to it.
+    """
+    key = (name, rank)
+    if key not in scope.axes:
+        scope.axes[key] = None  # names may lead in a circle
+        found = {_axis(use, rank, depth) for use in scope.uses.get(name, ())} - {None}
+        scope.axes[key] = found.pop() if len(found) == 1 else None
+    return scope.axes[key]
+
+
+def _axis(use: Use, rank: int, depth: int) -> int | None:
+    kind, place, node = use.node.op_type, use.place, use.node
+    if depth > _DEPTH:
+        return None
+    if (body := use.body) is not None:
+        return output_axis(body.inputs[place], rank, body, depth + 1)
+    if kind in ("MatMul", "MatMulInteger") and place < 2 and rank >= 2:
+        return rank - 1 if place else rank - 2
+    if kind == "QLinearMatMul" and place == 3 and rank >= 2:
+        return rank - 1
+    if kind == "Gemm" and place == 1:
+        return 0 if attribute(node, "transB", 0) else 1
+    if (kind in ("Conv", "ConvInteger") and place == 1) or (kind == "QLinearConv" and place == 3):
+        return 0
+    if kind in ("ConvTranspose", "LSTM", "GRU", "RNN") and place >= 1 and rank >= 3:
+        return 1
+    if kind == "Gather" and place == 0:
+        return 0
+    if kind not in _THROUGH or place or not node.output or kind in ("Squeeze", "Unsqueeze"):
+        return None
+    axis = output_axis(node.output[0], rank, use.scope, depth + 1)
+    perm = attribute(node, "perm", []) or list(range(rank))[::-1]
+    return perm[axis] if kind == "Transpose" and axis is not None and len(perm) == rank else axis

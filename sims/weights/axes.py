@@ -1,0 +1,87 @@
+"""Which axis of a weight array is that of the outputs, and the rows that formats run along.
+
+Torch keeps (outputs, inputs, positions of a kernel); Keras, JAX and GPT-2 keep (positions, inputs, outputs).
+Per-channel scales belong to outputs; blocks and n:m groups run along inputs, first within one position of a
+convolution's kernel.
+"""
+
+import fnmatch
+from collections.abc import Mapping
+
+import numpy as np
+
+from sims.checkpoints import Tensor
+
+_LAST = ("kernel", "recurrent_kernel")  # of Keras and JAX, for which outputs come last
+_CONV1D = ("c_attn", "c_proj", "c_fc")  # of GPT-2, of which some are square: they follow the others
+
+
+def with_axes(tensors: Mapping[str, Tensor], chosen: Mapping[str, int]) -> dict[str, Tensor]:
+    """The tensors with their output axes: as asked for, as the format says, by their names or biases.
+
+    Parameters
+    ----------
+    chosen
+        Axis by pattern of names; negative ones count from the end.
+
+    Raises
+    ------
+    ValueError
+        An axis that a tensor does not have.
+    """
+    found = {name: tensor.renamed(axis=_axis(name, tensor, tensors)) for name, tensor in tensors.items()}
+    conv1d = [name for name in found if _layer(name) in _CONV1D and len(found[name].shape) == 2]
+    if any(found[name].axis == 1 for name in conv1d):
+        for name in conv1d:
+            if found[name].axis is None and found[name].shape[0] == found[name].shape[1]:
+                found[name] = found[name].renamed(axis=1)
+    for pattern, axis in chosen.items():
+        for name, tensor in found.items():
+            if fnmatch.fnmatchcase(name, pattern) and len(tensor.shape) > 1:
+                if not -len(tensor.shape) <= axis < len(tensor.shape):
+                    raise ValueError(
+                        f"tensor {name[:100]!r} has {len(tensor.shape)} axes, and no axis {axis}"
+                    )
+                found[name] = tensor.renamed(axis=axis % len(tensor.shape))
+    return found
+
+
+def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> int | None:
+    if tensor.axis is not None or len(tensor.shape) < 2:
+        return tensor.axis
+    part = name.replace("/", ".").rpartition(".")[2]
+    if part.partition(":")[0] in _LAST:
+        return len(tensor.shape) - 1
+    bias = tensors.get(name[: len(name) - len(part)] + "bias")
+    if part == "weight" and bias is not None and len(bias.shape) == 1:
+        fits = [axis for axis in (0, 1) if tensor.shape[axis] == bias.shape[0]]
+        return fits[0] if len(fits) == 1 else None
+    return None
+
+
+def _layer(name: str) -> str:
+    return name.replace("/", ".").split(".")[-2] if "." in name or "/" in name else ""
+
+
+def rows_of(array: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Weights as (outputs, everything else), inputs running fastest, then the positions of a kernel.
+
+    Examples
+    --------
+    >>> kernel = np.arange(12).reshape(1, 3, 2, 2)  # one output, three inputs, 2 x 2 positions
+    >>> rows_of(kernel)
+    array([[ 0,  4,  8,  1,  5,  9,  2,  6, 10,  3,  7, 11]])
+    >>> rows_of(np.arange(6).reshape(2, 3), axis=1)
+    array([[0, 3],
+           [1, 4],
+           [2, 5]])
+    """
+    array = np.asarray(array)
+    if array.ndim < 2:
+        return array.reshape(1, -1)
+    axis = 0 if axis is None else axis
+    if array.ndim > 2 and axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)
+        array = np.moveaxis(array, (axis, 1 - axis), (0, -1))
+    else:
+        array = np.moveaxis(array, axis, 0)
+    return array.reshape(array.shape[0], -1)

@@ -1,0 +1,129 @@
+"""Weights stored as codes with scales beside them: the numbers they stand for, or why nobody can know.
+
+Judging codes, or scales, as if they were weights gives the verdict of another network. Where the names and
+shapes follow one convention exactly, the codes are dequantized; otherwise codes and scales are left out with
+the reason.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sims.checkpoints import Tensor
+from sims.weights import packed
+from sims.weights.dequantize import Unclear
+
+_LONE = ("weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB")
+_WHY = "already quantized: "
+
+
+def is_code(tensor: Tensor) -> bool:
+    """Whether the element type is one of codes: integers of at most 32 bits, or floats of at most 8."""
+    few = tensor.dtype in ("int8", "uint8", "int4", "uint4", "int32", "uint32", "int2", "uint2")
+    return few or tensor.dtype.startswith(("float8", "float4", "float6"))
+
+
+def joined(
+    tensors: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors, recognised groups of codes and scales as one; and what was left out of the others.
+
+    Parameters
+    ----------
+    tensors
+        Of a network, by name.
+    config
+        Its config.json: bits, group sizes and formats that names and shapes leave open.
+    """
+    found = dict(tensors)
+    joins: dict[str, Tensor] = {}  # by the name of the codes
+    skipped: dict[str, str] = {}
+    for name in tensors:
+        for family in _FAMILIES if name in found else ():
+            parts = family.parts(name, found)
+            if parts is None:
+                continue
+            try:
+                joins[name] = family.join(name, parts, config)
+            except Unclear as error:
+                skipped |= {part.name: f"{_WHY}{error}" for part in parts.values()}
+            for part in parts.values():
+                del found[part.name]
+            break
+    whole = {}
+    for name in tensors:
+        if name in joins:  # the weights stand where their codes stood
+            whole[joins[name].name] = joins[name]
+        elif name in found and _is_lone_scale(name, found[name]):
+            skipped[name] = f"{_WHY}scales of codes that are not here"
+        elif name in found:
+            whole[name] = found[name]
+    return whole, skipped
+
+
+def _is_lone_scale(name: str, tensor: Tensor) -> bool:
+    part = name.rpartition(".")[2]
+    return part in _LONE and tensor.note == "" and len(tensor.shape) > 0
+
+
+class _Family:
+    """A convention: the parts it stores beside the codes of a name, and how they are joined."""
+
+    def __init__(
+        self,
+        suffix: str,
+        needed: tuple[str, ...],
+        optional: tuple[str, ...],
+        join: Callable[[str, dict[str, Tensor], Mapping[str, Any]], Tensor],
+        codes: Callable[[Tensor], bool] = is_code,
+    ) -> None:
+        self.suffix, self.needed, self.optional, self.join, self.codes = suffix, needed, optional, join, codes
+
+    def parts(self, name: str, found: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+        """The tensors of the group whose codes are `name`, by their part; None where it is no such group."""
+        if not name.endswith(self.suffix) or not self.codes(found[name]):
+            return None
+        stem = name.removesuffix(self.suffix) if self.suffix else name
+        parts = {self.suffix or "": found[name]}
+        for part in (*self.needed, *self.optional):
+            if stem + part in found:
+                parts[part] = found[stem + part]
+        return parts if all(part in parts for part in self.needed) else None
+
+
+_NESTED = (".nested_absmax", ".nested_quant_map")
+_WORDS = ("int32", "uint32")
+_FAMILIES = (
+    _Family(".qweight", (".qzeros", ".scales"), (".g_idx",), packed.gptq),
+    _Family(
+        ".weight_packed",
+        (".weight_scale",),
+        (
+            ".weight_shape",
+            ".weight_zero_point",
+            ".weight_global_scale",
+            ".weight_g_idx",
+            ".input_global_scale",
+        ),
+        packed.compressed,
+    ),
+    _Family(".weight", (".scales", ".biases"), (), packed.mlx, lambda tensor: tensor.dtype == "uint32"),
+    *(
+        _Family(
+            "", (".absmax", ".quant_map", f".quant_state.bitsandbytes__{kind}"), _NESTED, packed.bitsandbytes
+        )
+        for kind in ("nf4", "fp4")
+    ),
+    _Family(".weight", (".SCB",), (".weight_format",), packed.int8_bnb),
+    _Family("_blocks", ("_scales",), (), packed.mxfp4, lambda tensor: tensor.dtype == "uint8"),
+    _Family("", ("_scale", "_scale_2"), ("_input_scale",), packed.nvfp4),
+    _Family("", ("_scale_inv",), (), packed.by_scale("_scale_inv")),
+    _Family("_quantized", ("_scale",), ("_zero_point",), packed.by_scale("_scale", "_zero_point")),
+    _Family("._data", ("._scale", "._shift"), (), packed.unread),
+    _Family("._data", ("._scale",), (), packed.by_scale("._scale")),
+    _Family("", ("_scale",), ("_zero_point",), packed.by_scale("_scale", "_zero_point")),
+    *(
+        _Family(suffix, (other,), ("_zero", ".zero", ".zeros", ".qzeros"), packed.unread)
+        for suffix in (".W_q", ".qweight", ".weight", "")
+        for other in (".scale", ".scales", "_scales", "_absmax", ".absmax")
+    ),
+)

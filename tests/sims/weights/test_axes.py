@@ -1,0 +1,130 @@
+"""Rows are outputs, and blocks run along inputs, whatever the order a framework keeps them in."""
+
+import numpy as np
+import pytest
+
+from sims import weights
+from sims.checkpoints import Contents, of_array
+from sims.weights import formats
+from sims.weights.axes import rows_of, with_axes
+from theory.formats import FORMATS
+
+RNG = np.random.default_rng(11)
+BY_NAME = {form.name: form for form in FORMATS}
+
+
+def axis_of(arrays, name, **options):
+    tensors = {key: of_array(key, array) for key, array in arrays.items()}
+    return with_axes(tensors, options.get("axes", {}))[name].axis
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "bias", "axis"),
+    [
+        ("fc.weight", (48, 32), 48, 0),
+        ("h.0.attn.c_attn.weight", (32, 96), 96, 1),
+        ("h.0.mlp.c_fc.weight", (32, 128), 128, 1),
+        ("up.weight", (32, 16, 2, 2), 16, 1),  # a transposed convolution: inputs first
+        ("square.weight", (32, 32), 32, None),
+        ("Dense_0/kernel", (32, 64), 64, 1),
+        ("conv/kernel:0", (3, 3, 16, 32), 32, 3),
+        ("lonely.weight", (48, 32), None, None),
+    ],
+)
+def test_axes_from_names_and_biases(name, shape, bias, axis):
+    stem = name[: max(name.rfind("."), name.rfind("/")) + 1]
+    arrays = {name: np.zeros(shape)} | ({f"{stem}bias": np.zeros(bias)} if bias else {})
+    assert axis_of(arrays, name) == axis
+
+
+def test_square_matrices_of_gpt2_follow_the_others():
+    arrays = {
+        "h.0.attn.c_attn.weight": np.zeros((32, 96)), "h.0.attn.c_attn.bias": np.zeros(96),
+        "h.0.attn.c_proj.weight": np.zeros((32, 32)), "h.0.attn.c_proj.bias": np.zeros(32),
+    }  # fmt: skip
+    assert axis_of(arrays, "h.0.attn.c_proj.weight") == 1
+    torch = {name: array.T for name, array in arrays.items()}  # the same names with outputs first
+    assert axis_of(torch, "h.0.attn.c_proj.weight") is None
+
+
+def test_axes_that_are_asked_for():
+    arrays = {"a.w": np.zeros((4, 6)), "b.w": np.zeros((4, 6, 2))}
+    assert axis_of(arrays, "b.w", axes={"*": -1}) == 2 and axis_of(arrays, "a.w", axes={"b*": 1}) is None
+    with pytest.raises(ValueError, match=r"tensor 'a\.w' has 2 axes, and no axis 2"):
+        axis_of(arrays, "a.w", axes={"*": 2})
+
+
+def test_rows_are_literal():
+    kernel = RNG.normal(size=(5, 3, 2, 4))  # outputs, inputs, height, width
+    rows = rows_of(kernel)
+    turned = rows_of(np.transpose(kernel, (2, 3, 1, 0)), axis=3)  # as Keras keeps it
+    across = rows_of(np.swapaxes(kernel, 0, 1), axis=1)  # a transposed convolution
+    for o in range(5):
+        expected = [kernel[o, i, y, x] for y in range(2) for x in range(4) for i in range(3)]
+        for found in (rows, turned, across):
+            assert list(found[o]) == expected
+
+
+def literal_two_four(kernel):
+    """2:4 along input channels, position by position."""
+    lost = 0.0
+    for o, y, x in np.ndindex(kernel.shape[0], *kernel.shape[2:]):
+        for first in range(0, kernel.shape[1], 4):
+            lost += sum(sorted(kernel[o, first : first + 4, y, x] ** 2)[:2])
+    return lost / float((kernel**2).sum())
+
+
+def test_groups_of_convolutions_run_along_input_channels(tmp_path):
+    """Positions of one kernel are alike, channels are not: the order makes two decibels here."""
+    kernel = RNG.normal(size=(8, 16, 3, 3)) * np.exp(1.5 * RNG.normal(size=(8, 16, 1, 1)))
+    table = weights.analyse({"conv": kernel}, [4], every_format=True)
+    found = {one.name: one.snr for one in table.rows[0].stored}
+    assert found["2:4"] == pytest.approx(-10 * np.log10(literal_two_four(kernel)), abs=1e-9)
+    along_positions = formats.noise(kernel.reshape(8, -1), BY_NAME["2:4"])
+    assert found["2:4"] > -10 * np.log10(along_positions) + 2
+
+
+def test_a_keras_kernel_has_the_numbers_of_the_torch_one():
+    matrix = RNG.normal(size=(24, 130)) * np.exp(RNG.normal(size=(24, 1)))
+    torch = weights.analyse({"a.weight": matrix}, [4], every_format=True).rows[0]
+    keras = weights.analyse({"a/kernel": matrix.T.copy()}, [4], every_format=True).rows[0]
+    for one, other in zip(torch.stored, keras.stored, strict=True):
+        assert (
+            one.name == other.name
+            and one.bits == other.bits
+            and one.snr == pytest.approx(other.snr, abs=1e-9)
+        )
+
+
+def test_experts_are_matrices_of_their_own():
+    stack = RNG.normal(size=(3, 8, 130))
+    found = weights.analyse({"experts.up": stack}, [4], every_format=True).rows[0]
+    flat = weights.analyse({"w": stack.reshape(24, 130)}, [4], every_format=True).rows[0]
+    assert [one.snr for one in found.stored] == [one.snr for one in flat.stored]
+
+
+def test_zeros_that_are_there_cost_nothing(reference):
+    """80 % zeros: kept without loss in 4.2 bits, or as INT8 in 2.6."""
+    w = RNG.normal(size=(50, 80)) * 0.05
+    w.reshape(-1)[RNG.permutation(4000)[:3200]] = 0
+    found = {one.name: one for one in weights.analyse({"w": w}, [4], every_format=True).rows[0].stored}
+    assert found["own zeros"].bits == pytest.approx(1 + 0.2 * 16) and found["own zeros"].snr == np.inf
+    eight = found["own zeros + INT8"]
+    assert eight.bits == pytest.approx(1 + 0.2 * 8)
+    expected = reference.decibels(reference.energy(w), reference.rounding_error(w, 8))
+    assert eight.snr == pytest.approx(expected, abs=1e-3) and eight.snr > 40
+    assert found["prune 75 %"].snr == np.inf and found["prune 75 %"].bits == pytest.approx(4.2)
+    assert found["prune 87.5 %"].bits == 1 + 0.125 * 16 and found["prune 87.5 %"].snr < 30
+    table = weights.analyse({"w": w}, [4], every_format=True)
+    assert table.best_format(4.2).startswith(
+        "Within 4.2 bits per weight own zeros keeps the most signal: everything"
+    )
+    assert table.best_format(2.6).startswith(
+        "Within 2.6 bits per weight own zeros + INT8 keeps the most signal: 4"
+    )
+
+
+def test_dense_tensors_have_no_zeros_to_use():
+    table = weights.analyse({"w": RNG.normal(size=(50, 80))}, [4], every_format=True)
+    assert not [one for one in table.format_means() if one.name.startswith("own zeros")]
+    assert Contents().tensors == {}

@@ -1,0 +1,328 @@
+"""Codes with scales are the weights they stand for, or nothing: every convention against literal loops."""
+
+import json
+import struct
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from sims import checkpoints, weights
+from sims.weights.quantized import joined
+
+RNG = np.random.default_rng(17)
+E2M1 = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
+NAMES = {
+    "float8_e4m3fn": "F8_E4M3", "bfloat16": "BF16", "float32": "F32", "float16": "F16", "int8": "I8",
+    "uint8": "U8", "int32": "I32", "uint32": "U32", "int64": "I64", "float8_e8m0fnu": "F8_E8M0",
+}  # fmt: skip
+
+
+def save(path, **arrays):
+    """A .safetensors file by its own rules: names with dots stand for parts that keywords cannot spell."""
+    header, data = {}, b""
+    for name, array in arrays.items():
+        raw = np.ascontiguousarray(array).tobytes()
+        place = [len(data), len(data) + len(raw)]
+        header[name] = {"dtype": NAMES[array.dtype.name], "shape": list(array.shape), "data_offsets": place}
+        data += raw
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+def whole(path, config=None):
+    contents = checkpoints.open_checkpoint(path)
+    tensors, skipped = joined(contents.tensors, config or contents.config)
+    return {name: tensor.load() for name, tensor in tensors.items()}, skipped, tensors
+
+
+def packed_words(codes, bits, axis):
+    """Codes into 32-bit words along an axis, first in the low bits, one by one."""
+    codes = np.moveaxis(codes, axis, -1)
+    each = 32 // bits
+    out = np.zeros((*codes.shape[:-1], codes.shape[-1] // each), np.uint64)
+    for index in np.ndindex(*codes.shape):
+        out[(*index[:-1], index[-1] // each)] |= np.uint64(int(codes[index]) << (bits * (index[-1] % each)))
+    return np.moveaxis(out.astype(np.uint32), -1, axis)
+
+
+def test_block_scales_turn_the_verdict_round(tmp_path, reference):
+    """8-bit floats whose codes are dense, and whose scales say that a few blocks hold everything."""
+    codes = RNG.normal(size=(96, 160)).astype(ml_dtypes.float8_e4m3fn)
+    inverse = np.exp(3 * RNG.normal(size=(3, 5))).astype(np.float32)
+    path = save(tmp_path / "a.safetensors", **{"l.weight": codes, "l.weight_scale_inv": inverse})
+    real = np.zeros((96, 160), np.longdouble)
+    for i in range(96):
+        for j in range(160):
+            real[i, j] = np.longdouble(float(codes[i, j])) * np.longdouble(inverse[i // 32, j // 32])
+    table = weights.report(path, [4])
+    (row,) = table.rows
+    rounding, pruning = reference.rounding_error(real, 4), reference.pruning_error(real, 0.75)
+    assert row.quantization[4] == pytest.approx(
+        reference.decibels(reference.energy(real), rounding), abs=1e-4
+    )
+    assert row.pruning[4] == pytest.approx(reference.decibels(reference.energy(real), pruning), abs=1e-4)
+    assert row.winner(4) == "cut" and table.share_of_bytes == 1
+    assert row.note == "dequantized from float8_e4m3fn, blocks of 32 x 32"
+    as_codes = weights.analyse({"codes": codes.astype(np.float32)}, [4]).rows[0]
+    assert as_codes.winner(4) == "snap"
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (24,), (24, 1), (1, 40), (24, 5), (3, 5), (5, 5)])
+def test_every_shape_of_scales(tmp_path, shape):
+    codes = RNG.integers(-127, 128, size=(24, 40)).astype(np.int8)
+    scale = np.exp(RNG.normal(size=shape)).astype(np.float32)
+    path = save(tmp_path / "a.safetensors", **{"l.weight": codes, "l.weight_scale": scale})
+    found, skipped, _ = whole(path)
+    if shape == (5, 5):  # 24 rows in five blocks: eight rows each, or five in another way?
+        assert "leave the size of a block open" in skipped["l.weight"] and not found
+        return
+    for i in range(24):
+        for j in range(40):
+            if scale.size == 1:
+                one = scale.reshape(())
+            elif scale.ndim == 1:
+                one = scale[i]
+            else:
+                one = scale[i // (24 // shape[0]), j // (40 // shape[1])]
+            assert found["l.weight"][i, j] == np.float32(codes[i, j]) * one
+
+
+def test_a_short_last_block(tmp_path):
+    codes = RNG.normal(size=(576, 256)).astype(ml_dtypes.float8_e4m3fn)
+    scale = np.exp(RNG.normal(size=(5, 2))).astype(np.float32)
+    path = save(tmp_path / "a.safetensors", **{"kv.weight": codes, "kv.weight_scale_inv": scale})
+    found, _, _ = whole(path)
+    assert found["kv.weight"][575, 255] == float(codes[575, 255]) * scale[4, 1]
+    assert found["kv.weight"][511, 127] == float(codes[511, 127]) * scale[3, 0]
+
+
+def test_zero_points(tmp_path):
+    codes = RNG.integers(0, 256, size=(8, 16)).astype(np.uint8)
+    scale, zero = np.array([0.25], np.float32), np.array([131], np.uint8)
+    arrays = {"w_quantized": codes, "w_scale": scale, "w_zero_point": zero}
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert found["w"][3, 4] == (int(codes[3, 4]) - 131) * 0.25
+
+
+def gptq(tmp_path, stored_zero, order=False, bits=4):
+    inputs, outputs, group = 64, 32, 16
+    codes = RNG.integers(0, 2**bits, size=(inputs, outputs))
+    scales = np.exp(RNG.normal(size=(inputs // group, outputs))).astype(np.float16)
+    zeros = np.broadcast_to(stored_zero, scales.shape)
+    groups = np.arange(inputs) // group
+    if order:
+        groups = RNG.permutation(groups)
+    arrays = {
+        "m.qweight": packed_words(codes, bits, 0).view(np.int32),
+        "m.qzeros": packed_words(zeros, bits, 1).view(np.int32),
+        "m.scales": scales,
+        "m.g_idx": groups.astype(np.int32),
+    }
+    return save(tmp_path / "a.safetensors", **arrays), codes, scales, groups
+
+
+@pytest.mark.parametrize(("stored", "zero"), [(7, 8), (8, 8)])
+@pytest.mark.parametrize("order", [False, True])
+def test_gptq_symmetric(tmp_path, stored, zero, order):
+    path, codes, scales, groups = gptq(tmp_path, stored, order)
+    found, _, tensors = whole(path)
+    for i in range(64):
+        for o in range(32):
+            assert found["m.weight"][o, i] == (codes[i, o] - zero) * np.float32(scales[groups[i], o])
+    assert tensors["m.weight"].note == "dequantized from GPTQ, 4 bits, groups of 16"
+    assert tensors["m.weight"].nbytes == sum(
+        t.nbytes for t in checkpoints.open_checkpoint(path).tensors.values()
+    )
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_gptq_with_zero_points_needs_the_version(tmp_path, bits):
+    stored = RNG.integers(0, 2**bits - 1, size=(4, 32))
+    path, codes, scales, groups = gptq(tmp_path, stored, bits=bits)
+    found, skipped, _ = whole(path)
+    assert not found and set(skipped) == {"m.qweight", "m.qzeros", "m.scales", "m.g_idx"}
+    assert all(reason.startswith("already quantized: GPTQ with zero points") for reason in skipped.values())
+    with pytest.raises(ValueError, match=r"holds no weights to judge .*already quantized: GPTQ"):
+        weights.report(path)
+    for version, shift in (("gptq", 1), ("gptq_v2", 0)):
+        found, _, _ = whole(path, {"quantization_config": {"checkpoint_format": version}})
+        o, i = 5, 37
+        zero = stored[groups[i], o] + shift
+        assert found["m.weight"][o, i] == (codes[i, o] - zero) * np.float32(scales[groups[i], o])
+
+
+def test_awq(tmp_path):
+    inputs, outputs, group = 32, 64, 16
+    codes = RNG.integers(0, 16, size=(inputs, outputs))
+    zeros = RNG.integers(0, 16, size=(inputs // group, outputs))
+    scales = np.exp(RNG.normal(size=zeros.shape)).astype(np.float16)
+
+    def interleaved(array):  # nibble k of a word holds column order[k] of its eight
+        order = [0, 2, 4, 6, 1, 3, 5, 7]
+        return packed_words(array.reshape(len(array), -1, 8)[..., order].reshape(array.shape), 4, 1).view(
+            np.int32
+        )
+
+    arrays = {"m.qweight": interleaved(codes), "m.qzeros": interleaved(zeros), "m.scales": scales}
+    found, _, tensors = whole(save(tmp_path / "a.safetensors", **arrays))
+    for i in range(inputs):
+        for o in range(outputs):
+            expected = (codes[i, o] - zeros[i // group, o]) * np.float32(scales[i // group, o])
+            assert found["m.weight"][o, i] == expected
+    assert tensors["m.weight"].note == "dequantized from AWQ, 4 bits, groups of 16"
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+def test_compressed_tensors(tmp_path, zeros):
+    codes = RNG.integers(-8, 8, size=(16, 64))
+    scale = np.exp(RNG.normal(size=(16, 2))).astype(ml_dtypes.bfloat16)
+    points = RNG.integers(-8, 8, size=(16, 2)) if zeros else np.zeros((16, 2), int)
+    arrays = {
+        "l.weight_packed": packed_words(codes + 8, 4, 1).view(np.int32),
+        "l.weight_scale": scale,
+        "l.weight_shape": np.array([16, 64]),
+    }
+    if zeros:
+        arrays["l.weight_zero_point"] = packed_words(points + 8, 4, 0).view(np.int32)
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    for i in range(16):
+        for j in range(64):
+            assert found["l.weight"][i, j] == (codes[i, j] - points[i, j // 32]) * np.float32(
+                scale[i, j // 32]
+            )
+
+
+def nibbles(shape, high_first=False):
+    codes = RNG.integers(0, 16, size=shape)
+    low, high = codes[..., 1::2], codes[..., ::2]
+    if not high_first:
+        low, high = high, low
+    return codes, (low | high << 4).astype(np.uint8)
+
+
+def e2m1(code):
+    return E2M1[code & 7] * (-1 if code & 8 else 1)
+
+
+@pytest.mark.parametrize("kind", ["compressed-tensors", "ModelOpt"])
+def test_nvfp4(tmp_path, kind):
+    codes, packed = nibbles((12, 64))
+    scale = np.exp(RNG.normal(size=(12, 4))).astype(ml_dtypes.float8_e4m3fn)
+    whole_scale = np.array([3.0], np.float32)
+    names = {
+        "compressed-tensors": ("l.weight_packed", "l.weight_scale", "l.weight_global_scale"),
+        "ModelOpt": ("l.weight", "l.weight_scale", "l.weight_scale_2"),
+    }[kind]
+    found, _, _ = whole(
+        save(tmp_path / "a.safetensors", **dict(zip(names, (packed, scale, whole_scale), strict=True)))
+    )
+    factor = 1 / 3.0 if kind == "compressed-tensors" else 3.0
+    for i in range(12):
+        for j in range(64):
+            expected = e2m1(codes[i, j]) * float(scale[i, j // 16]) * factor
+            assert found["l.weight"][i, j] == pytest.approx(expected, rel=1e-6)
+
+
+def test_mxfp4_of_experts(tmp_path):
+    codes, packed = nibbles((2, 6, 3, 32))
+    exponents = RNG.integers(118, 130, size=(2, 6, 3)).astype(np.uint8)
+    arrays = {"e.gate_blocks": packed, "e.gate_scales": exponents}
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert found["e.gate"].shape == (2, 6, 96)
+    for index in np.ndindex(2, 6, 3, 32):
+        e, r, b, k = index
+        assert found["e.gate"][e, r, 32 * b + k] == e2m1(codes[index]) * 2.0 ** (
+            int(exponents[e, r, b]) - 127
+        )
+
+
+def test_mlx_needs_its_bits(tmp_path):
+    codes = RNG.integers(0, 16, size=(8, 128))
+    scales, biases = (np.exp(RNG.normal(size=(8, 2))).astype(np.float16) for _ in range(2))
+    arrays = {"l.weight": packed_words(codes, 4, 1), "l.scales": scales, "l.biases": biases}
+    path = save(tmp_path / "a.safetensors", **arrays)
+    found, skipped, _ = whole(path)  # eight bits in groups of 32 have the same shapes
+    assert not found and "MLX" in skipped["l.weight"]
+    (tmp_path / "config.json").write_text(json.dumps({"quantization": {"bits": 4, "group_size": 64}}))
+    found, _, _ = whole(path)
+    for i in range(8):
+        for j in range(128):
+            expected = codes[i, j] * np.float32(scales[i, j // 64]) + np.float32(biases[i, j // 64])
+            assert found["l.weight"][i, j] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_bitsandbytes_four_bits(tmp_path, nested):
+    levels = np.sort(RNG.normal(size=16)).astype(np.float32)
+    codes, packed = nibbles((1, 6 * 64), high_first=True)
+    state = {"quant_type": "nf4", "blocksize": 64, "shape": [12, 32], "dtype": "float16"}
+    arrays = {"l.weight": packed.reshape(-1, 1), "l.weight.quant_map": levels}
+    if nested:
+        table, inner = np.sort(RNG.normal(size=256)).astype(np.float32), np.array([2.0, 3.0], np.float32)
+        quantized = RNG.integers(0, 256, size=6).astype(np.uint8)
+        state |= {"nested_blocksize": 4, "nested_offset": 0.5}
+        arrays |= {
+            "l.weight.absmax": quantized,
+            "l.weight.nested_absmax": inner,
+            "l.weight.nested_quant_map": table,
+        }
+        steps = [float(table[quantized[b]]) * float(inner[b // 4]) + 0.5 for b in range(6)]
+    else:
+        steps = np.exp(RNG.normal(size=6)).astype(np.float32)
+        arrays["l.weight.absmax"] = np.array(steps, np.float32)
+    arrays["l.weight.quant_state.bitsandbytes__nf4"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert found["l.weight"].shape == (12, 32)
+    for k in range(384):
+        expected = levels[codes[0, k]] * steps[k // 64]
+        assert found["l.weight"].reshape(-1)[k] == pytest.approx(expected, rel=1e-6)
+
+
+def test_bitsandbytes_eight_bits(tmp_path):
+    codes = RNG.integers(-127, 128, size=(6, 40)).astype(np.int8)
+    largest = np.exp(RNG.normal(size=6)).astype(np.float32)
+    arrays = {"l.weight": codes, "l.SCB": largest, "l.weight_format": np.array(0, np.uint8)}
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert found["l.weight"][2, 3] == pytest.approx(codes[2, 3] * float(largest[2]) / 127, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("l.W_q", "l.scale", "l.zero"),
+        ("l.qweight", "l.scales", "l.other"),
+        ("l.weight", "l.weight_absmax", "l.other"),
+        ("l.weight._data", "l.weight._scale", "l.weight._shift"),
+    ],
+)
+def test_conventions_that_are_not_read_give_no_verdict(tmp_path, names):
+    """Neither the codes nor the scales are judged; the file says so in one sentence."""
+    arrays = [RNG.integers(0, 255, size=(64, 64)).astype(np.uint8), *(np.ones((64, 16), np.float32),) * 2]
+    path = save(tmp_path / "a.safetensors", **dict(zip(names, arrays, strict=True)))
+    contents = checkpoints.open_checkpoint(path)
+    _, skipped = joined(contents.tensors, {})
+    assert skipped[names[0]].startswith(
+        "already quantized: codes and scales in a convention that is not read"
+    )
+    assert names[1] in skipped
+
+
+def test_scales_alone_are_no_weights(tmp_path):
+    path = save(tmp_path / "a.safetensors", **{"l.weight_scale_inv": np.ones((64, 64), np.float32)})
+    with pytest.raises(ValueError, match="scales of codes that are not here"):
+        weights.report(path)
+
+
+def test_what_was_left_out_is_said_and_counted(tmp_path):
+    arrays = {
+        "a.weight": RNG.normal(size=(64, 64)).astype(np.float32),
+        "b.qweight": RNG.integers(0, 2**31, size=(64, 256)).astype(np.int32),
+        "b.scales": np.ones((3, 100), np.float32),
+    }
+    table = weights.report(save(tmp_path / "a.safetensors", **arrays), [4])
+    assert [row.name for row in table.rows] == ["a.weight"]
+    total = sum(array.nbytes for array in arrays.values())
+    assert table.share_of_bytes == arrays["a.weight"].nbytes / total
+    assert "rests on only 19.7 % of the file's bytes" in table.basis()

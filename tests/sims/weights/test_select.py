@@ -1,0 +1,117 @@
+"""Which arrays count: no copies, no optimizer state, no biases; what is left out is named with its reason."""
+
+import numpy as np
+import pytest
+
+from sims import checkpoints, weights
+from sims.checkpoints import Contents, of_array
+from sims.weights.select import canonical, select
+
+RNG = np.random.default_rng(5)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape)
+
+
+def chosen(arrays, **options):
+    tensors = {name: of_array(name, array) for name, array in arrays.items()}
+    return select(Contents(tensors=tensors), **options)
+
+
+def test_optimizer_state_is_no_weight():
+    names = [
+        "optimizer.state.0.exp_avg",
+        "optimizer_states.0.state.1.exp_avg_sq",
+        "optim_d.state.3.momentum_buffer",
+        "opt_state/0/mu/Dense_0/kernel",
+        "optimizer/vars/2",
+        "generator_optimizer.state.0.exp_avg",
+    ]
+    arrays = {"state_dict.w": normal(32, 32)} | {name: normal(32, 32) for name in names}
+    found = chosen(arrays)
+    assert list(found.tensors) == ["state_dict.w"]
+    assert {found.skipped[name] for name in names} == {"state of an optimizer"}
+
+
+@pytest.mark.parametrize(
+    "name", ["opt_model.decoder.weight", "optical_flow.weight", "options.weight", "model.opt.fc1"]
+)
+def test_words_that_only_look_like_an_optimizer(name):
+    assert list(chosen({name: normal(32, 32)}).tensors) == [name]
+
+
+def test_averaged_copies_count_once():
+    arrays = {
+        "model.block.0.weight": normal(32, 32),
+        "model_ema.module.block.0.weight": normal(32, 32),
+        "model_ema.block0weight": normal(32, 32),
+        "ema.other.weight": normal(32, 32),  # no original is there: it is the network
+    }
+    found = chosen(arrays)
+    assert list(found.tensors) == ["model.block.0.weight", "ema.other.weight"]
+    assert found.skipped["model_ema.block0weight"] == "an averaged copy of 'model.block.0.weight'"
+    assert canonical("state_dict_ema.layer.weight") == ("layerweight", True)
+
+
+def test_only_averages_are_the_network():
+    arrays = {f"ema_model.{i}.weight": normal(32, 32) for i in range(3)}
+    assert list(chosen(arrays).tensors) == list(arrays)
+
+
+def test_shared_memory_and_equal_contents_count_once():
+    w = normal(64, 32)
+    table = weights.analyse({"embed": w, "head": w, "copy": w.copy(), "other": normal(64, 32)}, [4])
+    assert [row.name for row in table.rows] == ["embed", "other"]
+    assert table.skipped == {"head": "the same memory as 'embed' (tied)", "copy": "equal to 'embed'"}
+    assert table.total_bytes == 3 * w.nbytes and table.share_of_bytes == pytest.approx(2 / 3)
+
+
+def test_include_and_exclude():
+    arrays = {f"l{i}.{part}": normal(32, 32) for i in range(3) for part in ("mlp.w", "attn.w")}
+    arrays["optimizer.state.0.exp_avg"] = normal(32, 32)
+    found = chosen(arrays, include=["*.mlp.*"], exclude=["l1.*"])
+    assert list(found.tensors) == ["l0.mlp.w", "l2.mlp.w"]
+    assert found.skipped["l1.mlp.w"] == "left out by --exclude"
+    assert found.skipped["l0.attn.w"] == "not named by --include"
+    assert list(chosen(arrays, include=["optimizer.*"]).tensors) == ["optimizer.state.0.exp_avg"]
+
+
+def test_long_vectors_are_judged_and_long_biases_are_not():
+    arrays = {
+        "flat_param": normal(70_000),
+        "lm_head.bias": normal(70_000),
+        "norm.weight": normal(4096),
+        "w": normal(32, 32),
+    }
+    found = chosen(arrays)
+    assert list(found.tensors) == ["flat_param", "w"]
+    assert found.skipped["lm_head.bias"].startswith("a vector") and found.skipped["norm.weight"].startswith(
+        "a vector"
+    )
+
+
+def test_a_training_checkpoint_is_judged_as_its_network(tmp_path, reference):
+    """Moments are small and heavy-tailed, and three quarters of the bytes."""
+    network = {"model.a": normal(40, 40), "model.b": normal(30, 40)}
+    moments = {f"optimizer.state.{i}.exp_avg_sq": normal(40, 40) ** 8 for i in range(6)}
+    np.savez(tmp_path / "a.npz", **network, **moments)
+    table = weights.report(tmp_path / "a.npz", [3])
+    errors = [reference.rounding_error(w, 3) for w in network.values()]
+    signal = sum(reference.energy(w) for w in network.values())
+    assert table.totals()[0].quantization == pytest.approx(reference.decibels(signal, sum(errors)), abs=1e-4)
+    assert table.basis().startswith("Note: the verdict rests on only 22.6 % of the file's bytes")
+    assert "skipped 6 (state of an optimizer): optimizer.state.0.exp_avg_sq" in table.skipped_lines()[0]
+
+
+def test_expanded_views_are_judged_by_what_they_store():
+    w = normal(1, 300)
+    table = weights.analyse({"w": np.broadcast_to(w, (50, 300))}, [4])
+    alone = weights.analyse({"w": w}, [4])
+    assert table.rows[0].quantization == alone.rows[0].quantization and table.rows[0].size == 300
+
+
+def test_names_of_the_file_are_kept():
+    contents = Contents(file="a")
+    contents.add(checkpoints.of_array("x", np.zeros(1)))
+    assert contents.tensors["x"].file == "a"
