@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+_FIELDS = (b"\x12", b"\x1a", b"\x22", b"\x28", b"\x32", b"\x3a", b"\x42")
 HEAD = 4096  # bytes looked at
 # What begins so is no weights; the sentence says what to do.
 _NAMED = (
@@ -59,9 +60,12 @@ def kind_of(path: Path) -> str:
         return "safetensors"
     if plain[:1] == b"{":
         return "index"
+    # the protobuf of ONNX begins with its version (field 1, a small number), then comes another of its fields
+    if head[:1] == b"\x08" and 1 <= head[1] <= 63 and head[2:3] in _FIELDS:
+        return "onnx"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return "torch"
-    return _by_ending(path, head)
+    return _by_ending(path)
 
 
 def _archive(path: Path) -> str:
@@ -93,14 +97,11 @@ _ENDINGS = {
 }
 
 
-def _by_ending(path: Path, head: bytes) -> str:
-    """What says nothing by its first bytes: protocol 0 pickles, ONNX graphs, and damaged files."""
+def _by_ending(path: Path) -> str:
+    """What says nothing by its first bytes: protocol 0 pickles, and damaged files."""
     ending = path.name.lower().removesuffix(".tar").rpartition(".")[2]
     if f".{ending}" in _ENDINGS:
         return _ENDINGS[f".{ending}"]
-    # a protobuf of ONNX begins with its version (field 1) or its producer (field 2)
-    if head[:1] in (b"\x08", b"\x12") and (b"onnx" in head or b"pytorch" in head or b"tf2onnx" in head):
-        return "onnx"
     raise ValueError(
         "it is of no kind that is read: .npz, .npy, .safetensors, .onnx, .gguf, .h5, .pt, .pth, .bin or .ckpt"
     )

@@ -69,7 +69,7 @@ class _Header:
             raise ValueError(f"truncated: an array of {self.nbytes} bytes in {available}")
         if not self.element:
             why = _unreal(self.dtype)
-            if self.dtype.str == "<V1":
+            if self.dtype.str == "|V1":
                 why = "one-byte values of a type of ml_dtypes whose name a npy file does not keep"
             return unreadable(name, why, self.nbytes, self.shape, str(self.dtype))
         order: Literal["F", "C"] = "F" if self.fortran else "C"

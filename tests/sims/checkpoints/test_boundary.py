@@ -1,5 +1,6 @@
 """Whatever a file, or the library that reads it, comes up with ends in one sentence that names the file."""
 
+import gzip
 import importlib
 import io
 import json
@@ -7,6 +8,7 @@ import lzma
 import pickle
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,15 +69,58 @@ def valid(kind):
         stream.write(torch_program(legacy=True) + pickle.dumps(["0", "1"], 2))
         for data in (WEIGHTS.tobytes(), bits.tobytes()):
             stream.write(struct.pack("<q", 24) + data)
+    elif kind == ".sparse.npz":
+        sparse = pytest.importorskip("scipy.sparse")
+        sparse.save_npz(stream, sparse.csr_matrix(WEIGHTS * (WEIGHTS % 3 == 0)), compressed=False)
+    elif kind == ".gz":
+        stream.write(gzip.compress(valid(".safetensors")))
+    elif kind == ".gguf":
+        stream.write(gguf_file())
+    elif kind in TORCH:
+        return (FILES / TORCH[kind]).read_bytes()
     else:
         onnx = pytest.importorskip("onnx")
         arrays = [onnx.numpy_helper.from_array(WEIGHTS, "w"), onnx.numpy_helper.from_array(bits, "b")]
-        graph = onnx.helper.make_graph([], "g", [], [], arrays)
+        nodes = []
+        if kind == ".nodes.onnx":  # constants in a node and in a subgraph, a sparse one, one dequantized
+            inner = onnx.helper.make_node("Constant", [], ["c"], value=arrays.pop())
+            branch = onnx.helper.make_graph([inner], "branch", [], [])
+            nodes = [onnx.helper.make_node("If", ["b"], ["y"], then_branch=branch, else_branch=branch)]
+            arrays += [onnx.numpy_helper.from_array(WEIGHTS.astype(np.int8), "q")]
+            arrays += [onnx.numpy_helper.from_array(WEIGHTS[0, :1], "s")]
+            nodes += [onnx.helper.make_node("DequantizeLinear", ["q", "s"], ["d"])]
+        graph = onnx.helper.make_graph(nodes, "g", [], [], arrays)
         stream.write(onnx.helper.make_model(graph).SerializeToString())
     return stream.getvalue()
 
 
-KINDS = [".npy", ".npz", ".NPZ", ".safetensors", ".pt", ".pth", ".onnx"]
+FILES = Path(__file__).parent / "files"
+TORCH = {
+    ".script.pt": "script.pt",
+    ".module.pt": "module.pt",
+    ".odd.pt": "odd.pt",
+    ".legacy.pth": "legacy.pth",
+}
+TENSORS = {
+    **{".npy": 1, ".sparse.npz": 1, ".npz": 2, ".NPZ": 2, ".safetensors": 2, ".gz": 2, ".gguf": 2},
+    **{".pt": 2, ".pth": 2, ".script.pt": 4, ".module.pt": 5, ".odd.pt": 21, ".legacy.pth": 4},
+    **{".onnx": 2, ".nodes.onnx": 4},
+}
+KINDS = list(TENSORS)
+
+
+def gguf_file():
+    """Version 3: two pairs of metadata, one tensor of float32 and one of quantized blocks (Q8_0)."""
+
+    def text(word):
+        return struct.pack("<Q", len(word)) + word
+
+    head = b"GGUF" + struct.pack("<IQQ", 3, 2, 2)
+    head += text(b"general.alignment") + struct.pack("<II", 4, 32)
+    head += text(b"tokens") + struct.pack("<IIQ", 9, 8, 2) + text(b"a") + text(b"bc")
+    head += text(b"w") + struct.pack("<IQQIQ", 2, 6, 4, 0, 0)
+    head += text(b"q") + struct.pack("<IQQIQ", 2, 32, 1, 8, 96)
+    return head.ljust(-(-len(head) // 32) * 32, b"\0") + WEIGHTS.tobytes() + bytes(range(34))
 
 
 def mutated(data, rng):
@@ -109,7 +154,9 @@ def test_a_damaged_file_gives_arrays_or_one_sentence(tmp_path, kind):
     whole, rng = valid(kind), np.random.default_rng(sum(kind.encode()))
     path = tmp_path / f"a{kind}"
     path.write_bytes(whole)
-    assert len(checkpoints.read(path).tensors) == (1 if kind == ".npy" else 2)
+    if kind == ".gguf":
+        pytest.importorskip("gguf")
+    assert len(checkpoints.read(path).tensors) == TENSORS[kind]
     refused = 0
     for _ in range(MUTATIONS):
         path.write_bytes(mutated(whole, rng))
@@ -122,7 +169,7 @@ def test_a_damaged_file_gives_arrays_or_one_sentence(tmp_path, kind):
             continue
         assert sum(array.nbytes for array in found.tensors.values()) < 100_000
         assert all(array.copy().size == array.size for array in found.tensors.values())
-    assert 0 < refused < MUTATIONS  # both happen, or the damage is not of the right size
+    assert 0 < refused < MUTATIONS + (kind == ".gz")  # both happen; gzip has a checksum of its own
 
 
 OTHERS = [

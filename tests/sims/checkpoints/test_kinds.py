@@ -1,0 +1,317 @@
+"""A file is what its contents say; a network is what all its files say."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from sims import checkpoints, weights
+
+FILES = Path(__file__).parent / "files"
+RNG = np.random.default_rng(4)
+W = RNG.normal(size=(20, 30)).astype(np.float32)
+
+
+def makers():
+    def npy(path):
+        with path.open("wb") as file:
+            np.save(file, W)
+
+    def npz(path):
+        with path.open("wb") as file:
+            np.savez(file, w=W)
+
+    def hdf5(path):
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            file["w"] = W
+
+    def gguf(path):
+        writer = pytest.importorskip("gguf").GGUFWriter(str(path), "llama")
+        writer.add_tensor("w", W)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+    def onnx(path):
+        onnx = pytest.importorskip("onnx")
+        graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(W, "w")])
+        path.write_bytes(onnx.helper.make_model(graph, producer_name="onnx").SerializeToString())
+
+    def safetensors(path):
+        save_file({"w": W}, path)
+
+    def torch(path):
+        shutil.copy(FILES / "state.pt", path)
+
+    return [npy, npz, hdf5, gguf, onnx, safetensors, torch]
+
+
+@pytest.mark.parametrize("make", makers(), ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "name", ["weights", "weights.bin", "weights.pt", "weights.safetensors", "weights.dat"]
+)
+def test_the_ending_says_nothing(tmp_path, make, name):
+    path = tmp_path / name
+    make(path)
+    (array,) = [a for a in checkpoints.read(path).tensors.values() if a.size in (600, 320)]
+    if make.__name__ != "torch":
+        np.testing.assert_array_equal(array, W)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+            "a Git LFS pointer, not the file",
+        ),
+        (b"<!DOCTYPE html><html><body>Sign in", "an HTML page, not weights"),
+        (b"\n  <html>", "an HTML page, not weights"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied", "an XML document, not weights"),
+        (b"Rar!\x1a\x07\x00", "a RAR archive: unpack it first"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (b"\x28\xb5\x2f\xfd0000", "compressed with zstd"),
+        (b"\xfd7zXZ\x00", "compressed with xz"),
+        (b"lmgg\x00\x00", "a GGML file, older than GGUF"),
+        (b"\x00" * 257 + b"ustar" + b"\x00" * 300, "a tar archive"),
+        (b"PK\x05\x06" + b"\x00" * 18, "holds no array|no kind"),
+        (b"hello", "of no kind that is read"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".safetensors", ".pt", ".bin", ""])
+def test_what_is_no_weights_is_named(tmp_path, content, message, ending):
+    path = tmp_path / f"model{ending}"
+    path.write_bytes(content)
+    if content == b"hello" and ending:
+        message = "not a safetensors|not a readable|malformed"
+    with pytest.raises(ValueError, match=message) as caught:
+        checkpoints.read(path)
+    assert str(caught.value).startswith(f"cannot read 'model{ending}': ") and "\n" not in str(caught.value)
+
+
+def test_gzip(tmp_path):
+    with gzip.open(tmp_path / "w.npy.gz", "wb") as file:
+        np.save(file, W)
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "w.npy.gz").tensors["w"], W)
+    contents = checkpoints.open_checkpoint(tmp_path / "w.npy.gz")
+    np.testing.assert_array_equal(contents.tensors["w"].load(), W)  # unpacked as long as it is in use
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(30_000_000)))
+    with pytest.raises(ValueError, match="bytes when unpacked"):
+        checkpoints.read(tmp_path / "bomb.gz")
+    (tmp_path / "cut.gz").write_bytes((tmp_path / "w.npy.gz").read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"^cannot read 'cut\.gz': "):
+        checkpoints.read(tmp_path / "cut.gz")
+    (tmp_path / "twice.gz").write_bytes(gzip.compress((tmp_path / "w.npy.gz").read_bytes()))
+    with pytest.raises(ValueError, match="not unpacked twice"):
+        checkpoints.read(tmp_path / "twice.gz")
+
+
+# --- networks in several files ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shards(tmp_path):
+    arrays = {f"layer.{i}.weight": RNG.normal(size=(20, 20)).astype(np.float32) for i in range(6)}
+    table = {}
+    for k in range(3):
+        name = f"model-{k + 1:05}-of-00003.safetensors"
+        part = {key: arrays[key] for key in list(arrays)[2 * k : 2 * k + 2]}
+        save_file(part, tmp_path / name)
+        table |= dict.fromkeys(part, name)
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
+    (tmp_path / "config.json").write_text('{"model_type": "x"}')
+    (tmp_path / "optimizer.bin").write_bytes(b"x")
+    return tmp_path, arrays
+
+
+def test_a_folder_an_index_and_bare_shards_are_one_network(shards):
+    folder, arrays = shards
+    whole = weights.analyse(arrays, [4])
+    for path in (folder, folder / "model.safetensors.index.json"):
+        table = weights.report(path, [4])
+        assert {row.name: row.quantization for row in table.rows} == {
+            row.name: row.quantization for row in whole.rows
+        }
+        assert table.middle().quantization == whole.middle().quantization
+    (folder / "model.safetensors.index.json").unlink()
+    assert len(weights.report(folder, [4]).rows) == 6
+    assert checkpoints.open_checkpoint(folder).config == {"model_type": "x"}
+
+
+def test_a_missing_shard_is_no_smaller_network(shards):
+    folder, _ = shards
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    message = r"of 3 shards 'model-00002-of-00003\.safetensors' is missing"
+    with pytest.raises(ValueError, match=message):
+        weights.report(folder)
+    (folder / "model.safetensors.index.json").unlink()
+    with pytest.raises(ValueError, match=message):
+        weights.report(folder)
+
+
+def test_an_index_that_promises_more_or_leads_outside(shards):
+    folder, _ = shards
+    index = folder / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    content["weight_map"]["more"] = "model-00001-of-00003.safetensors"
+    index.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="tensor 'more' of the index is in no shard"):
+        checkpoints.open_checkpoint(folder)
+    content["weight_map"]["more"] = "../outside.safetensors"
+    index.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="names a file outside its folder"):
+        checkpoints.open_checkpoint(folder)
+    for text, message in (("[]", "no object"), ("{", "not JSON"), ("{}", "no index of shards")):
+        index.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            checkpoints.open_checkpoint(index)
+
+
+def test_a_folder_without_weights_or_with_several_networks(tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    with pytest.raises(ValueError, match="holds no weight file; there are folders in it: snapshots"):
+        checkpoints.open_checkpoint(tmp_path)
+    for name in ("a.safetensors", "b.safetensors"):
+        save_file({"w": W}, tmp_path / name)
+    with pytest.raises(
+        ValueError, match=r"holds 2 weight files \(a\.safetensors, b\.safetensors, \.\.\.\): name one"
+    ):
+        checkpoints.open_checkpoint(tmp_path)
+    for name in "ab":
+        (tmp_path / f"{name}.safetensors").unlink()
+        np.save(tmp_path / f"{name}.npy", W)
+    assert set(checkpoints.open_checkpoint(tmp_path).tensors) == {"a", "b"}
+
+
+# --- element types ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e8m0fnu", "int4"])
+def test_types_of_ml_dtypes_in_npy(tmp_path, kind):
+    """Of two bytes there is one such type, of one byte that is a float one; others lose their name."""
+    values = np.array([[0.5, 2.0], [1.0, 4.0]]).astype(getattr(ml_dtypes, kind))
+    np.save(tmp_path / "w.npy", values)
+    np.savez(tmp_path / "w.npz", w=values)
+    for path in (tmp_path / "w.npy", tmp_path / "w.npz"):
+        found = checkpoints.read(path)
+        if kind in ("bfloat16", "float8_e5m2"):
+            np.testing.assert_array_equal(found.tensors["w"], values.astype(np.float32))
+        else:
+            assert "a type of ml_dtypes whose name a npy file does not keep" in found.skipped["w"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("F8_E8M0", "float8_e8m0fnu"), ("F8_E4M3", "float8_e4m3fn"), ("F8_E5M2", "float8_e5m2"),
+        ("F8_E4M3FNUZ", "float8_e4m3fnuz"), ("F8_E5M2FNUZ", "float8_e5m2fnuz"), ("BF16", "bfloat16"),
+    ],
+)  # fmt: skip
+def test_narrow_types_of_safetensors(tmp_path, code, kind):
+    values = np.array([0.5, 2.0, 1.0, 4.0]).astype(getattr(ml_dtypes, kind))
+    header = json.dumps({"w": {"dtype": code, "shape": [4], "data_offsets": [0, values.nbytes]}}).encode()
+    (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + values.tobytes())
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a").tensors["w"], [0.5, 2, 1, 4])
+
+
+def test_halves_of_bytes_and_types_that_are_named(tmp_path):
+    header = {
+        "four": {"dtype": "F4", "shape": [2, 4], "data_offsets": [0, 4]},
+        "six": {"dtype": "F6_E2M3", "shape": [4], "data_offsets": [4, 7]},
+        "new": {"dtype": "F1", "shape": [9], "data_offsets": [7, 9]},
+    }
+    text = json.dumps(header).encode()
+    (tmp_path / "a").write_bytes(
+        len(text).to_bytes(8, "little") + text + bytes([0x21, 0x43, 0x65, 0xF7, *range(5)])
+    )
+    found = checkpoints.read(tmp_path / "a")
+    np.testing.assert_array_equal(found.tensors["four"], [[0.5, 1, 1.5, 2], [3, 4, 6, -6]])
+    assert found.skipped == {
+        "six": "values of type 'F6_E2M3', not read",
+        "new": "values of type 'F1', not read",
+    }
+
+
+# --- GGUF and Keras ---------------------------------------------------------------------------------------
+
+
+def test_gguf_blocks_are_dequantized(tmp_path):
+    gguf = pytest.importorskip("gguf")
+    quants = pytest.importorskip("gguf.quants")
+    kinds = ["Q8_0", "Q4_0", "Q5_1", "BF16"]
+    values = RNG.normal(size=(8, 64)).astype(np.float32)
+    writer = gguf.GGUFWriter(str(tmp_path / "m.gguf"), "llama")
+    writer.add_array("tokens", ["a", "bc"])
+    writer.add_uint32("n", 3)
+    writer.add_tensor("plain", values)
+    writer.add_tensor("half", values.astype(np.float16))
+    data = {}
+    for kind in kinds:
+        data[kind] = quants.quantize(values, gguf.GGMLQuantizationType[kind])
+        writer.add_tensor(kind, data[kind], raw_dtype=gguf.GGMLQuantizationType[kind])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = checkpoints.open_checkpoint(tmp_path / "m.gguf").tensors
+    np.testing.assert_array_equal(found["plain"].load(), values)
+    np.testing.assert_array_equal(found["half"].load(), values.astype(np.float16))
+    for kind in kinds:
+        expected = quants.dequantize(data[kind], gguf.GGMLQuantizationType[kind])
+        np.testing.assert_array_equal(found[kind].load(), expected, err_msg=kind)
+    assert found["Q4_0"].note == "dequantized from Q4_0" and found["Q4_0"].nbytes == 8 * 64 // 32 * 18
+    table = weights.report(tmp_path / "m.gguf", [4])
+    assert {row.name: row.note for row in table.rows}["Q8_0"] == "dequantized from Q8_0"
+    whole = (tmp_path / "m.gguf").read_bytes()
+    for length in range(8, len(whole), 151):
+        (tmp_path / "m.gguf").write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"^cannot read 'm\.gguf': "):
+            checkpoints.read(tmp_path / "m.gguf")
+
+
+def test_keras_files(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    import zipfile
+
+    kernel, embeddings = RNG.normal(size=(20, 30)), RNG.normal(size=(50, 8))
+    with h5py.File(tmp_path / "model.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = kernel
+        file["layers/dense/kernel"] = kernel + 1
+        file["layers/embedding/embeddings:0"] = embeddings
+        file["layers/z_again"] = file["layers/dense"]  # the same group under two names
+        file["layers/link"] = h5py.ExternalLink("/etc/passwd", "/")
+        file["text"] = "words"
+        file["layers"]["self"] = file["layers"]
+    found = checkpoints.open_checkpoint(tmp_path / "model.weights.h5").tensors
+    np.testing.assert_array_equal(found["layers/dense/kernel"].load(), kernel + 1)
+    assert found["layers/dense/kernel"].axis == 1 and found["layers/embedding/embeddings:0"].axis == 0
+    assert found["layers/link"].skip == "a link to another place, not followed"
+    assert sum(not tensor.skip for tensor in found.values()) == 3
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    again = checkpoints.open_checkpoint(tmp_path / "net.keras").tensors
+    np.testing.assert_array_equal(again["layers/dense/kernel"].load(), kernel + 1)
+
+
+@pytest.mark.parametrize(("module", "ending"), [("gguf", "gguf"), ("h5py", "h5")])
+def test_extras_that_are_not_installed_are_named(tmp_path, monkeypatch, module, ending):
+    make = {one.__name__: one for one in makers()}["gguf" if module == "gguf" else "hdf5"]
+    make(tmp_path / f"a.{ending}")
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == module else find(name, *rest)
+    )
+    if module == "gguf":  # plain numbers need no package
+        assert list(checkpoints.read(tmp_path / "a.gguf").tensors) == ["w"]
+        return
+    with pytest.raises(ValueError, match=r"pip install 'snapcut\[keras\]'"):
+        checkpoints.read(tmp_path / "a.h5")

@@ -1,0 +1,68 @@
+"""Sparse archives are the matrices they stand for, whatever the order of their entries."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from sims import checkpoints, weights
+from sims.checkpoints.sparse import expand
+
+RNG = np.random.default_rng(2)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia"])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_archives_of_scipy(tmp_path, kind, compressed):
+    dense = RNG.normal(size=(24, 36)) * (RNG.random((24, 36)) < 0.1)
+    matrix = scipy.sparse.csr_array(dense).asformat(kind)
+    scipy.sparse.save_npz(tmp_path / "layer.npz", matrix, compressed=compressed)
+    found = checkpoints.open_checkpoint(tmp_path / "layer.npz").tensors
+    assert list(found) == ["layer"] and found["layer"].shape == (24, 36)
+    np.testing.assert_array_equal(found["layer"].load(), dense)
+    assert found["layer"].note.startswith(f"sparse ({kind})")
+
+
+def test_a_sparse_matrix_has_its_true_sparsity(tmp_path, heavy=3):
+    """Its stored values alone are a dense normal vector, which is snapped; the matrix is cut without loss."""
+    dense = RNG.normal(size=(64, 64)) * (RNG.random((64, 64)) < 0.15)
+    scipy.sparse.save_npz(tmp_path / "w.npz", scipy.sparse.csr_matrix(dense))
+    (row,) = weights.report(tmp_path / "w.npz", [4]).rows
+    assert row.pruning[4] == np.inf and row.winner(4) == "cut" and row.size == 4096
+    assert weights.analyse({"data": dense[dense != 0]}, [4]).rows[0].winner(4) == "snap"
+
+
+def test_entries_named_twice_are_summed():
+    parts = {"data": np.array([1.0, 2.0, 4.0]), "indices": np.array([[0, 0, 1], [1, 1, 0]])}
+    np.testing.assert_array_equal(expand("coo", (2, 2), parts), [[0, 3], [4, 0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"indices": np.array([0, 9])}, "lies outside its shape"),
+        ({"indices": np.array([0, -1])}, "lies outside its shape"),
+        ({"indptr": np.array([0, 1, 3])}, "row pointers"),
+        ({"indptr": np.array([0, 2, 1, 2])}, "row pointers"),
+        ({"indptr": np.array([0.0, 1, 2])}, "no list of integers"),
+        ({"indices": np.array([0])}, "row pointers"),
+        ({"data": np.array(["a", "b"])}, "not real numbers"),
+    ],
+)
+def test_damaged_matrices_write_nothing_outside(change, message):
+    parts = {"data": np.array([1.0, 2.0]), "indices": np.array([0, 2]), "indptr": np.array([0, 1, 2])}
+    with pytest.raises(ValueError, match=message):
+        expand("csr", (2, 3), parts | change)
+
+
+def test_a_small_file_does_not_grow_without_bound(tmp_path):
+    matrix = scipy.sparse.coo_matrix(([1.0], ([5], [7])), shape=(10**6, 10**6))
+    scipy.sparse.save_npz(tmp_path / "w.npz", matrix)
+    with pytest.raises(ValueError, match="bytes when unpacked"):
+        checkpoints.read(tmp_path / "w.npz")
+
+
+def test_arrays_that_only_have_the_names(tmp_path):
+    np.savez(
+        tmp_path / "w.npz", data=np.zeros((3, 3)), format=np.zeros(2), shape=np.zeros(2), indices=np.zeros(2)
+    )
+    assert len(checkpoints.read(tmp_path / "w.npz").tensors) == 4
