@@ -6,20 +6,30 @@ one, 1 a claim refuted, 2 usage or bad input, 3 inconclusive, 70 an error of sna
 sentence. Everything heavy is imported inside the command that needs it: `snapcut --help` must answer at once.
 """
 
+import signal
+import sys
+
+# Until `main` begins, Ctrl-C ends a command (not a program that imports this) as it ends any: in silence.
+if (_IS_COMMAND := __name__ == "__main__" or sys.argv[0].endswith("/snapcut")) and (
+    signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import contextlib
 import functools
 import inspect
 import os
-import signal
-import sys
-import threading
+import shlex
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from sims.support.output import emit, print_table, say, visible
+from sims.support import interruption
+from sims.support.files import check_target, naming
+from sims.support.output import emit, print_table, say, show_warning, visible
 
 Budget = Literal["quick", "standard", "deep"]
 Patterns = Annotated[tuple[str, ...], Parameter(negative=())]
@@ -48,6 +58,7 @@ def _simulation(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def command(*, json: Json = None, **parameters) -> int:
+        _check_targets(json)
         rows = [row.as_dict() for row in function(**parameters)]
         content = {"simulation": function.__name__, "parameters": parameters, "rows": rows}
         emit(json, content, lambda: print_table(rows))
@@ -89,6 +100,7 @@ def check(
     json
         Also write the verdicts to this file ("-" for stdout instead of the table).
     """
+    _check_targets(json)
     from paper_checks import registry
 
     selected = registry.claims(claim, paper)
@@ -135,14 +147,26 @@ def figures(
     json
         Also write the list of files to this file ("-" for stdout instead of the list).
     """
+    _check_targets(json)
     from figures import build
 
+    chosen = build.selected(name)
     if list_:
-        rows = [row for row in build.listing() if row["figure"] in build.selected(name)]
+        rows = [row for row in build.listing() if row["figure"] in chosen]
         emit(json, {"figures": rows}, lambda: print_table(rows))
         return 0
-    written = {}
-    ready = build.build_all(name, budget, seed, settings=set_, width=width)
+    build.check_targets(chosen, out)
+    written: dict[str, list[str]] = {}
+
+    def kept() -> str:
+        rest = [one for one in chosen if one not in written]
+        options = ["--out", out, "--budget", budget, "--seed", seed]
+        options += [part for setting in set_ for part in ("--set", setting)]
+        options += [] if width is None else ["--width", width]
+        return f"{_count(written, 'figure')} in {out} kept; the rest: {_command('figures', *rest, *options)}"
+
+    interruption.remember(kept)
+    ready = build.build_all(chosen, budget, seed, settings=set_, width=width)
     for one in ready:  # each is whole on disk before the next is waited for
         written[one.name] = [str(path) for path in build.save(one, out)]
     emit(json, {"figures": written}, lambda: say(*(paths[0] for paths in written.values())))
@@ -183,6 +207,7 @@ def weights(
     json
         Also write the numbers to this file ("-" for stdout instead of the table).
     """
+    _check_targets(json)
     from sims.weights import report as judge
 
     if within is not None and not 0 < within < float("inf"):
@@ -251,6 +276,7 @@ def ticket(
     json
         Also write the rows to this file ("-" for stdout).
     """
+    _check_targets(json, out)
     from sims.lottery.real import checkpoint_rows, ticket_rows
 
     if layers:
@@ -310,6 +336,7 @@ def layer(
     json
         Also write the rows to this file ("-" for stdout).
     """
+    _check_targets(json, out)
     import numpy as np
 
     from sims.path_following.layers import compare
@@ -370,9 +397,14 @@ def sweep(
     json
         Also write the rows to this file ("-" for stdout).
     """
+    folder = out or file.with_suffix("")
+    _check_targets(json, folder / "sweep.csv")
     from sims import sweep as sweeps
 
-    folder = out or file.with_suffix("")
+    again = _command(*_given, *(() if resume else ("--resume",)))
+    interruption.remember(
+        lambda: f"{_count(sweeps.stored_cells(folder), 'cell')} in {folder} kept; to go on: {again}"
+    )
     rows = sweeps.run(
         sweeps.load(file), folder, resume=resume, backend=backend, scheduler=scheduler, processes=processes
     )
@@ -396,11 +428,16 @@ def explore(*, host: str = "127.0.0.1", port: int = 2718, browser: bool = True) 
     """
     from figures.explore.server import serve
 
-    serve(host, port, browser)
+    interruption.leave_to_server()
+    code = 0
+    try:
+        serve(host, port, browser)
+    except SystemExit as end:  # SIGTERM
+        code = int(end.code or 0)
     # Simulations of pages still open run in threads inside compiled code; ending the interpreter around them
     # would abort it. Nothing is left to finish or to write.
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 @app.command
@@ -427,18 +464,23 @@ def report(
     json
         Also write the verdicts and the names of the figures to this file ("-" for stdout).
     """
+    _check_targets(json, out / "index.html")
     from figures import build
     from paper_checks import registry
     from paper_checks.report import Picture, render, weight_sheets, write
 
     chosen = _seed(seed)
+    build.check_targets((), out / "figures")
     judged = registry.check(registry.claims(), budget=budget, power=power, seed=chosen)
     used = judged[0].outcome.seed
-    built = list(build.build_all((), budget, used))
-    sheets = weight_sheets()
-    for one in built:
+    pictures: list[Picture] = []
+    interruption.remember(
+        lambda: f"{_count(pictures, 'figure')} in {out / 'figures'} kept, no page; again: {_command(*_given)}"
+    )
+    for one in build.build_all((), budget, used):
         build.save(one, out / "figures")
-    pictures = [Picture(one.name, one.title, one.caption, one.png) for one in built]
+        pictures.append(Picture(one.name, one.title, one.caption, one.png))
+    sheets = weight_sheets()
     page = render(judged, pictures, budget=budget, seed=used, versions=build.versions(), sheets=sheets)
     path = write(page, out)
 
@@ -446,26 +488,28 @@ def report(
         _print_summary(judged)
         say(str(path))
 
-    content = {"page": str(path), "figures": [one.name for one in built]}
+    content = {"page": str(path), "figures": [one.name for one in pictures]}
     emit(json, {**content, "claims": [one.as_dict() for one in judged]}, show)
     return registry.exit_code(judged)
 
 
 INTERNAL_ERROR, PIPE_CLOSED = 70, 141
+_given: list[str] = []  # the words of the command line under way
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the `snapcut` command."""
-    if sys.stdout is None:  # closed by the caller
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    global _given
+    _given = sys.argv[1:] if arguments is None else arguments
+    _open_standard_streams()
+    warnings.showwarning = show_warning
     try:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, _ended)
-        warnings.formatwarning = _warning
-        _offer_simulations()
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+        with interruption.ends_at_once():
+            interruption.remember(lambda: f"nothing was kept; again: {_command(*_given)}")
+            _offer_simulations()
+            code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+            with naming("standard output"):
+                sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, say) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PIPE_CLOSED
@@ -481,24 +525,49 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             _fail(f"internal error, please report it (SNAPCUT_DEBUG=1 shows where): {_sentence(error)}")
             code = INTERNAL_ERROR
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else 0
+    if _IS_COMMAND:
+        interruption.finish(code)
+    sys.exit(code)
 
 
-def _ended(number: int, frame: object) -> None:
-    """Ctrl-C and SIGTERM unwind alike, so that files stay whole and workers are ended."""
-    # Worker pools torn down in the middle of a task complain from threads of their own: nothing to act on.
-    threading.excepthook = lambda arguments: None
-    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+def _command(*words: object) -> str:
+    """What to type."""
+    return shlex.join(["snapcut", *map(str, words)])
 
 
-def _warning(message: Warning | str, *_: object, **__: object) -> str:
-    return f"snapcut: {visible(str(message))}\n"
+def _count(things: Sized, name: str) -> str:
+    """How many there are.
+
+    Examples
+    --------
+    >>> _count([1], "cell"), _count([], "cell")
+    ('1 cell', '0 cells')
+    """
+    return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")
+
+
+def _open_standard_streams() -> None:
+    """A stream that the caller closed leads nowhere: its number must not go to the next file opened."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _fail(message: str) -> int:
     # the words of the command line and of a file are part of the message; its line ends are ours
-    print(*map(visible, f"snapcut: {message}".split("\n")), sep="\n", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+        print(*map(visible, f"snapcut: {message}".split("\n")), sep="\n", file=sys.stderr)
     return 2
+
+
+def _check_targets(json: Path | None, *paths: Path | None) -> None:
+    """Before any work: everything that will be written can be written."""
+    for path in (None if str(json) == "-" else json, *paths):
+        check_target(path)
 
 
 def _sentence(error: Exception) -> str:

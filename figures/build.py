@@ -1,5 +1,6 @@
 """Make figures by name: data, drawing, and the four files each leaves behind."""
 
+import hashlib
 import importlib
 import io
 import json
@@ -18,7 +19,7 @@ import numpy as np
 import figures
 from figures import parameters, style
 from figures.tables import Table
-from sims.support.files import atomic_write
+from sims.support.files import check_target, write_together
 from sims.support.output import csv_text
 
 _MACHINERY = ("style", "page", "build", "explore", "parameters", "tables")
@@ -164,22 +165,41 @@ def versions() -> dict[str, str]:
 
 
 def save(built: Built, folder: str | Path) -> list[Path]:
-    """Write NAME.png, .pdf, .csv and .json into `folder`; each is whole or absent."""
-    folder = Path(folder)
+    """Write NAME.png, .pdf, .csv and .json into `folder`: all of them, whole, or none.
+
+    The manifest (.json) holds checksums of the others, so that a set can be told from parts of two.
+    """
     lines = zip(*(np.asarray(column).tolist() for column in built.table.values()), strict=True)
     contents: dict[str, bytes] = {
         "png": built.png,
         "pdf": built.pdf,
         "csv": csv_text(list(built.table), lines).encode(),
-        "json": (json.dumps(built.manifest, indent=2) + "\n").encode(),
     }
-    written = []
-    for kind, content in contents.items():
-        path = folder / f"{built.name}.{kind}"
-        with atomic_write(path, "wb") as file:
-            file.write(content)
-        written.append(path)
-    return written
+    checksums = {kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()}
+    manifest = {**built.manifest, "sha256": checksums}
+    contents["json"] = (json.dumps(manifest, indent=2) + "\n").encode()
+    paths = _paths(built.name, folder)
+    write_together({paths[kind]: content for kind, content in contents.items()})
+    return list(paths.values())
+
+
+def _paths(name: str, folder: str | Path) -> dict[str, Path]:
+    return {kind: Path(folder) / f"{name}.{kind}" for kind in ("png", "pdf", "csv", "json")}
+
+
+def check_targets(chosen: Sequence[str], folder: str | Path) -> None:
+    """Notice before any work that a figure (default: any) could not be saved into `folder`.
+
+    Raises
+    ------
+    ValueError
+        No figure of some name.
+    OSError
+        A file that cannot be written; it is named.
+    """
+    for name in selected(chosen):
+        for path in _paths(name, folder).values():
+            check_target(path)
 
 
 def build_all(

@@ -22,7 +22,7 @@ from sims.montecarlo.store import source_digest
 from sims.simulations import SIMULATIONS, find
 from sims.support import processes as workers
 from sims.support import progress
-from sims.support.files import atomic_write, sealed, unsealed
+from sims.support.files import atomic_write, discard_abandoned, sealed, unsealed
 from sims.support.output import csv_text
 from sims.support.threads import default_threads
 from theory.arguments import choice
@@ -206,6 +206,7 @@ def run(
     asked = dict(zip(keys, cells, strict=True))
     with _only_one(folder):
         stored = folder / "cells"
+        discard_abandoned(stored)
         read = ((key, _read(stored / f"{key}.json", key, sweep, cell)) for key, cell in asked.items())
         finished = {key: row for key, row in read if row is not None}
         if finished and not resume:
@@ -283,6 +284,11 @@ def _only_one(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise ValueError(f"another sweep is running in {folder}; choose another folder") from None
         yield
+
+
+def stored_cells(folder: str | Path) -> list[Path]:
+    """Files of the cells that are finished."""
+    return list((Path(folder) / "cells").glob("*.json"))
 
 
 def _read(path: Path, key: str, sweep: Sweep, parameters: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,9 +1,11 @@
 """The command line as a user meets it: output, exit codes, one sentence for bad input."""
 
+import ast
 import contextlib
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -164,7 +166,109 @@ def test_a_full_disk_is_one_sentence():
             [COMMAND, "check", "ku.", "--json", "-"], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 2
-    assert done.stderr == "snapcut: No space left on device\n"
+    assert done.stderr == "snapcut: standard output: No space left on device\n"
+
+
+TOY = """
+from sims.support.row import Row
+
+def simulate(x, seed):
+    return [Row("x" * (1 if x < 20 else 9000), measured=0.5, low=0.0, high=1.0)]
+"""
+
+
+def toy_sweep(folder, cells):
+    """Options of `subprocess.run` under which toy.toml is a sweep that computes nothing."""
+    (folder / "toy_simulation.py").write_text(TOY)
+    grid = f"[grid]\nx = {list(range(cells))}\n"
+    (folder / "toy.toml").write_text(f'simulation = "toy_simulation:simulate"\n{grid}')
+    return {
+        "cwd": folder,
+        "env": {**os.environ, "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}"},
+    }
+
+
+@pytest.mark.parametrize("options", [{"stderr": None}, {"stderr": "/dev/full"}, {"all": None}], ids=str)
+def test_streams_that_lead_nowhere(tmp_path, options):
+    """Closed or full streams: no message goes to another stream, no file takes the place of one."""
+    code = f"""
+import os, sys
+for name in {list(options)}:
+    for number in (0, 1, 2) if name == "all" else (2,):
+        os.close(number)
+    if path := {options!r}[name]:
+        os.open(path, os.O_WRONLY)
+os.execv({COMMAND!r}, ["snapcut", *sys.argv[1:]])
+"""
+    run = [sys.executable, "-c", code]
+    done = subprocess.run([*run, "check", "kn.nothing"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+    words = ["sweep", "toy.toml", "--processes", "2", "--json", "rows.json"]
+    done = subprocess.run([*run, *words], capture_output=True, text=True, **toy_sweep(tmp_path, 2))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["x"] for row in json.loads((tmp_path / "rows.json").read_text())["cells"]] == [0, 1]
+
+
+# Every command with every file or folder that it writes, and what else it must be told.
+LAYER = ("--weights", "W.npy", "--inputs", "X.npy", "--method", "OPTQ")
+TARGETS = {
+    ("check", "json"): (),
+    ("figures", "json"): (),
+    ("figures", "out"): (),
+    ("weights", "json"): (NETWORK,),
+    ("ticket", "json"): (),
+    ("ticket", "out"): (),
+    ("layer", "json"): LAYER,
+    ("layer", "out"): LAYER,
+    ("sweep", "json"): ("grid.toml",),
+    ("sweep", "out"): ("grid.toml",),
+    ("report", "json"): (),
+    ("report", "out"): (),
+    ("simulate partition", "json"): (),
+    ("simulate subset-sum", "json"): (),
+    ("simulate lottery", "json"): (),
+    ("simulate path-following", "json"): (),
+}
+
+
+def test_a_target_that_cannot_be_written_is_found_before_the_work():
+    """One sentence that names it, and nothing that computes has been imported by then."""
+    runs = [[*name.split(), *more, f"--{out}", "/proc/none"] for (name, out), more in TARGETS.items()]
+    code = f"""
+import contextlib, io, sys, snapcut
+for words in {runs!r}:
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors):
+        try:
+            snapcut.main(words)
+        except SystemExit as end:
+            heavy = {{"scipy", "numba", "sympy", "joblib"}} & set(sys.modules)
+            print([end.code, errors.getvalue(), heavy or ""])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ends = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+    for words, (code, errors, heavy) in zip(runs, ends, strict=True):
+        assert code == 2 and not heavy, words
+        assert re.fullmatch(r"snapcut: /proc/none\S*: No such file or directory\n", errors), (words, errors)
+
+
+def test_every_target_of_every_command_is_checked():
+    """A parameter that is a path is either read by its command, or written and listed above."""
+    read = {"file", "weights", "inputs"}
+    code = """
+import snapcut
+from typing import get_type_hints
+snapcut._offer_simulations()
+for app in (snapcut.app, snapcut.simulate):
+    for name in app:
+        if not name.startswith("-") and (function := app[name].default_command):
+            for parameter, kind in get_type_hints(function).items():
+                if "Path" in str(kind):
+                    print(*app.name, name, parameter)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = {tuple(line.removeprefix("snapcut ").rsplit(" ", 1)) for line in done.stdout.splitlines()}
+    assert {target for target in found if target[1] not in read} == set(TARGETS)
 
 
 def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path):
@@ -177,9 +281,36 @@ def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path):
     snapcut(*arguments, tmp_path / "before")  # kernels are compiled and cached before the disk is full
     done = snapcut(*arguments, tmp_path / "out", preexec_fn=small_disk)
     assert done.returncode == 2
-    assert done.stderr.startswith("snapcut: ")
-    assert "File too large" in done.stderr
-    assert not [path for path in (tmp_path / "out").iterdir() if path.suffix == ".png" or path.name[0] == "."]
+    assert done.stderr == f"snapcut: {tmp_path}/out/partition_threshold.png: File too large\n"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_ends_a_sweep_in_one_sentence(tmp_path):
+    """Two workers at work, two hundred cells waiting: no remark of the pool, no traceback of its thread."""
+
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    done = snapcut(
+        *("sweep", "toy.toml", "--out", "out", "--processes", "2"),
+        preexec_fn=small_disk,
+        **toy_sweep(tmp_path, 200),
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"snapcut: out/cells/\w+\.json: File too large\n", done.stderr), done.stderr
+    assert not [path.name for path in (tmp_path / "out" / "cells").iterdir() if path.suffix != ".json"]
+
+
+def test_a_signalling_nan_is_no_news(tmp_path):
+    """Tensors that hold one are skipped with their reason; numpy's remark on the cast reaches nobody."""
+    odd = np.random.default_rng(0).standard_normal((30, 30)).astype(np.float32)
+    odd.view(np.uint32)[0, 0] = 0x7FA00001
+    np.savez(tmp_path / "w.npz", odd=odd, even=np.random.default_rng(0).standard_normal((30, 30)))
+    done = snapcut("weights", tmp_path / "w.npz")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "skipped 1 (NaN or infinity): odd" in done.stdout
+    done = snapcut("ticket", "--network", tmp_path / "w.npz", "--layers")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_interruption_leaves_no_half_written_file(tmp_path):
@@ -200,9 +331,13 @@ def test_interruption_leaves_no_half_written_file(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (130, 0)  # 0: everything had been written before the signal came
-    assert "Traceback" not in errors
+    kept = len(list(tmp_path.glob("out/*.json")))
+    rest = " ".join([*names[kept:], "--out", str(tmp_path / "out"), "--budget", "quick", "--seed", "0"])
+    line = f"snapcut: interrupted; {kept} figure{'s' * (kept > 1)} in {tmp_path}/out kept; the rest: snapcut"
+    assert errors == (f"{line} figures {rest}\n" if process.returncode else "")
     files = list((tmp_path / "out").iterdir())
     assert not [path for path in files if path.name.startswith(".")]
+    assert len(files) == 4 * kept
     for path in files:
         content = path.read_bytes()
         if path.suffix == ".png":
@@ -211,7 +346,7 @@ def test_interruption_leaves_no_half_written_file(tmp_path):
             assert json.loads(content)["figure"] == path.stem
 
 
-def test_interruption_at_any_time_is_exit_code_130():
+def test_interruption_at_any_time_is_one_line_and_exit_code_130():
     for moment in (0.4, 0.9, 1.5):
         process = subprocess.Popen(
             [COMMAND, "check"], stdout=-1, stderr=-1, text=True, start_new_session=True
@@ -219,8 +354,48 @@ def test_interruption_at_any_time_is_exit_code_130():
         time.sleep(moment)
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-        assert process.returncode in (130, -signal.SIGINT)  # the latter: before the first line of ours
-        assert process.returncode != 130 or "Traceback" not in errors
+        if process.returncode != -signal.SIGINT:  # before `main` began, with nothing to say
+            assert process.returncode == 130
+            assert errors == "snapcut: interrupted; nothing was kept; again: snapcut check\n"
+
+
+# The entry point of the command, interrupted when it looks for a module, or after everything at exit.
+ENTRY = """
+import atexit, os, signal, sys
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            interrupt()
+
+if sys.argv[1] == "exit":
+    atexit.register(interrupt)
+sys.meta_path.insert(0, Finder())
+command = sys.argv[2:]
+sys.argv[0] = command[0]
+from snapcut import main
+main(command[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        ("cyclopts", -signal.SIGINT),
+        ("sims.support", -signal.SIGINT),
+        ("numpy", 130),
+        ("numba", 130),
+        ("exit", 0),
+    ],
+)
+def test_interruption_while_modules_load_or_at_exit_is_never_a_traceback(module, code):
+    words = [COMMAND, "simulate", "partition", "--n", "8", "--trials", "100"]
+    done = subprocess.run([sys.executable, "-c", ENTRY, module, *words], capture_output=True, text=True)
+    said = f"snapcut: interrupted; nothing was kept; again: {' '.join(['snapcut', *words[1:]])}\n"
+    assert (done.returncode, done.stderr) == (code, said if code == 130 else "")
 
 
 def test_a_closed_pipe_is_no_verdict():

@@ -9,6 +9,7 @@ sealed with a checksum here, so that a damaged one is compiled again.
 
 import atexit
 import contextlib
+import functools
 import hashlib
 import io
 import os
@@ -52,14 +53,12 @@ _point_numba_at(cache_root() / f"kernels-{source_hash()}")
 
 from numba.core import caching  # noqa: E402  (only now: numba reads the environment when it is imported)
 
-_reported: set[str] = set()
 
-
-def _report(path: str, what: str) -> None:
-    """One line for each file, written as Python writes it: the folder's name may be anybody's."""
-    if path not in _reported:
-        _reported.add(path)
-        print(f"snapcut: the compiled kernel {path!r} {what}", file=sys.stderr)
+@functools.cache
+def _report_once(line: str) -> None:
+    """One line for each thing to say; paths stand in it as Python writes them, being anybody's names."""
+    with contextlib.suppress(OSError, AttributeError):  # standard error may be full, or closed
+        sys.stderr.write(f"snapcut: {line}\n")
 
 
 class _SealedFile(caching.IndexDataCacheFile):
@@ -79,7 +78,7 @@ class _SealedFile(caching.IndexDataCacheFile):
             content = b""
         if hashlib.sha256(content[:-_SEAL]).digest() == content[-_SEAL:]:
             return True
-        _report(path, "is damaged and is compiled again")
+        _report_once(f"the compiled kernel {path!r} is damaged and is compiled again")
         return False
 
     def _load_index(self):
@@ -94,7 +93,7 @@ class _SealedFile(caching.IndexDataCacheFile):
         try:
             super().save(key, data)
         except OSError as error:
-            _report(self._index_path, f"is not kept: {error.strerror or error}")
+            _report_once(f"compiled kernels are not kept in {self._cache_path!r}: {error.strerror or error}")
 
     @contextlib.contextmanager
     def _open_for_write(self, filepath):

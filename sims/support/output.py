@@ -4,9 +4,11 @@ The names of tensors, of files and of parameters come from strangers. Whatever s
 passes it through `visible` (or writes it with `say`, `print_table` or `csv_text`, which do).
 """
 
+import contextlib
 import csv
 import io
 import math
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -14,19 +16,31 @@ from json import dumps
 from pathlib import Path
 from typing import IO, Any
 
-from sims.support.files import atomic_write
+from sims.support.files import atomic_write, naming
 
 
 def emit(json: Path | None, content: dict, show: Callable[[], None]) -> None:
-    """Write `content` to the file `json` if one is named, and show it unless that is the standard output."""
+    """Write `content` to the file `json` if one is named, and show it unless that is the standard output.
+
+    A result that cannot be written to its file is still shown.
+    """
     if json is not None:
         text = dumps(plain(content), indent=2, allow_nan=False) + "\n"
         if str(json) == "-":
-            sys.stdout.write(text)
+            _write(text)
             return
-        with atomic_write(json) as file:
-            file.write(text)
+        try:
+            with atomic_write(json) as file:
+                file.write(text)
+        except OSError:
+            show()
+            raise
     show()
+
+
+def _write(text: str) -> None:
+    with naming("standard output"):
+        sys.stdout.write(text)
 
 
 def plain(value):
@@ -69,10 +83,22 @@ def visible(text: str) -> str:
     )
 
 
+def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Stands for `warnings.showwarning` in programs of ours: one line without a path, and only what is meant.
+
+    What libraries warn about in passing (invalid values in a cast, names that will go) helps no reader of a
+    result; SNAPCUT_DEBUG=1 shows it.
+    """
+    if issubclass(category, UserWarning) or os.environ.get("SNAPCUT_DEBUG"):
+        with contextlib.suppress(OSError, AttributeError):  # standard error may be full, or closed
+            sys.stderr.write(f"snapcut: {visible(str(message))}\n")
+
+
 def say(*lines: str, file: IO[str] | None = None) -> None:
     """Write lines of text on standard output (or `file`), whatever a stranger put into them."""
     for line in lines:
-        print(visible(line), file=file or sys.stdout)
+        with naming("standard output" if file is None else file.name):
+            print(visible(line), file=file or sys.stdout)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -131,9 +157,7 @@ def print_table(rows: list[dict], title: str | None = None, marked: tuple[str, .
     console = Console() if terminal else Console(width=10_000, no_color=True, highlight=False)
     with console.capture() as text:  # printed by us: rich has ideas of its own about closed pipes
         console.print(table)
-    sys.stdout.write(
-        text.get() if terminal else "".join(f"{line.rstrip()}\n" for line in text.get().splitlines())
-    )
+    _write(text.get() if terminal else "".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
 
 
 def _cell(value: object) -> str:

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sims.support.output import show_warning
+
 _LOOK_EVERY = 1.0  # seconds
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _RESTARTS = 5  # times a local pool whose worker died is started again
@@ -65,7 +67,10 @@ def _unordered(function: Callable, calls: dict[int, tuple], processes: int, loca
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     # joblib replaces a worker that has grown by 300 MB, as sampling does, and warns: no result depends on it.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    # Nor does one on its remarks about a run that ends early: why it ended is said elsewhere.
+    for remark in ("A worker stopped while some jobs were given", r"\d+ tasks (have been|which were)"):
+        warnings.filterwarnings("ignore", remark, UserWarning)
+    _hush_feeder()
     parent = os.getpid() if local else None
     lasting = threading.current_thread() is threading.main_thread()
     for attempt in range(_RESTARTS + 1):
@@ -86,6 +91,19 @@ def _unordered(function: Callable, calls: dict[int, tuple], processes: int, loca
             warnings.warn(f"a worker process was lost; its work runs again ({len(calls)} left)", stacklevel=3)
 
 
+@functools.cache
+def _hush_feeder() -> None:
+    """The thread that feeds a pool misses calls that were dropped when a run ended early: no news."""
+    others = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        feeder = arguments.thread is not None and arguments.thread.name.startswith("ExecutorManagerThread")
+        if not (feeder and arguments.exc_type is KeyError):
+            others(arguments)
+
+    threading.excepthook = hook
+
+
 def _indexed(index: int, function: Callable, arguments: tuple, parent: int | None, lasting: bool) -> tuple:
     if parent is not None:
         _watch(parent, lasting)
@@ -102,6 +120,7 @@ def _watch(parent: int, lasting: bool) -> None:
     """
     if os.getpid() == parent:  # a backend of joblib that runs calls in the process itself
         return
+    warnings.showwarning = show_warning
     if lasting and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -114,6 +133,19 @@ def _end_with(parent: int) -> None:
 
 
 @contextlib.contextmanager
+def _quiet_trackers() -> Iterator[None]:
+    """Processes started here clean up after one that ended at once, and do not list what they found."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker")))
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        if before is not None:
+            os.environ["PYTHONWARNINGS"] = before
+
+
+@contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
     """Children started here inherit the blocked signal: on Ctrl-C the parent ends them without a traceback.
 
@@ -123,8 +155,9 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
     from joblib.externals import loky
 
-    for tracker in (resource_tracker, loky.backend.resource_tracker):
-        tracker.ensure_running()  # starting one unblocks the signal: it must not happen in between
+    with _quiet_trackers():
+        for tracker in (resource_tracker, loky.backend.resource_tracker):
+            tracker.ensure_running()  # starting one unblocks the signal: it must not happen in between
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

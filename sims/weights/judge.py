@@ -51,11 +51,12 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
         One sentence: missing, unreadable, truncated, of another kind, or without floating-point tensors.
     """
     checkpoint = checkpoints.read(path)
-    arrays = {
-        name: np.asarray(array, dtype=np.float64)
-        for name, array in checkpoint.tensors.items()
-        if array.dtype.kind == "f"
-    }
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        arrays = {
+            name: np.asarray(array, dtype=np.float64)
+            for name, array in checkpoint.tensors.items()
+            if array.dtype.kind == "f"
+        }
     if not arrays:
         raise ValueError(f"{Path(path).name!r} holds no floating-point tensor")
     return arrays

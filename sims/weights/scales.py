@@ -87,7 +87,8 @@ class Values:
         narrow = values.dtype in (np.float32, np.float16) and values.size >= NARROW
         wanted = np.dtype(np.float32 if narrow else np.float64)
         mine = overwrite and values.flags.writeable and values.flags.c_contiguous
-        magnitudes = values.reshape(-1).astype(wanted, copy=not mine)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+            magnitudes = values.reshape(-1).astype(wanted, copy=not mine)
         _sort(magnitudes)
         # NaN sorts last
         if not (math.isfinite(magnitudes[0]) and math.isfinite(magnitudes[-1])):

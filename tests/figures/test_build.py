@@ -1,6 +1,7 @@
 """Every figure draws from its own table, leaves four whole files, and the same bytes each time."""
 
 import csv
+import hashlib
 import json
 
 import matplotlib
@@ -74,6 +75,20 @@ def test_four_files_and_the_table_round_trips(example, tmp_path):
     assert manifest["parameters"] == {"budget": "quick", "seed": 0, "items": [12, 16, 20, 24], "reach": 4.0}
     assert manifest["rows"] == len(rows)
     assert manifest["versions"]["numpy"] == np.__version__
+
+
+def test_a_set_appears_whole_and_tells_whether_it_still_is(example, tmp_path):
+    (tmp_path / "partition_threshold.csv").mkdir()  # cannot be written, though the two before it could
+    with pytest.raises(IsADirectoryError):
+        build.check_targets(["partition_threshold"], tmp_path)
+    with pytest.raises(IsADirectoryError):
+        build.save(example, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["partition_threshold.csv"]
+    (tmp_path / "partition_threshold.csv").rmdir()
+    build.check_targets(["partition_threshold"], tmp_path)
+    *others, manifest = build.save(example, tmp_path)
+    sums = {path.suffix[1:]: hashlib.sha256(path.read_bytes()).hexdigest() for path in others}
+    assert json.loads(manifest.read_text())["sha256"] == sums and len(sums) == 3
 
 
 def test_drawing_leaves_the_callers_settings_alone(example):

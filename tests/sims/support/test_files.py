@@ -2,11 +2,13 @@
 
 import errno
 import os
+import resource
+import signal
 import stat
 
 import pytest
 
-from sims.support.files import atomic_write
+from sims.support.files import atomic_write, check_target, discard_abandoned, write_together
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
@@ -52,3 +54,92 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     assert os.read(reader, 100) == b"through"
     os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.fixture
+def small_files():
+    """A disk that fills up: no file may grow beyond 8 KiB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path, small_files):
+    """The system names no file when a write fails, and a temporary one when a folder takes none."""
+    with pytest.raises(OSError, match="File too large") as caught, atomic_write(tmp_path / "a", "wb") as file:
+        file.write(bytes(10_000))
+    assert caught.value.filename == str(tmp_path / "a")
+    (tmp_path / "b").touch()
+    with pytest.raises(NotADirectoryError) as caught, atomic_write(tmp_path / "b" / "c"):
+        pass
+    assert caught.value.filename == str(tmp_path / "b" / "c")
+    assert os.listdir(tmp_path) == ["b"]
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path):
+    """The temporary name must not be longer."""
+    path = tmp_path / ("n" * os.pathconf(tmp_path, "PC_NAME_MAX"))
+    with atomic_write(path) as file:
+        file.write("whole")
+    assert path.read_text() == "whole"
+
+
+def test_files_that_belong_together_appear_together(tmp_path, small_files):
+    """The last one does not fit on the disk, or its place is taken: none of them is there."""
+    contents = {tmp_path / "a": b"new", tmp_path / "b": b"new", tmp_path / "c": bytes(10_000)}
+    (tmp_path / "b").write_text("old")
+    with pytest.raises(OSError, match="File too large") as caught:
+        write_together(contents)
+    assert caught.value.filename == str(tmp_path / "c")
+    (tmp_path / "c").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_together({**contents, tmp_path / "c": b"new"})
+    assert sorted(os.listdir(tmp_path)) == ["b", "c"] and (tmp_path / "b").read_text() == "old"
+
+
+def test_an_interruption_among_files_that_belong_together_waits_for_the_last(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def interrupted(source, target):
+        replace(source, target)
+        if str(target).endswith("a"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_together({tmp_path / name: b"new" for name in "xay"})
+    assert sorted(os.listdir(tmp_path)) == ["a", "x", "y"]
+
+
+def test_a_target_is_checked_and_left_as_it_was(tmp_path, small_files):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "file")
+    for name in ("file", "new", "link", "deep/down/new", os.devnull):
+        check_target(tmp_path / name)
+    check_target(None)
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"] and (tmp_path / "file").read_text() == "old"
+    for name, error in (
+        ("", IsADirectoryError),
+        ("file/new", NotADirectoryError),
+        ("/proc/new", FileNotFoundError),
+        ("n" * 300, OSError),
+    ):
+        with pytest.raises(error) as caught:
+            check_target(tmp_path / name)
+        assert caught.value.filename == str(tmp_path / name)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    with pytest.raises(OSError, match="File too large") as caught:  # as on a disk with no block left
+        check_target(tmp_path / "new")
+    assert caught.value.filename == str(tmp_path / "new")
+
+
+def test_what_was_abandoned_is_deleted_and_nothing_else(tmp_path):
+    waiting = atomic_write(tmp_path / "result")
+    waiting.__enter__()  # and its process dies
+    (tmp_path / ".hidden").touch()
+    discard_abandoned(tmp_path)
+    assert os.listdir(tmp_path) == [".hidden"]
+    waiting.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)

@@ -2,13 +2,14 @@
 
 import csv
 import io
+import warnings
 
 import numpy as np
 import pytest
 
 from figures.explore import page, view
 from sims import sweep
-from sims.support.output import csv_text, print_table, say, visible
+from sims.support.output import csv_text, emit, print_table, say, show_warning, visible
 
 HOSTILE = [
     "\x1b]0;title\x07",
@@ -71,3 +72,24 @@ def test_no_table_holds_a_formula(name, tmp_path):
 
 def test_numbers_stay_numbers_in_a_table():
     assert csv_text(["x"], [[-1.5], ["-1.5"], [None], ["+inf"]]) == 'x\n-1.5\n-1.5\n""\n+inf\n'
+
+
+def test_a_result_whose_file_cannot_be_written_is_still_shown(tmp_path):
+    """The place was fine when the work began, and is not any more."""
+    shown = []
+    with pytest.raises(IsADirectoryError) as caught:
+        emit(tmp_path, {"x": 1}, lambda: shown.append("the table"))
+    assert caught.value.filename == str(tmp_path) and shown == ["the table"]
+
+
+def test_warnings_are_lines_without_paths_and_numerics_are_no_news(capsys, monkeypatch):
+    monkeypatch.delenv("SNAPCUT_DEBUG", raising=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show_warning
+        warnings.warn("a cell\x1b[2J is damaged", stacklevel=1)
+        np.float64(0) / np.float64(0)
+        assert capsys.readouterr().err == "snapcut: a cell\\x1b[2J is damaged\n"
+        monkeypatch.setenv("SNAPCUT_DEBUG", "1")
+        np.float64(0) / np.float64(0)
+        assert capsys.readouterr().err.startswith("snapcut: invalid value")

@@ -1,0 +1,113 @@
+"""Ctrl-C and SIGTERM end a program at once, whatever it is doing, with one line and nothing half-done."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sims.support import interruption
+
+# A program that says when it is busy, and is then deaf for a minute or more, in the way that it is told.
+PROGRAM = """
+import hashlib, sys, time
+from pathlib import Path
+from sims.support import interruption
+from sims.support.files import atomic_write
+
+def foreign_code():  # for minutes; lets other threads run, as compiled kernels do, and looks at no signal
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**30)
+
+def swallowed():
+    for _ in range(600):
+        try:
+            time.sleep(0.1)
+        except BaseException:
+            pass
+
+def at_exit():
+    import atexit
+    atexit.register(time.sleep, 60)
+
+try:
+    with interruption.ends_at_once():
+        interruption.remember(lambda: "a \\x1b[2Jfile is kept")
+        with atomic_write(Path(sys.argv[1]) / "result") as file:
+            file.write("half")
+            if sys.argv[2] != "at_exit":
+                print("busy", flush=True)
+            globals()[sys.argv[2]]()
+except KeyboardInterrupt:
+    interruption.finish(130)
+    sys.exit(130)
+interruption.finish(0)
+print("busy", flush=True)
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    def start(way):
+        started = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(tmp_path), way], stdout=-1, stderr=-1, text=True
+        )
+        assert started.stdout.readline() == "busy\n"
+        return started
+
+    return start
+
+
+@pytest.mark.parametrize("way", ["foreign_code", "swallowed"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_code_that_does_not_unwind_is_ended(program, tmp_path, way, number, code):
+    """The minute of the program is far longer than the patience of the test."""
+    process = program(way)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    word = "interrupted" if code == 130 else "ended"
+    assert errors == f"snapcut: {word}; a \\x1b[2Jfile is kept\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interruption_at_exit_changes_nothing(program, tmp_path):
+    """What was done is done; the exit takes a minute here, and is not waited for."""
+    process = program("at_exit")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors, os.listdir(tmp_path)) == (0, "", ["result"])
+
+
+def test_a_callers_handlers_come_back_and_ignored_signals_stay_ignored():
+    def own(*_):
+        raise AssertionError("not in this test")
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGINT, own)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as nohup leaves a signal
+        with pytest.raises(KeyboardInterrupt), interruption.ends_at_once():
+            interruption.remember(lambda: "")
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("the interruption comes first")
+        assert signal.getsignal(signal.SIGINT) is own
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_other_threads_are_left_alone():
+    seen = []
+
+    def work():
+        with interruption.ends_at_once():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGINT)]
