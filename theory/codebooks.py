@@ -138,6 +138,22 @@ def quantization_error(law: Distribution, levels: "np.ndarray | Codebook", scale
     return _errors(law, _codebook(levels), scale.reshape(-1)).reshape(scale.shape)
 
 
+def error_curvature(law: Distribution, levels: "np.ndarray | Codebook", scale: float) -> float:
+    """MSE''(s) = 2 B(s) - 2 s sum_i g_i e_i^2 f(s e_i), for a law with a density.
+
+    Examples
+    --------
+    >>> from theory.distributions import Uniform
+    >>> round(error_curvature(Uniform(1.0), integer_levels(2, "symmetric"), 0.4), 12)
+    1.4
+    """
+    codebook = _codebook(levels)
+    curvature = 2 * float(_sums(law, codebook, np.array([scale]))[1][0])
+    for side, edges, gaps in _sides(law, codebook):
+        curvature -= 2 * scale * float(side.pdf(scale * edges) @ (gaps * edges**2))
+    return curvature
+
+
 def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     """The scale s > 0 that minimises :func:`quantization_error`.
 
@@ -289,7 +305,5 @@ def _magnitude_quantile(law: Distribution, share: float) -> float:
 def _newton(law: Distribution, codebook: Codebook, scale: float, a: float, b: float) -> float:
     if isinstance(law, Empirical):
         return a / b if b > 0 else scale  # no density
-    curvature = b
-    for side, edges, gaps in _sides(law, codebook):
-        curvature -= scale * float(side.pdf(scale * edges) @ (gaps * edges**2))
+    curvature = error_curvature(law, codebook, scale) / 2
     return scale - (scale * b - a) / curvature if curvature > 0 else math.nan

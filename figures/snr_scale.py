@@ -1,0 +1,96 @@
+"""The scale of a quantizer: its only valley, a law with two, and what other rules than the best one lose."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, label, panels, styled
+from figures.tables import by_column
+from theory.codebooks import integer_codebook, optimal_scale, quantization_error
+from theory.distributions import Gaussian
+from theory.formats import Format
+from theory.formats.laws import format_error
+from theory.snr.flatness import grid_ratio, ladder_loss, percentile_loss
+from theory.snr.uniqueness import OUTLIERS
+
+TITLE = "One best scale, and what every other rule loses"
+CAPTION = (
+    "Left: error of symmetric grids of Gaussian weights over that at the best scale; ball arithmetic "
+    "proves that there is no other valley (claim ku.one_scale). With one weight in 1,000 a hundred times "
+    "as wide, a ternary grid has two: for the bulk and for the outliers (dashed). Right: expected loss of "
+    "rules beside the best scale of Gaussian weights: the largest of 64, 1,024 and a million magnitudes, "
+    "the 99.9th percentile, the best power of two (mean over the unit of the weights) and the best of 100 "
+    "equal steps."
+)
+BITS = range(2, 9)
+BLOCKS = {"absmax of 64": 64, "absmax of 1,024": 1024, "absmax of 1,048,576": 2**20}
+RULES = {
+    "absmax of 64": (BLUE, "o-"),
+    "absmax of 1,024": (BLUE, "s--"),
+    "absmax of 1,048,576": (BLUE, "D:"),
+    "99.9th percentile": (RED, "v-"),
+    "power of two": (GREEN, "^-"),
+    "100 equal steps": (PURPLE, "x-"),
+}
+
+
+def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
+    """Rows (panel, name, x, y): dB above the best error over s / s*, and dB lost over bits; exact laws."""
+    rows: list[tuple] = []
+    law = Gaussian()
+    factors = np.geomspace(0.2, 300, 400)
+    for bits in (2, 4, 8):
+        grid = integer_codebook(bits, "symmetric")
+        best = optimal_scale(law, grid)
+        near = factors[factors < 5]
+        errors = quantization_error(law, grid, best * near) / quantization_error(law, grid, best)
+        rows += [("valley", f"{bits} bits", x, 10 * np.log10(y)) for x, y in zip(near, errors, strict=True)]
+    grid = integer_codebook(2, "symmetric")
+    mixed = np.sum([p * quantization_error(Gaussian(std), grid, factors) for p, std in OUTLIERS], axis=0)
+    scale = optimal_scale(law, grid)
+    errors = 10 * np.log10(mixed / mixed.min())
+    rows += [("valley", "outliers", x, y) for x, y in zip(factors / scale, errors, strict=True)]
+    for bits in BITS:
+        grid = integer_codebook(bits, "symmetric")
+        least = float(quantization_error(law, grid, optimal_scale(law, grid)))
+        lost = {
+            name: 10 * np.log10(format_error(law, Format(name, f"symmetric{bits}", bits, block=size)) / least)
+            for name, size in BLOCKS.items()
+        }
+        lost["99.9th percentile"] = percentile_loss(law, grid)
+        lost["power of two"] = ladder_loss(law, grid, 2.0)[0]
+        lost["100 equal steps"] = ladder_loss(law, grid, grid_ratio(law, grid, 4.5))[0]
+        rows += [("rules", name, bits, value) for name, value in lost.items()]
+    return by_column(("panel", "name", "x", "y"), rows)
+
+
+@styled
+def draw(table: dict[str, np.ndarray]) -> Figure:
+    """The valleys, and the losses of rules."""
+    figure, (left, right) = panels(2, width=4.7, height=3.8)
+
+    def line(panel: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+        chosen = (table["panel"] == panel) & (table["name"] == name)
+        return table["x"][chosen], table["y"][chosen]
+
+    for name, color, style, at in (
+        ("2 bits", BLUE, "-", 4.2),
+        ("4 bits", GREEN, "-", 2.9),
+        ("8 bits", ORANGE, "-", 1.75),
+        ("outliers", BLACK, "--", 8.0),
+    ):
+        x, y = line("valley", name)
+        left.plot(x, y, style, color=color)
+        text = "2 bits, with outliers" if name == "outliers" else name
+        label(left, at, float(np.interp(at, x, y)), text, color, xytext=(5, -4 if name != "outliers" else 8))
+    left.set(
+        xscale="log", xlabel="scale over the best one of the Gaussian", ylabel="dB above the least error"
+    )
+    left.set(xlim=(0.2, 200), ylim=(0, 14), title="One valley, or two")
+    left.axhline(0, color=GREY, linewidth=0.8)
+    for name, (color, style) in RULES.items():
+        right.plot(*line("rules", name), style, color=color, label=name)
+    right.axhline(0, color=GREY, linewidth=0.8)
+    right.set(xlabel="bits", ylabel="dB lost beside the best scale of the law", title="Rules for the scale")
+    right.set(ylim=(-4, 8))
+    right.legend(loc="upper right", ncols=2)
+    return figure

@@ -1,0 +1,191 @@
+"""Claims on the scale of a quantizer: one best scale, how flat it is, how it fluctuates."""
+
+import functools
+
+import numpy as np
+
+from paper_checks.claim import Claim, Twin, at_least, identity, within
+from sims.weights.scales import Values
+from theory.codebooks import error_curvature, integer_codebook, optimal_scale, quantization_error
+from theory.distributions import Gaussian, Laplace
+from theory.formats import codebook
+from theory.snr.flatness import scale_condition, scale_loss, scale_spread
+from theory.snr.uniqueness import ScaleProof, prove_unique, ternary_optimum
+
+PAPER = "kuzmin"
+GRIDS = (*(f"symmetric{b}" for b in range(2, 9)), *(f"int{b}" for b in range(2, 9)), "e2m1", "nf4")
+
+
+@functools.cache
+def _proof(name: str, law: str) -> ScaleProof:
+    return prove_unique(codebook(name), law)
+
+
+def one_scale(run, laws=("gaussian", "laplace"), grids=GRIDS):
+    """Stationary points of the error over all scales, by ball arithmetic; another law, another codebook."""
+    for law in laws:
+        for name in grids:
+            proof = _proof(name, law)
+            detail = (
+                f"{proof.pieces} pieces; scale in [{proof.scale[0]:.9g}, {proof.scale[1]:.9g}]"
+                if proof.unique
+                else f"slope + - + - at {', '.join(f'{s:.4g}' for s in proof.minima)}"
+            )
+            yield identity(f"{name}, {law}", proof.unique, detail, evidence="certified")
+
+
+def _errors(max_value: int, scale) -> tuple:
+    """Balls of E_M(s) and of 4 s g((M + 1/2) s), N(0, 1), by the stop-loss sum of the statement."""
+    from flint import arb
+
+    def stop_loss(x):
+        density = (-x * x / 2).exp() / (2 * arb.pi()).sqrt()
+        return density - x * (x / arb(2).sqrt()).erfc() / 2
+
+    terms = [stop_loss((2 * j + 1) * scale / 2) for j in range(max_value + 1)]
+    return 1 - 4 * scale * sum(terms[:-1], arb(0)), 4 * scale * terms[-1]
+
+
+def more_levels(run, factor=1.0):
+    """Least errors of the grids {-M..M} and {-M-1..M+1}: the gain beside `factor` times that of the level."""
+    import flint
+    from flint import arb
+
+    with flint.ctx.workprec(128):
+        for bits in range(2, 9):
+            most = 2 ** (bits - 1) - 1
+            low, high = _proof(f"symmetric{bits}", "gaussian").scale
+            best, gain = _errors(most, arb(low).union(arb(high)))
+            grid = np.arange(-most - 1, most + 2)
+            more = _errors(most + 1, arb(optimal_scale(Gaussian(), grid)))[0]  # an upper limit of the optimum
+            decrease = (best - more) / gain
+            yield at_least(f"M = {most}", float(decrease.lower()), factor, evidence="certified")
+
+
+def ternary(run, factor=4.0):
+    """Error at the proved scale of the grid {-1, 0, 1} beside 1 - `factor` x phi(x)."""
+    import flint
+    from flint import arb
+
+    scale, _ = ternary_optimum()
+    x = scale / 2
+    with flint.ctx.workprec(128):
+        low, high = _proof("symmetric2", "gaussian").scale
+        found = _errors(1, arb(low).union(arb(high)))[0]
+        target = 1 - factor * x * float((-(arb(x) ** 2) / 2).exp() / (2 * arb.pi()).sqrt())
+    yield within("least error", float(found.mid()), target, 1e-9, evidence="certified")
+    yield within("scale", (low + high) / 2, scale, 1e-9, evidence="certified")
+
+
+def flat_optimum(run, moving=True):
+    """dB lost 2 % beside the best scale, over the parabola's; or that of codes that do not move."""
+    for law in (Gaussian(), Laplace()):
+        for bits in (2, 4, 6, 8):
+            grid = integer_codebook(bits, "symmetric")
+            best = optimal_scale(law, grid)
+            error = float(quantization_error(law, grid, best))
+            condition = scale_condition(law, grid)
+            if not moving:  # curvature 2 B, and s^2 B = E W^2 - E* at the best scale
+                condition = 2 * (law.second_moment - error) / error
+            lost = (scale_loss(law, grid, 0.98) + scale_loss(law, grid, 1.02)) / 2
+            name = f"{type(law).__name__}, {bits} bits"
+            yield within(name, lost / (10 * np.log10(1 + condition * 0.02**2 / 2)), 1.0, 0.02)
+
+
+def scale_fluctuates(run, moving=True, factor=1.0):
+    """Mean square deviation of the best ternary scale of 1,024 drawn weights, beside the law's."""
+    size, grid = 1024, integer_codebook(2, "symmetric")
+    for law in (Gaussian(), Laplace()):
+        best = optimal_scale(law, grid)
+        variance = factor * scale_spread(law, grid, size) ** 2
+        if not moving:
+            fixed = 2 * (law.second_moment - float(quantization_error(law, grid, best))) / best**2
+            variance *= (error_curvature(law, grid, best) / fixed) ** 2
+        most = 20 * scale_spread(law, grid, size) ** 2  # beyond 4.5 deviations, which carry 1e-4 of the mean
+
+        def deviations(rng, count, law=law, best=best, most=most):
+            found = [Values(law.ppf(rng.random(size))).optimal_scale(grid).scale for _ in range(count)]
+            return np.minimum((np.array(found) / best - 1) ** 2, most)
+
+        name = type(law).__name__
+        estimate = run.mean(name, deviations, 8192, (0.0, most))
+        yield within(name, estimate, variance, 0.25 * variance)
+
+
+CLAIMS = (
+    Claim(
+        id="ku.one_scale",
+        title="Integer grids, FP4 and NF4 have one best scale and no other stationary one",
+        paper=PAPER,
+        place="Section 2; von Berg et al., preprint on scale sensitivity",
+        statement=r"E(s) = 1 - 4s\sum_{j<M} g\!\left((j + \tfrac12)s\right),\quad g(x) = \varphi(x) - x\,Q(x)"
+        r":\quad E'(s) = 0 \text{ once, and } E'' > 0 \text{ there}",
+        hypotheses="Every $s > 0$; normal and Laplace laws; symmetric and two's-complement grids of 2-8 "
+        "bits, E2M1, NF4. False for E3M2, E4M3, E5M2 under the normal law, and with outliers.",
+        mark="derived",
+        check=one_scale,
+        twins=(
+            Twin(
+                "one weight in 1,000 a hundred times as wide",
+                {"laws": ("outliers",), "grids": ("symmetric2",)},
+            ),
+            Twin("FP6 E3M2 too", {"grids": ("e3m2",)}),
+        ),
+        figure="snr_scale",
+    ),
+    Claim(
+        id="ku.more_levels",
+        title="One more pair of levels lowers the least error, by what it saves at the old scale at least",
+        paper=PAPER,
+        place="Section 2; von Berg et al., preprint on scale sensitivity",
+        statement=r"\min_s E_M - \min_s E_{M+1} \ge 4\,s_M\,g\!\left((M + \tfrac12)s_M\right) > 0",
+        hypotheses="$N(0, 1)$, grids $s\\{-M..M\\}$ of 2-8 bits; equality would need $s_{M+1} = s_M$.",
+        mark="derived",
+        check=more_levels,
+        twins=(Twin("1.75 times as much", {"factor": 1.75}),),
+        figure="snr_scale",
+    ),
+    Claim(
+        id="ku.ternary_optimum",
+        title="The best ternary grid of normal weights in closed form",
+        paper=PAPER,
+        place="Section 2, one level on either side",
+        statement=r"\min_s E_1(s) = 1 - 4x\,\varphi(x) \text{ at } s = 2x,\quad \varphi(x) = 2x\,Q(x)",
+        hypotheses="$N(0, 1)$, $s\\{-1, 0, 1\\}$: $s = 1.2240$, error 0.19017 (7.21 dB).",
+        mark="derived",
+        check=ternary,
+        twins=(Twin("a constant of 4.05", {"factor": 4.05}),),
+        figure="snr_scale",
+    ),
+    Claim(
+        id="ku.flat_optimum",
+        title="How much a scale beside the best one loses",
+        paper=PAPER,
+        place="Section 2, the choice of the scale",
+        statement=r"\mathrm{loss} = 10\log_{10}\left(1 + \tfrac12\, c\,\delta^2\right)\ \mathrm{dB},\quad"
+        r" c = s_*^2 E''(s_*)/E(s_*)",
+        hypotheses=r"Normal and Laplace laws, 2-8 bits, $\delta = \pm 2\,\%$ averaged; $c$ grows from 5 to "
+        "33 (normal) and from 3 to 18.",
+        mark="derived",
+        check=flat_optimum,
+        twins=(Twin("codes that do not move with the scale", {"moving": False}),),
+        figure="snr_scale",
+    ),
+    Claim(
+        id="ku.scale_fluctuates",
+        title="The best scale of n drawn weights fluctuates like n^(-1/2), with this constant",
+        paper=PAPER,
+        place="Section 2; von Berg et al., preprint on scale sensitivity",
+        statement=r"\sqrt n\,(S_n - s_*) \to N\!\left(0,\ \frac{4\,\mathbb{E}\left[k^2 (W - s_* k)^2\right]}"
+        r"{E''(s_*)^2}\right)",
+        hypotheses=r"Normal and Laplace laws, $s\{-1, 0, 1\}$, $n = 1024$, variance within 25 %. A limit: "
+        "the codes must not move much within the spread.",
+        mark="derived",
+        check=scale_fluctuates,
+        twins=(
+            Twin("codes that do not move with the scale", {"moving": False}),
+            Twin("three quarters more", {"factor": 1.75}),
+        ),
+        figure="snr_scale",
+    ),
+)

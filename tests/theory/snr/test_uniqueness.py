@@ -1,0 +1,80 @@
+"""Uniqueness of the best scale: signs by mpmath and by dense grids, minima by brute force."""
+
+import mpmath
+import numpy as np
+import pytest
+
+from theory.codebooks import integer_codebook, integer_levels, optimal_scale, quantization_error
+from theory.distributions import Gaussian, Laplace
+from theory.formats import codebook
+from theory.snr.uniqueness import LAWS, OUTLIERS, prove_unique, sum_slopes, ternary_optimum
+
+
+def density(law, w):
+    if law == "laplace":
+        return mpmath.exp(-abs(w)) / 2
+    parts = OUTLIERS if law == "outliers" else ((1.0, 1.0),)
+    return sum(p * mpmath.npdf(w, 0, std) for p, std in parts)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_sum_is_half_the_falling_slope_of_the_integrated_error(law):
+    levels = [-2, -1, 0, 1, 2]
+
+    def error(s):
+        ends = [0, s / 2, 3 * s / 2, 3 * s / 2 + 12, 1500]
+        cells = list(zip((0, 1, 2, 2), ends[:-1], ends[1:], strict=True))
+        return 2 * sum(
+            mpmath.quad(lambda w, k=k: (w - s * k) ** 2 * density(law, w), [a, b]) for k, a, b in cells
+        )
+
+    for s in (0.4, 2.9):
+        found, slope = (float(ball.mid()) for ball in sum_slopes(np.array(levels), law, s))
+        assert found == pytest.approx(float(-mpmath.diff(error, s) / 2), rel=1e-6, abs=1e-8)
+        assert slope == pytest.approx(float(-mpmath.diff(error, s, 2) / 2), rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["symmetric2", "symmetric5", "int3", "int6", "e2m1", "nf4"])
+@pytest.mark.parametrize(("law", "drawn"), [("gaussian", Gaussian()), ("laplace", Laplace())])
+def test_one_valley_on_a_dense_grid_where_proved(name, law, drawn):
+    proof, grid = prove_unique(codebook(name), law), codebook(name)
+    assert proof.unique and proof.minima == ()
+    s = optimal_scale(drawn, grid)
+    slack = 1e-8 * s
+    assert proof.scale[0] - slack <= s <= proof.scale[1] + slack
+    errors = quantization_error(drawn, grid, s * np.geomspace(0.02, 40, 4000))
+    steps = np.diff(errors)
+    steps = steps[np.abs(steps) > 1e-13]
+    assert np.count_nonzero(np.diff(np.sign(steps))) == 1
+
+
+@pytest.mark.parametrize("name", ["e3m2", "e4m3"])
+def test_two_minima_are_shown_where_there_are(name):
+    proof = prove_unique(codebook(name))
+    assert not proof.unique
+    a, b, c, d = proof.minima
+    for low, high in ((a, b), (c, d)):
+        errors = quantization_error(Gaussian(), codebook(name), np.linspace(low, 1.02 * high, 2000))
+        assert errors.min() < min(errors[0], errors[-1]) - 1e-9
+
+
+def test_outliers_pull_a_ternary_grid_two_ways():
+    proof = prove_unique(integer_levels(2, "symmetric"), "outliers")
+    assert not proof.unique
+    assert prove_unique(integer_levels(4, "symmetric"), "outliers").unique  # enough levels for both
+
+
+def test_the_ternary_grid_by_brute_force():
+    scale, error = ternary_optimum()
+    grid = integer_codebook(2, "symmetric")
+    fine = np.linspace(1.2, 1.25, 50_001)
+    errors = quantization_error(Gaussian(), grid, fine)
+    assert scale == pytest.approx(fine[np.argmin(errors)], abs=2e-5)
+    assert error == pytest.approx(errors.min(), abs=1e-9)
+
+
+def test_bad_codebooks_are_refused():
+    with pytest.raises(ValueError, match="hold 0"):
+        prove_unique(np.array([-1.0, 1.0]))
+    with pytest.raises(ValueError, match="law must be one of"):
+        prove_unique(integer_levels(2), "cauchy")
