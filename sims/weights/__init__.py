@@ -9,6 +9,7 @@ from sims.weights.judge import (
     zoo_checkpoint,
 )
 from sims.weights.network import CUT, EITHER, LOSSLESS, SNAP, Signal, Total
+from sims.weights.rotation import rotate, unrotate
 from sims.weights.select import MIN_SIZE, select
 from sims.weights.table import Table, TensorRow
 
@@ -27,6 +28,8 @@ __all__ = [
     "growing_table",
     "load",
     "report",
+    "rotate",
     "select",
+    "unrotate",
     "zoo_checkpoint",
 ]

@@ -1,12 +1,28 @@
 import numpy as np
 import pytest
 
-from figures import snr_gaussian, snr_scale, snr_stored_bits, snr_student, storage_break_even, weights_scatter
+from figures import (
+    formats_rotation,
+    snr_gaussian,
+    snr_scale,
+    snr_stored_bits,
+    snr_student,
+    storage_break_even,
+    weights_scatter,
+)
 
 
 @pytest.fixture(scope="module")
 def tables():
-    modules = (snr_gaussian, snr_scale, snr_student, snr_stored_bits, storage_break_even, weights_scatter)
+    modules = (
+        formats_rotation,
+        snr_gaussian,
+        snr_scale,
+        snr_student,
+        snr_stored_bits,
+        storage_break_even,
+        weights_scatter,
+    )
     return {module: module.data() for module in modules}
 
 

@@ -1,0 +1,80 @@
+"""Rotations of tensors: orthogonal, invertible, and what every sign pattern of a small row averages to."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.linalg import hadamard
+
+from sims.kernels.hadamard import rotate_rows
+from sims.weights.rotation import expected_kurtosis, rotate, unrotate
+from theory.distributions import StudentT
+from theory.rotations import rotated_kurtosis
+
+
+@pytest.mark.parametrize("block", [1, 2, 4, 8, 16, 64, 128, 512])
+def test_the_kernel_is_the_matrix(block):
+    rng = np.random.default_rng(block)
+    w = rng.normal(size=(3, 2 * block + 5))
+    before, after = rng.choice([-1.0, 1.0], (2, w.shape[1]))
+    expected = w.copy()
+    for start in (5, 5 + block):
+        part = slice(start, start + block)
+        expected[:, part] = (w[:, part] * before[part]) @ hadamard(block) / np.sqrt(block) * after[part]
+    rotate_rows(w, 5, block, before, after)
+    np.testing.assert_allclose(w, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 64), (3, 100), (5, 3, 3, 3), (7,), (2, 2), (6, 9)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_rotation_keeps_products_and_goes_back(shape, dtype):
+    w = (100 * np.random.default_rng(3).normal(size=shape)).astype(dtype)
+    y = rotate(w, seed=4)
+    assert y.shape == w.shape and y.dtype == np.float64
+    flat = w.reshape(1, -1) if w.ndim == 1 else w.reshape(shape[0], -1)
+    rows = y.reshape(flat.shape)
+    np.testing.assert_allclose(rows @ rows.T, flat.astype(float) @ flat.T.astype(float), rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(unrotate(y, seed=4), w, atol=1e-10)
+    assert not np.allclose(rotate(w, seed=5), y)
+    np.testing.assert_array_equal(rotate(w, seed=4), y)
+
+
+def test_blocks_stay_apart():
+    w = np.zeros((1, 12))
+    w[0, 5] = 2.0
+    assert np.flatnonzero(rotate(w, block=4)).tolist() == [4, 5, 6, 7]
+    np.testing.assert_allclose(unrotate(rotate(w, 1, 4), 1, 4), w, atol=1e-15)
+
+
+def test_expected_kurtosis_by_every_sign_pattern():
+    w = np.array([[3.0, -1.0, 0.0, 2.0], [1.0, 1.0, -5.0, 0.5]])
+    h = hadamard(4) / 2
+    fourth = [((w * np.array(signs)) @ h) ** 4 for signs in itertools.product([-1, 1], repeat=4)]
+    assert expected_kurtosis(w) == pytest.approx(np.mean(fourth) / np.mean(w**2) ** 2, rel=1e-12)
+
+
+def test_kurtosis_of_a_heavy_tensor_falls_as_the_law_says():
+    law = StudentT(2, 30)
+    w = law.ppf(np.random.default_rng(6).random((512, 256)))
+    y = rotate(w)
+    found = np.mean(y**4) / np.mean(y**2) ** 2
+    assert found == pytest.approx(expected_kurtosis(w), rel=0.02)
+    assert found == pytest.approx(rotated_kurtosis(law.kurtosis, 256), rel=0.02)
+    assert expected_kurtosis(w, 16) > 4
+
+
+def test_bad_input_is_one_sentence():
+    for bad, message in (
+        (np.ones((4, 1)), "rows of at least 2 weights, got rows of 1"),
+        (np.array([[1.0, np.nan]]), "must be finite"),
+        (np.empty((0, 4)), "empty array"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rotate(bad)
+    with pytest.raises(ValueError, match="divides rows of 9 weights, got 2"):
+        rotate(np.ones((2, 9)), block=2)
+    with pytest.raises(TypeError, match="real numbers"):
+        rotate(np.array(["a", "b"]))
+    with pytest.raises(ValueError, match="rotate them instead"):
+        expected_kurtosis(np.ones((2, 9)))
+    assert np.isnan(expected_kurtosis(np.zeros((2, 8))))
