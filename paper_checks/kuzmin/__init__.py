@@ -1,7 +1,7 @@
 """Claims of Kuzmin et al. 2023: signal-to-noise ratios of quantization and pruning, fine-tuning, CKA."""
 
 from paper_checks.claim import Paper
-from paper_checks.kuzmin import gaussian, prediction, representation, rotations, scales, weights
+from paper_checks.kuzmin import allocation, gaussian, prediction, representation, rotations, scales, weights
 
 PAPER = Paper(
     "kuzmin",
@@ -9,4 +9,12 @@ PAPER = Paper(
     "Pruning vs Quantization: Which is Better?",
     "NeurIPS 2023; arXiv 2307.02973",
 )
-CLAIMS = (*gaussian.CLAIMS, *prediction.CLAIMS, *weights.CLAIMS, *representation.CLAIMS, *scales.CLAIMS, *rotations.CLAIMS)
+CLAIMS = (
+    *gaussian.CLAIMS,
+    *prediction.CLAIMS,
+    *weights.CLAIMS,
+    *representation.CLAIMS,
+    *scales.CLAIMS,
+    *rotations.CLAIMS,
+    *allocation.CLAIMS,
+)

@@ -1,5 +1,6 @@
 """Real weights: the optimal scale of a tensor, every format, and the verdict: snap or cut?"""
 
+from sims.weights.allocation import Allocation, allocate
 from sims.weights.judge import (
     analyse,
     growing_report,
@@ -19,10 +20,12 @@ __all__ = [
     "LOSSLESS",
     "MIN_SIZE",
     "SNAP",
+    "Allocation",
     "Signal",
     "Table",
     "TensorRow",
     "Total",
+    "allocate",
     "analyse",
     "growing_report",
     "growing_table",

@@ -8,6 +8,7 @@ from figures import (
     snr_stored_bits,
     snr_student,
     storage_break_even,
+    weights_allocation,
     weights_scatter,
 )
 
@@ -98,3 +99,12 @@ def test_crossovers_and_shading_belong_to_the_degrees_of_freedom_asked_for():
     assert crossings["other crossover"].size == 2
     figure = snr_student.draw(table)
     assert "pruning\nbetter" not in [text.get_text() for text in figure.axes[2].texts]
+
+
+def test_allocation_without_the_zoo_uses_what_ships(monkeypatch):
+    monkeypatch.setattr(weights_allocation, "zoo_checkpoint", lambda: None)
+    monkeypatch.setattr(weights_allocation, "BUDGETS", np.array([2.25, 4.0, 8.0]))
+    table = weights_allocation.data()
+    assert weights_allocation.draw(table).axes and weights_allocation.TITLE and weights_allocation.CAPTION
+    per_tensor, limit = (table["y"][table["name"] == name] for name in ("per tensor", "limit"))
+    assert np.all(per_tensor < limit)

@@ -1,0 +1,81 @@
+"""Tensors as a format stores them: the rounded values themselves, where their errors are not enough."""
+
+import numpy as np
+
+from sims.weights.formats import rows_of
+from sims.weights.scales import Values, quantize
+from theory.formats import Format, block_scale, codebook
+from theory.snr import pruned_count
+
+
+def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> np.ndarray:
+    """The values that a tensor has in a format; its squared error is :func:`sims.weights.formats.noise`.
+
+    Parameters
+    ----------
+    array
+        Finite weights of any shape; blocks and groups run along rows.
+    prepared
+        The same weights, prepared already.
+
+    Returns
+    -------
+    float64 array of the same shape.
+
+    Examples
+    --------
+    >>> from theory.formats import FORMATS
+    >>> two_four = next(form for form in FORMATS if form.name == "2:4")
+    >>> encode(np.array([[3.0, 1.0, -4.0, 2.0]]), two_four)
+    array([[ 3.,  0., -4.,  0.]])
+    """
+    array = np.asarray(array)
+    prepared = prepared or Values(array)
+    rows = rows_of(array).astype(np.float64)
+    if prepared.energy == 0:
+        return rows.reshape(array.shape)
+    if form.block:
+        found = _blocks(rows, form)
+    elif form.group or form.sparsity:
+        kept = _groups(rows, form) if form.group else _largest(rows, form.sparsity)
+        found = np.where(kept, rows, 0.0)
+        if form.codes and kept.any():
+            book = codebook(form.codes)
+            scale = Values(rows[kept]).optimal_scale(book).scale
+            found[kept] = quantize(rows[kept], book.levels, scale)
+    else:
+        book = codebook(form.codes)
+        found = quantize(rows, book.levels, prepared.optimal_scale(book).scale)
+    return found.reshape(array.shape)
+
+
+def _largest(rows: np.ndarray, sparsity: float) -> np.ndarray:
+    flat, count = np.abs(rows).ravel(), pruned_count(rows.size, sparsity)
+    kept = np.ones(flat.size, dtype=bool)
+    kept[np.argpartition(flat, max(count - 1, 0))[:count]] = False
+    return kept.reshape(rows.shape)
+
+
+def _groups(rows: np.ndarray, form: Format) -> np.ndarray:
+    """Mask of what n:m pruning keeps; the rest of a row after its last whole group is kept."""
+    inside = rows.shape[1] // form.group * form.group
+    kept = np.ones(rows.shape, dtype=bool)
+    groups = np.abs(rows[:, :inside]).reshape(rows.shape[0], -1, form.group)
+    order = np.argsort(groups, axis=2, kind="stable")
+    mask = np.ones(groups.shape, dtype=bool)
+    np.put_along_axis(mask, order[:, :, : form.group - form.keep], False, axis=2)
+    kept[:, :inside] = mask.reshape(rows.shape[0], inside)
+    return kept
+
+
+def _blocks(rows: np.ndarray, form: Format) -> np.ndarray:
+    count = -(-rows.shape[1] // form.block)
+    padded = np.zeros((rows.shape[0], count * form.block))
+    padded[:, : rows.shape[1]] = rows
+    blocks = padded.reshape(rows.shape[0], count, form.block)
+    largest = np.abs(blocks).max(axis=2)
+    scales = block_scale(form, largest, float(largest.max()))[:, :, None]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        units = np.where(scales > 0, blocks / scales, 0.0)
+    found = scales * quantize(units, codebook(form.codes).levels, 1.0)
+    return found.reshape(padded.shape)[:, : rows.shape[1]]

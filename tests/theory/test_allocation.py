@@ -1,0 +1,61 @@
+"""Water-filling against bisection on its level, and the limits it contains."""
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from theory import allocation
+
+
+@pytest.mark.parametrize("bits", [0.1, 1.0, 3.7])
+def test_the_level_by_bisection(bits):
+    rng = np.random.default_rng(int(10 * bits))
+    v, n = np.exp(3 * rng.normal(size=12)), rng.integers(1, 50, 12)
+
+    def rate(level):
+        return n @ np.log2(v / np.minimum(level, v)) / 2 - bits * n.sum()
+
+    level = brentq(rate, 1e-30, v.max(), xtol=1e-300, rtol=1e-14)
+    np.testing.assert_allclose(allocation.water_filling(v, bits, n), np.minimum(level, v), rtol=1e-9)
+
+
+def test_no_other_split_of_the_bits_is_better():
+    v, n = np.array([1.0, 9.0, 0.04]), np.array([3, 1, 2])
+    rng = np.random.default_rng(2)
+    split = rng.dirichlet(np.ones(3), 20_000) * 1.5 * n.sum() / n  # bits per weight of each tensor
+    errors = (n * v * 4.0**-split).sum(axis=1)
+    best = 10 * np.log10((n @ v) / errors.min())
+    assert best <= allocation.water_filling_snr(v, 1.5, n) < best + 0.02
+
+
+def test_edges():
+    assert allocation.water_filling([2.0, 0.0, 1.0], 0).tolist() == [2.0, 0.0, 1.0]
+    assert allocation.water_filling([0.0, 0.0], 3).tolist() == [0.0, 0.0]
+    assert allocation.water_filling([4.0, 0.0], 1).tolist() == [0.25, 0.0]
+    assert allocation.water_filling_snr([0.0, 1.0], 0.0) == 0.0
+
+
+def test_outputs_at_high_rate():
+    x = np.random.default_rng(3).normal(size=(200, 8)) * np.arange(1, 9)
+    gram = x.T @ x
+    n, sign_log = 8, np.linalg.slogdet(gram)[1]
+    high_rate = 10 * np.log10(np.trace(gram) / n) - 10 * sign_log / n / np.log(10) + 6 * 20 * np.log10(2)
+    assert allocation.output_snr(gram, 6.0) == pytest.approx(high_rate, abs=1e-9)
+    assert allocation.feedback_gain(gram) == pytest.approx(high_rate - 6 * 20 * np.log10(2), abs=1e-9)
+    assert allocation.feedback_gain(np.outer([1, 2], [1, 2])) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: allocation.water_filling([1.0, -1.0], 2), "variances must be a list of finite numbers"),
+        (lambda: allocation.water_filling([], 2), "variances must be a list"),
+        (lambda: allocation.water_filling([1.0], -1), "bits must be a finite number of at least 0, got -1"),
+        (lambda: allocation.water_filling([1.0], 1, [1, 2]), "sizes must be 1 positive finite numbers"),
+        (lambda: allocation.output_snr(np.ones((2, 3)), 1), "gram must be a square matrix"),
+        (lambda: allocation.feedback_gain(np.zeros((2, 2))), "gram must not be zero"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
