@@ -75,8 +75,8 @@ def selected(patterns: Sequence[str] = ()) -> list[str]:
 
     Examples
     --------
-    >>> selected(["partition_threshold", "snr_"])
-    ['partition_threshold', 'snr_gaussian', 'snr_stored_bits', 'snr_student']
+    >>> selected(["partition_threshold", "snr_stu"])
+    ['partition_threshold', 'snr_student']
     """
     found: dict[str, None] = {}
     for pattern in patterns:

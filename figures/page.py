@@ -79,6 +79,8 @@ def _folded(
     """The panels of `rows` by `columns`, in rows of `across`; the last row is as wide as the others."""
     total = rows * columns
     last = total - across * (down - 1)
+    for ratios in ("width_ratios", "height_ratios"):  # of the panels side by side
+        options.pop(ratios, None)
     grid = figure.add_gridspec(down, math.lcm(across, last), **options)
     made: list[Axes] = []
     for index in range(total):

@@ -4,22 +4,22 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
+from figures.parameters import wholes
 from figures.tables import Table, by_column
 from sims.montecarlo import means
 from sims.representation import linear_cka
 from theory.representation import expected_cka
 
+SOURCE = "Kuzmin et al. 2023, Section 5 (representation): bias of the estimator (derived)"
 TITLE = "Linear CKA sees a likeness in unrelated data"
 CAPTION = (
     "Linear CKA of Gaussian representations of equal width against the number of samples; points: means over "
     "random draws with 99 % intervals (filled: the plain estimator, open: the unbiased one), lines: the law "
-    "of the plain estimator. Left: independent data, where 0 is right; the plain estimator falls like "
-    "width/(samples + width). Right: data whose true CKA is 0.5. Wide layers on few images look alike "
+    "of the plain estimator. (a) Independent data, where 0 is right; the plain estimator falls like "
+    "width/(samples + width). (b) Data whose true CKA is 0.5. Wide layers on few images look alike "
     "whatever they hold; the unbiased form does not."
 )
 TRIALS = {"quick": 60, "standard": 600, "deep": 6_000}
-WIDTHS = (8, 32, 128)
-SAMPLES = (8, 16, 32, 64, 128)
 _SHOWN = {0.0: "independent", 0.5: "true CKA 0.5"}
 
 
@@ -30,12 +30,31 @@ def _pair(rng: np.random.Generator, n: int, width: int, true: float) -> tuple[np
     return x, share * x + np.sqrt(1 - true) * rng.standard_normal((n, width))
 
 
-def data(budget: str = "quick", seed: int = 0) -> Table:
-    """Columns true, width, samples, estimator ("plain", "unbiased", "law"), value, low, high."""
+def data(
+    budget: str = "quick",
+    seed: int = 0,
+    *,
+    widths: tuple[int, ...] = (8, 32, 128),
+    samples: tuple[int, ...] = (8, 16, 32, 64, 128),
+) -> Table:
+    """Columns true, width, samples, estimator ("plain", "unbiased", "law"), value, low, high.
+
+    Parameters
+    ----------
+    budget, seed
+        60 draws behind every point at the quick budget.
+    widths
+        Up to six numbers of features, the same on both sides, from 2 to 512.
+    samples
+        Numbers of samples, from 4 to 1,024.
+    """
+    sizes, counts = wholes("widths", widths, 2, 512), wholes("samples", samples, 4, 1024)
+    if len(sizes) > 6:
+        raise ValueError(f"widths takes at most 6 numbers, got {len(sizes)}")
     rows = []
     for true in _SHOWN:
-        for width in WIDTHS:
-            for n in SAMPLES:
+        for width in sizes:
+            for n in counts:
                 rows.append((true, width, n, "law", *3 * (float(expected_cka(n, width, width, true)),)))
 
                 def sample(rng, count, n=n, width=width, true=true):
@@ -61,11 +80,11 @@ def data(budget: str = "quick", seed: int = 0) -> Table:
 def draw(table: Table) -> Figure:
     """Independent data on the left, related data on the right."""
     figure, axes = style.panels(2, width=3.9, height=3.3, sharey=True)
-    marks = dict(zip(WIDTHS, "osD", strict=True))
-    colors = dict(zip(WIDTHS, (style.BLUE, style.GREEN, style.RED), strict=True))
+    palette = (style.BLUE, style.GREEN, style.RED, style.PURPLE, style.ORANGE, style.SKY)
+    colors = dict(zip(np.unique(table["width"]).tolist(), palette, strict=False))
     for axis, (true, title) in zip(axes, _SHOWN.items(), strict=True):
         axis.axhline(true, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 2)))
-        for width in WIDTHS:
+        for width in colors:
             here = (table["true"] == true) & (table["width"] == width)
             for name in ("law", "plain", "unbiased"):
                 rows = here & (table["estimator"] == name)
@@ -85,11 +104,11 @@ def draw(table: Table) -> Figure:
                     table["low"][rows],
                     table["high"][rows],
                     colors[width],
-                    fmt=marks[width],
                     **filled,
                 )
         axis.set_xscale("log", base=2)
-        axis.set_xticks(SAMPLES, [str(n) for n in SAMPLES])
+        counts = np.unique(table["samples"])
+        axis.set_xticks(counts, [str(n) for n in counts])
         axis.set_xlabel("samples")
         axis.set_title(title)
         axis.set_ylim(-0.15, 1.12)

@@ -99,7 +99,7 @@ def test_a_random_seed_is_logged():
 
 
 def test_figures_are_listed_and_take_parameters(tmp_path):
-    listed = snapcut("figures", "snr_", "--list")
+    listed = snapcut("figures", "snr_g", "snr_st", "--list")
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [
         "snr_gaussian",
         "snr_stored_bits",

@@ -21,7 +21,11 @@ def test_unknown_figures_list_what_exists():
 
 
 def test_prefixes_name_every_figure_that_begins_so_once():
-    assert build.selected(["snr_student", "snr_"]) == ["snr_student", "snr_gaussian", "snr_stored_bits"]
+    assert build.selected(["partition_threshold", "partition_"]) == [
+        "partition_threshold",
+        "partition_counts",
+        "partition_discrepancy",
+    ]
     assert build.selected() == build.names()
 
 

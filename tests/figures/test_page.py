@@ -17,7 +17,7 @@ def test_panels_stand_side_by_side_without_a_page():
 @pytest.mark.parametrize(("columns", "rows", "shape"), [(3, 1, (2, 1)), (4, 1, (2, 2)), (3, 2, (2, 2, 2))])
 def test_panels_fold_in_their_order_and_fill_the_last_row(columns, rows, shape):
     with style.page(5.5):
-        figure, axes = style.panels(columns, rows, width=3.6, height=3.0)
+        figure, axes = style.panels(columns, rows, width=3.6, height=3.0, width_ratios=range(1, columns + 1))
     figure.draw_without_rendering()
     boxes = [axis.get_position() for axis in np.ravel(axes)]
     found = [sum(abs(box.y0 - first.y0) < 1e-6 for box in boxes) for first in boxes]
