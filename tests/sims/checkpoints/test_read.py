@@ -144,6 +144,14 @@ def test_parameters_ordered_mappings_and_nesting(tmp_path):
     assert list(found.tensors) == ["model.0.w"]
 
 
+def test_a_part_that_is_named_twice_hides_nothing_behind_it(tmp_path):
+    """Containers are walked once, in the order of the file; what follows a repetition is still found."""
+    shared = {"w": state()["fc.weight"]}
+    item = {"a": shared, "b": shared, "c": [{"w": state()["fc.weight"]}], "d": state()["fc.transposed"]}
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", item, STORAGES))
+    assert list(found.tensors) == ["a.w", "c.0.w", "d"]
+
+
 def test_narrow_floats_are_widened_exactly(tmp_path):
     values = np.array([1.0, -2.5, 0.15625, 0.0], np.float32)
     bits = (values.view(np.uint32) >> 16).astype(np.uint16)
@@ -207,6 +215,13 @@ def test_onnx_initializers(tmp_path):
     graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(WEIGHTS, "w")])
     onnx.save(onnx.helper.make_model(graph), tmp_path / "a.onnx")
     np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.onnx").tensors["w"], WEIGHTS)
+    exact = WEIGHTS.astype(np.float64) + 1e-12  # float64 stays what it is; bfloat16 is widened
+    half = onnx.helper.make_tensor("h", onnx.TensorProto.BFLOAT16, [3], [1.0, -2.5, 0.15625])
+    tensors = [onnx.numpy_helper.from_array(exact, "w"), half]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], tensors)), tmp_path / "c.onnx")
+    found = checkpoints.read(tmp_path / "c.onnx").tensors
+    np.testing.assert_array_equal(found["w"], exact)
+    assert found["h"].dtype == np.float32 and found["h"].tolist() == [1.0, -2.5, 0.15625]
     (tmp_path / "b.onnx").write_bytes(b"\xff" * 50)
     with pytest.raises(ValueError, match="not an ONNX model"):
         checkpoints.read(tmp_path / "b.onnx")

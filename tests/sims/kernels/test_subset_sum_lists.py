@@ -41,9 +41,17 @@ def test_pairs_of_one_residue(first, second, m, residue, room):
 
 
 @settings(max_examples=150)
-@given(st.lists(values, min_size=4, max_size=4), st.integers(-60, 60), moduli, st.booleans(), st.data())
-def test_solutions_are_matched(lists, target, m, counting, data):
+@given(
+    st.lists(values, min_size=4, max_size=4),
+    st.integers(-60, 60),
+    st.sampled_from([1, 2**16 + 1, 2**40 - 3]),
+    moduli,
+    st.booleans(),
+    st.data(),
+)
+def test_solutions_are_matched(lists, target, unit, m, counting, data):
     """Over every residue, or over some: a solution belongs to the residue of its left sum."""
+    lists, target = [found * unit for found in lists], target * unit
     low = data.draw(st.integers(0, m - 1))
     high = data.draw(st.integers(low + 1, m))
     a, b, c, d = (found.tolist() for found in lists)

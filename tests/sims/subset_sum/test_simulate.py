@@ -9,7 +9,7 @@ from sims import subset_sum
 from sims.montecarlo import stream
 from sims.subset_sum.algorithms import _prime_from, missed_rows, search_rows
 from sims.subset_sum.rare import estimate_rare
-from theory.subset_sum import miss_probability
+from theory.subset_sum import lemma4_failure, miss_probability
 
 N, M, TARGET = 4, 2, 3
 
@@ -46,6 +46,8 @@ def test_every_row_is_what_its_name_says(law, delta):
     assert 0 < lower <= missed * (1 + 1e-12) and missed <= upper * (1 + 1e-12) < 1.01 and lower < upper
     assert rows["P(no sample equals the target)"].theory == pytest.approx((x != TARGET).all(axis=1).mean())
     assert rows["E solutions"].theory == pytest.approx((sums == TARGET).sum(axis=1).mean())
+    if law == "nonzero":
+        assert rows["P(miss), Lemma 4"].theory == lemma4_failure(N, M, TARGET) != lemma4_failure(N, M, 1)
     some = [not set(range(-M, M + 1)) <= set(row) for row in sums.tolist()]
     every = rows["P(some |t| <= M missed), measured"]
     assert every.low < np.mean(some) < every.high
@@ -71,6 +73,13 @@ def test_rows_are_missed_as_all_their_sums_say(delta):
         expected = (np.abs(rows @ masks - target) > delta).all(axis=1)
         assert missed_rows(rows, target, delta, 8.0).tolist() == expected.tolist()
         assert 0 < expected.sum() < 60 or delta == 20
+
+
+@pytest.mark.parametrize("delta", [1, 8, 9, 20])
+def test_both_ends_of_the_window_count(delta):
+    """A row whose one sum beside 0 is an end of the window, and a row that is one short of it."""
+    rows = np.array([[100 + d, 1000] for d in (delta, delta + 1, -delta, -delta - 1)])
+    assert missed_rows(rows, 100, delta, 8.0).tolist() == [False, True, False, True]
 
 
 def test_no_items_make_the_sum_zero():
