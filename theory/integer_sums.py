@@ -102,6 +102,7 @@ def sample_counts(max_value: int, law: Law) -> tuple[np.ndarray, int]:
 
 def lattice_count(j: int, max_value: int, s: int) -> int:
     """Number of j-tuples from {-M..M} with sum s, by inclusion-exclusion over the values above the cap."""
+    j, max_value, s = int(j), int(max_value), int(s)
     if j == 0:
         return int(s == 0)
     width = 2 * max_value + 1
@@ -146,7 +147,8 @@ def sum_probability(k: int, max_value: int, s: int, law: Law = "nonzero", exact:
 
 def product_coefficient(n: int, max_value: int, target: int, empty: int) -> Fraction:
     """Coefficient at `target` of (empty + P(X = .))^n for the product law, by integer polynomials."""
-    reach = largest(max_value, "product")
+    n, max_value, target = check_arguments(n, max_value, target, "product")
+    reach, empty = largest(max_value, "product"), whole("empty", empty)
     if n * reach > EXACT_PRODUCT:
         raise ValueError(
             f"an exact sum of the product law needs n * max_value**2 <= {EXACT_PRODUCT}, got {n * reach}"
