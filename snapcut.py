@@ -361,7 +361,7 @@ def layer(
     rows = [row.as_dict() for row in found]
     if out is not None:
         with atomic_write(out, "wb") as file:
-            np.save(file, found[0].result.weights)
+            np.save(file, found[0].weights)
     content = {"weights": str(weights), "inputs": str(inputs), "methods": rows}
     emit(json, content, lambda: print_table(rows, title="error: |X(W - Q)|^2 / |XW|^2"))
     return 0
@@ -586,9 +586,9 @@ def _seed(text: str) -> int | None:
 
 def _matrix(path: Path):
     """The one array of a file."""
-    from sims.weights import load
+    from sims.checkpoints import read
 
-    arrays = list(load(path).values())
+    arrays = list(read(path).tensors.values())
     if len(arrays) != 1 or arrays[0].ndim != 2:
         raise ValueError(f"{path} must hold one matrix, it holds {[array.shape for array in arrays]}")
     return arrays[0]

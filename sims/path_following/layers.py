@@ -1,7 +1,8 @@
 """One layer by every method: errors beside their bounds."""
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,9 @@ class LayerRow:
         How many v left the operator's limits.
     sparsity : float
     result : Compressed
+        In units in which squares are no larger than doubles: `weights` are those of the layer.
+    exponent : int
+        Weights of the layer are those of `result` times 2^exponent.
     """
 
     name: str
@@ -66,6 +70,12 @@ class LayerRow:
     exits: int
     sparsity: float
     result: Compressed
+    exponent: int = 0
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The compressed weights, in the units of those given."""
+        return np.ldexp(self.result.weights, self.exponent) if self.exponent else self.result.weights
 
     @property
     def snr(self) -> float:
@@ -91,6 +101,7 @@ class LayerRow:
 
 
 LEVEL = 0.01
+_FAR = 200  # binary exponent beyond which the square of a product may leave double precision
 
 
 def compare(
@@ -144,6 +155,10 @@ def compare(
     names = list(table) if methods is None else list(methods)
     if unknown := [name for name in names if name not in table]:
         raise ValueError(f"unknown method {unknown[0]!r}; there are {', '.join(table)}")
+    exponent = scale_of_inputs = 0
+    if gram is None and target_inputs is None:
+        weights, exponent = _in_range(weights)
+        inputs, scale_of_inputs = _in_range(inputs)
     grams = as_gram(inputs, gram, target_inputs)
     rows = []
     operator: Operator | PruneFraction
@@ -169,8 +184,27 @@ def compare(
             damping=damping,
             row_scales=units,
         )
-        rows.append(_row(name, method, result, inputs, scale, damping))
+        row = _row(name, method, result, inputs, scale, damping)
+        unit = exponent + scale_of_inputs
+        largest, bound = _in_units(row.largest, unit), _in_units(row.largest_bound, unit)
+        rows.append(replace(row, largest=largest, largest_bound=bound, exponent=exponent))
     return rows
+
+
+def _in_range(values: Any) -> tuple[Any, int]:
+    """Values times 2^-e, and e, so that products of their squares are doubles; e = 0 for most values."""
+    array = np.asarray(values)
+    largest = float(np.abs(array.astype(np.float64)).max(initial=0.0)) if array.dtype.kind in "fiub" else 0.0
+    exponent = math.frexp(largest)[1] if 0 < largest < math.inf else 0
+    if abs(exponent) < _FAR:
+        return values, 0
+    return np.ldexp(array.astype(np.float64), -exponent), exponent
+
+
+def _in_units(value: float, exponent: int) -> float:
+    """value 2^exponent; infinite where that is no double."""
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(value, exponent))
 
 
 def _relative(value: float, energy: float) -> float:

@@ -282,3 +282,26 @@ def test_quantile_interval_covers():
 def test_bad_input_is_one_clear_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("method", ["RTN", "GPFQ", "SPFQ", "OPTQ"])
+@pytest.mark.parametrize(("large", "small"), [(664, -664), (-700, 0), (0, 600), (900, 100)])
+def test_extreme_units_change_no_ratio(method, large, small):
+    """Weights of 1e200 on inputs of 1e-200: the Gram matrix vanished, and every error with it."""
+    rng = np.random.default_rng(0)
+    w, x = rng.standard_normal((6, 24)), rng.standard_normal((40, 24))
+    (near,) = compare(w, x, bits=3, methods=[method])
+    (far,) = compare(np.ldexp(w, large), np.ldexp(x, small), bits=3, methods=[method])
+    assert far.error == near.error > 0 and far.snr == near.snr
+    np.testing.assert_equal(far.bound, near.bound)
+    np.testing.assert_array_equal(far.weights, np.ldexp(near.weights, large))
+    with np.errstate(over="ignore"):
+        assert far.largest == np.ldexp(near.largest, large + small)
+
+
+def test_integer_weights_and_inputs():
+    rng = np.random.default_rng(1)
+    w, x = rng.integers(-9, 10, size=(4, 12)), rng.integers(0, 256, size=(30, 12)).astype(np.uint8)
+    (found,) = compare(w, x, bits=3, methods=["GPFQ"])
+    (real,) = compare(w.astype(float), x.astype(float), bits=3, methods=["GPFQ"])
+    assert found.error == real.error
