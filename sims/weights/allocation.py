@@ -13,8 +13,9 @@ import numpy as np
 
 from sims.support.output import plain
 from sims.weights import formats
+from sims.weights.axes import rows_of
 from sims.weights.encoding import encode
-from sims.weights.formats import Stored, rows_of
+from sims.weights.formats import Stored
 from sims.weights.knapsack import Choice, choose
 from sims.weights.scales import Values
 from theory.allocation import water_filling_snr
@@ -179,7 +180,8 @@ def _compare_outputs(
     name: str, array: np.ndarray, forms: Sequence[Format], prepared: Values, gram: np.ndarray
 ) -> tuple[list[Stored], float]:
     """SNR of the outputs in every format, and their energy."""
-    rows, gram = np.ldexp(rows_of(array).astype(np.float64), -prepared.exponent), np.asarray(gram, np.float64)
+    matrix = array.reshape(array.shape[0], -1)  # inputs in the order of the array, as in `gram`
+    rows, gram = np.ldexp(matrix.astype(np.float64), -prepared.exponent), np.asarray(gram, np.float64)
     columns = rows.shape[1]
     if gram.shape != (columns, columns) or not np.isfinite(gram).all():
         raise ValueError(

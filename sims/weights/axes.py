@@ -79,9 +79,29 @@ def rows_of(array: np.ndarray, axis: int | None = None) -> np.ndarray:
     array = np.asarray(array)
     if array.ndim < 2:
         return array.reshape(1, -1)
-    axis = 0 if axis is None else axis
-    if array.ndim > 2 and axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)
-        array = np.moveaxis(array, (axis, 1 - axis), (0, -1))
-    else:
-        array = np.moveaxis(array, axis, 0)
+    array = np.transpose(array, _order(array.ndim, axis))
     return array.reshape(array.shape[0], -1)
+
+
+def from_rows(rows: np.ndarray, shape: tuple[int, ...], axis: int | None = None) -> np.ndarray:
+    """The array of `shape` whose rows, by :func:`rows_of`, are these.
+
+    Examples
+    --------
+    >>> kernel = np.arange(24).reshape(2, 3, 2, 2)
+    >>> bool((from_rows(rows_of(kernel), kernel.shape) == kernel).all())
+    True
+    """
+    if len(shape) < 2:
+        return rows.reshape(shape)
+    order = _order(len(shape), axis)
+    return np.transpose(rows.reshape([shape[i] for i in order]), np.argsort(order))
+
+
+def _order(rank: int, axis: int | None) -> list[int]:
+    """Axes of an array, outputs first and inputs last."""
+    axis = 0 if axis is None else axis
+    rest = [i for i in range(rank) if i != axis]
+    if rank > 2 and axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)
+        rest = [*rest[1:], rest[0]]
+    return [axis, *rest]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sims.weights.formats import rows_of
+from sims.weights.axes import from_rows, rows_of
 from sims.weights.scales import Values, quantize
 from theory.formats import Format, block_scale, codebook
 from theory.snr import pruned_count
@@ -33,7 +33,7 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
     prepared = prepared or Values(array)
     rows = rows_of(array).astype(np.float64)
     if prepared.energy == 0:
-        return rows.reshape(array.shape)
+        return from_rows(rows, array.shape)
     if form.block:
         found = _blocks(rows, form)
     elif form.group or form.sparsity:
@@ -46,7 +46,7 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
     else:
         book = codebook(form.codes)
         found = quantize(rows, book.levels, prepared.optimal_scale(book).scale)
-    return found.reshape(array.shape)
+    return from_rows(found, array.shape)
 
 
 def _largest(rows: np.ndarray, sparsity: float) -> np.ndarray:

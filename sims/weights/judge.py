@@ -30,7 +30,7 @@ from sims.weights.select import MIN_SIZE, Selection, select
 from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, equal_sparsity, integer_levels
 
-_SPARE = 100 * 2**20  # bytes that may be in use beside three times the largest tensor
+_SPARE = 2**26  # bytes that may be in use beside three times the largest tensor
 
 
 def load(path: str | Path) -> dict[str, np.ndarray]:
@@ -127,7 +127,7 @@ def judged(
 ) -> Iterator[Table]:
     """The growing table of selected tensors, each read when its turn comes and let go afterwards.
 
-    Tensors of equal contents count once. At most three times the bytes of the largest tensor (and 100 MB)
+    Tensors of equal contents count once. At most three times the bytes of the largest tensor (and 64 MB)
     are in use at a time, without formats; with `threads` above 1 tensors are judged side by side as far as
     that allows.
     """
@@ -161,9 +161,10 @@ def judged(
 
 
 def _needed(tensor: Tensor, every_format: bool) -> int:
-    """Bytes that judging takes: values as float32, or float64, and a quarter of that for their sums."""
+    """Bytes that judging takes: values as float32 or float64, a quarter of that for sums, and tables."""
     itemsize = 8 if tensor.dtype == "float64" else 4
-    return int(tensor.size * itemsize * (5 if every_format else 1.25))
+    tables = 16 * min(tensor.size, 2**21)
+    return int(tensor.size * itemsize * (5 if every_format else 1.25)) + tables
 
 
 class _Gate:

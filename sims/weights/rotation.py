@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sims.weights.formats import rows_of
+from sims.weights.axes import from_rows, rows_of
 from theory.arguments import whole
 from theory.rotations import rotation_block
 
@@ -80,7 +80,7 @@ def _transformed(array: np.ndarray, seed: int, block: int | None, inverse: bool)
     for first, length, before, after in reversed(plan) if inverse else plan:
         # H is symmetric and its own inverse
         rotate_rows(rows, first, length, *((after, before) if inverse else (before, after)))
-    return rows.reshape(array.shape)
+    return from_rows(rows, array.shape)
 
 
 def expected_kurtosis(array: np.ndarray, block: int | None = None) -> float:

@@ -37,7 +37,7 @@ def test_halves_go_down_and_the_ends_hold_the_rest():
 
 def rows(sizes, quantization, pruning, zeros):
     return [
-        weights.TensorRow(f"t{i}", (n,), n, 3.0, 2.0, {b: q[b] for b in q}, {b: p[b] for b in p}, z)
+        weights.TensorRow(f"t{i}", (n,), n, 3.0, 2.0, dict(q), dict(p), z, weights.Signal(float(n)))
         for i, (n, q, p, z) in enumerate(zip(sizes, quantization, pruning, zeros, strict=True))
     ]
 
@@ -53,16 +53,19 @@ def test_totals_are_weighted_by_size_and_count_ties_for_nobody():
         ),
     )
     two, three, eight = found.totals()
-    assert two.quantization == pytest.approx(0.1 * 5 + 0.3 * 4 + 0.6 * 3)
-    assert two.pruning == pytest.approx(0.1 * 6 + 0.3 * 4 + 0.6 * 2)
+    assert two.quantization_spread.mean == pytest.approx(0.1 * 5 + 0.3 * 4 + 0.6 * 3)
+    assert two.pruning_spread.mean == pytest.approx(0.1 * 6 + 0.3 * 4 + 0.6 * 2)
+    error = 0.1 * 10**-0.5 + 0.3 * 10**-0.4 + 0.6 * 10**-0.3  # every weight has a mean square of 1
+    assert two.quantization == pytest.approx(-10 * math.log10(error)) and two.winner == "snap"
     assert (two.snapped, two.cut, two.wins, two.tensors) == (0.6, 0.1, 1, 3)
     assert (three.snapped, three.cut, three.wins) == (0.3, 0.6, 1)
     assert two.zeros == pytest.approx(0.1 * 0.5 + 0.3 * 0.3 + 0.6 * 0.1)
-    assert eight.quantization == pytest.approx(0.1 * 40 + 0.3 * weights.LOSSLESS + 0.6 * 30)
+    assert eight.quantization_spread.mean == pytest.approx(0.1 * 40 + 0.3 * weights.LOSSLESS + 0.6 * 30)
+    assert eight.quantization == pytest.approx(-10 * math.log10(0.1 * 1e-4 + 0.6 * 1e-3))
     assert (eight.snapped, eight.wins) == (1.0, 3)
     sentence = found.recommendation()  # of the width nearest to 4
-    assert sentence.startswith("Cut: at 3 bits") and "30 %" in sentence and "1 of 3 tensors" in sentence
-    assert "better at 3 bits" in sentence
+    assert sentence.startswith("Cut: at 3 bits") and "although it wins only 1 of 3 tensors" in sentence
+    assert sentence.endswith("quantization is better at 2, 8 bits.")
     assert [row.verdict for row in found.rows] == [
         "cut at 2, either at 3, snap at 8",
         "either at 2, snap at 3-8",
