@@ -80,6 +80,7 @@ def check(
     paper: str | None = None,
     budget: Budget = "quick",
     power: bool = False,
+    sharpness: bool = False,
     seed: str = "0",
     json: Json = None,
 ) -> int:
@@ -95,6 +96,8 @@ def check(
         Number of trials: standard has 10 times those of quick, deep 100 times.
     power
         Also run every false version of each claim; all of them must be refuted.
+    sharpness
+        Also find, for every claim, the nearest factors on its stated constant that it refutes.
     seed
         A number, or "random" for a fresh one (it is printed with the verdicts).
     json
@@ -104,11 +107,15 @@ def check(
     from paper_checks import registry
 
     selected = registry.claims(claim, paper)
-    judged = registry.check(selected, budget=budget, power=power, seed=_seed(seed))
+    judged = registry.check(selected, budget=budget, power=power, sharpness=sharpness, seed=_seed(seed))
     rows = [one.as_dict() for one in judged]
 
     def show() -> None:
-        print_table([_verdict_row(row) for row in rows], marked=("verdict",))
+        lines = [_verdict_row(row) for row in rows]
+        if sharpness:
+            for line, one in zip(lines, judged, strict=True):
+                line["refuted at"] = str(one.outcome.sharpness or "")
+        print_table(lines, marked=("verdict",))
         _print_summary(judged)
 
     emit(json, {"claims": rows, "error_budget": registry.family(judged)}, show)
@@ -447,6 +454,7 @@ def report(
     budget: Budget = "quick",
     seed: str = "0",
     power: bool = True,
+    sharpness: bool = True,
     json: Json = None,
 ) -> int:
     """Check every claim, draw every figure, and write one self-contained HTML page.
@@ -461,6 +469,8 @@ def report(
         A number, or "random".
     power
         Also run and show the false version of every claim.
+    sharpness
+        Also show how sharp every claim is: the nearest factors on its constant that it refutes.
     json
         Also write the verdicts and the names of the figures to this file ("-" for stdout).
     """
@@ -471,7 +481,7 @@ def report(
 
     chosen = _seed(seed)
     build.check_targets((), out / "figures")
-    judged = registry.check(registry.claims(), budget=budget, power=power, seed=chosen)
+    judged = registry.check(registry.claims(), budget=budget, power=power, sharpness=sharpness, seed=chosen)
     used = judged[0].outcome.seed
     pictures: list[Picture] = []
     interruption.remember(
@@ -655,6 +665,10 @@ def _print_summary(judged: list) -> None:
     if skipped := len(judged) - len(run):
         text += f", {skipped} skipped"
     print(f"{text}; seed {judged[0].outcome.seed}" if judged else text)
+    if found := [one.outcome.sharpness for one in plain if one.outcome.sharpness]:
+        from paper_checks.sharpness import summary
+
+        print(summary(found))
 
 
 if __name__ == "__main__":

@@ -8,26 +8,20 @@ estimates, say) has no interval and stands outside that budget: it is the weakes
 """
 
 import hashlib
-import math
+import inspect
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import dataclass, field
 
+from paper_checks.measurement import EVIDENCE, Measurement, at_least, at_most, identity, printed, within
 from sims import montecarlo
 from sims.montecarlo import Estimate, Sample
-from sims.support.output import plain
 from theory.arguments import choice
 
 HOLDS, REFUTED, INCONCLUSIVE = "holds", "refuted", "inconclusive"
 NOT_REPRODUCED, SKIPPED = "not reproduced", "skipped"
 VERDICTS = (HOLDS, REFUTED, INCONCLUSIVE, NOT_REPRODUCED, SKIPPED)
 MARKS = ("paper", "derived", "heuristic")
-# Strongest first. "symbolic": sympy, or a proof in exact algebra. "certified": ball arithmetic, or exact
-# integers and rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous
-# bound, in double precision. "evaluated": a formula or a program, mostly in double precision, at the stated
-# points of a larger range. "monte carlo": an estimate with an exact interval. "simulated": a bare number.
-EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "evaluated", "monte carlo", "simulated")
 BUDGETS = {"quick": 1, "standard": 10, "deep": 100}
 
 
@@ -46,164 +40,35 @@ class Paper:
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One number of a check, the region the statement puts it into, and both p-values.
-
-    Attributes
-    ----------
-    value, low, high
-        The number and its interval (all equal where it is exact).
-    region
-        (least, greatest) value that the statement allows.
-    p_inside
-        p-value of "the truth lies in the region"; small refutes the statement.
-    p_outside
-        p-value of "the truth lies outside"; small confirms it.
-    tightness
-        Measured / bound, for bounds; measured / target, for laws.
-    printed
-        The number as a paper prints it, where the statement is that very number.
-    """
-
-    name: str
-    evidence: str
-    value: float
-    low: float
-    high: float
-    region: tuple[float, float]
-    p_inside: float
-    p_outside: float
-    trials: int = 0
-    tightness: float | None = None
-    printed: str | None = None
-    detail: str = ""
-
-    def as_dict(self) -> dict:
-        """Plain values, ready for JSON; infinite limits become None."""
-        finite = plain([self.value, self.low, self.high, *self.region])
-        return {
-            "name": self.name,
-            "evidence": self.evidence,
-            "value": finite[0],
-            "interval": finite[1:3],
-            "region": finite[3:],
-            "p_inside": self.p_inside,
-            "p_outside": self.p_outside,
-            "trials": self.trials,
-            "tightness": plain(self.tightness),
-            "printed": self.printed,
-            "detail": self.detail,
-        }
-
-
-def _measure(
-    name: str,
-    measured: Estimate | float,
-    region: tuple[float, float],
-    evidence: str | None,
-    tightness: float | None,
-    detail: str,
-) -> Measurement:
-    least, greatest = float(region[0]), float(region[1])
-    if not least <= greatest:  # NaN included: a law that fails to answer must not prove itself
-        raise ValueError(f"{name}: the statement allows no value, its region is [{least}, {greatest}]")
-    if isinstance(measured, Estimate):
-        # An impossible value bounds nothing: "P <= 1" needs no trial.
-        floor, ceiling = measured.bounds
-        has_low, has_high = least > floor, greatest < ceiling
-        above = measured.p_values(greatest) if has_high else (1.0, 0.0)
-        below = measured.p_values(least) if has_low else (0.0, 1.0)
-        sides = has_low + has_high
-        p_inside = min(1.0, sides * min(above[0], below[1])) if sides else 1.0
-        p_outside = max(above[1] if has_high else 0.0, below[0] if has_low else 0.0)
-        value, low, high, trials = measured.value, measured.low, measured.high, measured.trials
-        evidence = evidence or "monte carlo"
-    else:
-        value = low = high = float(measured)
-        trials = 0
-        inside = least <= value <= greatest  # a NaN is never inside
-        p_inside, p_outside = (1.0, 0.0) if inside else (0.0, 1.0)
-        evidence = evidence or "evaluated"
-        if evidence == "monte carlo":
-            raise ValueError(f"{name}: a Monte Carlo number needs its interval; hand over the Estimate")
-    if evidence not in EVIDENCE:
-        raise ValueError(f"evidence must be one of {EVIDENCE}, got {evidence!r}")
-    return Measurement(
-        name,
-        evidence,
-        value,
-        low,
-        high,
-        (least, greatest),
-        p_inside,
-        p_outside,
-        trials,
-        tightness,
-        None,
-        detail,
-    )
-
-
-def _ratio(measured: Estimate | float, reference: float) -> float | None:
-    value = measured.value if isinstance(measured, Estimate) else float(measured)
-    return value / reference if reference and math.isfinite(reference) else None
-
-
-def at_most(
-    name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
-) -> Measurement:
-    """The statement says: truth <= bound. Tightness is measured / bound."""
-    return _measure(name, measured, (-math.inf, bound), evidence, _ratio(measured, bound), detail)
-
-
-def at_least(
-    name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
-) -> Measurement:
-    """The statement says: truth >= bound. Tightness is bound / measured."""
-    ratio = _ratio(measured, bound)
-    return _measure(name, measured, (bound, math.inf), evidence, 1 / ratio if ratio else None, detail)
-
-
-def within(
-    name: str,
-    measured: Estimate | float,
-    target: float,
-    tolerance: float,
-    *,
-    evidence: str | None = None,
-    detail: str = "",
-) -> Measurement:
-    """The statement says: |truth - target| <= tolerance, a tolerance stated before looking."""
-    region = (target - tolerance, target + tolerance)
-    return _measure(name, measured, region, evidence, _ratio(measured, target), detail)
-
-
-def identity(name: str, true: bool, detail: str = "", *, evidence: str = "symbolic") -> Measurement:
-    """The statement is a proposition that was decided: proved, enumerated or certified, or found false."""
-    return _measure(name, 1.0 if true else 0.0, (1.0, 1.0), evidence, None, detail)
-
-
-def printed(
-    name: str, value: float, text: str, *, evidence: str = "evaluated", detail: str = ""
-) -> Measurement:
-    """The statement is a number as printed: `value` must round to `text` at the printed precision.
-
-    Examples
-    --------
-    >>> printed("INT4", 19.2577, "19.1").region
-    (19.05, 19.150000000000002)
-    """
-    half = 0.5 * 10.0 ** int(Decimal(text).as_tuple().exponent)
-    region = (float(text) - half, float(text) + half)
-    return replace(_measure(name, value, region, evidence, _ratio(value, float(text)), detail), printed=text)
-
-
-@dataclass(frozen=True)
 class Twin:
     """A provably false version of a claim: its check with some parameters changed must refute it."""
 
     title: str
     changes: dict
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The number a claim states, which its check multiplies by a parameter `factor` (1.0 where left alone).
+
+    How sharp a check is, is measured through it (`paper_checks.sharpness`): by the factors nearest to 1 at
+    which the check refutes what it then states.
+
+    Attributes
+    ----------
+    name
+        What is multiplied, in words.
+    bound
+        "upper" or "lower" where the statement is a bound: a weaker one holds as well, so that only the other
+        side can be refuted; empty for a law, which is false on either side.
+    """
+
+    name: str
+    bound: str = ""
+
+    def __post_init__(self) -> None:
+        if self.bound not in ("", "upper", "lower"):
+            raise ValueError(f'bound must be "", "upper" or "lower", got {self.bound!r}')
 
 
 @dataclass(frozen=True)
@@ -234,6 +99,10 @@ class Claim:
         The verdict declared in advance.
     figure
         Name of the figure that illustrates it.
+    parameters
+        Of the check, where they differ from its own defaults.
+    constant
+        The stated number that the check's `factor` multiplies; or, in a few words, why there is none.
     """
 
     id: str
@@ -248,6 +117,7 @@ class Claim:
     expected: str = HOLDS
     figure: str | None = None
     parameters: dict = field(default_factory=dict)
+    constant: Constant | str = ""
 
     def __post_init__(self) -> None:
         if self.mark not in MARKS:
@@ -256,6 +126,10 @@ class Claim:
             raise ValueError(f"{self.id}: expected must be one of {VERDICTS}, got {self.expected!r}")
         if not self.twins:
             raise ValueError(f"{self.id}: a check that cannot fail proves nothing; give it a power twin")
+        if isinstance(self.constant, Constant) and "factor" not in inspect.signature(self.check).parameters:
+            raise ValueError(
+                f"{self.id}: its check has no parameter `factor` to multiply {self.constant.name}"
+            )
 
 
 class Run:
@@ -280,9 +154,17 @@ class Run:
             self._kept[(name,)] = compute()
         return self._kept[(name,)]
 
+    def remembered(self, name: str, sample: Sample) -> Sample:
+        """`sample` with its results kept: for what is drawn before the statement enters."""
+        return self.once(f"remembered {name}", lambda: _Remembered(sample))
+
     def probability(self, name: str, sample: Sample, trials: int, **options) -> Estimate:
         """`sims.montecarlo.probability` on the claim's stream `name`; `trials` is for the quick budget."""
         return self._estimate(montecarlo.probability, name, sample, trials, options)
+
+    def probabilities(self, name: str, sample: Sample, trials: int, events: int) -> list[Estimate]:
+        """`sims.montecarlo.probabilities` likewise: several events of the same trials."""
+        return self._estimate(montecarlo.probabilities, name, sample, trials, {"events": events})
 
     def mean(
         self, name: str, sample: Sample, trials: int, bounds: tuple[float, float], **options
@@ -310,11 +192,80 @@ class Run:
         return self._kept[named]
 
 
+class _Remembered:
+    """A sampler that keeps what it returned for every stream; it pickles, and so compares, as the sampler."""
+
+    def __init__(self, sample: Sample):
+        self._sample = sample
+        self._kept: dict[tuple, object] = {}
+
+    def __call__(self, rng, count: int):
+        start = (str(rng.bit_generator.state), count)
+        if start not in self._kept:
+            self._kept[start] = self._sample(rng, count)
+        return self._kept[start]
+
+    def __reduce__(self):
+        return _Remembered, (self._sample,)
+
+
 def _identity(sample: Sample) -> bytes:
     """Hash of a sampler with all it closes over; equal samplers may differ in it, never the reverse."""
     import cloudpickle
 
     return hashlib.sha256(cloudpickle.dumps(sample)).digest()
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """The factors nearest to 1 on a claim's constant that its check refutes.
+
+    Attributes
+    ----------
+    constant
+        What is multiplied; empty where there is no constant.
+    below, above
+        The largest refuted factor below 1, and the least above 1. None where none within a factor of 2 is
+        refuted, or where that side of a bound is true.
+    bound
+        As in :class:`Constant`.
+    reason
+        Why there is no constant, or why it was not tried.
+    """
+
+    constant: str = ""
+    below: float | None = None
+    above: float | None = None
+    bound: str = ""
+    reason: str = ""
+
+    @property
+    def distance(self) -> float | None:
+        """By what share a constant must be off to be refuted: the worse side; None where one is open."""
+        sides = {"upper": (self.below,), "lower": (self.above,)}.get(self.bound, (self.below, self.above))
+        if not self.constant or None in sides:
+            return None
+        return max(max(side, 1 / side) - 1 for side in sides if side)
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return {
+            "constant": self.constant or None,
+            "bound": self.bound or None,
+            "below": self.below,
+            "above": self.above,
+            "distance": self.distance,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        if not self.constant:
+            return self.reason
+        if self.bound:
+            side = self.below if self.bound == "upper" else self.above
+            return f"\u00d7{side:.4f}" if side else "within \u00d72: none"
+        sides = (f"\u00d7{side:.4f}" if side else "none" for side in (self.below, self.above))
+        return " ".join(sides)
 
 
 @dataclass(frozen=True)
@@ -327,6 +278,7 @@ class Outcome:
     seconds: float
     seed: int
     skipped: str = ""
+    sharpness: Sharpness | None = None
 
 
 def execute(claim: Claim, run: Run, twin: Twin | None = None) -> Outcome:
@@ -343,3 +295,24 @@ def execute(claim: Claim, run: Run, twin: Twin | None = None) -> Outcome:
     if not measurements:
         raise ValueError(f"{claim.id}: the check measured nothing")
     return Outcome(claim, twin, measurements, time.perf_counter() - start, run.seed)
+
+
+__all__ = [
+    "BUDGETS",
+    "EVIDENCE",
+    "Claim",
+    "Constant",
+    "Measurement",
+    "Outcome",
+    "Paper",
+    "Run",
+    "Sharpness",
+    "Skipped",
+    "Twin",
+    "at_least",
+    "at_most",
+    "execute",
+    "identity",
+    "printed",
+    "within",
+]

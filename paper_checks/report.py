@@ -14,7 +14,9 @@ from importlib import resources
 from pathlib import Path
 
 from paper_checks.claim import BUDGETS, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Measurement
-from paper_checks.registry import PAPERS, Judged, family
+from paper_checks.judge import Judged, family
+from paper_checks.registry import PAPERS
+from paper_checks.sharpness import summary
 from sims.support.files import atomic_write
 
 
@@ -179,6 +181,7 @@ def render(
     used = {one.outcome.claim.figure for one in judged}
     plain = [one for one in judged if not one.outcome.twin]
     twins = [one for one in judged if one.outcome.twin]
+    sharpness = [one.outcome.sharpness for one in plain if one.outcome.sharpness]
     return environment.from_string(template).render(
         papers=[(paper, groups(judged, pictures, key)) for key, paper in PAPERS.items()],
         gallery=[picture for picture in pictures if picture.name not in used],
@@ -190,6 +193,7 @@ def render(
         twins_refuted=sum(one.as_declared for one in twins),
         surprises=[one for one in judged if not one.as_declared],
         spent=family(judged),
+        sharp=summary(sharpness) if sharpness else "",
         budget=budget,
         scale=BUDGETS[budget],
         seed=seed,

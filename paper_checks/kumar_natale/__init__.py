@@ -6,6 +6,7 @@ from paper_checks.kumar_natale import (
     lottery,
     lottery_size,
     partition,
+    partition_discrepancy,
     subset_sum,
     subset_sum_laws,
 )
@@ -20,6 +21,7 @@ CLAIMS = (
     *lottery.CLAIMS,
     *lottery_size.CLAIMS,
     *partition.CLAIMS,
+    *partition_discrepancy.CLAIMS,
     *subset_sum.CLAIMS,
     *subset_sum_laws.CLAIMS,
     *exact_laws.CLAIMS,

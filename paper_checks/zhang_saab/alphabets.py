@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity, within
+from paper_checks.claim import Claim, Constant, Measurement, Run, Twin, at_least, at_most, identity, within
 from theory.operators import OneBit, Operator, StochasticRounding
 from theory.path_following.exits import correction_stds, exit_bound, norm_ratio, sufficient_scale
 
@@ -108,6 +108,7 @@ CLAIMS = (
         hypotheses=r"alphabet $\{-A, A\}$, $k = \max_{j \le t}\|X_j\|/\|X_t\|$. The tail at the stated $C$ "
         r"is $\epsilon$ to $10^{-12}$; exact exits of 64 equal columns, all weights at the largest.",
         mark="derived",
+        constant=Constant("2C - 1"),
         check=one_bit,
         twins=[
             Twin("95 % of 2C - 1", {"factor": 0.95}),
@@ -125,6 +126,7 @@ CLAIMS = (
         r"\ \Rightarrow\ \mathbb{P}(\mathrm{exit}) \le \epsilon",
         hypotheses=r"stochastic rounding, 3 bits on $\{-2, \dots, 1.5\}$, $A = 1.5$; as for one bit",
         mark="derived",
+        constant=Constant("2C - 1"),
         check=any_alphabet,
         twins=[
             Twin("95 % of 2C - 1", {"factor": 0.95}),

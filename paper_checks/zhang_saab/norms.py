@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity
+from paper_checks.claim import Claim, Constant, Measurement, Run, Twin, at_least, at_most, identity
 from paper_checks.zhang_saab.domination import exact_error_law
 from sims.montecarlo import Sample
 from sims.path_following.trials import error_sampler
@@ -189,6 +189,7 @@ CLAIMS = (
         r"$\beta I$. $f$: $|\cdot|_2^2$, $|\cdot|_1$, $|\cdot|_\infty$ and its stop-loss, log-sum-exp; "
         r"projections alone would be necessary, not sufficient",
         mark="derived",
+        constant=Constant("the variance", "upper"),
         check=joint_convex,
         twins=[
             Twin("the variance lowered by 0.5 %", {"factor": 0.995}),
@@ -204,6 +205,7 @@ CLAIMS = (
         hypotheses=r"equality in the limit of equal columns; "
         r"$\mathbb{E}\|u\|_2^2 \le \tfrac{L^2}{4}\|A\|_F^2$",
         mark="derived",
+        constant=Constant(r"$\beta$", "upper"),
         check=covariance,
         twins=[Twin("at most 0.99 beta", {"factor": 0.99})],
         figure="path_following_tightness",

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from paper_checks.claim import Claim, Measurement, Run, Twin, at_least, at_most, identity, within
+from paper_checks.claim import Claim, Constant, Measurement, Run, Twin, at_least, at_most, identity, within
 from paper_checks.zhang_saab.domination import exact_error_law
 from theory.convex_order import euclidean_tail_bound, stop_loss, stop_loss_slack, tail_bound
 from theory.operators import StochasticRounding
@@ -24,7 +24,10 @@ def least(function: Callable[[float], float], low: float, high: float) -> float:
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(
-        lambda x: math.log(function(x)), bounds=(low, high), method="bounded", options={"xatol": 1e-11}
+        lambda x: math.log(max(function(x), 1e-300)),
+        bounds=(low, high),
+        method="bounded",
+        options={"xatol": 1e-11},
     )
     return math.exp(found.fun)
 
@@ -172,6 +175,7 @@ CLAIMS = (
         hypotheses=r"$a = \gamma/(2m)$, $z = \Phi^{-1}(1-a)$. Each radius is where its own tail argument, "
         r"evaluated numerically, gives $\gamma$; one step in mid-cell attains the last as $\gamma \to 1$.",
         mark="paper",
+        constant=Constant("the radius"),
         check=sup_norm,
         twins=[
             Twin("radii 0.5 % smaller", {"factor": 0.995}),
@@ -191,6 +195,7 @@ CLAIMS = (
         hypotheses=r"$x = \log(1/\gamma)$. Each radius is where its own tail argument, evaluated, "
         r"gives $\gamma$; $m = 1, 64$, and a covariance of 48 Gaussian columns.",
         mark="derived",
+        constant=Constant("the radius"),
         check=euclidean,
         twins=[
             Twin("radii 0.5 % smaller", {"factor": 0.995}),
@@ -206,6 +211,7 @@ CLAIMS = (
         statement=r"\sup_{X \preceq_{cx} N(0,1)} \mathbb{P}(X \ge \varphi(z_a)/a) = a",
         hypotheses=r"$z_a = \Phi^{-1}(1-a)$, $a = 1/4$ to $10^{-6}$; one coordinate, one side",
         mark="derived",
+        constant=Constant("the radius"),
         check=superquantile,
         twins=[
             Twin("a radius 0.5 % smaller", {"factor": 0.995}),

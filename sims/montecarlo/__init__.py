@@ -1,6 +1,16 @@
 """Monte Carlo estimates in reproducible blocks, with intervals that hold at every number of trials."""
 
-from sims.montecarlo.estimate import BLOCK, Estimate, Sample, mean, means, probability, stream
+from sims.montecarlo.estimate import BLOCK, Estimate, Sample, mean, means, probabilities, probability, stream
 from sims.montecarlo.intervals import quantile
 
-__all__ = ["BLOCK", "Estimate", "Sample", "mean", "means", "probability", "quantile", "stream"]
+__all__ = [
+    "BLOCK",
+    "Estimate",
+    "Sample",
+    "mean",
+    "means",
+    "probabilities",
+    "probability",
+    "quantile",
+    "stream",
+]

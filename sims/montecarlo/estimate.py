@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -284,6 +284,46 @@ def means(
             )
         )
     return results
+
+
+def probabilities(
+    sample: Sample,
+    trials: int,
+    *,
+    events: int,
+    seed: int,
+    key: Sequence[str | int | float] = (),
+    level: float = 0.99,
+    block: int = BLOCK,
+    threads: int | None = None,
+) -> list[Estimate]:
+    """Probabilities of several events of the same trials: `sample` returns (count, events) booleans.
+
+    Each interval is exact and holds at `level` on its own, as in `probability`.
+
+    Examples
+    --------
+    >>> found = probabilities(lambda rng, n: rng.random((n, 2)) < 0.25, 20_000, events=2, seed=1)
+    >>> all(one.low < 0.25 < one.high for one in found)
+    True
+    """
+
+    def decided(rng: np.random.Generator, count: int) -> np.ndarray:
+        values = np.asarray(sample(rng, count))
+        if values.dtype != np.bool_ or values.shape != (count, events):
+            shape = f"{values.dtype} {values.shape}"
+            raise ValueError(f"probabilities need booleans ({count}, {events}), the sample returned {shape}")
+        return values
+
+    limits = [(0.0, 1.0)] * whole("events", events, 1)
+    found = means(
+        decided, trials, bounds=limits, seed=seed, key=key, level=level, block=block, threads=threads
+    )
+    exact = []
+    for one in found:
+        low, high = clopper_pearson(one.successes, one.trials, level)
+        exact.append(replace(one, value=one.successes / one.trials, low=low, high=high, binary=True))
+    return exact
 
 
 def _check(trials: int, level: float, block: int, seed: int) -> tuple[int, int, int]:

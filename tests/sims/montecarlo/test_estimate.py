@@ -173,6 +173,28 @@ def test_early_stopping_is_anytime_valid_and_says_so():
     assert estimate.low < 0.01 < estimate.high
 
 
+def test_events_of_the_same_trials_have_exact_intervals():
+    def sample(rng, count):
+        u = rng.random(count)
+        return np.stack([u < 0.3, u < 0.7], axis=1)
+
+    both = montecarlo.probabilities(sample, 9000, events=2, seed=4, key=("k",))
+    alone = [
+        montecarlo.probability(lambda rng, n, p=p: rng.random(n) < p, 9000, seed=4, key=("k",))
+        for p in (0.3, 0.7)
+    ]
+    for found, one in zip(both, alone, strict=True):
+        assert (found.value, found.low, found.high, found.successes) == (
+            one.value,
+            one.low,
+            one.high,
+            one.successes,
+        )
+        assert found.p_values(0.5) == one.p_values(0.5)
+    with pytest.raises(ValueError, match=r"booleans \(9, 3\), the sample returned bool \(9, 2\)"):
+        montecarlo.probabilities(sample, 9, events=3, seed=0)
+
+
 def test_means_of_one_run_share_their_trials():
     def both(rng, count):
         x = rng.random(count)

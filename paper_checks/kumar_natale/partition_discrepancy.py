@@ -1,0 +1,112 @@
+"""Claims on discrepancies above the threshold: the smallest one, their process, the unique optimum."""
+
+import itertools
+import math
+
+import numpy as np
+
+from paper_checks.claim import Claim, Constant, Twin, within
+from paper_checks.kumar_natale.partition import PAPER, draw, mixed_poisson
+from sims import partition as simulation
+from theory import partition as law
+
+
+def means_up_to(discrepancy, mu, parity):
+    """Mean number of partitions with D <= d given the parity: mu at 0, 2 mu at every other such d."""
+    return mu * (1.0 + 2.0 * (discrepancy // 2)) if parity == 0 else 2.0 * mu * ((discrepancy + 1) // 2)
+
+
+def corrected_mean(n, size, factor=1.0):
+    """mu (1 - 3/(20 n)) times `factor`."""
+    return factor * float(law.expected_perfect_partitions(n, size)) * (1 - 0.15 / n)
+
+
+def smallest_discrepancy(run, factor=1.0, ordered=False, n=14, position=7.0, trials=400_000):
+    """Above the threshold min D is exponential with mean 1/mu, on the lattice of one parity.
+
+    With the corrections in 1/n; tolerance 1.6/n^2.
+    """
+    size = law.window_max_value(n, position)
+    scale = float(law.discrepancy_scale(n, size))
+    limits = [round(m * scale) for m in (0.5, 1.0, 1.5)]
+
+    def sample(rng, count):
+        smallest = simulation.smallest_discrepancy_rows(draw(rng, count, n, size))
+        return np.stack([smallest > limit for limit in limits], axis=1)
+
+    estimates = run.probabilities(f"n={n}, M={size}", sample, trials, len(limits))
+    mu = corrected_mean(n, size, 1 / factor) * (2.0 if ordered else 1.0)
+    for limit, estimate in zip(limits, estimates, strict=True):
+        target = sum(mixed_poisson((0,), (means_up_to(limit, mu, parity),), 0.2 / n) for parity in (0, 1)) / 2
+        yield within(f"P(min D > {limit}), mu d = {limit / scale:.3f}", estimate, target, 1.6 / n**2)
+        if factor == 1.0 and not ordered:  # without corrections: the code's law, and the exponential
+            stated = float(law.min_discrepancy_survival(limit, n, size))
+            gap = stated - sum(math.exp(-means_up_to(limit, 1 / scale, parity)) for parity in (0, 1)) / 2
+            yield within(f"the code's survival at {limit} against the lattice sum", gap, 0.0, 1e-14)
+            yield within(f"... over exp(-{limit}/scale)", stated / math.exp(-limit / scale), 1.0, 1.5 / scale)
+
+
+def poisson_process(run, factor=1.0, independent=True, n=14, position=7.0, trials=300_000, most=2):
+    """Counts of partitions in two neighbouring windows, jointly; with the corrections; tolerance 2/n^2."""
+    size = law.window_max_value(n, position)
+    limits = [round(m * float(law.discrepancy_scale(n, size))) for m in (1.0, 2.0)]
+    cells = list(itertools.product(range(most + 1), repeat=2))
+
+    def sample(rng, count):
+        rows = draw(rng, count, n, size)
+        first, both = (simulation.count_within_rows(rows, limit) for limit in limits)
+        return np.stack([(first == i) & (both - first == j) for i, j in cells], axis=1)
+
+    estimates = run.probabilities(f"n={n}, M={size}", sample, trials, len(cells))
+    mu = corrected_mean(n, size, factor)
+    for (i, j), estimate in zip(cells, estimates, strict=True):
+        target = 0.0
+        for parity in (0, 1):
+            first, both = (means_up_to(limit, mu, parity) for limit in limits)
+            if independent:
+                target += mixed_poisson((i, j), (first, both - first), 0.2 / n) / 2
+            else:  # the same marginal laws, one point of the second window after each of the first
+                target += mixed_poisson((i,), (first,), 0.2 / n) / 2 if i == j else 0.0
+        title = f"P({i} up to D = {limits[0]}, {j} from there to {limits[1]})"
+        yield within(title, estimate, target, 2.0 / n**2)
+
+
+CLAIMS = (
+    Claim(
+        id="kn.min_discrepancy",
+        title="Above the threshold the smallest discrepancy is exponential",
+        paper=PAPER,
+        place="Borgs, Chayes & Pittel; Mertens",
+        statement=r"P(\min D > x/\mu) \to e^{-x}, \qquad 1/\mu = M\sqrt{2\pi n c}/2^n",
+        hypotheses=r"$n = 14$, $\lambda = 7$, $x = 0.5, 1, 1.5$, on the lattice of one parity, with the"
+        r" corrections $1 - 3/(20n)$ of the mean and $1/(5n)$ of its variance; tolerance $1.6/n^2$.",
+        mark="derived",
+        constant=Constant(r"mean $1/\mu$"),
+        check=smallest_discrepancy,
+        twins=(
+            Twin("ordered partitions counted: mean 1/(2 mu)", {"ordered": True}),
+            Twin("a mean 4 % larger", {"factor": 1.04}),
+            Twin("a mean 4 % smaller", {"factor": 0.96}),
+        ),
+        figure="partition_discrepancy",
+    ),
+    Claim(
+        id="kn.discrepancy_process",
+        title="Sorted discrepancies form a Poisson process",
+        paper=PAPER,
+        place="Borgs, Chayes & Pittel; Mertens",
+        statement=r"\#\{D \le 1/\mu\},\ \#\{1/\mu < D \le 2/\mu\} \to \text{independent }"
+        r" \mathrm{Poisson}(1)",
+        hypotheses=r"$n = 14$, $\lambda = 7$; the joint law of the counts of unordered partitions in two"
+        r" windows, cells up to (2, 2), with the corrections in $1/n$; tolerance $2/n^2$.",
+        mark="derived",
+        constant=Constant(r"intensity $\mu$"),
+        check=poisson_process,
+        twins=(
+            Twin("the same laws of each window, but not independent", {"independent": False}),
+            Twin("8 % more partitions", {"factor": 1.08}),
+            Twin("8 % fewer partitions", {"factor": 0.92}),
+        ),
+        figure="partition_discrepancy",
+    ),
+)

@@ -1,0 +1,170 @@
+"""One number of a check and the region into which a statement puts it.
+
+Two null hypotheses follow, "the truth is inside" and "the truth is outside"; exactly one of them is true.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from sims.montecarlo import Estimate
+from sims.support.output import plain
+
+# Strongest first. "symbolic": sympy, or a proof in exact algebra. "certified": ball arithmetic, or exact
+# integers and rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous
+# bound, in double precision. "evaluated": a formula or a program, mostly in double precision, at the stated
+# points of a larger range. "monte carlo": an estimate with an exact interval. "simulated": a bare number.
+EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "evaluated", "monte carlo", "simulated")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number of a check, the region the statement puts it into, and both p-values.
+
+    Attributes
+    ----------
+    value, low, high
+        The number and its interval (all equal where it is exact).
+    region
+        (least, greatest) value that the statement allows.
+    p_inside
+        p-value of "the truth lies in the region"; small refutes the statement.
+    p_outside
+        p-value of "the truth lies outside"; small confirms it.
+    tightness
+        Measured / bound, for bounds; measured / target, for laws.
+    printed
+        The number as a paper prints it, where the statement is that very number.
+    """
+
+    name: str
+    evidence: str
+    value: float
+    low: float
+    high: float
+    region: tuple[float, float]
+    p_inside: float
+    p_outside: float
+    trials: int = 0
+    tightness: float | None = None
+    printed: str | None = None
+    detail: str = ""
+
+    def as_dict(self) -> dict:
+        """Plain values, ready for JSON; infinite limits become None."""
+        finite = plain([self.value, self.low, self.high, *self.region])
+        return {
+            "name": self.name,
+            "evidence": self.evidence,
+            "value": finite[0],
+            "interval": finite[1:3],
+            "region": finite[3:],
+            "p_inside": self.p_inside,
+            "p_outside": self.p_outside,
+            "trials": self.trials,
+            "tightness": plain(self.tightness),
+            "printed": self.printed,
+            "detail": self.detail,
+        }
+
+
+def _measure(
+    name: str,
+    measured: Estimate | float,
+    region: tuple[float, float],
+    evidence: str | None,
+    tightness: float | None,
+    detail: str,
+) -> Measurement:
+    least, greatest = float(region[0]), float(region[1])
+    if not least <= greatest:  # NaN included: a law that fails to answer must not prove itself
+        raise ValueError(f"{name}: the statement allows no value, its region is [{least}, {greatest}]")
+    if isinstance(measured, Estimate):
+        # An impossible value bounds nothing: "P <= 1" needs no trial.
+        floor, ceiling = measured.bounds
+        has_low, has_high = least > floor, greatest < ceiling
+        above = measured.p_values(greatest) if has_high else (1.0, 0.0)
+        below = measured.p_values(least) if has_low else (0.0, 1.0)
+        sides = has_low + has_high
+        p_inside = min(1.0, sides * min(above[0], below[1])) if sides else 1.0
+        p_outside = max(above[1] if has_high else 0.0, below[0] if has_low else 0.0)
+        value, low, high, trials = measured.value, measured.low, measured.high, measured.trials
+        evidence = evidence or "monte carlo"
+    else:
+        value = low = high = float(measured)
+        trials = 0
+        inside = least <= value <= greatest  # a NaN is never inside
+        p_inside, p_outside = (1.0, 0.0) if inside else (0.0, 1.0)
+        evidence = evidence or "evaluated"
+        if evidence == "monte carlo":
+            raise ValueError(f"{name}: a Monte Carlo number needs its interval; hand over the Estimate")
+    if evidence not in EVIDENCE:
+        raise ValueError(f"evidence must be one of {EVIDENCE}, got {evidence!r}")
+    return Measurement(
+        name,
+        evidence,
+        value,
+        low,
+        high,
+        (least, greatest),
+        p_inside,
+        p_outside,
+        trials,
+        tightness,
+        None,
+        detail,
+    )
+
+
+def _ratio(measured: Estimate | float, reference: float) -> float | None:
+    value = measured.value if isinstance(measured, Estimate) else float(measured)
+    return value / reference if reference and math.isfinite(reference) else None
+
+
+def at_most(
+    name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
+) -> Measurement:
+    """The statement says: truth <= bound. Tightness is measured / bound."""
+    return _measure(name, measured, (-math.inf, bound), evidence, _ratio(measured, bound), detail)
+
+
+def at_least(
+    name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
+) -> Measurement:
+    """The statement says: truth >= bound. Tightness is bound / measured."""
+    ratio = _ratio(measured, bound)
+    return _measure(name, measured, (bound, math.inf), evidence, 1 / ratio if ratio else None, detail)
+
+
+def within(
+    name: str,
+    measured: Estimate | float,
+    target: float,
+    tolerance: float,
+    *,
+    evidence: str | None = None,
+    detail: str = "",
+) -> Measurement:
+    """The statement says: |truth - target| <= tolerance, a tolerance stated before looking."""
+    region = (target - tolerance, target + tolerance)
+    return _measure(name, measured, region, evidence, _ratio(measured, target), detail)
+
+
+def identity(name: str, true: bool, detail: str = "", *, evidence: str = "symbolic") -> Measurement:
+    """The statement is a proposition that was decided: proved, enumerated or certified, or found false."""
+    return _measure(name, 1.0 if true else 0.0, (1.0, 1.0), evidence, None, detail)
+
+
+def printed(
+    name: str, value: float, text: str, *, evidence: str = "evaluated", detail: str = ""
+) -> Measurement:
+    """The statement is a number as printed: `value` must round to `text` at the printed precision.
+
+    Examples
+    --------
+    >>> printed("INT4", 19.2577, "19.1").region
+    (19.05, 19.150000000000002)
+    """
+    half = 0.5 * 10.0 ** int(Decimal(text).as_tuple().exponent)
+    region = (float(text) - half, float(text) + half)
+    return replace(_measure(name, value, region, evidence, _ratio(value, float(text)), detail), printed=text)
