@@ -1,5 +1,6 @@
 """Every code block in the README and the guide runs."""
 
+import importlib.util
 import os
 import pydoc
 import re
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from figures import build
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -118,3 +121,14 @@ def test_every_command_has_a_line_in_the_guide():
     assert {"check", "report", "weights"} <= commands
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert {c for c in commands if f"snapcut {c}" not in text} == set()
+
+
+def test_the_gallery_shows_every_figure_with_its_parameters():
+    """If this fails: python docs/make_gallery.py"""
+    place = ROOT / "docs"
+    spec = importlib.util.spec_from_file_location("make_gallery", place / "make_gallery.py")
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert (place / "gallery.md").read_text(encoding="utf-8") == maker.page()
+    pictures = {path.stem for path in (place / "images" / "gallery").glob("*.png")}
+    assert pictures == set(build.names())
