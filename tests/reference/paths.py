@@ -254,7 +254,7 @@ def path_following() -> list[Table]:
     bounds.add("feedback", [{"array": [[float(v) for v in row] for row in gram]}, 1.5], h)
     bounds.add("column_units", [spec], [[[v / 4 for v in row] for row in inputs], [2, 2, 2]])
     bounds.add("column_norms", [spec], [mp.sqrt(10), mp.sqrt(5), mp.sqrt(5)])
-    other = [[1.5, 2.0, -1.0], [3.0, 2.0, 0.0]]
+    other = [[1.3, 2.0, -1.0], [3.4, 2.0, 0.0]]  # by (0.3, 0.4), (0, 1), (0, 2)
     residue = [
         sum(abs(w) * g for w, g in zip(row, (mp.mpf("0.5"), 1, 2), strict=True))
         for row in ([1, -2, 3], [0, 1, 1])

@@ -57,7 +57,12 @@ def subset_sum() -> list[Table]:
     bounds.add("hit_probability_bounds", [n, m, t], [float(1 - upper), float(1 - lower)])
     bounds.add("critical_divisors", [30, 12], [5, 7, 8, 9, 11])
     # several divisors at once: all even, all multiples of 3, of 5, or of 2 and 3
-    for n, m, t, law in ((4, 6, 1, "nonzero"), (5, 3, 1, "uniform"), (3, 3, 1, "product"), (5, 4, 2, "nonzero")):
+    for n, m, t, law in (
+        (4, 6, 1, "nonzero"),
+        (5, 3, 1, "uniform"),
+        (3, 3, 1, "product"),
+        (5, 4, 2, "nonzero"),
+    ):
         lower = max(mean(n, m, law, "certain", t), 1 - mean(n, m, law, "solutions", t))
         bounds.add("miss_lower_bound", [n, m, t, law], float(lower))
     bounds.add("second_moment_bounds", [4, 2, 1], cheap_second_moment(4, 2, 1, weights), 1e-12)
