@@ -1,7 +1,7 @@
 """Write docs/gallery.md and its pictures: every figure with what it shows, its command and its parameters.
 
-    python docs/make_gallery.py            the page and every picture (about a minute)
-    python docs/make_gallery.py snr_       the page and these pictures
+python docs/make_gallery.py            the page and every picture (about a minute)
+python docs/make_gallery.py snr_       the page and these pictures
 """
 
 import io

@@ -1,7 +1,16 @@
 """Claims of Kuzmin et al. 2023: signal-to-noise ratios of quantization and pruning, fine-tuning, CKA."""
 
 from paper_checks.claim import Paper
-from paper_checks.kuzmin import allocation, gaussian, prediction, representation, rotations, scales, weights
+from paper_checks.kuzmin import (
+    allocation,
+    gaussian,
+    layers,
+    prediction,
+    representation,
+    rotations,
+    scales,
+    weights,
+)
 
 PAPER = Paper(
     "kuzmin",
@@ -17,4 +26,5 @@ CLAIMS = (
     *scales.CLAIMS,
     *rotations.CLAIMS,
     *allocation.CLAIMS,
+    *layers.CLAIMS,
 )

@@ -1,7 +1,16 @@
 """Claims of Zhang & Saab 2025: path-following quantization and pruning."""
 
 from paper_checks.claim import Paper
-from paper_checks.zhang_saab import alphabets, domination, laws, layers, neighbours, norms, tails
+from paper_checks.zhang_saab import (
+    alphabets,
+    domination,
+    laws,
+    layers,
+    nearest_plane,
+    neighbours,
+    norms,
+    tails,
+)
 
 PAPER = Paper(
     "zhang-saab",
@@ -14,6 +23,7 @@ CLAIMS = (
     *alphabets.CLAIMS,
     *laws.CLAIMS,
     *layers.CLAIMS,
+    *nearest_plane.CLAIMS,
     *neighbours.CLAIMS,
     *norms.CLAIMS,
     *tails.CLAIMS,

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sims.networks.patches import patches
+
 _EPSILON = 1e-3  # of batch normalisation, as the network was trained
 # Blocks of each stage: count, kernel size, stride of the first.
 _STAGES = ((1, 3, 1), (2, 3, 2), (2, 5, 2), (3, 3, 2), (3, 5, 1), (4, 5, 2), (1, 3, 1))
@@ -55,6 +57,13 @@ def _convolve(x: np.ndarray, weights: np.ndarray, stride: int) -> np.ndarray:
             else:
                 result += np.einsum("oc,bchw->bohw", weights[:, :, i, j], window, optimize=True)
     return result
+
+
+def stem_layer(arrays: dict[str, np.ndarray], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first layer, a dense 3 x 3 convolution: weights (32, 27) and inputs (pixels, 27)."""
+    weights = arrays["_conv_stem.weight"]
+    padded = _padded(images, weights.shape[2], 2)
+    return weights.reshape(len(weights), -1), patches(padded, weights.shape[2], 2)
 
 
 def pointwise_layers(
