@@ -189,7 +189,10 @@ def weights(
     include: Patterns = (),
     exclude: Patterns = (),
     axis: Patterns = (),
+    sort: Literal["margin", "kurtosis", "error"] | None = None,
     predict: bool = False,
+    csv: Path | None = None,
+    figure: Path | None = None,
     json: Json = None,
 ) -> int:
     """Snap or cut? Judge every tensor of a weight file, and the network as a whole.
@@ -209,18 +212,32 @@ def weights(
         Leave out tensors whose names match this pattern; may be given several times.
     axis
         Axis of the outputs, where the file does not say: a number for all tensors, or PATTERN=NUMBER.
+    sort
+        What comes first in the table: the least margin of quantization, the largest kurtosis, or the largest
+        share of the error.
     predict
         Also say how often kurtosis alone, or a fitted Student-t law, would have named the winner.
+    csv
+        Also write every number of every tensor to this file.
+    figure
+        Also draw the tensors into this file (.png, .pdf or .svg).
     json
-        Also write the numbers to this file ("-" for stdout instead of the table).
+        Also write the numbers to this file ("-" for stdout instead of the table); a name that ends in .jsonl
+        gets a line per tensor as it is judged, and the network at the end.
     """
-    _check_targets(json)
-    from sims.weights import report as judge
+    _check_targets(json, csv, figure)
+    from sims import weights as own
+    from sims.checkpoints import open_checkpoint
+    from sims.weights import layout, results
 
     if within is not None and not 0 < within < float("inf"):
         raise ValueError(f"--within must be a positive number of bits per weight, got {within:g}")
+    if figure is not None and figure.suffix not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"--figure must end in .png, .pdf or .svg, got {str(figure)!r}")
     choice = {"include": include, "exclude": exclude, "axes": _axes(axis)}
-    table = judge(file, _widths(bits), every_format=within is not None, **choice)
+    contents = open_checkpoint(file)
+    growing = own.growing_report(contents, _widths(bits), every_format=within is not None, **choice)
+    table, interrupted = results.follow(growing, json if results.by_lines(json) else None)
     foretold = []
     if predict:
         from sims.weights.prediction import lines
@@ -228,8 +245,8 @@ def weights(
         foretold = lines(table)
 
     def show() -> None:
-        print_table(table.lines(within), title="SNR in dB, quantized / pruned at sparsity 1 - bits/16")
-        say(*table.skipped_lines(), table.recommendation(), table.distribution(), table.basis())
+        print_table(layout.lines(table, sort, layout.terminal_width()), title=layout.title(table))
+        say(*table.skipped_lines(), *table.sentences())
         if within is not None:
             print_table(
                 [{"format": m.name, "stored bits": m.bits, "SNR (dB)": m.snr} for m in table.format_means()]
@@ -243,8 +260,14 @@ def weights(
         content |= {"within": within, "best_format": table.best_format(within)}
     if predict:
         content |= {"prediction": foretold}
-    emit(json, content, show)
-    return 0
+    if csv is not None:
+        results.save_csv(table, csv)
+    if figure is not None:
+        from figures.weights_scatter import save_picture
+
+        save_picture(table, file.name, figure)
+    emit(None if results.by_lines(json) else json, content, show)
+    return 130 if interrupted else 0
 
 
 @app.command

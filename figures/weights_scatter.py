@@ -1,5 +1,6 @@
 """Figure 3 of Kuzmin et al. on real tensors: SNR of pruning against SNR of quantization."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
 from figures.tables import Table, by_column
 from sims import weights
 from sims.networks import digits
+from sims.support.files import atomic_write
+from sims.weights.layout import shortened
 from theory.snr import crossover_kurtosis
 
 SOURCE = "Kuzmin et al. 2023, Figure 3"
@@ -121,6 +124,79 @@ def draw(table: Table) -> Figure:
     right.axhline(0, color=GREY, linewidth=1)
     right.set(ylabel="quantization minus pruning (dB)", title="Margin")
     return figure
+
+
+@styled
+def picture(table: weights.Table, name: str) -> Figure:
+    """One network at the width of its verdict; tensors that stand out carry numbers, named below.
+
+    Parameters
+    ----------
+    table
+        Of :func:`sims.weights.report`.
+    name
+        Of the network.
+    """
+    middle = table.middle()
+    bits = middle.bits
+    finite = {row.name for row in table.rows if math.isfinite(row.quantization[bits] - row.pruning[bits])}
+    rows = [row for row in table.rows if row.name in finite]
+    figure, (left, right) = panels(2, width=4.6, height=4.2)
+    quantized = np.array([row.quantization[bits] for row in rows])
+    pruned = np.array([row.pruning[bits] for row in rows])
+    kurtosis = np.array([row.kurtosis for row in rows])
+    area = 8 + 70 * np.sqrt(np.array([row.size for row in rows]) / max((row.size for row in rows), default=1))
+    margin = quantized - pruned
+    for wins, color, marker in ((margin > 0, SNAP, "o"), (margin <= 0, CUT, "s")):
+        style = {"color": color, "marker": marker, "edgecolor": "white", "linewidth": 0.4, "alpha": 0.8}
+        left.scatter(pruned[wins], quantized[wins], s=area[wins], **style)
+        right.scatter(kurtosis[wins], margin[wins], s=area[wins], **style)
+    limit = 1.2 * max([*quantized, *pruned, 1.0])
+    left.plot([0, limit], [0, limit], color=GREY, linewidth=1)
+    if math.isfinite(middle.quantization) and math.isfinite(middle.pruning):
+        left.plot(middle.pruning, middle.quantization, "*", color=BLACK, markersize=11)
+        label(left, middle.pruning, middle.quantization, "network", BLACK, xytext=(9, 0))
+    left.set(
+        xlim=(0, limit), ylim=(0, limit), title=f"{bits} bits against {100 * (1 - bits / 16):.3g} % pruned"
+    )
+    left.set(xlabel="SNR of pruning (dB)", ylabel="SNR of quantization (dB)")
+    left.text(0.03, 0.96, "quantization better", color=SNAP, transform=left.transAxes, va="top")
+    left.text(0.97, 0.04, "pruning better", color=CUT, transform=left.transAxes, ha="right")
+    right.axhline(0, color=GREY, linewidth=1)
+    right.set_xscale("log")
+    ticks = [n for n in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _inside(n, kurtosis)]
+    right.set_xticks(ticks, [str(tick) for tick in ticks])
+    right.minorticks_off()
+    right.set(xlabel="kurtosis of the tensor", ylabel="quantization minus pruning (dB)", title="Margin")
+    numbered = _standing_out(margin, kurtosis)
+    for number, i in enumerate(numbered, start=1):
+        for axes, x, y in ((left, pruned[i], quantized[i]), (right, kurtosis[i], margin[i])):
+            label(axes, x, y, str(number), BLACK, xytext=(4, 6 if number % 2 else -6), bbox=None)
+    key = [f"{number}  {shortened(rows[i].name, 44)}" for number, i in enumerate(numbered, start=1)]
+    lossless = len(table.rows) - len(rows)
+    if lossless:
+        key.append(f"not shown, as one method loses nothing: {lossless}")
+    figure.suptitle(f"{shortened(name, 60)}: {middle.winner}", fontsize=11, parse_math=False)
+    figure.supxlabel("\n".join(key), fontsize=8, x=0.02, ha="left", parse_math=False)
+    return figure
+
+
+def _inside(value: float, kurtosis: np.ndarray) -> bool:
+    """Whether a tick lies in the range of these, or a little beside it."""
+    finite = kurtosis[np.isfinite(kurtosis)]
+    return bool(finite.size) and 0.8 * finite.min() <= value <= 1.25 * finite.max()
+
+
+def save_picture(table: weights.Table, name: str, path: Path) -> None:
+    """:func:`picture` in a file, of the kind that its ending says."""
+    with atomic_write(path, "wb") as file:
+        picture(table, name).savefig(file, format=path.suffix.removeprefix("."))
+
+
+def _standing_out(margin: np.ndarray, kurtosis: np.ndarray, most: int = 3) -> list[int]:
+    """Tensors of least margin, then those of most kurtosis."""
+    chosen = [*np.argsort(margin)[:most], *np.argsort(-kurtosis)[:most]]
+    return [int(i) for i in dict.fromkeys(chosen)]
 
 
 def _densities(axes: Axes, table: dict[str, np.ndarray]) -> None:

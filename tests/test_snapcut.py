@@ -216,6 +216,8 @@ TARGETS = {
     ("figures", "json"): (),
     ("figures", "out"): (),
     ("weights", "json"): (NETWORK,),
+    ("weights", "csv"): (NETWORK,),
+    ("weights", "figure"): (NETWORK,),
     ("ticket", "json"): (),
     ("ticket", "out"): (),
     ("layer", "json"): LAYER,

@@ -26,6 +26,7 @@ class _State:
     kept: Callable[[], str] = staticmethod(lambda: "nothing was kept")
     said = False
     code: int | None = None  # of the exit, once a signal came
+    patience = PATIENCE
 
 
 def remember(kept: Callable[[], str]) -> None:
@@ -34,6 +35,11 @@ def remember(kept: Callable[[], str]) -> None:
     It may be asked in any thread at any time, so it only looks. Nothing is said where it gives "".
     """
     _State.kept = staticmethod(kept)
+
+
+def be_patient(seconds: float) -> None:
+    """From now on an interrupted program has that long to show what it has."""
+    _State.patience = seconds
 
 
 def leave_to_server() -> None:
@@ -53,6 +59,7 @@ def ends_at_once() -> Iterator[None]:
         yield
         return
     _State.kept, _State.said, _State.code = staticmethod(lambda: "nothing was kept"), False, None
+    _State.patience = PATIENCE
     heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as by nohup
     handlers = {number: signal.signal(number, _unwind) for number in heard}
     hooks = threading.excepthook, sys.unraisablehook
@@ -146,6 +153,6 @@ def _watched() -> Iterator[None]:
 
 def _end_unless(unwound: threading.Event, reading: int) -> None:
     while number := os.read(reading, 1):
-        if number[0] in _SIGNALS and not unwound.wait(PATIENCE):
+        if number[0] in _SIGNALS and not unwound.wait(_State.patience):
             _State.code = _State.code or 128 + number[0]
             _leave()

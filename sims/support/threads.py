@@ -42,15 +42,20 @@ def in_order(
     if threads == 1 or (isinstance(items, Sized) and len(items) < 2):
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: list[Future[Result]] = []
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= 2 * threads:
-                    yield waiting.pop(0).result()
-            while waiting:
+    pool = ThreadPoolExecutor(threads)
+    waiting: list[Future[Result]] = []
+    ended = False
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 2 * threads:
                 yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.pop(0).result()
+    except (KeyboardInterrupt, SystemExit):
+        ended = True  # calls under way may take longer than anybody waits
+        raise
+    finally:
+        for future in waiting:
+            future.cancel()
+        pool.shutdown(wait=not ended)

@@ -169,7 +169,7 @@ class Table:
             totals = self.totals()
             for total in totals:
                 whole[f"{total.bits} bits"] = f"{total.quantization:.1f} / {total.pruning:.1f}"
-            found.append(whole | {"verdict": _widths([(total.bits, total.winner) for total in totals])})
+            found.append(whole | {"verdict": self.verdict})
         return found
 
     def skipped_lines(self) -> list[str]:
@@ -209,6 +209,16 @@ class Table:
             zeros=mean(sizes, [row.zeros[bits] for row in self.rows]),
         )
 
+    @property
+    def verdict(self) -> str:
+        """The network's: "snap", "cut", or which at which widths, by summed errors."""
+        return _widths([(total.bits, total.winner) for total in self.totals()])
+
+    @property
+    def partial(self) -> bool:
+        """Whether tensors were still to be judged when this table was taken."""
+        return self.seen < self.planned
+
     def middle(self) -> Total:
         """The network at the width on which the verdict rests: the one nearest to 4 bits."""
         return self._total(min(self.bits, key=lambda bits: abs(bits - 4)))
@@ -218,7 +228,7 @@ class Table:
         if not self.rows:
             return "Nothing to judge: no tensor has enough floating-point weights."
         totals, middle = self.totals(), self.middle()
-        pruned = f"pruning {_percent(equal_sparsity(middle.bits))}"
+        pruned = f"pruning {percent(equal_sparsity(middle.bits))}"
         if middle.winner == EITHER:
             return f"Either: at {middle.bits} bits quantization and {pruned} lose the same."
         sides = [
@@ -249,7 +259,7 @@ class Table:
             f"the median {_decibels(spread.median)}"
         )
         if spread.largest_share:
-            sentence += f"; {_percent(spread.largest_share)} of the error is in {spread.largest_tensor}"
+            sentence += f"; {percent(spread.largest_share)} of the error is in {spread.largest_tensor}"
         return sentence + "."
 
     def basis(self) -> str:
@@ -258,11 +268,23 @@ class Table:
         if math.isnan(share):
             return ""
         if share >= PLAIN_SHARE:
-            return f"The verdict rests on {_percent(share)} of the file's bytes."
+            return f"The verdict rests on {percent(share)} of the file's bytes."
         return (
-            f"Note: the verdict rests on only {_percent(share)} of the file's bytes; "
+            f"Note: the verdict rests on only {percent(share)} of the file's bytes; "
             "what was left out, and why, is listed above."
         )
+
+    def sentences(self) -> list[str]:
+        """The verdict, its spread over tensors, its basis; and plainly where it is only a part."""
+        found = [self.recommendation(), self.distribution(), self.basis()]
+        notes = sum(bool(row.note.startswith("dequantized")) for row in self.rows)
+        if notes:
+            found.append(
+                f"{notes} of {len(self.rows)} tensors were already quantized: their SNR is relative to that."
+            )
+        if self.partial:
+            found.append(f"Partial: {self.seen} of {self.planned} tensors were judged.")
+        return found
 
     def network(self) -> dict:
         """The network's verdict and the pooled ratios behind it, ready for JSON."""
@@ -293,6 +315,7 @@ class Table:
             "formats": [one.as_dict() for one in self.format_means()],
             "skipped": self.skipped,
             "recommendation": self.recommendation(),
+            "partial": self.partial,
         }
 
 
@@ -309,8 +332,15 @@ def _widths(winners: list[tuple[int, str]]) -> str:
     return ", ".join(f"{name} at {low}" + (f"-{high}" if high > low else "") for name, low, high in runs)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+def percent(share: float, digits: int = 3) -> str:
+    """A share in percent.
+
+    Examples
+    --------
+    >>> percent(0.75), percent(0.12345, 2)
+    ('75 %', '12 %')
+    """
+    return f"{100 * share:.{digits}g} %"
 
 
 def _decibels(ratio: float) -> str:

@@ -108,3 +108,17 @@ def test_allocation_without_the_zoo_uses_what_ships(monkeypatch):
     assert weights_allocation.draw(table).axes and weights_allocation.TITLE and weights_allocation.CAPTION
     per_tensor, limit = (table["y"][table["name"] == name] for name in ("per tensor", "limit"))
     assert np.all(per_tensor < limit)
+
+
+def test_a_network_of_ones_own_is_drawn_with_its_outstanding_tensors_named(tmp_path):
+    from sims import weights
+
+    rng = np.random.default_rng(0)
+    arrays = {f"layers.{i}.$w$": rng.normal(size=(20, 20)) for i in range(6)}
+    arrays |= {"heavy": rng.standard_t(1.0, size=(40, 40)), "grid": rng.integers(-8, 8, size=(20, 20)).astype(float)}
+    figure = weights_scatter.picture(weights.analyse(arrays, [2, 4]), "net_$x$")
+    key = figure.get_supxlabel().splitlines()
+    assert key[0] == "1  heavy" and any("layers." in line for line in key)
+    assert key[-1] == "not shown, as one method loses nothing: 1"
+    weights_scatter.save_picture(weights.analyse({"grid": arrays["grid"]}, [4]), "one", tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"

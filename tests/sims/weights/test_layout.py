@@ -1,0 +1,153 @@
+"""The printed table: hundreds of tensors in a hundred columns, in the order asked for, names as text."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from sims import weights
+from sims.support.output import csv_text, print_table
+from sims.weights import layout, results
+
+PARTS = ("self_attn.q_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj")
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """Forty blocks of four matrices, of which one kind has heavy tails, and a head."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for i in range(40):
+        for part in PARTS:
+            draw = rng.standard_t(2.2, size=(16, 24)) if "down" in part else rng.normal(size=(16, 24))
+            arrays[f"model.layers.{i}.{part}.weight"] = draw * (1 + i / 40)
+    arrays["lm_head.weight"] = 3 * rng.normal(size=(64, 24))
+    return weights.analyse(arrays, [2, 4, 8])
+
+
+def printed(capsys, table, **options):
+    print_table(layout.lines(table, **options), title=layout.title(table))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_repeated_blocks_stand_on_one_line_of_a_hundred_columns(deep, capsys):
+    lines = printed(capsys, deep)
+    assert len(lines) == 2 + 5 + 1 and max(map(len, lines)) <= 100
+    cells = {line["tensor"]: line for line in layout.lines(deep, width=200)}
+    row = cells["model.layers.*.mlp.down_proj"]
+    values = sorted(one.quantization[4] for one in deep.rows if "down_proj" in one.name)
+    expected = "/".join(f"{value:.1f}" for value in (values[0], (values[19] + values[20]) / 2, values[-1]))
+    assert row["4 bits"] == expected and row[""] == "40"
+    errors = {
+        one.name: 4.0**one.signal.exponent * one.signal.mantissa * 10 ** (-one.quantization[4] / 10)
+        for one in deep.rows
+    }
+    share = sum(error for name, error in errors.items() if "down_proj" in name) / sum(errors.values())
+    assert row["error"] == f"{100 * share:.2g} %"
+    wins = sum(one.winner(4) == "snap" for one in deep.rows if "down_proj" in one.name)
+    assert row["verdict"] in (f"{wins} snap, {40 - wins} cut", "snap 2-8", "snap")
+    assert cells["network, errors summed"]["4 bits"] == f"{deep.middle().quantization:.1f}"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_the_width_of_the_terminal_is_kept_where_numbers_allow(deep, width, capsys):
+    assert max(map(len, printed(capsys, deep, width=width)[1:])) <= max(
+        width, 95
+    )  # below that the numbers alone are wider
+
+
+def test_orders(deep):
+    def order(sort):
+        return [line["tensor"] for line in layout.lines(deep, sort, 200)[:-1]]
+
+    assert order("kurtosis")[0] == order("margin")[0] == "model.layers.*.mlp.down_proj"
+    errors = [float(line["error"].split()[0]) for line in layout.lines(deep, "error")[:-1]]
+    assert errors == sorted(errors, reverse=True) and sum(errors) == pytest.approx(100, abs=2)
+    assert order(None)[0] == "model.layers.*.self_attn.q_proj"
+    with pytest.raises(ValueError, match="sort"):
+        layout.lines(deep, "name")
+
+
+def test_few_tensors_stand_alone_and_names_are_text(capsys):
+    rng = np.random.default_rng(1)
+    names = [f"x.{i}.w\x1b[2J[red]<b>" for i in range(3)]
+    table = weights.analyse({name: rng.normal(size=(20, 20)) for name in names}, [4])
+    lines = printed(capsys, table)
+    assert [line.split()[0] for line in lines[2:5]] == [rf"x.{i}.w\x1b[2J[red]<b>" for i in range(3)]
+    assert (
+        layout.shortened("a" * 50, 11) == "aaaaa…aaaaa"
+        and layout.shortened("\x1b" * 3, 99) == r"\x1b\x1b\x1b"
+    )
+
+
+def test_the_csv_holds_every_number_and_no_formula(deep):
+    rng = np.random.default_rng(2)
+    table = weights.analyse({"=1+1": rng.normal(size=(20, 20)), "i": np.ones((3, 3), int)}, [2, 4])
+    first, second = csv.DictReader(io.StringIO(csv_text(*layout.columns(table))))
+    assert first["tensor"] == "'=1+1" and first["verdict"] == "snap" and first["shape"] == "20 x 20"
+    assert float(first["quantization_snr_4"]) == table.rows[0].quantization[4]
+    assert float(first["share_of_pruning_error_2"]) == 1
+    assert second["verdict"] == "not judged" and second["note"] == "int64 values: already integers"
+    assert len(list(csv.DictReader(io.StringIO(csv_text(*layout.columns(deep)))))) == len(deep.rows)
+
+
+def test_rows_are_on_the_disk_as_they_are_judged(tmp_path):
+    rng = np.random.default_rng(3)
+    arrays = {f"w{i}": rng.normal(size=(20, 20)) for i in range(5)}
+    path, seen = tmp_path / "rows.jsonl", []
+
+    def growing():
+        for table in weights.growing_table(arrays, [4]):
+            seen.append(len(path.read_text().splitlines()))
+            yield table
+
+    table, interrupted = results.follow(growing(), path)
+    assert seen == [0, 1, 2, 3, 4, 5] and not interrupted and not table.partial
+    *rows, network = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["name"] for row in rows] == list(arrays) and network["network"]["verdict"] == "snap"
+
+
+def test_an_interrupted_run_gives_the_table_so_far(tmp_path):
+    rng = np.random.default_rng(4)
+    arrays = {f"w{i}": rng.normal(size=(20, 20)) for i in range(5)}
+
+    def growing(after):
+        for i, table in enumerate(weights.growing_table(arrays, [4])):
+            if i == after:
+                raise KeyboardInterrupt
+            yield table
+
+    table, interrupted = results.follow(growing(2), tmp_path / "rows.jsonl")
+    assert interrupted and table.partial and [row.name for row in table.rows] == ["w0", "w1"]
+    assert table.sentences()[-1] == "Partial: 2 of 5 tensors were judged."
+    assert json.loads((tmp_path / "rows.jsonl").read_text().splitlines()[-1])["partial"] is True
+    with pytest.raises(KeyboardInterrupt):
+        results.follow(growing(0))
+
+
+def test_memory_follows_the_largest_tensor_not_the_file(tmp_path):
+    """Twelve tensors of 16 MB: three of them, and 64 MB, may be in use; all of them are 192."""
+    import json as text
+    import tracemalloc
+
+    rng = np.random.default_rng(5)
+    count, shape = 12, (2048, 2048)
+    nbytes = 4 * 2048 * 2048
+    header = {
+        f"w{i}": {"dtype": "F32", "shape": shape, "data_offsets": [i * nbytes, (i + 1) * nbytes]}
+        for i in range(count)
+    }
+    head = text.dumps(header).encode()
+    with (tmp_path / "a.safetensors").open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        base = rng.standard_normal(shape, dtype=np.float32)
+        for i in range(count):
+            file.write((base + np.float32(i)).tobytes())
+    weights.analyse({"w": base[:64]}, [4])  # compiles
+    tracemalloc.start()
+    table = weights.report(tmp_path / "a.safetensors", [4])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(table.rows) == count and peak < 3 * nbytes + 2**26
