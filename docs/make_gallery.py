@@ -15,10 +15,10 @@ PICTURES = HERE / "images" / "gallery"
 WIDTH = 640  # pixels; the commands beside the pictures make them in full
 HEAD = """# Gallery
 
-Every figure, what it shows, and how to make it with parameters of your own. `snapcut figures NAME` writes PNG, PDF, the data
-as CSV and a manifest; `--set KEY=VALUE` changes a parameter, `--width 5.5` lays the figure out for the text width of a paper.
-In Python, `figures.build.build("NAME", chosen={"KEY": VALUE})` gives the same bytes, and `figures.NAME.data(KEY=VALUE)` the
-table alone. Made by `python docs/make_gallery.py`.
+Every figure, what it shows, and how to make it with parameters of your own. `snapcut figures NAME` writes
+PNG, PDF, the data as CSV and a manifest; `--set KEY=VALUE` changes a parameter, `--width 5.5` lays the figure
+out for the text width of a paper. In Python, `figures.build.build("NAME", chosen={"KEY": VALUE})` gives the
+same bytes, and `figures.NAME.data(KEY=VALUE)` the table alone. Made by `python docs/make_gallery.py`.
 """
 
 

@@ -4,45 +4,67 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.tables import by_column
+from figures.parameters import reals
+from figures.tables import Table, by_column
 from sims.layer_bounds import quantization_range
 from sims.layer_bounds.problems import problem
 from sims.layer_bounds.relaxation import solve
+from theory.arguments import whole
 
+SOURCE = "Kuzmin et al. 2023, Section 4: how tight its relaxation is"
 TITLE = "Tightness of the certified bound"
 CAPTION = (
     "Optimum over lower bound, in dB, of quantizing one neuron: mean over drawn layers with 2 standard "
-    "errors. Left: "
-    "against the correlation r of 16 inputs; right: against the number of inputs at r = 0.9. Lines: the "
-    "relaxation "
-    "with box and integer cuts, certified; dashes: as the paper's released code states it. At 16 inputs "
-    "box and "
-    "cuts gain 1.8 to 3.7 dB at 2 bits and 0.2 to 0.7 dB at 4 bits; the certified bound is within 0.2 dB "
-    "of the "
-    "optimum where inputs are independent, and 2.6 to 4.6 dB from it at r = 0.9."
+    "errors. (a) Against the correlation r of <columns> inputs; (b) against the number of inputs at r "
+    "= <correlation>. Lines: the relaxation with box and integer cuts, certified; dashes: as the "
+    "paper's released code states it. At 16 inputs box and cuts gain 1.8 to 3.7 dB at 2 bits and 0.2 "
+    "to 0.7 dB at 4 bits; the certified bound is within 0.2 dB of the optimum where inputs are "
+    "independent, and 2.6 to 4.6 dB from it at r = 0.9."
 )
 SEEDS = {"quick": 8, "standard": 40, "deep": 200}
 SIZES = {"quick": (4, 8, 16, 24), "standard": (4, 8, 16, 24, 32), "deep": (4, 8, 16, 24, 32, 40)}
 CORRELATIONS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95)
 CASES = {("autoregressive", 2): style.RED, ("autoregressive", 4): style.BLUE, ("relu", 2): style.ORANGE}
-_COLUMNS = 16
 _MARKS = {2: "o", 4: "s"}
 
 
-def data(budget: str = "quick", seed: int = 0) -> dict[str, np.ndarray]:
-    """Columns panel, inputs, bits, x; gap and published, each with its standard error; share proved."""
+def data(budget: str = "quick", seed: int = 0, *, columns: int = 16, correlation: float = 0.9) -> Table:
+    """Columns panel, inputs, bits, x; gap and published, each with its standard error; share proved.
+
+    Parameters
+    ----------
+    budget, seed
+        8 drawn layers behind every point at the quick budget.
+    columns
+        Inputs of panel a, from 4 to 32.
+    correlation
+        Of the inputs of panel b, between 0 and 1.
+    """
+    columns, (fixed,) = whole("columns", columns, 4, 32), reals("correlation", correlation, 0.0, 1.0)
     rows = []
-    points = [("correlation", r, _COLUMNS, r) for r in CORRELATIONS]
-    points += [("size", n, n, 0.9) for n in SIZES[budget]]
-    for panel, x, n, correlation in points:
+    points = [("correlation", r, columns, r) for r in CORRELATIONS]
+    points += [("size", n, n, fixed) for n in SIZES[budget]]
+    for panel, x, n, r in points:
         for kind, bits in CASES:
-            gaps = [g for i in range(SEEDS[budget]) if (g := _gap(kind, n, correlation, bits, seed + i))]
+            gaps = [g for i in range(SEEDS[budget]) if (g := _gap(kind, n, r, bits, seed + i))]
             both = np.array(gaps)
             error = both.std(axis=0, ddof=1) / np.sqrt(len(both))
             mean = both.mean(axis=0)
             share = len(gaps) / SEEDS[budget]
-            rows.append((panel, kind, bits, x, mean[0], error[0], mean[1], error[1], share))
-    names = ("panel", "inputs", "bits", "x", "gap", "gap_error", "published", "published_error", "proved")
+            rows.append((panel, n, r, kind, bits, x, mean[0], error[0], mean[1], error[1], share))
+    names = (
+        "panel",
+        "columns",
+        "correlation",
+        "inputs",
+        "bits",
+        "x",
+        "gap",
+        "gap_error",
+        "published",
+        "published_error",
+        "proved",
+    )
     return by_column(names, rows)
 
 
@@ -58,7 +80,7 @@ def _gap(kind: str, n: int, correlation: float, bits: int, seed: int) -> tuple[f
 
 
 @style.styled
-def draw(table: dict[str, np.ndarray]) -> Figure:
+def draw(table: Table) -> Figure:
     """Two panels, a colour for each kind of inputs and width."""
     figure, axes = style.panels(2, 1, width=3.7, height=3.2, sharey=True)
     for axis, panel in zip(axes, ("correlation", "size"), strict=True):
@@ -77,7 +99,9 @@ def draw(table: dict[str, np.ndarray]) -> Figure:
             )
     axes[0].plot([], [], "--x", color=style.GREY, label="as published")
     axes[0].set_ylim(bottom=0)
-    axes[0].set(xlabel="correlation r of 16 inputs", ylabel="optimum over bound (dB)")
-    axes[1].set(xlabel="inputs, at r = 0.9")
+    columns = table["columns"][table["panel"] == "correlation"][0]
+    fixed = table["correlation"][table["panel"] == "size"][0]
+    axes[0].set(xlabel=f"correlation r of {columns} inputs", ylabel="optimum over bound (dB)")
+    axes[1].set(xlabel=f"inputs, at r = {fixed:g}")
     axes[0].legend(loc="upper left")
     return figure

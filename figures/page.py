@@ -110,7 +110,8 @@ def finish(figure: Figure) -> Figure:
             first.set_ylabel(owner.get_ylabel())
     axes = getattr(figure, "snapcut_panels", [])
     if len(axes) > 1:
-        for letter, panel in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
+        drawn = [panel for panel in axes if panel.axison]
+        for letter, panel in zip("abcdefghijklmnopqrstuvwxyz", drawn, strict=False):
             panel.annotate(
                 letter, (0, 1), (-6, 6), xycoords="axes fraction", textcoords="offset points", ha="right",
                 fontsize=10, fontweight="bold", color="#1A1A1A",

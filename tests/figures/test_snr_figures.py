@@ -115,7 +115,10 @@ def test_a_network_of_ones_own_is_drawn_with_its_outstanding_tensors_named(tmp_p
 
     rng = np.random.default_rng(0)
     arrays = {f"layers.{i}.$w$": rng.normal(size=(20, 20)) for i in range(6)}
-    arrays |= {"heavy": rng.standard_t(1.0, size=(40, 40)), "grid": rng.integers(-8, 8, size=(20, 20)).astype(float)}
+    arrays |= {
+        "heavy": rng.standard_t(1.0, size=(40, 40)),
+        "grid": rng.integers(-8, 8, size=(20, 20)).astype(float),
+    }
     figure = weights_scatter.picture(weights.analyse(arrays, [2, 4]), "net_$x$")
     key = figure.get_supxlabel().splitlines()
     assert key[0] == "1  heavy" and any("layers." in line for line in key)
