@@ -280,7 +280,7 @@ def best_frozen_cut(squares, u, w, own, tail, group, quota, radius, slack, node_
         need = 0.0
         for h in range(len(quota)):
             need += tail[h, k, left[h]]
-        if here + need > radius + slack:
+        if need == np.inf or here + need > radius + slack:  # too few left for the quotas, or too dear
             continue
         if k > 0:
             cost[k] = here

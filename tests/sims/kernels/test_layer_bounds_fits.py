@@ -1,0 +1,141 @@
+"""Fits in a box, single cuts, greedy cuts and exchanges against all of them."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sims.kernels import layer_bounds_fits as kernels
+
+sizes = st.integers(1, 5)
+seeds = st.integers(0, 2**32)
+
+
+def positive(seed, n):
+    x = np.random.default_rng(seed).standard_normal((n + 2, n)) @ (np.eye(n) + 0.4)
+    return x.T @ x
+
+
+@given(seeds, sizes)
+def test_the_written_out_algebra(seed, n):
+    A, b = positive(seed, n), np.random.default_rng(seed + 1).standard_normal(n)
+    solved, inverse = b.copy(), A.copy()
+    kernels._solve(A.copy(), solved)
+    np.testing.assert_allclose(A @ solved, b, atol=1e-9)
+    kernels._invert(inverse)
+    np.testing.assert_allclose(A @ inverse, np.eye(n), atol=1e-8)
+    np.testing.assert_allclose(kernels._form(A, b), b @ A @ b, rtol=1e-12)
+
+
+def best_fit(G, w, gone, low, high):
+    """Every way to put the kept ones on the lower end, on the upper end, or between."""
+    kept = np.flatnonzero(~gone)
+    best = (np.inf, None)
+    for sides in itertools.product((None, low, high), repeat=len(kept)):
+        v = np.zeros(len(w))
+        fixed = [i for i, side in zip(kept, sides, strict=True) if side is not None]
+        free = [i for i, side in zip(kept, sides, strict=True) if side is None]
+        v[fixed] = [side for side in sides if side is not None]
+        if not np.isfinite(v).all():
+            continue
+        if free:
+            right = (G @ w)[free] - G[np.ix_(free, fixed)] @ v[fixed]
+            v[free] = np.linalg.solve(G[np.ix_(free, free)], right)
+        if (v[kept] >= low - 1e-12).all() and (v[kept] <= high + 1e-12).all():
+            best = min(best, ((v - w) @ G @ (v - w), tuple(v)))
+    return best
+
+
+@settings(max_examples=60)
+@given(
+    seeds, st.integers(1, 4), st.sampled_from([(-1.0, 1.0), (0.0, 0.5), (-np.inf, 0.25), (-np.inf, np.inf)])
+)
+def test_the_fit_in_a_box_is_the_best_of_all_active_sets(seed, n, box):
+    rng = np.random.default_rng(seed)
+    G, w, gone = positive(seed, n), rng.uniform(-2, 2, n), rng.random(n) < 0.3
+    v = np.full(n, 9.0)
+    error = kernels.fit_in_box(G, w, gone, *box, v)
+    expected, fit = best_fit(G, w, gone, *box)
+    np.testing.assert_allclose(error, expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(v, fit, atol=1e-6)
+    assert (v[gone] == 0).all()
+    assert kernels.fit_in_box(G, w, gone, 0.5, 1.0, v) == np.inf  # a box without 0 holds no cut weight
+
+
+def refitted(G, w, gone):
+    """Least error and weights when `gone` are zero and the others follow."""
+    kept = np.flatnonzero(~gone)
+    v = np.zeros(len(w))
+    if kept.size:
+        v[kept] = np.linalg.solve(G[np.ix_(kept, kept)], (G @ w)[kept])
+    return (v - w) @ G @ (v - w), v
+
+
+@given(seeds, sizes, st.data())
+def test_one_cut_refits_the_others_and_their_inverse(seed, n, data):
+    G, w = positive(seed, n), np.random.default_rng(seed + 1).standard_normal(n)
+    i = data.draw(st.integers(0, n - 1))
+    P_out, u_out = np.full((n, n), 9.0), np.full(n, 9.0)
+    kernels.cut(np.linalg.inv(G), w, i, P_out, u_out)
+    gone = np.arange(n) == i
+    kept = np.flatnonzero(~gone)
+    np.testing.assert_allclose(u_out, refitted(G, w, gone)[1], atol=1e-8)
+    expected = np.zeros((n, n))
+    if kept.size:
+        expected[np.ix_(kept, kept)] = np.linalg.inv(G[np.ix_(kept, kept)])
+    np.testing.assert_allclose(P_out, expected, atol=1e-8)
+
+
+@st.composite
+def groups(draw, n):
+    """A group for every column, and how many of each to cut; some cut already."""
+    group = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    gone = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n))) & (np.arange(n) % 3 == 0)
+    quota = np.array([draw(st.integers(0, int(np.sum((group == g) & ~gone)))) for g in (0, 1)])
+    return group, quota, gone
+
+
+def loss(G, w, gone, frozen):
+    return (w * gone) @ G @ (w * gone) if frozen else refitted(G, w, gone)[0]
+
+
+@settings(max_examples=60)
+@given(seeds, st.integers(1, 6), st.booleans(), st.data())
+def test_greedy_cuts_cost_least_each_time(seed, n, frozen, data):
+    G, w = positive(seed, n), np.random.default_rng(seed + 1).standard_normal(n)
+    group, quota, gone = data.draw(groups(n))
+    gone[:] = False
+    quota = np.minimum(quota, [np.sum(group == 0), np.sum(group == 1)])
+    found, left, expected = gone.copy(), quota.copy(), gone.copy()
+    kernels.greedy_cut(G, np.linalg.inv(G), w, group, quota, frozen, found)
+    for _ in range(int(quota.sum())):
+        costs = {}
+        for i in np.flatnonzero(~expected):
+            if left[group[i]] > 0:
+                tried = expected.copy()
+                tried[i] = True
+                costs[i] = loss(G, w, tried, frozen)
+        p = min(costs, key=costs.__getitem__)
+        expected[p] = True
+        left[group[p]] -= 1
+    assert found.tolist() == expected.tolist()
+
+
+@settings(max_examples=60)
+@given(seeds, st.integers(2, 6), st.booleans(), st.data())
+def test_exchanges_end_where_none_within_a_group_gains(seed, n, frozen, data):
+    G, w = positive(seed, n), np.random.default_rng(seed + 1).standard_normal(n)
+    group = np.array(data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    gone = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    before = gone.copy()
+    error = kernels.swap_cuts(G, np.linalg.inv(G), w, group, frozen, gone)
+    np.testing.assert_allclose(error, loss(G, w, gone, frozen), rtol=1e-8, atol=1e-10)
+    assert error <= loss(G, w, before, frozen) + 1e-9
+    for g in (0, 1):
+        assert gone[group == g].sum() == before[group == g].sum()
+    for give, take in itertools.product(np.flatnonzero(gone), np.flatnonzero(~gone)):
+        if group[give] == group[take]:
+            other = gone.copy()
+            other[give], other[take] = False, True
+            assert loss(G, w, other, frozen) >= error - 1e-8 * (1 + error)

@@ -1,0 +1,86 @@
+"""Exact cuts against every set of columns that fills the quotas."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sims.kernels import layer_bounds_pruning as kernels
+from sims.kernels.layer_bounds_fits import fit_in_box
+
+seeds = st.integers(0, 2**32)
+
+
+def positive(seed, n):
+    x = np.random.default_rng(seed).standard_normal((n + 2, n)) @ (np.eye(n) + 0.4)
+    return x.T @ x
+
+
+@st.composite
+def quotas(draw, n):
+    """Groups 0, 1 and -1 (never cut), and how many of 0 and 1 to cut: at least one."""
+    others = draw(st.lists(st.sampled_from([0, 0, 1, -1]), min_size=n - 1, max_size=n - 1))
+    group = np.array([*others, 0])
+    first = draw(st.integers(1, int(np.sum(group == 0))))
+    return group, np.array([first, draw(st.integers(0, int(np.sum(group == 1))))])
+
+
+def sets(group, quota):
+    for first in itertools.combinations(np.flatnonzero(group == 0), quota[0]):
+        for second in itertools.combinations(np.flatnonzero(group == 1), quota[1]):
+            gone = np.zeros(len(group), bool)
+            gone[[*first, *second]] = True
+            yield gone
+
+
+@pytest.mark.parametrize("box", [(-np.inf, np.inf), (-0.5, 0.75)])
+@settings(max_examples=50)
+@given(seed=seeds, n=st.integers(1, 6), data=st.data())
+def test_the_best_cut_is_that_of_every_set(box, seed, n, data):
+    G, w = positive(seed, n), np.random.default_rng(seed + 1).standard_normal(n)
+    group, quota = data.draw(quotas(n))
+    errors = {tuple(gone): fit_in_box(G, w, gone, *box, np.empty(n)) for gone in sets(group, quota)}
+    least = min(errors.values())
+    s = np.full(n, 0.9 * np.linalg.eigvalsh(G)[0])
+    arguments = (G, np.linalg.inv(G), w, s, group, quota, *box, np.inf, 1e-9)
+    best = np.zeros(n, bool)
+    error, lower, nodes, ended = kernels.best_cut(*arguments, 10**6, best)
+    assert ended and lower == error
+    np.testing.assert_allclose([error, errors[tuple(best)]], least, rtol=1e-8, atol=1e-9)
+    for limit in range(1, nodes, 1 + nodes // 8):
+        best = np.zeros(n, bool)
+        error, lower, spent, ended = kernels.best_cut(*arguments, limit, best)
+        assert spent == limit and not ended
+        assert lower <= least + 1e-8 and error >= least - 1e-8
+        assert error == np.inf or abs(errors[tuple(best)] - error) <= 1e-8 * (1 + error)
+
+
+@settings(max_examples=80)
+@given(seed=seeds, n=st.integers(1, 7), data=st.data())
+def test_the_best_frozen_cut_is_that_of_every_set(seed, n, data):
+    G, w = positive(seed, n), np.random.default_rng(seed + 1).standard_normal(n)
+    group, quota = data.draw(quotas(n))
+    errors = {tuple(gone): (w * gone) @ G @ (w * gone) for gone in sets(group, quota)}
+    least = min(errors.values())
+    s = np.full(n, 0.9 * np.linalg.eigvalsh(G)[0])
+    V = np.linalg.cholesky(G - np.diag(s)).T
+    own = s * w**2
+    tail = np.full((2, n + 1, int(quota.max()) + 1), np.inf)
+    for g, k in itertools.product(range(2), range(n + 1)):
+        smallest = sorted(own[i] for i in range(k) if group[i] == g)
+        for r in range(min(len(smallest), int(quota.max())) + 1):
+            tail[g, k, r] = sum(smallest[:r])
+    u = np.triu(V / np.diag(V)[:, None], 1)
+    arguments = (np.diag(V) ** 2, u, w, own, tail, group, quota, np.inf, 1e-9)
+    best = np.zeros(n, bool)
+    error, lower, nodes, ended = kernels.best_frozen_cut(*arguments, 10**6, best)
+    assert ended and lower == error
+    np.testing.assert_allclose([error, errors[tuple(best)]], least, rtol=1e-8, atol=1e-9)
+    for limit in range(1, nodes, 1 + nodes // 8):
+        best = np.zeros(n, bool)
+        error, lower, spent, ended = kernels.best_frozen_cut(*arguments, limit, best)
+        assert spent == limit and not ended
+        assert lower <= least + 1e-8 and error >= least - 1e-8
+        assert error == np.inf or abs(errors[tuple(best)] - error) <= 1e-8 * (1 + error)
