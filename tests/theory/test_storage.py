@@ -108,3 +108,12 @@ def test_weights_without_zeros_need_no_fillers():
 
 def test_a_mask_of_one_bit_never_pays_beside_weights_of_one_bit():
     assert math.isnan(break_even_sparsity("bitmask", 1))
+
+
+def test_sizes_are_refused_from_the_first_that_is_out_of_range():
+    assert bits_per_weight("dense", bits=2**53 - 1) == 2.0**53 - 1
+    with pytest.raises(ValueError, match=r"from 0 to 2\*\*53"):
+        bits_per_weight("dense", bits=2**53)
+    for name in ("columns", "group", "block"):
+        with pytest.raises(ValueError, match=f"{name} must be an integer >= 1"):
+            bits_per_weight("dense", 0.5, 8, **{name: 0})
