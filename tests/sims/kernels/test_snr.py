@@ -220,6 +220,14 @@ def test_the_search_leaves_local_minima(seed, n):
             assert spent <= max(limit, 40) + 9
 
 
+def test_every_evaluation_is_counted():
+    """Asked for a gap that no search can close, it ends with the evaluations."""
+    values = np.round(np.random.default_rng(340).standard_normal(6) * 3, 2)
+    levels = levels_of(LEVELS["many"])
+    for limit in (100, 500):
+        assert limit <= kernels.optimal_scale(*halves(values), levels, levels, -1.0, limit)[3] <= limit + 9
+
+
 @given(magnitudes, magnitudes, st.data())
 def test_the_smallest_squares_of_two_lists(first, second, data):
     count = data.draw(st.integers(0, first.size + second.size))

@@ -97,6 +97,13 @@ def test_the_search_leaves_local_minima(seed, n):
             assert again >= found * (1 - 1e-6)  # polished: its codes have no better scale
 
 
+def test_every_evaluation_is_counted():
+    """Asked for a gap that no search can close, it ends with the evaluations."""
+    values = np.round(np.random.default_rng(340).standard_normal(6) * 3, 2)
+    for limit in (100, 500):
+        assert limit <= searched(values, 4, -1.0, limit)[3] <= limit + 9
+
+
 @settings(max_examples=60)
 @given(st.lists(signed, min_size=1, max_size=3), st.sampled_from([0, 2048]))
 def test_rows_of_unequal_scale_sorted_or_not(found, short):
