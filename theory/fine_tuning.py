@@ -158,7 +158,7 @@ def gradient_scale(count: int, codes: Codes) -> float:
     >>> gradient_scale(1024, tuning_codes(4)) == 1 / (32 * 7**0.5)
     True
     """
-    return 1.0 / math.sqrt(whole("count", count, 1) * codes.high)
+    return 1.0 / math.sqrt(whole("count", count, 1) * int(codes.high))
 
 
 def published_step(weights: ArrayLike, codes: Codes) -> float:

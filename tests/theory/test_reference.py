@@ -29,6 +29,7 @@ CLASSES = {
             "HardPruning", "PruneThenRound", "PruneFraction",
         ),
         "theory.lottery": ("ParameterCounts",),
+        "theory.fine_tuning": ("Codes",),
         "theory.subset_sum": ("CertifiedInterval", "MissLaw"),
         "theory.subset_sum.prefactor": ("Prefactor",),
     }.items()
@@ -45,9 +46,9 @@ WITHOUT = {
     "theory.distributions.base:Distribution": "abstract methods: every law has rows",
     "theory.distributions.laws:Empirical.pdf": "refused",
     "theory.codebooks:check_bits": "a check",
-    "theory.codebooks:error_curvature": "the second derivative of the error: test_flatness",
     "theory.codebooks:integer_codebook": "a kept object: integer_levels",
     "theory.codebooks:Codebook": "prepared thresholds: quantization_error",
+    "theory.fine_tuning:Codes": "fields: tuning_codes",
     "theory.operators.base:Operator": "abstract",
     "theory.operators.base:check_grid_bits": "a check",
     "theory.integer_sums:check_arguments": "a check",
