@@ -11,7 +11,7 @@ from sims.lottery.misses import best_miss_table
 from sims.lottery.trials import network_failures, random_network, weight_failures
 from theory.arguments import whole
 from theory.lottery import block_success_probability, copies_success_probability, success_probability
-from theory.subset_sum import hit_probability_bounds, miss_probability
+from theory.subset_sum import miss_probability, miss_probability_bounds
 
 SOURCE = "Kumar & Natale 2025, Theorems 1 and 2: probability of success"
 TITLE = "How often a weight, and a network, has no ticket"
@@ -69,7 +69,7 @@ def data(
             law = miss_probability(n, size, weight)
             rows.append(("weight", f"w = {weight}", n, "law", law, law, law))
             if weight == single[0]:
-                least, most = (1 - p for p in reversed(hit_probability_bounds(n, size, weight)))
+                least, most = miss_probability_bounds(n, size, weight)
                 rows.append(("weight", f"w = {weight}", n, "lower", least, least, least))
                 rows.append(("weight", f"w = {weight}", n, "upper", most, most, most))
     network = random_network(layers, top, seed)

@@ -174,10 +174,8 @@ def saddlepoint_miss_probability(
             missed = np.exp(-poisson_mean(x[scarce], abs(target), delta=delta)).sum() / _POINTS
             miss += math.comb(n, k) * 2.0**-n * float(missed)
     if delta == 0:
-        together = 1.0
         for g in critical_divisors(max_value, target, law, count=2):
-            together *= 1.0 - float(divides_every_sample(g, max_value, law) ** n)
-        miss = 1.0 - together * (1.0 - miss) if together < 1.0 - 1e-15 else miss
+            miss += float(divides_every_sample(g, max_value, law) ** n) * (1.0 - miss)
     return miss
 
 
