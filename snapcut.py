@@ -555,6 +555,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         if isinstance(error, (ValueError, TypeError, OSError, ImportError)):
             code = _fail(_sentence(error))
+        elif isinstance(error, MemoryError):
+            code = _fail(f"what was asked for does not fit in memory: {_sentence(error)}")
         else:
             _fail(f"internal error, please report it (SNAPCUT_DEBUG=1 shows where): {_sentence(error)}")
             code = INTERNAL_ERROR

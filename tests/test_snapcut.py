@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import snapcut as command_line
+
 NETWORK = str(Path(__file__).parents[1] / "sims" / "data" / "digits_network.npz")
 COMMAND = str(Path(sys.executable).with_name("snapcut"))
 
@@ -142,6 +144,11 @@ BAD = [
     (["weights", NETWORK, "--bits", "8-2"], "--bits must be a range"),
     (["simulate", "partition", "--n", "many"], "many"),
     (["simulate", "partition", "--n", "0", "--max-value", "10"], "n must"),
+    (
+        ["simulate", "partition", "--n", "200"],
+        "n must be at most 44 for Monte Carlo",
+    ),
+    (["simulate", "partition", "--trials", "9" * 30], "trials must be an integer from 1 to 9007199254740992"),
     (["sweep", "/nowhere.toml"], "No such file"),
 ]
 
@@ -444,6 +451,17 @@ def test_predictions_beside_the_verdicts(tmp_path):
     assert json.loads(done.stdout)["prediction"] == [
         {"bits": bits, "always snap": 1.0, "kurtosis": 1.0, "student": 1.0} for bits in (2, 4)
     ]
+
+
+def test_what_does_not_fit_in_memory_is_one_sentence(monkeypatch, capsys):
+    def too_large(*_, **__):
+        raise MemoryError("Unable to allocate 954. GiB")
+
+    monkeypatch.setattr(command_line, "app", too_large)
+    with pytest.raises(SystemExit) as end:
+        command_line.main([])
+    sentence = "what was asked for does not fit in memory: Unable to allocate 954. GiB"
+    assert end.value.code == 2 and capsys.readouterr().err == f"snapcut: {sentence}\n"
 
 
 @pytest.mark.parametrize("plain", [True, False])

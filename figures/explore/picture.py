@@ -1,14 +1,16 @@
 """Pictures of a page: SVG that follows the reader's light or dark theme, and files to keep.
 
-Matplotlib's settings are global to the process while sessions are threads of it: one lock around drawing.
+Matplotlib's settings are global to the process, and it opens its fonts once for every thread, while sessions
+are threads of it: one thread draws for all.
 """
 
 import io
 import math
 import re
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -19,7 +21,7 @@ from matplotlib.ticker import NullLocator
 from figures import style
 from theory.arguments import choice
 
-LOCK = threading.Lock()
+_PEN = ThreadPoolExecutor(1, thread_name_prefix="snapcut-pen")
 WIDE, NARROW = (7.2, 3.9), (3.9, 3.7)  # inches; shown about 800 and 360 pixels wide
 KINDS = ("pdf", "svg", "png")
 # Fixed margins: constrained layout would triple the time of a drawing, which must follow a slider.
@@ -86,20 +88,21 @@ def export(draw: Callable[[Axes], None], kind: str, size: tuple[float, float] = 
         "svg": {"Date": None, "Creator": None},
         "png": {"Software": None},
     }
+    return _PEN.submit(_saved, draw, size, "snapcut", format=kind, metadata=info[kind], dpi=200).result()
+
+
+def _saved(draw: Callable[[Axes], None], size: tuple[float, float], salt: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    with LOCK, matplotlib.rc_context({"svg.hashsalt": "snapcut", "svg.fonttype": "path"}):
-        _drawn(draw, size).savefig(buffer, format=kind, metadata=info[kind], dpi=200)
+    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+        _drawn(draw, size).savefig(buffer, **options)
     return buffer.getvalue()
 
 
 def themed_svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str, description: str) -> str:
     """The picture as an <svg> element whose colours are CSS variables and whose ids begin with `prefix`."""
-    with LOCK, matplotlib.rc_context({"svg.hashsalt": prefix, "svg.fonttype": "path"}):
-        buffer = io.StringIO()
-        _drawn(draw, size).savefig(
-            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-        )
-    text = buffer.getvalue()
+    info = {"Date": None, "Creator": None}
+    drawn = _PEN.submit(_saved, draw, size, prefix, format="svg", transparent=True, metadata=info).result()
+    text = drawn.decode()
     text = text[text.index("<svg") :]
     text = _COLOUR.sub(lambda m: f"var(--snapcut-{_THEMED[m.group().upper()]})", text)
     text = _IDENTIFIER.sub(rf"\g<1>{prefix}", text)

@@ -97,6 +97,8 @@ class Shown:
                     due = ended + max(_REDRAW, (ended - began) / _SHARE)
         except ValueError as error:
             problem = sentence(error)
+        except Exception as error:  # nobody waits for this thread: its error must be seen on the page
+            problem = f"internal error, please report it: {type(error).__name__}, {sentence(error)}"
         if not unwanted():
             self._show(running=False, problem=problem)
 

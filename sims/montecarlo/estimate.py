@@ -328,7 +328,7 @@ def probabilities(
 
 def _check(trials: int, level: float, block: int, seed: int) -> tuple[int, int, int]:
     inside("level", level)
-    return whole("trials", trials, 1), whole("block", block, 1), whole("seed", seed, 0)
+    return whole("trials", trials, 1, 2**53), whole("block", block, 1), whole("seed", seed, 0)
 
 
 def _variance(moments: Moments, column: int) -> float:

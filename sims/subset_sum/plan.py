@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from theory.arguments import choice
 
 _ROTATE = 0.4  # per 64-bit word of a bitset rotated
-_PROBE = ((2**21, 1.3), (2**24, 5.0), (2**62, 20.0))  # per probe, by bits of the table: L1, L2, beyond
+_PROBE = ((2**21, 1.3), (2**24, 5.0), (math.inf, 20.0))  # per probe, by bits of the table: L1, L2, beyond
 _LIST = 18.0  # per left or right sum formed and matched
 _MERGE = 20.0  # per sum of a sorted half
 _COUNT = 0.6  # per entry of the counting table and item
 _OVERHEAD = 2e-5  # seconds per call
 MOST_BYTES = 4 * 2**30
+_HOPELESS = 1000  # items from which more of them make no sentence clearer, and doubles overflow
 SMALL = 44  # items up to which one modular search is a matter of seconds
 
 
@@ -191,7 +192,10 @@ def price(items: int, log2_spread: float) -> str:
     --------
     >>> price(60, 60.0)
     'about 23.9 s and 52.0 GiB a decision'
+    >>> price(5000, 60.0)
+    'about 5e+135 years and 3e+144 GiB a decision'
     """
+    items = min(items, _HOPELESS)
     split = (items + 1) // 2
     words = 2 ** max(split - 3, 0)
     shape = Geometry(split, min(split, 7), min(items - split, 8), words, max(words - 1, 1))
@@ -221,6 +225,8 @@ def _lists(items: int) -> Plan:
 
 
 def _time(seconds: float) -> str:
+    if seconds > 1e9:
+        return f"{seconds / 31_557_600:.0e} years"
     for limit, unit, scale in ((1e-3, "us", 1e6), (0.1, "ms", 1e3), (600, "s", 1.0), (36e4, "min", 1 / 60)):
         if seconds < limit:
             return f"{seconds * scale:.1f} {unit}"
@@ -228,4 +234,5 @@ def _time(seconds: float) -> str:
 
 
 def _size(size: float) -> str:
-    return f"{size / 2**20:.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+    gib = size / 2**30
+    return f"{size / 2**20:.0f} MiB" if gib < 1 else f"{gib:.1f} GiB" if gib < 1e9 else f"{gib:.0e} GiB"

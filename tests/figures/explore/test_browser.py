@@ -3,6 +3,8 @@
 The module starts its own server on a free port and ends it. It is skipped where no Chromium is found.
 """
 
+import contextlib
+import html
 import os
 import re
 import shutil
@@ -10,11 +12,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 
-from figures.explore import pages
+from figures.explore import pages, session, view
 from sims import partition
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (extra dev)")
@@ -145,6 +148,40 @@ def first_number(page):
 
 def picture(page, shape="wide"):
     return page.locator(f".snapcut-{shape} svg").inner_html()
+
+
+def change(page, rng):
+    """Move one slider by a step or two with the keyboard; the address follows, and says to what."""
+    before = page.evaluate("location.search")
+    sliders = page.get_by_role("slider")
+    sliders.nth(int(rng.integers(sliders.count()))).focus()
+    for key in ("ArrowRight", "ArrowLeft") if rng.random() < 0.5 else ("ArrowLeft", "ArrowRight"):
+        for _ in range(int(rng.integers(1, 3))):
+            page.keyboard.press(key)
+        with contextlib.suppress(sync_api.TimeoutError):  # it stands at its end: the other way
+            page.wait_for_function("before => location.search !== before", arg=before, timeout=10_000)
+            return
+    raise AssertionError(f"no key moves the slider of {before}")
+
+
+def numbers_on_screen(page):
+    """State and cells of the table when the simulation is done and no step is under way."""
+    while True:
+        address = page.evaluate("location.search")
+        page.wait_for_selector(FINISHED)
+        cells = page.locator(".snapcut-numbers :is(th, td)").all_text_contents()
+        page.wait_for_timeout(200)
+        if page.evaluate("location.search") == address and page.locator(FINISHED).count():
+            return address, cells
+
+
+def numbers_alone(address):
+    """The same table computed here, by one thread, from the address alone."""
+    one, state, problems = session.open_page(dict(parse_qsl(address.lstrip("?"))))
+    assert problems == []
+    *_, points = one.live(state)
+    table = view.numbers(one.rows(state, points))
+    return [html.unescape(cell) for cell in re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", table)]
 
 
 @pytest.mark.parametrize("name", pages.LABELS)
@@ -284,6 +321,20 @@ def test_two_sessions_at_once_get_their_own_numbers(reader, browser, context):
         expected = partition.estimate(n, 2**bits, 2**20, 3, width=0.02)
         assert float(first_number(one.page)) == pytest.approx(expected.value, abs=5e-5)
         assert f"{expected.trials} instances" in one.page.locator(".snapcut-source").all_inner_texts()
+
+
+def test_two_readers_change_controls_and_each_sees_the_numbers_of_its_state(reader, browser, context):
+    """Steps of both are under way at once; `make torture` does it for minutes, on every page."""
+    tabs = [reader(context), reader(browser.new_context())]
+    rngs = [np.random.default_rng(seed) for seed in (1, 2)]
+    for one, name in zip(tabs, ("partition", "snr"), strict=True):
+        one.open(f"?page={name}{LIGHT[name]}", finished=False)
+    for _ in range(3):
+        for one, rng in zip(tabs, rngs, strict=True):
+            change(one.page, rng)
+        for one in tabs:
+            address, cells = numbers_on_screen(one.page)
+            assert cells == numbers_alone(address), address
 
 
 def test_a_simulation_shows_the_law_first_and_its_interval_shrinks(reader):

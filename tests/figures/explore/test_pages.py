@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import csv
+import dataclasses
 import io
+import os
 import re
 import shlex
 import socket
 import threading
+from pathlib import Path
+from unittest import mock
 from urllib.parse import parse_qs
 
 import matplotlib
@@ -290,6 +294,46 @@ def test_two_sessions_drawing_at_once_get_their_own_pictures_and_leave_the_setti
     for name, pictures in together.items():
         assert pictures == [alone[name]] * 4
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+def test_readers_share_the_open_font_files(finished):
+    """Matplotlib opens each font once for every thread that draws; sessions are threads."""
+
+    def fonts():
+        paths = []
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                paths.append(os.readlink(entry))
+        return sum(path.endswith((".ttf", ".otf", ".afm")) for path in paths)
+
+    one, state, laws, points = finished["snr"]
+    view.picture(one, state, laws, points, running=False)
+    before = fonts()
+    for _ in range(5):
+        thread = threading.Thread(target=view.picture, args=(one, state, laws, points, False))
+        thread.start()
+        thread.join()
+    assert 0 < fonts() <= before
+
+
+def test_an_error_of_a_simulation_is_seen_on_the_page():
+    """Of any kind: the thread that simulates has no caller, and the page would wait for it."""
+    mo = mock.MagicMock()
+    mo.Thread = threading.Thread
+    mo.Html.side_effect = mo.output.replace.side_effect = lambda html: html
+    mo.current_thread.return_value.should_exit = False
+
+    def broken(state):
+        raise ZeroDivisionError("in <b>")
+        yield
+
+    one, state = state_of("partition")
+    shown = session.Shown(mo, dataclasses.replace(one, live=broken), state)
+    shown._simulate()
+    ((page,), _) = mo.output.replace.call_args
+    assert "internal error, please report it: ZeroDivisionError, in &lt;b&gt;." in page
+    assert 'data-running="false"' in page
 
 
 def test_probabilities_are_those_of_the_monte_carlo_core_whatever_runs_beside_them():
