@@ -23,13 +23,17 @@ import shlex
 import warnings
 from collections.abc import Callable, Sized
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from sims.support import interruption
 from sims.support.files import check_target, naming
 from sims.support.output import emit, print_table, say, show_warning, visible
+
+if TYPE_CHECKING:
+    from paper_checks.claim import Measurement
+    from paper_checks.registry import Judged
 
 Budget = Literal["quick", "standard", "deep"]
 Patterns = Annotated[tuple[str, ...], Parameter(negative=())]
@@ -81,6 +85,7 @@ def check(
     budget: Budget = "quick",
     power: bool = False,
     sharpness: bool = False,
+    verbose: bool = False,
     seed: str = "0",
     json: Json = None,
 ) -> int:
@@ -98,6 +103,8 @@ def check(
         Also run every false version of each claim; all of them must be refuted.
     sharpness
         Also find, for every claim, the nearest factors on its stated constant that it refutes.
+    verbose
+        Show every measurement behind a verdict, not only the one that decided.
     seed
         A number, or "random" for a fresh one (it is printed with the verdicts).
     json
@@ -111,11 +118,10 @@ def check(
     rows = [one.as_dict() for one in judged]
 
     def show() -> None:
-        lines = [_verdict_row(row) for row in rows]
-        if sharpness:
-            for line, one in zip(lines, judged, strict=True):
-                line["refuted at"] = str(one.outcome.sharpness or "")
-        print_table(lines, marked=("verdict",))
+        hidden = {"false version": not power, "refuted at": not sharpness}
+        lines = [line for one in judged for line in (_measurement_rows if verbose else _verdict_rows)(one)]
+        shown = [{k: v for k, v in line.items() if not hidden.get(k)} for line in lines]
+        print_table(shown, marked=("verdict",))
         _print_summary(judged)
 
     emit(json, {"claims": rows, "error_budget": registry.family(judged)}, show)
@@ -501,19 +507,25 @@ def report(
     from figures import build
     from paper_checks import registry
     from paper_checks.report import Picture, render, weight_sheets, write
+    from sims.support import progress
 
     chosen = _seed(seed)
     build.check_targets((), out / "figures")
-    judged = registry.check(registry.claims(), budget=budget, power=power, sharpness=sharpness, seed=chosen)
-    used = judged[0].outcome.seed
     pictures: list[Picture] = []
     interruption.remember(
         lambda: f"{_count(pictures, 'figure')} in {out / 'figures'} kept, no page; again: {_command(*_given)}"
     )
-    for one in build.build_all((), budget, used):
-        build.save(one, out / "figures")
-        pictures.append(Picture(one.name, one.title, one.caption, one.png))
-    sheets = weight_sheets()
+    with progress.bar(3, "report") as advance:
+        judged = registry.check(
+            registry.claims(), budget=budget, power=power, sharpness=sharpness, seed=chosen
+        )
+        used = judged[0].outcome.seed
+        advance(1)
+        for one in build.build_all((), budget, used):
+            build.save(one, out / "figures")
+            pictures.append(Picture(one.name, one.title, one.caption, one.png))
+        advance(1)
+        sheets = weight_sheets()
     page = render(judged, pictures, budget=budget, seed=used, versions=build.versions(), sheets=sheets)
     path = write(page, out)
 
@@ -664,20 +676,55 @@ _COLOURS = {
 }
 
 
-def _verdict_row(row: dict) -> dict:
-    colour = _COLOURS[row["verdict"]] if row["as_declared"] else "bold white on red"
-    low, high = row["interval"] or (None, None)
-    spread = "" if low is None or low == high else f"[{low:.4g}, {high:.4g}]"
-    return {
-        "claim": row["claim"] + (f" / twin: {row['twin']}" if row["twin"] else ""),
-        "verdict": f"[{colour}]{row['verdict']}[/]",
-        "expected": row["expected"],
-        "evidence": row["leading_evidence"] or row["reason"],
-        "value": row["value"],
-        "interval (99 %)": spread,
-        "tightness": row["tightness"],
-        "s": round(row["seconds"], 2),
-    }
+def _verdict_rows(one: "Judged") -> list[dict]:
+    """A verdict with the measurement that decided, and what the statement says of it."""
+    lead = one.leading
+    return [
+        {
+            "claim": one.outcome.claim.id,
+            "verdict": _coloured(one.verdict, one.as_declared),
+            **_measured(lead),
+            "evidence": lead.evidence if lead else one.outcome.skipped,
+            "expected": one.expected,
+            "s": round(one.outcome.seconds, 2),
+            "refuted at": str(one.outcome.sharpness or ""),
+            "false version": _twin(one),
+        }
+    ]
+
+
+def _measurement_rows(one: "Judged") -> list[dict]:
+    """Every measurement of a claim, with its own verdict; the claim itself where it was skipped."""
+    measurements = one.outcome.measurements or [None]
+    parts = one.parts or [one.verdict]
+    return [
+        {
+            "claim": one.outcome.claim.id,
+            "verdict": _coloured(part, one.outcome.twin is not None or part == one.expected),
+            **_measured(m),
+            "evidence": m.evidence if m else one.outcome.skipped,
+            "false version": _twin(one),
+            "measurement": m.name if m else "",
+        }
+        for m, part in zip(measurements, parts, strict=True)
+    ]
+
+
+def _twin(one: "Judged") -> str:
+    return one.outcome.twin.title if one.outcome.twin else ""
+
+
+def _coloured(verdict: str, as_declared: bool) -> str:
+    return f"[{_COLOURS[verdict] if as_declared else 'bold white on red'}]{verdict}[/]"
+
+
+def _measured(m: "Measurement | None") -> dict:
+    from paper_checks.report import stated
+
+    if m is None:
+        return dict.fromkeys(("value", "stated", "interval (99 %)", "tightness"))
+    spread = "" if m.low == m.high else f"[{m.low:.4g}, {m.high:.4g}]"
+    return {"value": m.value, "stated": stated(m), "interval (99 %)": spread, "tightness": m.tightness}
 
 
 def _print_summary(judged: list) -> None:

@@ -10,6 +10,7 @@ from sims.lottery.embedding import Ticket, embed
 from sims.lottery.misses import best_misses, smallest_samples
 from sims.lottery.network import network_outputs
 from sims.networks import digits as digits_
+from sims.support import progress
 from sims.weights.scales import integer_codes
 from theory.lottery import expected_failures
 
@@ -103,7 +104,7 @@ def ticket_rows(
         accuracy = None
     signed = str(network) != "digits"  # nothing is known about the inputs of a file's network
     rows = []
-    for width in bits:
+    for width in progress.steps(bits, "tickets"):
         start = time.perf_counter()
         targets = [integer_codes(w, width, "symmetric")[0] for w in floats]
         top = 2 ** (width - 1) - 1
@@ -199,9 +200,10 @@ def checkpoint_rows(
     top = 2 ** (bits - 1) - 1
     misses = best_misses(samples, top, _TRIALS, seed=0)
     rows: list[dict] = []
-    for name, array in weights.load(path).items():
-        if array.ndim < 2 or array.size < least:
-            continue
+    loaded = weights.load(path)
+    matrices = [name for name, array in loaded.items() if array.ndim >= 2 and array.size >= least]
+    for name in progress.steps(matrices, "tensors"):
+        array = loaded[name]
         target, _ = integer_codes(array.reshape(array.shape[0], -1), bits, "symmetric")
         start = time.perf_counter()
         ticket = embed([target], top, samples, seed + len(rows), signed_inputs=signed_inputs, retries=retries)

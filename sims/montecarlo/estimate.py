@@ -372,7 +372,7 @@ def _run(
 
     total = Moments(0, (), ())
     finished = False
-    with progress.bar(trials, str(key[-1]) if key else "trials") as advance:
+    with progress.bar(trials, "trials") as advance:
         try:
             for index, moments in enumerate(in_order(compute, range(-(-trials // block)), threads)):
                 total = total.merge(moments)

@@ -10,6 +10,7 @@ import numpy as np
 from sims.path_following.compression import Compressed, compress
 from sims.path_following.gram import as_gram
 from sims.path_following.quantizers import neuron_quantizer, quantizer
+from sims.support import progress
 from theory.convex_order import tail_bound
 from theory.operators import (
     Operator,
@@ -162,7 +163,7 @@ def compare(
     grams = as_gram(inputs, gram, target_inputs)
     rows = []
     operator: Operator | PruneFraction
-    for name in names:
+    for name in progress.steps(names, "methods"):
         method, stochastic = table[name]
         units = None
         if bits is not None and per_neuron:

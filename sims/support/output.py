@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from json import dumps
 from pathlib import Path
 from typing import IO, Any
@@ -137,27 +137,64 @@ def print_table(rows: list[dict], title: str | None = None, marked: tuple[str, .
     """One row per dict; numbers to 5 significant digits, right-aligned.
 
     Only the columns `marked` hold markup of ours; every other cell is text, whatever a file put into it.
-    Colours on a terminal unless NO_COLOR, and room enough for every column elsewhere.
+    Colours on a terminal unless NO_COLOR. A terminal that is too narrow shows the columns from the left that
+    fit, and the others below each row by name: no cell is ever broken. Elsewhere there is room enough.
     """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     if not rows:
         return
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
-        numeric = all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
-        table.add_column(Text(visible(column)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(
-            *(_cell(v) if column in marked else Text(visible(_cell(v))) for column, v in row.items())
-        )
     terminal = sys.stdout.isatty()
     console = Console() if terminal else Console(width=10_000, no_color=True, highlight=False)
-    with console.capture() as text:  # printed by us: rich has ideas of its own about closed pipes
-        console.print(table)
-    _write(text.get() if terminal else "".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
+
+    def text(column: str, value: object) -> Text:
+        return Text.from_markup(_cell(value)) if column in marked else Text(visible(_cell(value)))
+
+    cells = [[text(column, value) for column, value in row.items()] for row in rows]
+    names = [visible(column) for column in rows[0]]
+    numeric = [all(isinstance(row[c], (int, float)) or row[c] is None for row in rows) for c in rows[0]]
+    lines = _lines([Text(name) for name in names], cells, numeric, console.width)
+    with console.capture() as printed:  # by us by us: rich has ideas of its own about closed pipes
+        if title:
+            console.print(Text(title, style="italic"), soft_wrap=True)
+        for line in lines:
+            console.print(line, soft_wrap=True, highlight=False)
+    _write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
+
+
+def _lines(names: list, cells: list[list], numeric: list[bool], width: int) -> Iterator:
+    """Header and rows of a table; what does not fit beside the first columns stands below, name by name."""
+    from rich.text import Text
+
+    widths = [max(text.cell_len for text in column) for column in zip(names, *cells, strict=True)]
+    shown, used = 0, -_GAP
+    while shown < len(widths) and (shown == 0 or used + _GAP + widths[shown] <= width):
+        used += _GAP + widths[shown]
+        shown += 1
+    for index, row in enumerate([names, *cells]):
+        line = Text(style="bold" if index == 0 else "")
+        for text, right, room in zip(row[:shown], numeric, widths, strict=False):
+            space = " " * (room - text.cell_len)
+            line.append(" " * _GAP if line.cell_len or line.plain else "")
+            line.append_text(Text(space) + text if right else text + Text(space))
+        yield line
+        if index == 0:
+            continue
+        below = Text()
+        for name, text in zip(names[shown:], row[shown:], strict=True):
+            if not text.plain:
+                continue
+            pair = Text.assemble((f"{name.plain} ", "dim"), text)
+            if below.plain and below.cell_len + _GAP + pair.cell_len > width:
+                yield below
+                below = Text()
+            below = Text.assemble(below, "  " if below.plain else "    ", pair)
+        if below.plain:
+            yield below
+
+
+_GAP = 2  # spaces between columns
 
 
 def _cell(value: object) -> str:

@@ -1,31 +1,76 @@
-"""Progress on stderr, and only where a person is watching."""
+"""Progress on stderr, and only where a person is watching: one display for a whole run."""
 
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from sims.support.output import visible
 
+Item = TypeVar("Item")
+_DEEPEST = 2  # lines of the display: a run, and the part of it under way
 _active = threading.Lock()
+
+
+class _Display:
+    """The display on screen, the thread it belongs to, and its lines."""
+
+    shown: Any = None
+    owner = 0
+    lines = 0
 
 
 @contextlib.contextmanager
 def bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """Context in which `advance(steps)` moves a bar; silent unless stderr is a terminal.
+    """Context in which `advance(steps)` moves a bar with the time that remains; silent unless on a terminal.
 
-    Only one bar is drawn at a time: a run inside a run, or on a second thread, stays silent.
+    A run inside a run is a second line of the same display, and what is inside that stays silent, as does
+    whatever runs on another thread.
     """
-    if not sys.stderr.isatty() or not _active.acquire(blocking=False):
+    mine = _Display.shown is not None and _Display.owner == threading.get_ident()
+    if mine and _Display.lines < _DEEPEST:
+        with _line(total, label) as advance:
+            yield advance
+    elif mine or not sys.stderr.isatty() or not _active.acquire(blocking=False):
         yield lambda steps: None
-        return
-    try:
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.progress import Progress
+    else:
+        try:
+            from rich.console import Console
+            from rich.progress import Progress
 
-        with Progress(console=Console(stderr=True), transient=True) as shown:
-            task = shown.add_task(escape(visible(label)), total=total)
-            yield lambda steps: shown.advance(task, steps)
+            with Progress(console=Console(stderr=True), transient=True) as _Display.shown:
+                _Display.owner = threading.get_ident()
+                with _line(total, label) as advance:
+                    yield advance
+        finally:
+            _Display.shown = None
+            _active.release()
+
+
+@contextlib.contextmanager
+def _line(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    from rich.markup import escape
+
+    shown = _Display.shown
+    task = shown.add_task(escape(visible(label)), total=total)
+    _Display.lines += 1
+    try:
+        yield lambda steps: shown.advance(task, steps)
     finally:
-        _active.release()
+        _Display.lines -= 1
+        shown.remove_task(task)
+
+
+def steps(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """The items, one by one, with a bar that moves when the next is asked for.
+
+    Examples
+    --------
+    >>> list(steps("abc", "letters"))
+    ['a', 'b', 'c']
+    """
+    with bar(len(items), label) as advance:
+        for item in items:
+            yield item
+            advance(1)

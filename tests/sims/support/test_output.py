@@ -2,10 +2,13 @@
 
 import csv
 import io
+import re
+import sys
 import warnings
 
 import numpy as np
 import pytest
+from rich.cells import cell_len as cells_len
 
 from figures.explore import page, view
 from sims import sweep
@@ -93,3 +96,45 @@ def test_warnings_are_lines_without_paths_and_numerics_are_no_news(capsys, monke
         monkeypatch.setenv("SNAPCUT_DEBUG", "1")
         np.float64(0) / np.float64(0)
         assert capsys.readouterr().err.startswith("snapcut: invalid value")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+ROWS = [
+    {
+        "claim": f"kn.a_rather_long_claim_{i}",
+        "verdict": "[green]holds[/]",
+        "value": 0.123456 * 10**i,
+        "interval (99 %)": "[0.1, 0.2]",
+        "evidence": "monte carlo" if i else None,
+        "a note": "größer als 重み, in one cell of its own",
+    }
+    for i in range(3)
+]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_tables_fit_the_terminal_and_break_no_cell(width, monkeypatch):
+    """What has no room beside the row stands below it, with its name; a cell is never cut or folded."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_table(ROWS, title="Title", marked=("verdict",))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    lines = text.splitlines()
+    assert lines[0] == "Title" and lines[1].startswith("claim ")
+    cells = ["0.12346", "1.2346", "12.346", *(row["claim"] for row in ROWS)]
+    assert all(text.count(cell) == 1 for cell in cells)
+    for cell, count in {"holds": 3, "[0.1, 0.2]": 3, "monte carlo": 2, ROWS[0]["a note"]: 3}.items():
+        assert sum(line.count(cell) for line in lines) == count
+    assert max(map(cells_len, lines)) <= max(width, cells_len(f"    a note {ROWS[0]['a note']}"))
+    assert (len(lines) == 5) is (width == 200 or width == 120)
+
+
+def test_a_pipe_gets_one_line_for_each_row(capsys):
+    print_table([{"a": "x" * 300, "b": 1.0}])
+    assert capsys.readouterr().out == f"a{' ' * 299}  b\n{'x' * 300}  1\n"
