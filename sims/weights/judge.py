@@ -30,6 +30,8 @@ from sims.weights.select import MIN_SIZE, Selection, select
 from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, equal_sparsity, integer_levels
 
+_HUGE = -1000.0  # no weight, and what a mask of attention adds
+_CHUNK = 2**20
 _SPARE = 2**26  # bytes that may be in use beside three times the largest tensor
 
 
@@ -142,7 +144,7 @@ def judged(
 
     def judge(tensor: Tensor) -> tuple[TensorRow | str, bytes]:
         with gate.room(_needed(tensor, every_format)):
-            return judge_tensor(tensor, widths, every_format=every_format)
+            return judge_tensor(tensor, widths, every_format=every_format, masks=len(tensors) > 1)
 
     with progress.bar(sum(tensor.nbytes for tensor in tensors), "weights") as advance:
         pairs = zip(tensors, in_order(judge, tensors, threads or default_threads()), strict=True)
@@ -195,9 +197,12 @@ class _Room:
 
 
 def judge_tensor(
-    tensor: Tensor, widths: Sequence[int], *, every_format: bool = False
+    tensor: Tensor, widths: Sequence[int], *, every_format: bool = False, masks: bool = True
 ) -> tuple[TensorRow | str, bytes]:
-    """The row of one tensor, or why it has none; and a digest of its values."""
+    """The row of one tensor, or why it has none; and a digest of its values.
+
+    With `masks`, what holds zeros and ones only is one, and no weights.
+    """
     from sims.kernels.snr import centred_kurtosis
 
     array = tensor.load()
@@ -211,6 +216,8 @@ def judge_tensor(
         largest = max(-float(flat.min()), float(flat.max()))  # NaN stays NaN
         if not math.isfinite(largest):
             return "NaN or infinity", digest
+        if masks and _is_mask(flat):
+            return "zeros and one other value: a mask", digest
         exponent = math.frexp(largest)[1]
         kurtosis = float(centred_kurtosis(flat, math.ldexp(1.0, min(-exponent, 1000))))
         del array
@@ -224,6 +231,16 @@ def judge_tensor(
         return row, digest
     except MemoryError:
         raise ValueError(f"tensor {tensor.name[:100]!r} does not fit in memory when it is judged") from None
+
+
+def _is_mask(values: np.ndarray) -> bool:
+    """Zeros and ones only, or zeros and one huge negative number: what attention adds or multiplies with."""
+    low, high = float(values.min()), float(values.max())
+    if not ((low == 0 and high == 1) or (low <= _HUGE and high == 0)):
+        return False
+    other = low or high
+    chunks = (values[first : first + _CHUNK] for first in range(0, values.size, _CHUNK))
+    return all(bool(((part == 0) | (part == other)).all()) for part in chunks)
 
 
 def _formats(tensor: Tensor) -> tuple[formats.Stored, ...]:

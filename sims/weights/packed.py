@@ -18,11 +18,19 @@ from sims.weights.dequantize import ROWS, Unclear, scaled, spread_shape, words
 Parts = dict[str, Tensor]
 
 
-def whole(name: str, shape: tuple[int, ...], parts: Parts, what: str, read: Callable) -> Tensor:
+def whole(
+    name: str,
+    shape: tuple[int, ...],
+    parts: Parts,
+    what: str,
+    read: Callable,
+    *,
+    of: str = "dequantized from ",
+) -> Tensor:
     """The weights as one tensor that stands for all its parts."""
     tensors = list(parts.values())
     nbytes = sum(tensor.nbytes for tensor in tensors)
-    return Tensor(name, shape, "float32", nbytes, read, note=f"dequantized from {what}", file=tensors[0].file)
+    return Tensor(name, shape, "float32", nbytes, read, note=f"{of}{what}", file=tensors[0].file)
 
 
 def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False) -> Callable:
@@ -250,6 +258,45 @@ def nvfp4(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         return scaled(unpack(codes.load(), "float4_e2m1fn").reshape(shape), steps)
 
     return whole(name, shape, parts, "NVFP4, blocks of 16", read)
+
+
+def masked(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
+    """torch.nn.utils.prune: the weights are the product with the mask."""
+    values, mask = parts["_orig"], parts["_mask"]
+    if values.shape != mask.shape:
+        raise Unclear(f"a mask of shape {mask.shape} for weights of shape {values.shape}")
+
+    def read() -> np.ndarray:
+        return values.load() * (mask.load() != 0)
+
+    return whole(name.removesuffix("_orig"), values.shape, parts, "weights times their mask", read, of="")
+
+
+def normed(length: str, direction: str) -> Callable:
+    """torch.nn.utils.weight_norm: w = g v / |v|, the norm along every axis on which `length` has size 1."""
+
+    def join(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
+        g, v = parts[length], parts[direction]
+        fits = len(g.shape) == len(v.shape) and all(
+            a in (1, b) for a, b in zip(g.shape, v.shape, strict=True)
+        )
+        if not fits and g.size > 1:
+            raise Unclear(f"lengths of shape {g.shape} for directions of shape {v.shape}")
+        axes = tuple(i for i in range(len(v.shape)) if not fits or g.shape[i] == 1)
+
+        def read() -> np.ndarray:
+            values, lengths = v.load().astype(np.float64), g.load().astype(np.float64)
+            norm = np.sqrt((values**2).sum(axis=axes, keepdims=True))
+            scale = np.divide(
+                lengths if fits else lengths.reshape(()), norm, out=np.zeros_like(norm), where=norm > 0
+            )
+            return (values * scale).astype(np.float32)
+
+        target = name.removesuffix(direction).replace("parametrizations.", "")
+        target += "weight" if direction == "weight_v" else ""
+        return whole(target, v.shape, parts, "lengths times directions", read, of="")
+
+    return join
 
 
 def unread(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Weights stored as codes with scales beside them: the numbers they stand for, or why nobody can know.
+"""Weights stored in parts (codes and scales, values and masks): the numbers they stand for, or why not.
 
 Judging codes, or scales, as if they were weights gives the verdict of another network. Where the names and
 shapes follow one convention exactly, the codes are dequantized; otherwise codes and scales are left out with
@@ -8,7 +8,7 @@ the reason.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sims.checkpoints import Tensor
+from sims.checkpoints import Tensor, is_float
 from sims.weights import packed
 from sims.weights.dequantize import Unclear
 
@@ -20,6 +20,10 @@ def is_code(tensor: Tensor) -> bool:
     """Whether the element type is one of codes: integers of at most 32 bits, or floats of at most 8."""
     few = tensor.dtype in ("int8", "uint8", "int4", "uint4", "int32", "uint32", "int2", "uint2")
     return few or tensor.dtype.startswith(("float8", "float4", "float6"))
+
+
+def _is_real(tensor: Tensor) -> bool:
+    return is_float(tensor.dtype) and not tensor.skip
 
 
 def joined(
@@ -94,6 +98,9 @@ _NESTED = (".nested_absmax", ".nested_quant_map")
 _WORDS = ("int32", "uint32")
 _FAMILIES = (
     _Family(".qweight", (".qzeros", ".scales"), (".g_idx",), packed.gptq),
+    _Family("_orig", ("_mask",), (), packed.masked, _is_real),
+    _Family("weight_v", ("weight_g",), (), packed.normed("weight_g", "weight_v"), _is_real),
+    _Family(".original1", (".original0",), (), packed.normed(".original0", ".original1"), _is_real),
     _Family(
         ".weight_packed",
         (".weight_scale",),

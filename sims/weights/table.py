@@ -1,6 +1,7 @@
 """The table of a network's tensors: ratios, winners, formats, and what to do in one sentence."""
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from sims.support.output import plain
@@ -8,6 +9,7 @@ from sims.weights import formats
 from sims.weights.network import CUT, EITHER, SNAP, Signal, Spread, Total, error_shares, mean, pooled, winner
 from theory.snr import equal_sparsity
 
+_OTHER = re.compile(r"(?<= )'.*'")  # the tensor that a copy is a copy of
 PLAIN_SHARE = 0.9  # of a file's bytes; a verdict on less says so
 
 
@@ -176,7 +178,7 @@ class Table:
         """One line per reason: how many were skipped, why, and the first names."""
         names: dict[str, list[str]] = {}
         for name, reason in self.skipped.items():
-            names.setdefault(reason, []).append(name)
+            names.setdefault(_OTHER.sub("another", reason), []).append(name)
         return [
             f"skipped {len(found)} ({reason}): {', '.join(found[:3])}{', ...' if len(found) > 3 else ''}"
             for reason, found in names.items()
@@ -282,6 +284,11 @@ class Table:
             found.append(
                 f"{notes} of {len(self.rows)} tensors were already quantized: their SNR is relative to that."
             )
+        long = [row.name for row in self.rows if len(row.shape) == 1]
+        if long and len(long) < len(self.rows):
+            found.append(
+                f"{len(long)} vectors are so long that they are judged as flattened matrices: {long[0]}."
+            )
         if self.partial:
             found.append(f"Partial: {self.seen} of {self.planned} tensors were judged.")
         return found
@@ -339,8 +346,11 @@ def percent(share: float, digits: int = 3) -> str:
     --------
     >>> percent(0.75), percent(0.12345, 2)
     ('75 %', '12 %')
+    >>> percent(1.0, 2), percent(0.998)
+    ('100 %', '99.8 %')
     """
-    return f"{100 * share:.{digits}g} %"
+    exact = 100 * share
+    return "100 %" if f"{exact:.{digits}g}" in ("100", "1e+02") else f"{exact:.{digits}g} %"
 
 
 def _decibels(ratio: float) -> str:

@@ -315,6 +315,52 @@ def test_scales_alone_are_no_weights(tmp_path):
         weights.report(path)
 
 
+def test_a_pruned_layer_is_its_product_with_the_mask(tmp_path, reference):
+    """torch.nn.utils.prune keeps both; alone, the one is dense and the other says nothing."""
+    values = RNG.normal(size=(32, 40)).astype(np.float32)
+    mask = (np.abs(values) > 1.4).astype(np.float32)
+    arrays = {
+        "l.weight_orig": values,
+        "l.weight_mask": mask,
+        "m.weight": RNG.normal(size=(9, 40)).astype("f4") / 99,
+    }
+    table = weights.report(save(tmp_path / "a.safetensors", **arrays), [4])
+    row = table.rows[0]
+    assert row.name == "l.weight" and row.note == "weights times their mask" and row.pruning[4] == np.inf
+    product = [
+        [float(v) * float(m) for v, m in zip(*pair, strict=True)] for pair in zip(values, mask, strict=True)
+    ]
+    error = reference.rounding_error(product, 4)
+    assert row.quantization[4] == pytest.approx(
+        reference.decibels(reference.energy(product), error), abs=1e-4
+    )
+    assert table.middle().winner == "cut"
+
+
+@pytest.mark.parametrize(
+    ("names", "whole_name"),
+    [
+        (("l.weight_v", "l.weight_g"), "l.weight"),
+        (("l.parametrizations.weight.original1", "l.parametrizations.weight.original0"), "l.weight"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(6, 1, 1), (1, 5, 1), (1,)])
+def test_normed_weights_are_lengths_times_directions(tmp_path, names, whole_name, shape):
+    direction = RNG.normal(size=(6, 5, 3)).astype(np.float32)
+    length = np.exp(RNG.normal(size=shape)).astype(np.float32)
+    found, _, _ = whole(
+        save(tmp_path / "a.safetensors", **dict(zip(names, (direction, length), strict=True)))
+    )
+    for index in np.ndindex(6, 5, 3):
+        i, j, _ = index
+        part = {(6, 1, 1): direction[i], (1, 5, 1): direction[:, j], (1,): direction}[shape]
+        one = length.reshape(-1)[{(6, 1, 1): i, (1, 5, 1): j, (1,): 0}[shape]]
+        norm = sum(float(x) ** 2 for x in part.reshape(-1)) ** 0.5
+        assert found[whole_name][index] == pytest.approx(
+            float(one) * float(direction[index]) / norm, rel=1e-5
+        )
+
+
 def test_what_was_left_out_is_said_and_counted(tmp_path):
     arrays = {
         "a.weight": RNG.normal(size=(64, 64)).astype(np.float32),

@@ -111,6 +111,31 @@ def test_expanded_views_are_judged_by_what_they_store():
     assert table.rows[0].quantization == alone.rows[0].quantization and table.rows[0].size == 300
 
 
+@pytest.mark.parametrize(("value", "is_mask"), [(1.0, True), (-1e4, True), (0.3, False), (-0.5, False)])
+def test_masks_are_no_weights(value, is_mask):
+    """Half of the signal of a small network may stand in its causal masks."""
+    arrays = {"w": normal(32, 32), "mask": np.tril(np.full((64, 64), value))}
+    table = weights.analyse(arrays, [4])
+    assert ("mask" in table.skipped) == is_mask
+    assert [row.name for row in weights.analyse({"mask": arrays["mask"]}, [4]).rows] == [
+        "mask"
+    ]  # nothing else
+
+
+def test_what_is_said_of_copies_and_long_vectors():
+    arrays = {"flat": normal(70_000), "w": normal(32, 32)}
+    arrays |= {f"{top}.{i}.weight": normal(20, 20) for top in ("model", "ema") for i in range(4)}
+    table = weights.analyse(arrays, [4])
+    assert (
+        "skipped 4 (an averaged copy of another): ema.0.weight, ema.1.weight, ema.2.weight, ..."
+        in table.skipped_lines()
+    )
+    assert any(
+        "1 vectors are so long that they are judged as flattened matrices: flat." in s
+        for s in table.sentences()
+    )
+
+
 def test_names_of_the_file_are_kept():
     contents = Contents(file="a")
     contents.add(checkpoints.of_array("x", np.zeros(1)))
