@@ -31,6 +31,14 @@ def files_of(path: Path) -> tuple[list[Path], set[str], dict]:
     return [path], set(), _config(path.parent)
 
 
+def part_of(path: Path) -> str:
+    """One sentence where the file is one shard of several; "" of every other."""
+    match = _SHARD.fullmatch(path.name)
+    if match is None or int(match[3]) < 2 or path.is_dir():
+        return ""
+    return f"This is shard {int(match[2])} of {int(match[3])}, a part of a network: name its folder for the whole."
+
+
 def _of_folder(folder: Path) -> tuple[list[Path], set[str]]:
     indexes = sorted(folder.glob("*.index.json"))
     if indexes:
@@ -45,6 +53,8 @@ def _of_folder(folder: Path) -> tuple[list[Path], set[str]]:
         ]
         if files:
             return _of_one_network(files), set()
+    if (folder / "saved_model.pb").exists():
+        raise ValueError("a SavedModel of TensorFlow is not read: save its weights as .h5 or .npz")
     inside = [one.name for one in sorted(folder.iterdir()) if one.is_dir()][:4]
     hint = f"; there are folders in it: {', '.join(inside)}" if inside else ""
     raise ValueError(f"the folder holds no weight file{hint}")

@@ -100,6 +100,8 @@ _ENDINGS = {
 def _by_ending(path: Path) -> str:
     """What says nothing by its first bytes: protocol 0 pickles, and damaged files."""
     ending = path.name.lower().removesuffix(".tar").rpartition(".")[2]
+    if ending == "msgpack":
+        raise ValueError("msgpack files of Flax are not read: save the parameters as .npz or .safetensors")
     if f".{ending}" in _ENDINGS:
         return _ENDINGS[f".{ending}"]
     raise ValueError(

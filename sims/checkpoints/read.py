@@ -58,7 +58,7 @@ def open_checkpoint(path: str | Path) -> Contents:
     path = Path(path)
     with boundary(str(path)):
         files, promised, config = folders.files_of(path)
-    contents = Contents(path.name or str(path.resolve()), config=config)
+    contents = Contents(path.name or str(path.resolve()), config=config, part=folders.part_of(path))
     for file in files:
         with boundary(str(file) if not file.is_file() else file.name):
             contents.file = file.name

@@ -131,11 +131,14 @@ class Contents:
         By name, in the file's order; those whose `skip` is not empty hold no numbers.
     config
         What a config.json beside the file says; {} where there is none.
+    part
+        Says so where the file is a part of a network: one of several shards.
     """
 
     file: str = ""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     config: dict = field(default_factory=dict)
+    part: str = ""
     _repeats: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def add(self, tensor: Tensor) -> None:

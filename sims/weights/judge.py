@@ -315,6 +315,7 @@ def growing_report(
         Nothing in it can be judged.
     """
     for table in judged(select(contents, **choice), bits, every_format=every_format):
+        table.part = contents.part
         if not table.rows:  # only the whole table can be without
             reasons = "; ".join(f"{key}: {reason}" for key, reason in list(table.skipped.items())[:3])
             raise ValueError(f"{contents.file!r} holds no weights to judge ({reasons})")

@@ -95,6 +95,8 @@ class Table:
         Names that were not judged, with their reasons.
     total_bytes
         Of every array of the file, judged or not.
+    part
+        Says so where the file is a part of a network.
     planned, seen
         How many tensors there are to judge, and how many have been looked at.
     """
@@ -103,6 +105,7 @@ class Table:
     rows: list[TensorRow] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     total_bytes: int = 0
+    part: str = ""
     planned: int = 0
     seen: int = 0
 
@@ -278,7 +281,7 @@ class Table:
 
     def sentences(self) -> list[str]:
         """The verdict, its spread over tensors, its basis; and plainly where it is only a part."""
-        found = [self.recommendation(), self.distribution(), self.basis()]
+        found = [one for one in (self.recommendation(), self.distribution(), self.basis(), self.part) if one]
         notes = sum(bool(row.note.startswith("dequantized")) for row in self.rows)
         if notes:
             found.append(
@@ -287,7 +290,7 @@ class Table:
         long = [row.name for row in self.rows if len(row.shape) == 1]
         if long and len(long) < len(self.rows):
             found.append(
-                f"{len(long)} vectors are so long that they are judged as flattened matrices: {long[0]}."
+                f"Vectors too long for biases, judged as flattened matrices: {len(long)}, such as {long[0]}."
             )
         if self.partial:
             found.append(f"Partial: {self.seen} of {self.planned} tensors were judged.")

@@ -155,6 +155,14 @@ def test_a_missing_shard_is_no_smaller_network(shards):
         weights.report(folder)
 
 
+def test_one_shard_is_said_to_be_a_part(shards):
+    folder, _ = shards
+    table = weights.report(folder / "model-00002-of-00003.safetensors", [4])
+    assert len(table.rows) == 2 and table.share_of_bytes == 1
+    assert "This is shard 2 of 3, a part of a network" in table.sentences()[-1]
+    assert weights.report(folder, [4]).part == ""
+
+
 def test_an_index_that_promises_more_or_leads_outside(shards):
     folder, _ = shards
     index = folder / "model.safetensors.index.json"
@@ -175,6 +183,9 @@ def test_an_index_that_promises_more_or_leads_outside(shards):
 
 def test_a_folder_without_weights_or_with_several_networks(tmp_path):
     (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / "saved_model.pb").write_bytes(b"x")
+    with pytest.raises(ValueError, match="a SavedModel of TensorFlow is not read"):
+        checkpoints.open_checkpoint(tmp_path / "snapshots")
     with pytest.raises(ValueError, match="holds no weight file; there are folders in it: snapshots"):
         checkpoints.open_checkpoint(tmp_path)
     for name in ("a.safetensors", "b.safetensors"):
