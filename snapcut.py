@@ -199,6 +199,8 @@ def weights(
     predict: bool = False,
     csv: Path | None = None,
     figure: Path | None = None,
+    store: Path | None = None,
+    scheduler: str | None = None,
     json: Json = None,
 ) -> int:
     """Snap or cut? Judge every tensor of a weight file, and the network as a whole.
@@ -227,11 +229,15 @@ def weights(
         Also write every number of every tensor to this file.
     figure
         Also draw the tensors into this file (.png, .pdf or .svg).
+    store
+        Keep finished rows in this folder, and take those that are there: a run that ended early goes on.
+    scheduler
+        Judge on the Dask cluster at this address, such as tcp://host:8786, whose workers see the same path.
     json
         Also write the numbers to this file ("-" for stdout instead of the table); a name that ends in .jsonl
         gets a line per tensor as it is judged, and the network at the end.
     """
-    _check_targets(json, csv, figure)
+    _check_targets(json, csv, figure, None if store is None else store / "rows")
     from sims import weights as own
     from sims.checkpoints import open_checkpoint
     from sims.weights import layout, results
@@ -242,7 +248,14 @@ def weights(
         raise ValueError(f"--figure must end in .png, .pdf or .svg, got {str(figure)!r}")
     choice = {"include": include, "exclude": exclude, "axes": _axes(axis)}
     contents = open_checkpoint(file)
-    growing = own.growing_report(contents, _widths(bits), every_format=within is not None, **choice)
+    growing = own.growing_report(
+        contents,
+        _widths(bits),
+        every_format=within is not None,
+        store=store,
+        scheduler=scheduler,
+        **choice,
+    )
     table, interrupted = results.follow(growing, json if results.by_lines(json) else None)
     foretold = []
     if predict:

@@ -255,20 +255,7 @@ def _backend(backend: str, scheduler: str | None) -> Iterator[None]:
     if backend == "local":
         yield
         return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ImportError('the dask backend needs the extra: pip install "snapcut[cluster]"') from None
-    from joblib import parallel_config
-
-    try:
-        client = Client(scheduler, timeout=_CONNECT_WITHIN, set_as_default=False)
-    except (OSError, TimeoutError, ValueError):
-        raise ConnectionError(
-            f"no Dask scheduler answers at {scheduler} within {_CONNECT_WITHIN} s; "
-            "without --backend dask the sweep runs on this machine"
-        ) from None
-    with client, parallel_config(backend="dask", client=client):
+    with workers.cluster(scheduler, _CONNECT_WITHIN, "without --backend dask the sweep runs on this machine"):
         yield
 
 

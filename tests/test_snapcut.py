@@ -225,6 +225,7 @@ TARGETS = {
     ("weights", "json"): (NETWORK,),
     ("weights", "csv"): (NETWORK,),
     ("weights", "figure"): (NETWORK,),
+    ("weights", "store"): (NETWORK,),
     ("ticket", "json"): (),
     ("ticket", "out"): (),
     ("layer", "json"): LAYER,

@@ -36,7 +36,7 @@ def part_of(path: Path) -> str:
     match = _SHARD.fullmatch(path.name)
     if match is None or int(match[3]) < 2 or path.is_dir():
         return ""
-    return f"This is shard {int(match[2])} of {int(match[3])}, a part of a network: name its folder for the whole."
+    return f"This is shard {int(match[2])} of {int(match[3])}, a part of a network: name its folder for all."
 
 
 def _of_folder(folder: Path) -> tuple[list[Path], set[str]]:

@@ -7,6 +7,7 @@ library behind it raises becomes one ValueError that names the file, and the ten
 """
 
 import gzip
+import hashlib
 import shutil
 import tempfile
 import weakref
@@ -59,11 +60,16 @@ def open_checkpoint(path: str | Path) -> Contents:
     with boundary(str(path)):
         files, promised, config = folders.files_of(path)
     contents = Contents(path.name or str(path.resolve()), config=config, part=folders.part_of(path))
+    contents.path = str(path.resolve())
+    seen = hashlib.sha256()
     for file in files:
         with boundary(str(file) if not file.is_file() else file.name):
             contents.file = file.name
+            state = file.stat()
+            seen.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="replace"))
             for tensor in _tensors(file, contents):
                 contents.add(tensor)
+    contents.identity = seen.hexdigest()
     contents.file = path.name or str(path.resolve())
     if missing := sorted(promised - contents.tensors.keys()):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

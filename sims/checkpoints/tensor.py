@@ -131,6 +131,10 @@ class Contents:
         By name, in the file's order; those whose `skip` is not empty hold no numbers.
     config
         What a config.json beside the file says; {} where there is none.
+    path
+        Where it was opened; "" of arrays in memory.
+    identity
+        Changes with the names, sizes and times of its files.
     part
         Says so where the file is a part of a network: one of several shards.
     """
@@ -138,6 +142,8 @@ class Contents:
     file: str = ""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     config: dict = field(default_factory=dict)
+    path: str = ""
+    identity: str = ""
     part: str = ""
     _repeats: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 

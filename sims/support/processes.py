@@ -61,6 +61,41 @@ def run(
             following += 1
 
 
+@contextlib.contextmanager
+def cluster(scheduler: str | None, within: float = 10.0, otherwise: str = "") -> Iterator[None]:
+    """In the block :func:`run` with ``local=False`` uses the Dask cluster at an address.
+
+    Parameters
+    ----------
+    scheduler
+        Such as "tcp://host:8786".
+    within
+        Seconds in which it must answer.
+    otherwise
+        What to do instead, for the sentence that says that it does not.
+
+    Raises
+    ------
+    ConnectionError
+        It does not answer.
+    ImportError
+        The extra is not installed.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ImportError('the dask backend needs the extra: pip install "snapcut[cluster]"') from None
+    from joblib import parallel_config
+
+    try:
+        client = Client(scheduler, timeout=within, set_as_default=False)
+    except (OSError, TimeoutError, ValueError):
+        told = f"no Dask scheduler answers at {scheduler} within {within:g} s"
+        raise ConnectionError("; ".join(filter(None, (told, otherwise)))) from None
+    with client, parallel_config(backend="dask", client=client):
+        yield
+
+
 def _unordered(function: Callable, calls: dict[int, tuple], processes: int, local: bool) -> Iterator[tuple]:
     """(index, result) of every call, as they end."""
     from joblib import Parallel, delayed

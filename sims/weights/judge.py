@@ -7,12 +7,15 @@ smallest magnitudes; everything is computed in float64 whatever the precision of
 squares of small weights vanish and fourth powers of large ones overflow).
 """
 
+import contextlib
+import functools
 import hashlib
 import importlib.util
+import json
 import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +23,11 @@ import numpy as np
 
 from sims import checkpoints
 from sims.checkpoints import Contents, Tensor
-from sims.support import progress
+from sims.support import processes, progress
 from sims.support.threads import default_threads, in_order
 from sims.weights import formats
 from sims.weights.axes import rows_of
+from sims.weights.kept import Judged, Kept
 from sims.weights.network import Signal
 from sims.weights.scales import Values, integer_scale, pruning_snr
 from sims.weights.select import MIN_SIZE, Selection, select
@@ -126,8 +130,13 @@ def judged(
     *,
     every_format: bool = False,
     threads: int | None = None,
+    kept: Kept | None = None,
+    elsewhere: Callable[[list[Tensor], tuple[int, ...], bool], Iterator[Judged]] | None = None,
 ) -> Iterator[Table]:
     """The growing table of selected tensors, each read when its turn comes and let go afterwards.
+
+    Rows in `kept` are taken from there, new ones put there; `elsewhere` judges tensors instead of the threads
+    here: their results, in order.
 
     Tensors of equal contents count once. At most three times the bytes of the largest tensor (and 64 MB)
     are in use at a time, without formats; with `threads` above 1 tensors are judged side by side as far as
@@ -142,13 +151,25 @@ def judged(
     gate = _Gate(3 * max((tensor.nbytes for tensor in tensors), default=0) + _SPARE)
     seen: dict[tuple, str] = {}
 
-    def judge(tensor: Tensor) -> tuple[TensorRow | str, bytes]:
-        with gate.room(_needed(tensor, every_format)):
-            return judge_tensor(tensor, widths, every_format=every_format, masks=len(tensors) > 1)
+    masks = len(tensors) > 1
+    known = {tensor.name: kept.get(tensor) for tensor in tensors} if kept is not None else {}
+    left = [tensor for tensor in tensors if known.get(tensor.name) is None]
 
+    def judge(tensor: Tensor) -> Judged:
+        with gate.room(_needed(tensor, every_format)):
+            return judge_tensor(tensor, widths, every_format=every_format, masks=masks)
+
+    fresh = (
+        elsewhere(left, widths, masks) if elsewhere else in_order(judge, left, threads or default_threads())
+    )
     with progress.bar(sum(tensor.nbytes for tensor in tensors), "weights") as advance:
-        pairs = zip(tensors, in_order(judge, tensors, threads or default_threads()), strict=True)
-        for tensor, (row, digest) in pairs:
+        for tensor in tensors:
+            found = known.get(tensor.name)
+            if found is None:
+                found = next(fresh)
+                if kept is not None:
+                    kept.put(tensor, found)
+            row, digest = found
             advance(tensor.nbytes)
             table.seen += 1
             first = seen.setdefault((tensor.shape, digest), tensor.name)
@@ -198,7 +219,7 @@ class _Room:
 
 def judge_tensor(
     tensor: Tensor, widths: Sequence[int], *, every_format: bool = False, masks: bool = True
-) -> tuple[TensorRow | str, bytes]:
+) -> Judged:
     """The row of one tensor, or why it has none; and a digest of its values.
 
     With `masks`, what holds zeros and ones only is one, and no weights.
@@ -305,16 +326,64 @@ def report(
 
 
 def growing_report(
-    contents: Contents, bits: Iterable[int] = range(2, 9), *, every_format: bool = False, **choice
+    contents: Contents,
+    bits: Iterable[int] = range(2, 9),
+    *,
+    every_format: bool = False,
+    store: Path | None = None,
+    scheduler: str | None = None,
+    **choice,
 ) -> Iterator[Table]:
     """The table of :func:`report` as it grows.
+
+    Parameters
+    ----------
+    store
+        Folder in which finished rows are kept; what is there already is not judged again.
+    scheduler
+        Address of a Dask cluster whose workers judge the tensors; they must see the same path.
+    choice
+        `include`, `exclude` and `axes` of :func:`sims.weights.select.select`.
 
     Raises
     ------
     ValueError
         Nothing in it can be judged.
     """
-    for table in judged(select(contents, **choice), bits, every_format=every_format):
+    widths = tuple(sorted({check_bits(width) for width in bits}))
+    kept = Kept(Path(store), contents.identity, [widths, every_format]) if store is not None else None
+    with contextlib.ExitStack() as stack:
+        elsewhere = None
+        if scheduler is not None:
+            stack.enter_context(processes.cluster(scheduler, otherwise="without one this machine judges"))
+            fixed = (contents.path, json.dumps(choice), every_format)
+
+            def elsewhere(tensors: list[Tensor], widths: tuple[int, ...], masks: bool) -> Iterator[Judged]:
+                calls = ((*fixed, tensor.name, widths, masks) for tensor in tensors)
+                return processes.run(_judge_there, calls, -1, local=False)
+
+        yield from _reported(contents, widths, kept, elsewhere, every_format, choice)
+
+
+@functools.lru_cache(maxsize=2)
+def _selection(path: str, choice: str) -> Selection:
+    """The selection of a network in a worker, which judges many of its tensors."""
+    return select(checkpoints.open_checkpoint(path), **json.loads(choice))
+
+
+def _judge_there(
+    path: str, choice: str, every_format: bool, name: str, widths: tuple[int, ...], masks: bool
+) -> Judged:
+    """One tensor of a network, in a worker or on another machine."""
+    tensor = _selection(path, choice).tensors.get(name)
+    if tensor is None:
+        raise ValueError(f"tensor {name[:100]!r} is not in the file {path!r} as the worker sees it")
+    return judge_tensor(tensor, widths, every_format=every_format, masks=masks)
+
+
+def _reported(contents, widths, kept, elsewhere, every_format: bool, choice: Mapping) -> Iterator[Table]:
+    selection = select(contents, **choice)
+    for table in judged(selection, widths, every_format=every_format, kept=kept, elsewhere=elsewhere):
         table.part = contents.part
         if not table.rows:  # only the whole table can be without
             reasons = "; ".join(f"{key}: {reason}" for key, reason in list(table.skipped.items())[:3])

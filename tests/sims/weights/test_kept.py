@@ -1,0 +1,84 @@
+"""A run that was killed goes on where it was; a cluster gives the same numbers as this machine."""
+
+import numpy as np
+import pytest
+
+from sims import checkpoints, weights
+from sims.weights import judge
+
+RNG = np.random.default_rng(8)
+
+
+@pytest.fixture
+def network(tmp_path):
+    arrays = {f"w{i}": RNG.normal(size=(20, 30)) for i in range(5)}
+    arrays |= {"copy": arrays["w1"].copy(), "nan": np.full((20, 30), np.nan)}
+    np.savez(tmp_path / "net.npz", **arrays)
+    return tmp_path / "net.npz"
+
+
+def report(path, bits=(2, 4), **options):
+    *_, table = weights.growing_report(checkpoints.open_checkpoint(path), bits, **options)
+    return table
+
+
+def counted(monkeypatch):
+    seen, whole = [], judge.judge_tensor
+
+    def judging(tensor, *rest, **options):
+        seen.append(tensor.name)
+        return whole(tensor, *rest, **options)
+
+    monkeypatch.setattr(judge, "judge_tensor", judging)
+    return seen
+
+
+def test_finished_rows_are_not_judged_again(network, tmp_path, monkeypatch):
+    plain = report(network)
+    seen, folder = counted(monkeypatch), tmp_path / "rows"
+    growing = weights.growing_report(checkpoints.open_checkpoint(network), (2, 4), store=folder)
+    next(growing), next(growing)
+    growing.close()
+    before = len(list(folder.iterdir()))
+    assert before >= 2
+    seen.clear()
+    table = report(network, store=folder)
+    assert len(seen) == 7 - before and table.rows == plain.rows and table.skipped == plain.skipped
+    seen.clear()
+    assert report(network, store=folder).as_dict() == plain.as_dict() and seen == []
+
+
+def test_other_widths_formats_and_files_are_other_rows(network, tmp_path, monkeypatch):
+    folder = tmp_path / "rows"
+    report(network, store=folder)
+    seen = counted(monkeypatch)
+    report(network, (2, 3), store=folder)
+    assert len(seen) == 7
+    seen.clear()
+    table = report(network, every_format=True, store=folder)
+    assert len(seen) == 7
+    again = report(network, every_format=True, store=folder)
+    assert again.rows == table.rows and len(seen) == 7
+    np.savez(network, **{f"w{i}": RNG.normal(size=(20, 30)) for i in range(5)})
+    seen.clear()
+    report(network, store=folder)
+    assert len(seen) == 5
+
+
+def test_a_damaged_row_is_reported_and_judged_again(network, tmp_path):
+    plain, folder = report(network, store=tmp_path / "rows"), tmp_path / "rows"
+    victim = sorted(folder.iterdir())[0]
+    victim.write_text(victim.read_text().replace("0", "1", 1))
+    with pytest.warns(UserWarning, match="is damaged and its tensor is judged again: its checksum"):
+        table = report(network, store=folder)
+    assert table.rows == plain.rows
+
+
+def test_a_cluster_judges_the_same(network):
+    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    plain = report(network)
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(**options) as cluster:
+        table = report(network, scheduler=cluster.scheduler_address, exclude=["w0"])
+    assert [row for row in plain.rows if row.name != "w0"] == table.rows
+    assert table.skipped["copy"] == "equal to 'w1'" and table.skipped["w0"] == "left out by --exclude"
