@@ -67,6 +67,17 @@ def test_a_users_file_can_be_drawn(tmp_path):
     assert set(table["network"]) == {"mine.npz"} and weights_scatter.draw(table).axes
 
 
+def test_the_authors_tensors_stand_behind_ours(tables):
+    table = tables[weights_scatter]
+    theirs = table["network"] == weights_scatter.RELEASED
+    # 2,704 tensors, without 12 infinite and 139 impossible kurtoses, at 2, 4 and 8 bits
+    assert theirs.sum() == 3 * (2704 - 12 - 139)
+    assert (table["kurtosis"][theirs] >= 1).all() and not (table["size"][theirs]).any()
+    row = theirs & (table["tensor"] == "alexnet/features.3") & (table["bits"] == 4)
+    assert table["quantization_snr"][row] == pytest.approx([11.65], abs=1e-6)
+    assert table["kurtosis"][row] == pytest.approx([43.953], abs=1e-5)
+
+
 def test_tensors_without_finite_ratios_are_said_to_be_none(tmp_path):
     np.savez(tmp_path / "mine.npz", constant=np.full((20, 20), 0.5))
     axes = weights_scatter.draw(weights_scatter.data_of(tmp_path / "mine.npz")).axes[0]
