@@ -19,8 +19,8 @@ def block_maxima(rows, size):
 
 
 @njit(cache=True, nogil=True)
-def block_error(rows, size, levels, scales):
-    """Summed squared error of the nearest scaled level; `scales` has the shape of :func:`block_maxima`.
+def block_errors(rows, size, levels, scales):
+    """Squared error of every block on the nearest scaled level; all three of :func:`block_maxima`'s shape.
 
     A block of scale 0 is stored as zeros. The nearest level of x is looked up: a table over equal cells says
     how many thresholds lie below each cell, and the few inside it are passed one by one, which costs a tenth
@@ -33,7 +33,7 @@ def block_error(rows, size, levels, scales):
     start = np.empty(CELLS, dtype=np.int64)
     for cell in range(CELLS):  # a hair early, where rounding may put x into the next cell
         start[cell] = np.searchsorted(thresholds, first + (cell - 1e-6) * width)
-    total = 0.0
+    errors = np.empty(scales.shape)
     for r in range(rows.shape[0]):
         for block in range(scales.shape[1]):
             s = scales[r, block]
@@ -41,7 +41,7 @@ def block_error(rows, size, levels, scales):
             if s * s == 0.0:  # stored as zeros, or so small that its squares vanish
                 for k in range(block * size, min((block + 1) * size, rows.shape[1])):
                     part += np.float64(rows[r, k]) ** 2
-                total += part
+                errors[r, block] = part
                 continue
             rate = 1.0 / s
             for k in range(block * size, min((block + 1) * size, rows.shape[1])):
@@ -53,8 +53,44 @@ def block_error(rows, size, levels, scales):
                 while thresholds[low] < x:
                     low += 1
                 part += (x - levels[low]) ** 2
-            total += part * s * s
-    return total
+            errors[r, block] = part * s * s
+    return errors
+
+
+@njit(cache=True, nogil=True)
+def zero_point_errors(rows, size, steps, ratios):
+    """Least squared error of every block over the ratios, on s {-z, ..., steps - z} with an integer z.
+
+    The range of a block and 0 is shrunk by each ratio; 1 is the rule of the ends. Returns (rows, blocks).
+    """
+    blocks = -(-rows.shape[1] // size)
+    errors = np.empty((rows.shape[0], blocks))
+    top = float(steps)
+    for r in range(rows.shape[0]):
+        for block in range(blocks):
+            w = rows[r, block * size : (block + 1) * size]
+            low = high = 0.0
+            for x in w:
+                low, high = min(low, x), max(high, x)
+            best = np.inf
+            for ratio in ratios:
+                s = (high - low) * ratio / top
+                if not s * s > 0.0:
+                    part = 0.0
+                    for x in w:
+                        part += x * x
+                    best = min(best, part)
+                    continue
+                z, rate, part = np.rint(-low * ratio / s), 1.0 / s, 0.0
+                for k in range(w.size):
+                    q = np.floor(w[k] * rate + 0.5) + z
+                    q = q if q > 0.0 else 0.0
+                    q = q if q < top else top
+                    error = w[k] - s * (q - z)
+                    part += error * error
+                best = min(best, part)
+            errors[r, block] = best
+    return errors
 
 
 @njit(cache=True, nogil=True)

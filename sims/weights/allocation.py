@@ -15,7 +15,7 @@ from sims.support.output import plain
 from sims.weights import formats
 from sims.weights.axes import rows_of
 from sims.weights.encoding import encode
-from sims.weights.formats import Stored
+from sims.weights.formats import EVERY, Stored
 from sims.weights.knapsack import Choice, choose
 from sims.weights.scales import Values
 from theory.allocation import water_filling_snr
@@ -118,7 +118,7 @@ def allocate(
     arrays: Mapping[str, np.ndarray],
     bits_per_weight: float,
     grams: Mapping[str, np.ndarray] | None = None,
-    formats: Sequence[Format] = FORMATS,
+    formats: Sequence[Format] | None = None,
 ) -> Allocation:
     """The format of every tensor for which the network loses least within a budget.
 
@@ -131,7 +131,8 @@ def allocate(
     grams
         {name: X'X of the tensor's inputs}, (fan_in, fan_in), for every tensor: then errors of outputs count.
     formats
-        To choose from, beside integers with a scale per channel and the original.
+        To choose from, beside the original: all of them and integers with a scale per channel, or those of
+        ``theory.formats.FORMATS`` where outputs count.
 
     Raises
     ------
@@ -157,14 +158,14 @@ def allocate(
         except (ValueError, TypeError) as error:
             raise type(error)(f"tensor {name[:100]!r} cannot be stored: {error}") from None
         if grams is None:
-            found[name] = _compare(array, formats, prepared)
+            found[name] = _compare(array, EVERY if formats is None else formats, prepared)
             energies[name] = prepared.energy, 2 * prepared.exponent
         else:
             if name not in grams:
                 raise ValueError(
                     f"grams must hold a matrix for every tensor; there is none for {name[:100]!r}"
                 )
-            found[name], energy = _compare_outputs(name, array, formats, prepared, grams[name])
+            found[name], energy = _compare_outputs(name, array, formats or FORMATS, prepared, grams[name])
             energies[name] = energy, 2 * prepared.exponent
     sizes = {name: int(np.asarray(array).size) for name, array in arrays.items()}
     top = max(exponent for _, exponent in energies.values())  # squares may leave double precision

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sims.weights.axes import from_rows, rows_of
+from sims.weights.ggml import encode_rows
 from sims.weights.scales import Values, quantize
 from theory.formats import Format, block_scale, codebook
 from theory.snr import pruned_count
@@ -34,8 +35,14 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
     rows = rows_of(array).astype(np.float64)
     if prepared.energy == 0:
         return from_rows(rows, array.shape)
-    if form.block:
-        found = _blocks(rows, form)
+    if form.rule != "max":
+        raise ValueError(
+            f"{form.name}: the values of a searched scale are not kept; take a format without search"
+        )
+    if form.scale == "half":
+        found = encode_rows(rows, form.name).astype(np.float64)
+    elif form.block:
+        found = _zero_points(rows, form) if form.offset else _blocks(rows, form)
     elif form.group or form.sparsity:
         kept = _groups(rows, form) if form.group else _largest(rows, form.sparsity)
         found = np.where(kept, rows, 0.0)
@@ -68,14 +75,30 @@ def _groups(rows: np.ndarray, form: Format) -> np.ndarray:
     return kept
 
 
-def _blocks(rows: np.ndarray, form: Format) -> np.ndarray:
-    count = -(-rows.shape[1] // form.block)
-    padded = np.zeros((rows.shape[0], count * form.block))
+def _in_blocks(rows: np.ndarray, size: int) -> np.ndarray:
+    """(rows, blocks, size), the last block of a row filled up with zeros."""
+    count = -(-rows.shape[1] // size)
+    padded = np.zeros((rows.shape[0], count * size))
     padded[:, : rows.shape[1]] = rows
-    blocks = padded.reshape(rows.shape[0], count, form.block)
+    return padded.reshape(rows.shape[0], count, size)
+
+
+def _zero_points(rows: np.ndarray, form: Format) -> np.ndarray:
+    blocks, steps = _in_blocks(rows, form.block), 2**form.bits - 1
+    low = np.minimum(blocks.min(axis=2, keepdims=True), 0.0)
+    scale = (np.maximum(blocks.max(axis=2, keepdims=True), 0.0) - low) / steps
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.rint(-low / scale)
+        codes = np.clip(np.floor(blocks / scale + 0.5) + z, 0, steps)
+        found = np.where(scale > 0, scale * (codes - z), 0.0)
+    return found.reshape(rows.shape[0], -1)[:, : rows.shape[1]]
+
+
+def _blocks(rows: np.ndarray, form: Format) -> np.ndarray:
+    blocks = _in_blocks(rows, form.block)
     largest = np.abs(blocks).max(axis=2)
     scales = block_scale(form, largest, float(largest.max()))[:, :, None]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         units = np.where(scales > 0, blocks / scales, 0.0)
     found = scales * quantize(units, codebook(form.codes).levels, 1.0)
-    return found.reshape(padded.shape)[:, : rows.shape[1]]
+    return found.reshape(rows.shape[0], -1)[:, : rows.shape[1]]

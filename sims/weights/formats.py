@@ -14,11 +14,13 @@ from sims.weights.axes import rows_of
 from sims.weights.scales import EVALUATIONS, Values
 from theory import storage
 from theory.codebooks import check_bits
-from theory.formats import FORMATS, Format, block_scale, codebook
+from theory.formats import FORMATS, SEARCHED, Format, block_scale, codebook
 from theory.snr import noise_snr, pruned_count
 
 WIDTHS = tuple(range(2, 9))
 _MOST_ZEROS = 1 - 2**-40  # a share of zeros is below 1
+EVERY = (*FORMATS, *SEARCHED)
+AFFINE_EVALUATIONS = 20_000
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,13 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
     prepared = prepared or Values(array)
     if prepared.energy == 0:
         return 0.0
+    if form.scale == "half" and form.rule == "max":
+        return _half_noise(array, form, prepared)
     if form.block:
-        return _block_noise(_normalised(array, prepared), form) / prepared.energy
+        rows = _normalised(array, prepared)
+        return (
+            _searched(rows, form) if form.rule == "search" else _block_noise(rows, form)
+        ) / prepared.energy
     if not (form.group or form.sparsity):
         return prepared.optimal_scale(codebook(form.codes)).noise
     if form.group:
@@ -105,15 +112,86 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
 def _block_noise(rows: np.ndarray, form: Format) -> float:
     from sims.kernels import formats as kernels
 
+    if form.offset:
+        return float(kernels.zero_point_errors(rows, form.block, 2**form.bits - 1, np.ones(1)).sum())
     largest = kernels.block_maxima(rows, form.block)
     scales = block_scale(form, largest, float(largest.max()))
-    return float(kernels.block_error(rows, form.block, codebook(form.codes).levels, scales))
+    return float(kernels.block_errors(rows, form.block, codebook(form.codes).levels, scales).sum())
+
+
+def _half_noise(array: np.ndarray, form: Format, prepared: Values) -> float:
+    """Float16 has smallest and largest numbers: these formats know the unit of the weights."""
+    from sims.weights.ggml import encode_rows
+
+    rows = rows_of(array)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float16 there is nothing to restore
+        restored = encode_rows(rows.astype(np.float32), form.name)
+    if not np.isfinite(restored).all():
+        return math.inf
+    error = np.ldexp(rows.astype(np.float64) - restored, -prepared.exponent)
+    return float(np.sum(error * error)) / prepared.energy
+
+
+SHRUNK = np.array(
+    [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6]
+)  # of a block's range or largest magnitude
+
+
+def _searched(rows: np.ndarray, form: Format) -> float:
+    """Every block at the best of a few scales; integers without an offset at the certified best one."""
+    from sims.kernels import formats as kernels
+    from sims.kernels import snr_rows
+
+    if form.offset:
+        return float(kernels.zero_point_errors(rows, form.block, 2**form.bits - 1, SHRUNK).sum())
+    if form.codes.startswith("flipped"):
+        width = -(-rows.shape[1] // form.block) * form.block
+        blocks = np.zeros((rows.shape[0], width))
+        blocks[:, : rows.shape[1]] = rows
+        blocks = blocks.reshape(-1, form.block)
+        both = [
+            snr_rows.row_errors(sign * blocks, np.array([form.bits]), 1e-3, EVALUATIONS, snr_rows.SHORT)[0]
+            for sign in (1.0, -1.0)
+        ]
+        return float(np.minimum(*both).sum())
+    largest = kernels.block_maxima(rows, form.block)
+    peak, levels = float(largest.max()), codebook(form.codes).levels
+    factors = (0.5, 1.0, 2.0) if form.scale == "power" else SHRUNK
+    best = np.full(largest.shape, np.inf)
+    for factor in factors:
+        scales = block_scale(form, factor * largest, peak)
+        best = np.minimum(best, kernels.block_errors(rows, form.block, levels, scales))
+    return float(best.sum())
+
+
+def affine(array: np.ndarray) -> list[Stored]:
+    """Integers with one step and one offset for the whole tensor, both of least error: "INT4 + offset".
+
+    "asym" has an integer zero point, so that zero is a level; "min-max" is the rule of the ends. The searches
+    end after `AFFINE_EVALUATIONS` grids, when 8 bits are proved to a few percent only.
+
+    Examples
+    --------
+    >>> found = {one.name: one for one in affine(np.random.default_rng(0).uniform(0.5, 1.5, (50, 50)))}
+    >>> [round(found[name].snr, 1) for name in ("INT4 + offset", "INT4 asym", "INT4 asym min-max")]
+    [35.3, 31.4, 31.2]
+    """
+    from sims.weights.affine import SplitValues
+
+    split, found = SplitValues(array), []
+    for bits in WIDTHS:
+        for name, zero in (("+ offset", False), ("asym", True)):
+            one = split.optimal(bits, zero_point=zero, evaluations=AFFINE_EVALUATIONS)
+            found.append(Stored(f"INT{bits} {name}", bits, one.snr))
+        ends = split.ends_noise(bits, zero_point=True)
+        found.append(Stored(f"INT{bits} asym min-max", bits, noise_snr(ends)))
+    return found
 
 
 def compare(
-    array: np.ndarray, formats: Sequence[Format] = FORMATS, prepared: Values | None = None
+    array: np.ndarray, formats: Sequence[Format] = EVERY, prepared: Values | None = None
 ) -> list[Stored]:
-    """Every format, and integers with a scale per channel, applied to one tensor; by stored bits.
+    """Every format, integers with a scale per channel, and (of `EVERY`) affine ones; by stored bits.
 
     Examples
     --------
@@ -133,6 +211,8 @@ def compare(
     for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
         stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)
         found.append(Stored(f"INT{bits} per channel", stored, snr))
+    if formats is EVERY:
+        found += affine(array)
     order = {one.name: i for i, one in enumerate(found)}  # of equals those come first that prune nothing
     return sorted(
         found + _own_zeros(prepared, zeros),

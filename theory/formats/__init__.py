@@ -1,5 +1,23 @@
 """Number formats of compressed weights, and the laws of their errors."""
 
-from theory.formats.formats import FORMATS, Format, block_scale, codebook, float_levels, normal_float_levels
+from theory.formats.affine import affine_snr
+from theory.formats.formats import (
+    FORMATS,
+    SEARCHED,
+    Format,
+    block_scale,
+    codebook,
+    float_levels,
+    normal_float_levels,
+)
 
-__all__ = ["FORMATS", "Format", "block_scale", "codebook", "float_levels", "normal_float_levels"]
+__all__ = [
+    "FORMATS",
+    "SEARCHED",
+    "Format",
+    "affine_snr",
+    "block_scale",
+    "codebook",
+    "float_levels",
+    "normal_float_levels",
+]

@@ -2,6 +2,7 @@ r"""Number formats of compressed weights in one frame: SNR against *stored* bits
 
     per tensor      s l_i, s of least mean squared error            bits of a code
     per block       s l_i, s from the block's largest magnitude     bits + scale bits / block
+    with offset     c + s k, c and s from the block's ends          bits + (scale + offset bits) / block
     n:m             the n largest of every m magnitudes kept        (n/m) bits + n ceil(log2 m)/m
     prune           zero below the c-quantile of magnitudes         1 + (1 - c) bits (bitmask)
     then round      what is kept on s l_i, s of least error         the same with the bits of a code
@@ -14,6 +15,9 @@ References
 .. [1] Rouhani et al., "OCP Microscaling Formats (MX) Specification v1.0", 2023: blocks of 32, E8M0 scale.
 .. [2] Dettmers et al., "QLoRA", NeurIPS 2023: NF4, quantiles of the normal law, blocks of 64.
 .. [3] Micikevicius et al., "FP8 Formats for Deep Learning", 2022: E4M3 and E5M2.
+.. [5] llama.cpp, ggml-quants: Q4_0 and Q5_0 put the largest magnitude on -8 or -16, Q4_1 and Q5_1 the ends
+of the
+       block on the first and the last code, Q8_0 the largest magnitude on 127; float16 scales and offsets.
 .. [4] Alvarez et al., "Introducing NVFP4 for Efficient and Accurate Low-Precision Inference", NVIDIA, 2025:
        blocks of 16, E4M3 scale relative to one float32 scale per tensor.
 """
@@ -27,8 +31,8 @@ import numpy as np
 from scipy import special
 
 from theory import storage
-from theory.arguments import share_of_zeros, whole
-from theory.codebooks import Codebook, integer_codebook
+from theory.arguments import choice, share_of_zeros, whole
+from theory.codebooks import Codebook, check_bits, integer_levels
 
 
 def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None = None) -> np.ndarray:
@@ -77,6 +81,9 @@ def normal_float_levels() -> np.ndarray:
     return np.sort(levels / np.abs(levels).max())
 
 
+_SCALE_BITS = {"free": 16, "float32": 32, "half": 16, "double": 8 + 32 / 256, "power": 8, "e4m3": 8}
+
+
 @dataclass(frozen=True)
 class Format:
     """A way to store weights.
@@ -92,7 +99,15 @@ class Format:
     block
         Weights that share a scale; 0 means the whole tensor (or row), with the scale of least error.
     scale
-        Of blocks, see :func:`block_scale`: "free" (16 bits), "power" or "e4m3" (8 bits).
+        Of blocks, see :func:`block_scale`: "free" (16 bits), "float32" (32 bits), "half" (rounded to
+        float16, codes as llama.cpp finds them), "double" (8 bits, quantized in blocks of 256 beside a
+        float32 scale), "power" or "e4m3" (8 bits).
+    offset
+        Of blocks: "" for none; "float", the least weight, as wide as the scale; "zero", an integer of the
+        codes' size that stands for 0.
+    rule
+        "max" from the block's largest magnitude (or its ends, with an offset), or "search" for a lesser
+        error.
     keep, group
         `keep` of every `group` weights are kept; 0 keeps all.
     sparsity
@@ -107,14 +122,22 @@ class Format:
     keep: int = 0
     group: int = 0
     sparsity: float = 0.0
+    offset: str = ""
+    rule: str = "max"
 
     def __post_init__(self) -> None:
         for name, least in (("bits", 1), ("block", 0), ("keep", 0), ("group", 0)):
             object.__setattr__(self, name, whole(f"{self.name}: {name}", getattr(self, name), least))
         if (self.block > 0) + (self.group > 0) + (self.sparsity > 0) > 1:
             raise ValueError(f"{self.name}: blocks, n:m groups and a sparsity exclude each other")
-        if self.scale not in ("free", "power", "e4m3"):
-            raise ValueError(f'{self.name}: scale must be "free", "power" or "e4m3", got {self.scale!r}')
+        for name, options in (
+            ("scale", _SCALE_BITS),
+            ("offset", ("", "float", "zero")),
+            ("rule", ("max", "search")),
+        ):
+            choice(f"{self.name}: {name}", getattr(self, name), options)
+        if self.offset and not self.block:
+            raise ValueError(f"{self.name}: an offset belongs to a block")
         if not (self.codes or self.group or self.sparsity):
             raise ValueError(f"{self.name}: values as they are, all of them, are no format")
         if not self.keep <= self.group or (self.group and not self.keep):
@@ -134,15 +157,19 @@ class Format:
         if self.sparsity:
             return storage.bits_per_weight("bitmask", self.sparsity, self.bits)
         if self.block:
-            return storage.bits_per_weight(
-                "block", bits=self.bits, block=self.block, scale_bits=self.scale_bits
-            )
+            shared = self.scale_bits + self.offset_bits
+            return storage.bits_per_weight("block", bits=self.bits, block=self.block, scale_bits=shared)
         return float(self.bits)
 
     @property
-    def scale_bits(self) -> int:
+    def scale_bits(self) -> float:
         """Size of a block's scale."""
-        return 16 if self.scale == "free" else 8
+        return _SCALE_BITS[self.scale]
+
+    @property
+    def offset_bits(self) -> float:
+        """Size of a block's offset."""
+        return {"": 0, "float": self.scale_bits, "zero": self.bits}[self.offset]
 
     def stored_bits_in_rows(self, columns: int) -> float:
         """:attr:`stored_bits` of rows of `columns` weights, whose ends may fill no block or group.
@@ -157,7 +184,7 @@ class Format:
         """
         columns = whole("columns", columns, 1)
         if self.block:
-            return self.bits + self.scale_bits * -(-columns // self.block) / columns
+            return self.bits + (self.scale_bits + self.offset_bits) * -(-columns // self.block) / columns
         if self.group:
             inside = columns // self.group * self.group
             return (inside * self.stored_bits + (columns - inside) * self.bits) / columns
@@ -166,7 +193,10 @@ class Format:
 
 @functools.cache
 def codebook(name: str) -> Codebook:
-    """Prepared codebook of a name: "int4", "symmetric4", "e2m1", "e4m3", "e5m2", "nf4" and the like."""
+    """Prepared codebook of a name: "int4", "symmetric4", "e2m1", "e4m3", "nf4" and the like.
+
+    "uint4" is {0, ..., 15}, "flipped4" {-7, ..., 8}.
+    """
     makers: dict[str, Callable[[], np.ndarray]] = {
         "e2m1": lambda: float_levels(2, 1),
         "e2m3": lambda: float_levels(2, 3),
@@ -177,19 +207,35 @@ def codebook(name: str) -> Codebook:
     }
     if name in makers:
         return Codebook(makers[name]())
-    for prefix, grid in (("int", "twos-complement"), ("symmetric", "symmetric")):
-        if name.startswith(prefix) and name.removeprefix(prefix).isdigit():
-            return integer_codebook(int(name.removeprefix(prefix)), grid)
+    kind = name.rstrip("0123456789")
+    if kind in _INTEGERS and len(name) > len(kind):
+        return Codebook(_INTEGERS[kind](int(name.removeprefix(kind))))
     raise ValueError(
-        f"no codebook {name!r}; there are int1-int16, symmetric2-symmetric16, {', '.join(makers)}"
+        f"no codebook {name!r}; there are int1-int16, symmetric2-symmetric16, uint1-uint16, "
+        f"flipped1-flipped16 and {', '.join(makers)}"
     )
 
+
+_INTEGERS: dict[str, Callable[[int], np.ndarray]] = {
+    "int": integer_levels,
+    "symmetric": lambda bits: integer_levels(bits, "symmetric"),
+    "uint": lambda bits: np.arange(2.0 ** check_bits(bits)),
+    "flipped": lambda bits: -integer_levels(bits),
+}
 
 FORMATS: tuple[Format, ...] = (
     *(Format(f"INT{b}", f"int{b}", b) for b in range(2, 9)),
     *(Format(f"INT{b} g128", f"symmetric{b}", b, block=128) for b in (2, 3, 4, 6, 8)),
+    *(Format(f"INT4 g{n}", "symmetric4", 4, block=n) for n in (64, 32)),
+    *(Format(f"INT{b} g128 asym", f"uint{b}", b, block=128, offset="zero") for b in (2, 3, 4, 8)),
+    *(Format(f"INT4 g{n} asym", "uint4", 4, block=n, offset="zero") for n in (64, 32)),
+    *(Format(f"Q{b}_0", f"flipped{b}", b, block=32, scale="half") for b in (4, 5)),
+    *(Format(f"Q{b}_1", f"uint{b}", b, block=32, scale="half", offset="float") for b in (4, 5)),
+    Format("Q8_0", "symmetric8", 8, block=32, scale="half"),
     Format("FP4 E2M1", "e2m1", 4),
     Format("NF4 b64", "nf4", 4, block=64),
+    Format("NF4 b64 float32", "nf4", 4, block=64, scale="float32"),
+    Format("NF4 b64 double", "nf4", 4, block=64, scale="double"),
     Format("NVFP4", "e2m1", 4, block=16, scale="e4m3"),
     Format("MXFP4", "e2m1", 4, block=32, scale="power"),
     Format("MXFP6 E2M3", "e2m3", 6, block=32, scale="power"),
@@ -207,10 +253,23 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
+# tensors only: laws would need the law of a search's result
+SEARCHED: tuple[Format, ...] = (
+    Format("INT4 g128 mse", "symmetric4", 4, block=128, rule="search"),
+    Format("INT4 g32 mse", "symmetric4", 4, block=32, rule="search"),
+    Format("Q4_0 mse", "flipped4", 4, block=32, scale="half", rule="search"),
+    Format("INT4 g128 asym mse", "uint4", 4, block=128, offset="zero", rule="search"),
+    Format("INT4 g32 asym mse", "uint4", 4, block=32, offset="zero", rule="search"),
+    Format("MXFP4 mse", "e2m1", 4, block=32, scale="power", rule="search"),
+    Format("NVFP4 mse", "e2m1", 4, block=16, scale="e4m3", rule="search"),
+)
+
+
 def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
     """Scale of a block from its largest magnitude and, for "e4m3", from that of the whole tensor.
 
-    "free" puts the largest level on it. "power" is 2^(floor(log2 largest) - e), e the exponent of the largest
+    "free", "float32" and "half" put the largest level on it, rounding of the number aside. "double" does so
+    after :func:`double_quantized`. "power" is 2^(floor(log2 largest) - e), e the exponent of the largest
     level: the rule of the MX specification, under which the largest value may be clipped. "e4m3" is the free
     scale rounded to the nearest E4M3 number times the tensor's scale, peak / (largest level * 448), which
     puts the scale of the block that holds the peak on 448 (ties go down); a scale that rounds to 0 stores a
@@ -226,8 +285,10 @@ def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
     """
     top = form.levels[-1]
     largest = np.asarray(largest, dtype=np.float64)
-    if form.scale == "free":
+    if form.scale in ("free", "float32", "half"):
         return largest / top
+    if form.scale == "double":
+        return double_quantized(largest) / top
     if form.scale == "e4m3":
         scales = codebook("e4m3").levels
         scales = scales[scales >= 0]
@@ -238,3 +299,45 @@ def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
     # frexp: log2 of a value just below a power of two rounds up to it
     exponent = np.frexp(largest)[1] - math.frexp(top)[1]
     return np.where(largest > 0, np.ldexp(1.0, exponent), 0.0)
+
+
+@functools.cache
+def dynamic_levels() -> np.ndarray:
+    """The 8-bit dynamic data type of bitsandbytes, 256 levels in [-1, 1]: 2^i means per decade 10^(i - 6).
+
+    Examples
+    --------
+    >>> dynamic_levels().size, float(dynamic_levels()[-1]), round(float(dynamic_levels()[-2]), 6)
+    (256, 1.0, 0.992969)
+    """
+    positive = []
+    for i in range(7):
+        ends = np.linspace(0.1, 1, 2**i + 1)
+        positive.append(10.0 ** (i - 6) * (ends[:-1] + ends[1:]) / 2)
+    values = np.concatenate(positive)
+    return np.sort(np.concatenate([-values, [0.0, 1.0], values]))
+
+
+def double_quantized(scales: np.ndarray) -> np.ndarray:
+    """Scales of a tensor, in order, as QLoRA stores them [2]: mean subtracted, 8 bits in blocks of 256.
+
+    Parameters
+    ----------
+    scales
+        Largest magnitudes of the blocks, any shape; they are taken row by row.
+
+    Examples
+    --------
+    >>> double_quantized(np.array([1.0, 3.0]))
+    array([1.00703125, 3.        ])
+    """
+    flat = np.asarray(scales, dtype=np.float64).ravel()
+    mean = flat.mean()
+    padded = np.zeros(-(-flat.size // 256) * 256)
+    padded[: flat.size] = flat - mean
+    blocks = padded.reshape(-1, 256)
+    largest = np.abs(blocks).max(axis=1, keepdims=True)
+    levels = dynamic_levels()
+    units = np.divide(blocks, largest, out=np.zeros_like(blocks), where=largest > 0)
+    near = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, units)]
+    return np.maximum((near * largest).ravel()[: flat.size] + mean, 0.0).reshape(np.shape(scales))

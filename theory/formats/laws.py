@@ -26,6 +26,7 @@ from scipy import special
 from theory.arguments import whole
 from theory.codebooks import Codebook, optimal_scale, quantization_error
 from theory.distributions import Distribution, Truncated
+from theory.formats.affine import block_offset_error
 from theory.formats.formats import Format, block_scale, codebook
 from theory.snr import decibel, pruning_error
 
@@ -127,7 +128,11 @@ def _magnitude(law: Distribution, log_inside: np.ndarray | float) -> np.ndarray:
 
 
 def _block_error(law: Distribution, form: Format, size: int) -> float:
-    if form.scale == "free":
+    if form.rule != "max":
+        raise ValueError(f"{form.name}: there is no law of a searched scale; use sims.weights.formats.noise")
+    if form.offset:
+        return block_offset_error(law, form)
+    if form.scale not in ("power", "e4m3"):  # 8 to 32 bits are taken as exact
         return _free_scales(law, form, 0.0)
     if form.scale == "power":
         # e^-45 of the blocks lie below, or of blocks of one e^-25 with no error to speak of

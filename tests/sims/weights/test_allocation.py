@@ -110,9 +110,10 @@ def test_outputs_are_weighed_by_their_inputs(arrays):
 
 
 def test_huge_and_tiny_weights_have_no_unit(arrays):
-    found = allocate({"a": arrays["heavy"], "b": arrays["small"]}, 4.0)
+    forms = [form for form in FORMATS if form.scale != "half"]  # float16 has an end
+    found = allocate({"a": arrays["heavy"], "b": arrays["small"]}, 4.0, formats=forms)
     for unit in (2.0**500, 2.0**-500):
-        scaled = allocate({"a": unit * arrays["heavy"], "b": unit * arrays["small"]}, 4.0)
+        scaled = allocate({"a": unit * arrays["heavy"], "b": unit * arrays["small"]}, 4.0, formats=forms)
         assert scaled.formats == found.formats and scaled.error == pytest.approx(found.error, rel=1e-6)
 
 

@@ -1,0 +1,164 @@
+"""Best step and offset of c + s {0, ..., 2^b - 1} for given weights, with a certificate.
+
+Two kinds: any offset, or an integer code that stands for zero. Both searches (:mod:`sims.kernels.affine`)
+cover every useful grid by branch and bound on weights split between 65,537 nodes, and say how far from the
+optimum they may be; the last rounds are made on the weights themselves.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from theory.codebooks import check_bits
+from theory.snr import noise_snr
+
+CELLS = 2**16  # two tables of 0.5 MB, which stay in the cache; at 8 bits they cost 3e-5 of the error
+EVALUATIONS = 3_000_000
+_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The best grid c + s {0, ..., 2^b - 1} found.
+
+    Attributes
+    ----------
+    scale, offset
+        s and c.
+    zero_point
+        Code that stands for zero, c = -s zero_point; None where the offset is free.
+    noise
+        Error energy over signal energy.
+    bound
+        Proved lower limit of `noise` over all steps and offsets.
+    evaluations
+        Grids tried.
+    """
+
+    scale: float
+    offset: float
+    zero_point: int | None
+    noise: float
+    bound: float
+    evaluations: int
+
+    @property
+    def snr(self) -> float:
+        """Signal-to-noise ratio in dB; inf where the grid holds every value (to 150 dB)."""
+        return noise_snr(self.noise)
+
+    @property
+    def gap(self) -> float:
+        """(noise - bound) / noise, 0 where nothing is lost."""
+        return (self.noise - self.bound) / self.noise if self.noise > self.bound else 0.0
+
+
+class SplitValues:
+    """Weights prepared once for any number of widths: centred, normalised, split between nodes.
+
+    Parameters
+    ----------
+    values
+        Real numbers of any shape, finite, at least one.
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        from sims.kernels import affine as kernels
+
+        values = np.asarray(values)
+        if values.dtype.kind not in "fiu":
+            raise TypeError(f"values must be real numbers, got an array of {values.dtype}")
+        if values.size == 0:
+            raise ValueError("values must hold at least one weight, got an empty array")
+        flat = values.reshape(-1).astype(np.float64)
+        low, high = float(flat.min()), float(flat.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError("values must be finite, got NaN or infinity")
+        self.exponent = math.frexp(max(-low, high))[1]
+        np.ldexp(flat, -self.exponent, out=flat)
+        self.mean = float(flat.mean())
+        flat -= self.mean
+        self.values = flat
+        self.variance = float(np.mean(flat * flat))
+        self.energy = self.variance + self.mean**2  # mean square, normalised
+        self.first, self.last = float(flat.min()), float(flat.max())
+        self.constant = not self.last - self.first > 0
+        if not self.constant:
+            self._tails = kernels.split_weights(flat, self.first, self.last, CELLS)
+
+    def optimal(
+        self, bits: int, *, zero_point: bool = False, tolerance: float = 1e-4, evaluations: int = EVALUATIONS
+    ) -> Affine:
+        """Best grid of a width; see :func:`optimal_affine`."""
+        from sims.kernels import affine as kernels
+
+        steps = 2 ** check_bits(bits) - 1
+        if self.constant or self.energy == 0:  # one level is enough, on or beside zero
+            value = math.ldexp(self.mean, self.exponent)
+            if not zero_point:
+                return Affine(abs(value) or 1.0, value, None, 0.0, 0.0, 0)
+            return Affine(abs(value) or 1.0, min(value, 0.0), int(value < 0), 0.0, 0.0, 0)
+        tail0, tail1, moment = self._tails
+        added = moment - self.variance  # of splitting
+        settings = (tail0, tail1, self.first, self.last, moment)
+        if zero_point:
+            s, z, _, bound, count = kernels.search_zero(*settings, self.mean, steps, tolerance, evaluations)
+            error, s = kernels.polish_zero(self.values, steps, self.variance, self.mean, s, z, _ROUNDS)
+            offset, code = -z * s, int(z)
+        else:
+            s, c, _, bound, count = kernels.search(*settings, steps, tolerance, evaluations)
+            error, s, c = kernels.polish(self.values, steps, self.variance, s, c, _ROUNDS)
+            offset, code = c + self.mean, None
+        error = min(max(error, 0.0), self.energy)
+        noise, least = error / self.energy, max(bound - added, 0.0) / self.energy
+        with np.errstate(over="ignore"):  # beyond double precision it is infinite
+            scale, offset = (float(np.ldexp(x, self.exponent)) for x in (s, offset))
+        return Affine(scale, offset, code, noise, min(least, noise), int(count))
+
+    def ends_noise(self, bits: int, *, zero_point: bool = False) -> float:
+        """Share of the energy lost where the first and the last code lie on the least and the largest weight.
+
+        With a zero point the range is that of the weights and 0, as frameworks set it by default.
+        """
+        from sims.kernels import affine as kernels
+
+        steps = 2 ** check_bits(bits) - 1
+        if self.constant or self.energy == 0:
+            return 0.0
+        low, high = self.first + self.mean, self.last + self.mean
+        if zero_point:
+            low, high = min(low, 0.0), max(high, 0.0)
+        s = (high - low) / steps
+        c = -s * round(-low / s) if zero_point else low
+        a, k1, k2 = kernels.weight_sums(self.values, steps, s, c - self.mean)
+        offset = c - self.mean
+        error = self.variance + offset**2 - 2 * s * (a - offset * k1) + s * s * k2
+        return max(error, 0.0) / self.energy
+
+
+def optimal_affine(
+    values: np.ndarray, bits: int, *, zero_point: bool = False, tolerance: float = 1e-4
+) -> Affine:
+    """Step s and offset c whose grid c + s {0, ..., 2^b - 1} is nearest to `values` in mean square.
+
+    Parameters
+    ----------
+    values
+        Weights of any shape.
+    bits
+        b, 1-16; a certificate within `tolerance` needs few levels (up to 8 bits).
+    zero_point
+        Zero must be a level, c = -s z with an integer z from 0 to 2^b - 1.
+    tolerance
+        Relative gap between the error reached and its proved lower bound at which the search stops; splitting
+        adds 3e-5 of the error at 8 bits.
+
+    Examples
+    --------
+    >>> w = np.linspace(0.5, 1.5, 1001)
+    >>> free, zero = optimal_affine(w, 4), optimal_affine(w, 4, zero_point=True)
+    >>> round(free.snr, 1), round(zero.snr, 1), zero.zero_point, free.gap < 2e-4
+    (35.2, 31.4, 0, True)
+    """
+    return SplitValues(values).optimal(bits, zero_point=zero_point, tolerance=tolerance)

@@ -1,0 +1,108 @@
+"""Affine grids: the searches against dense grids and every zero point, their bounds, rules, bad input."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sims.weights import formats
+from sims.weights.affine import SplitValues, optimal_affine
+from sims.weights.scales import optimal_scale, quantize
+from theory.formats import SEARCHED
+
+RNG = np.random.default_rng(0)
+TENSORS = {
+    "normal": RNG.normal(size=3000),
+    "shifted": RNG.uniform(0.5, 1.5, 2000),
+    "heavy": RNG.standard_t(2, size=3000) * 1e-8,
+    "skewed": np.exp(RNG.normal(size=2000)) * 1e8,
+    "few": np.array([-3.0, 0.1, 0.2, 5.0, 5.5]),
+    "negative": -np.abs(RNG.normal(size=500)) - 2,
+}
+
+
+def literal(w, c, s, steps):
+    return np.mean((w - c - s * np.clip(np.rint((w - c) / s), 0, steps)) ** 2) / np.mean(w**2)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize("bits", [2, 3, 4, 6])
+def test_free_offsets_against_a_dense_grid(name, bits):
+    w, steps = TENSORS[name], 2**bits - 1
+    found = optimal_affine(w, bits)
+    assert literal(w, found.offset, found.scale, steps) == pytest.approx(found.noise, rel=1e-6, abs=1e-15)
+    assert found.bound <= found.noise < 1.002 * found.bound + 1e-8  # splitting costs a node's width squared
+    width = np.ptp(w)
+    for s in np.geomspace(0.05, 1.1, 25) * width / steps:
+        for c in np.linspace(w.min() - s, w.max(), 40):
+            assert literal(w, c, s, steps) >= found.bound * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_zero_points_against_every_integer(name, bits):
+    """For a given zero point the grid is a codebook, whose best scale has a certificate of its own."""
+    w, steps = TENSORS[name], 2**bits - 1
+    found = optimal_affine(w, bits, zero_point=True)
+    every = [optimal_scale(w, np.arange(steps + 1.0) - z).noise for z in range(steps + 1)]
+    assert found.noise == pytest.approx(min(every), rel=2e-4, abs=1e-15)
+    assert found.bound <= min(every) * (1 + 1e-6)
+    assert found.offset == pytest.approx(-found.zero_point * found.scale, rel=1e-12)
+    levels = found.scale * (np.arange(steps + 1.0) - found.zero_point)
+    error = np.mean((w - quantize(w, levels, 1.0)) ** 2) / np.mean(w**2)
+    assert error == pytest.approx(found.noise, rel=1e-6, abs=1e-15)
+
+
+def test_an_offset_is_worth_ten_decibels_where_weights_are_shifted():
+    w = TENSORS["shifted"]
+    stored = {one.name: one.snr for one in formats.compare(w.reshape(20, 100))}
+    assert stored["INT4 + offset"] - stored["INT4"] > 10
+    assert stored["INT4 + offset"] - stored["INT4 asym"] > 3.5
+
+
+@pytest.mark.parametrize("zero_point", [False, True])
+@pytest.mark.parametrize("name", TENSORS)
+def test_the_rule_of_the_ends(name, zero_point):
+    w = TENSORS[name]
+    low, high = (min(w.min(), 0), max(w.max(), 0)) if zero_point else (w.min(), w.max())
+    s = (high - low) / 15
+    c = -s * np.rint(-low / s) if zero_point else low
+    found = SplitValues(w).ends_noise(4, zero_point=zero_point)
+    assert found == pytest.approx(literal(w, c, s, 15), rel=1e-9)
+    assert found >= optimal_affine(w, 4, zero_point=zero_point).bound
+
+
+def test_constants_and_grids_are_lossless():
+    for value in (0.0, 2.5, -0.1):
+        for zero_point in (False, True):
+            found = optimal_affine(np.full(10, value), 3, zero_point=zero_point)
+            levels = found.offset + found.scale * np.arange(8)
+            assert found.snr == math.inf and np.abs(levels - value).min() < 1e-15
+    w = 0.3 + 0.7 * RNG.integers(0, 8, 500)
+    assert optimal_affine(w, 3).snr == math.inf
+
+
+def test_searched_blocks_lose_no_more_than_the_rule():
+    w = RNG.standard_t(4, size=(20, 200))
+    by_name = {one.name: one.snr for one in formats.compare(w)}
+    for form in SEARCHED:
+        assert by_name[form.name] >= by_name[form.name.removesuffix(" mse")] - 1e-3
+    # and Q4_0 at its best is close to every block's own certified optimum, either sign
+    blocks = w[:, :192].reshape(-1, 32)
+    error = 0.0
+    for block in blocks:
+        best = min(optimal_scale(sign * block, np.arange(-8.0, 8)).noise for sign in (1, -1))
+        error += best * np.sum(block**2)
+    form = next(one for one in SEARCHED if one.name == "Q4_0 mse")
+    assert formats.noise(blocks, form) == pytest.approx(error / np.sum(blocks**2), rel=2e-3)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="at least one weight"):
+        SplitValues(np.array([]))
+    with pytest.raises(ValueError, match="must be finite"):
+        optimal_affine(np.array([1.0, np.nan]), 4)
+    with pytest.raises(TypeError, match="real numbers"):
+        SplitValues(np.array([1j]))
+    with pytest.raises(ValueError, match="bits must be an integer from 1 to 16, got 0"):
+        optimal_affine(np.ones(3), 0)

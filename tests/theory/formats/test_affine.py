@@ -1,0 +1,80 @@
+"""Laws of grids with an offset against drawn blocks and every other offset."""
+
+import numpy as np
+import pytest
+
+from theory.codebooks import Codebook, optimal_scale, quantization_error
+from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Uniform
+from theory.formats import FORMATS, SEARCHED, Format
+from theory.formats.affine import affine_error, affine_snr
+from theory.formats.formats import double_quantized, dynamic_levels
+from theory.formats.laws import format_error, format_snr
+
+BY_NAME = {form.name: form for form in FORMATS}
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30), Uniform(2.0)], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["Q4_0", "Q4_1", "Q5_1", "INT2 g128 asym", "INT4 g32 asym", "INT8 g128 asym"]
+)
+def test_laws_of_blocks_against_drawn_ones(law, name):
+    form = BY_NAME[name]
+    w = law.ppf(np.random.default_rng(1).random((8_000, form.block)))
+    steps = 2**form.bits - 1
+    low, high = w.min(axis=1, keepdims=True), w.max(axis=1, keepdims=True)
+    if form.offset == "zero":
+        low, high = np.minimum(low, 0), np.maximum(high, 0)
+        s = (high - low) / steps
+        z = np.rint(-low / s)
+        q = s * (np.clip(np.rint(w / s) + z, 0, steps) - z)
+    elif form.offset:
+        s = (high - low) / steps
+        q = low + s * np.rint((w - low) / s)
+    else:
+        s = np.take_along_axis(w, np.abs(w).argmax(axis=1)[:, None], axis=1) / -8
+        q = s * np.clip(np.rint(w / s), -8, 7)
+    errors = np.mean((w - q) ** 2, axis=1)
+    assert format_error(law, form) == pytest.approx(errors.mean(), abs=4.5 * errors.std() / np.sqrt(8_000))
+
+
+@pytest.mark.parametrize("law", [Gaussian(), Laplace(), Uniform(1.0), StudentT(2, 30)], ids=repr)
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_no_other_offset_is_better(law, bits):
+    best = affine_error(law, bits)
+    for zero in np.linspace(0, 2**bits - 1, 8 * (2**bits - 1) + 1):
+        grid = Codebook(np.arange(2.0**bits) - zero)
+        assert float(quantization_error(law, grid, optimal_scale(law, grid))) >= best * (1 - 1e-9)
+    whole = [
+        float(quantization_error(law, grid, optimal_scale(law, grid)))
+        for grid in (Codebook(np.arange(2.0**bits) - z) for z in range(2**bits))
+    ]
+    assert affine_error(law, bits, zero_point=True) == pytest.approx(min(whole), rel=1e-9)
+
+
+def test_edges_and_bad_input():
+    one = Format("one", "uint4", 4, block=1, offset="float")
+    assert format_error(Gaussian(), one) == 0
+    assert affine_snr(Uniform(1.0), 8) == pytest.approx(20 * 8 * np.log10(2), abs=1e-6)
+    with pytest.raises(TypeError, match=r"sims\.weights\.affine"):
+        affine_error(Empirical([1.0, 2.0]), 4)
+    with pytest.raises(ValueError, match="no law of a searched scale"):
+        format_snr(Gaussian(), SEARCHED[0])
+    with pytest.raises(ValueError, match="an offset belongs to a block"):
+        Format("x", "uint4", 4, offset="zero")
+    with pytest.raises(ValueError, match="x: rule must be one of max, search, got 'best'"):
+        Format("x", "int4", 4, block=32, rule="best")
+
+
+def test_double_quantization_by_the_definition():
+    rng = np.random.default_rng(2)
+    scales = np.abs(rng.normal(size=(30, 20))) + 1
+    found = double_quantized(scales).ravel()
+    flat, levels = scales.ravel(), dynamic_levels()
+    for start in range(0, 600, 256):
+        part = flat[start : start + 256] - flat.mean()
+        peak = np.abs(part).max()
+        nearest = levels[np.abs(part[:, None] / peak - levels).argmin(axis=1)]
+        np.testing.assert_allclose(found[start : start + 256], nearest * peak + flat.mean(), rtol=1e-12)
+    assert np.abs(found / flat - 1).max() < 0.02
+    assert double_quantized(np.zeros(5)).tolist() == [0] * 5
+    assert len(np.unique(levels)) == 256
