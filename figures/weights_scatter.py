@@ -21,12 +21,12 @@ from theory.snr import crossover_kurtosis
 SOURCE = "Kuzmin et al. 2023, Figure 3"
 TITLE = "Real tensors: quantization wins almost everywhere; kurtosis mostly says where it does not"
 CAPTION = (
-    "One mark per weight tensor of the digits network (triangles) and, where its package is installed, "
+    "(a) One mark per weight tensor of the digits network (triangles) and, where its package is installed, "
     "EfficientNet-Lite0 (circles), in float64 with certified optimal steps; size grows with the number of "
     "weights. Grey dots: the 2,704 tensors of 45 models that the authors released, as they computed them, "
     "where ratios are finite and kurtosis is possible. Above the diagonal quantization keeps more signal "
-    "than pruning at equal compression of 16-bit weights (mask not counted). Middle: the margin over the "
-    "tensor's kurtosis. Right: density of our tensors that quantization (blue) or pruning (red) keeps "
+    "than pruning at equal compression of 16-bit weights (mask not counted). (b) The margin over the "
+    "tensor's kurtosis. (c) Density of our tensors that quantization (blue) or pruning (red) keeps "
     "better, each of unit area, a mark per tensor; black, where a Student-t law "
     "with 2 degrees of freedom crosses over. Kuzmin et al. 2023, Fig. 3."
 )

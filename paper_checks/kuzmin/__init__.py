@@ -9,6 +9,7 @@ from paper_checks.kuzmin import (
     representation,
     rotations,
     scales,
+    shipped,
     weights,
 )
 
@@ -21,6 +22,7 @@ PAPER = Paper(
 CLAIMS = (
     *gaussian.CLAIMS,
     *prediction.CLAIMS,
+    *shipped.CLAIMS,
     *weights.CLAIMS,
     *representation.CLAIMS,
     *scales.CLAIMS,

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from figures import (
+    formats_blocks,
     formats_rotation,
     snr_gaussian,
     snr_scale,
@@ -16,6 +17,7 @@ from figures import (
 @pytest.fixture(scope="module")
 def tables():
     modules = (
+        formats_blocks,
         formats_rotation,
         snr_gaussian,
         snr_scale,

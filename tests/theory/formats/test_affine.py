@@ -6,7 +6,7 @@ import pytest
 from theory.codebooks import Codebook, optimal_scale, quantization_error
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Uniform
 from theory.formats import FORMATS, SEARCHED, Format
-from theory.formats.affine import affine_error, affine_snr
+from theory.formats.affine import affine_error, affine_snr, block_offset_error
 from theory.formats.formats import double_quantized, dynamic_levels
 from theory.formats.laws import format_error, format_snr
 
@@ -53,7 +53,7 @@ def test_no_other_offset_is_better(law, bits):
 
 def test_edges_and_bad_input():
     one = Format("one", "uint4", 4, block=1, offset="float")
-    assert format_error(Gaussian(), one) == 0
+    assert format_error(Gaussian(), one) == block_offset_error(Gaussian(), one) == 0
     assert affine_snr(Uniform(1.0), 8) == pytest.approx(20 * 8 * np.log10(2), abs=1e-6)
     with pytest.raises(TypeError, match=r"sims\.weights\.affine"):
         affine_error(Empirical([1.0, 2.0]), 4)

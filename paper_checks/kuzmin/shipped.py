@@ -1,0 +1,144 @@
+"""Claims on formats as people ship them: blocks, offsets, scales by rule, pruning before rounding."""
+
+import numpy as np
+
+from paper_checks.claim import Claim, Constant, Twin, at_least, at_most, within
+from sims.weights.affine import SplitValues
+from sims.weights.formats import noise
+from sims.weights.scales import integer_scale, optimal_scale, quantize
+from theory.distributions import Gaussian, Laplace
+from theory.formats import FORMATS, SEARCHED, Format
+from theory.formats.laws import format_snr
+from theory.snr import decibel, noise_snr
+
+PAPER = "kuzmin"
+BY_NAME = {form.name: form for form in (*FORMATS, *SEARCHED)}
+
+
+def nf4_against_affine(run, law="gaussian"):
+    """SNR of NF4 minus that of 4 bits with a zero point, by the size of the blocks; closed laws."""
+    weights = {"gaussian": Gaussian(), "laplace": Laplace()}[law]
+    for size in (16, 32, 64, 128, 256):
+        normal = format_snr(weights, Format("NF4", "nf4", 4, block=size))
+        affine = format_snr(weights, Format("INT4 asym", "uint4", 4, block=size, offset="zero"))
+        compare = at_most if size <= 64 else at_least
+        yield compare(f"NF4 minus affine INT4, blocks of {size} (dB)", normal - affine, 0.0)
+
+
+def offset_worth(run, low=0.5, factor=1.0):
+    """Least gain of an offset on weights uniform on [low, low + 1] at 4 bits, by the certificates."""
+    w = low + np.random.default_rng(run.seed).random(40_000)
+    split = SplitValues(w)
+    free, zero = split.optimal(4), split.optimal(4, zero_point=True)
+    plain = integer_scale(w, 4)
+    yield at_least(
+        "free offset over none (dB)", decibel(plain.bound, free.noise), 10.0 * factor, evidence="bound"
+    )
+    yield at_least(
+        "free offset over a zero point (dB)", decibel(zero.bound, free.noise), 3.0 * factor, evidence="bound"
+    )
+    yield at_most("gap of the certificate", free.gap, 3e-4, evidence="bound")
+
+
+def absmax_in_blocks(run, size=32, factor=1.0):
+    """dB that the largest magnitude as scale loses beside the best one of every block, normal weights."""
+    w = np.random.default_rng(run.seed).normal(size=(1024, 1024)).reshape(-1, size)
+    shipped = noise_snr(noise(w, Format("Q4_0", "flipped4", 4, block=size, scale="free")))
+    best = noise_snr(noise(w, Format("mse", "flipped4", 4, block=size, rule="search")))
+    yield within("best scale minus absmax (dB)", best - shipped, 1.28 * factor, 0.03, evidence="simulated")
+
+
+def pruned_then_rounded(run, zero=True, factor=1.0):
+    """Error of pruning 2:4 and rounding, over the sum of both; without a level zero they do not add."""
+    w = np.random.default_rng(run.seed).normal(size=(256, 256))
+    groups = np.abs(w).reshape(256, -1, 4)
+    kept = (np.argsort(np.argsort(groups, axis=2), axis=2) >= 2).reshape(w.shape)
+    pruned = np.where(kept, w, 0.0)
+    for bits in (2, 4, 8):
+        levels = np.arange(2.0**bits) - 2 ** (bits - 1) + (0 if zero else 0.5)
+        grid = levels if zero else np.append(levels, 0.0)  # the scale is found with a zero, and used without
+        rounded = quantize(pruned, levels, optimal_scale(w[kept], grid).scale)
+        total = np.sum((w - rounded) ** 2)
+        both = np.sum((w - pruned) ** 2) + np.sum((pruned - rounded)[kept] ** 2)
+        yield within(f"{bits} bits", total / both, factor, 1e-12, evidence="simulated")
+
+
+def sparse_and_float8(run, name="2:4 + FP8 E4M3", factor=1.0):
+    """dB that rounding what 2:4 keeps loses beyond the pruning itself; closed laws."""
+    for law in (Gaussian(), Laplace()):
+        lost = format_snr(law, BY_NAME["2:4"]) - format_snr(law, BY_NAME[name])
+        yield at_most(f"{name}, {type(law).__name__} (dB)", lost, 0.05 * factor)
+        yield at_least("and it is positive", lost, 0.0)
+
+
+CLAIMS = (
+    Claim(
+        id="ku.nf4_blocks",
+        title="In blocks of 64 and shorter, four bits with a zero point beat NF4 on Gaussian weights",
+        paper=PAPER,
+        place="beyond the paper; bitsandbytes issue 2086",
+        statement=r"\mathrm{SNR}_{\mathrm{NF4}}(B) \le \mathrm{SNR}_{\mathrm{INT4\ asym}}(B)"
+        r"\iff B \le 64,\quad B = 16, 32, 64, 128, 256",
+        hypotheses="Independent normal weights, one scale per block from its ends. The shorter a block, "
+        "the flatter its weights within their own range; for Laplace weights that ends between 16 and 32.",
+        mark="derived",
+        check=nf4_against_affine,
+        twins=(Twin("Laplace weights too", {"law": "laplace"}),),
+        figure="formats_blocks",
+        constant="an order of two formats by the size of blocks",
+    ),
+    Claim(
+        id="ku.offset_worth",
+        title="Where weights lie on one side of zero, an offset is worth 10 dB at 4 bits",
+        paper=PAPER,
+        place="Section 2, asymmetric grids",
+        statement=r"\min_{s} E(s, 0) \ge 10 \min_{s,c} E(s, c),\quad W \sim U(\tfrac12, \tfrac32)",
+        hypotheses="40,000 drawn weights; both minima are global, each with the proof of its search.",
+        mark="derived",
+        check=offset_worth,
+        twins=(Twin("weights around zero", {"low": -0.5}),),
+        figure="formats_blocks",
+        constant=Constant("10 dB and 3 dB", "lower"),
+    ),
+    Claim(
+        id="ku.absmax_in_blocks",
+        title="Q4_0's largest magnitude as scale loses 1.3 dB beside the best scale of every block",
+        paper=PAPER,
+        place="Section 2, the choice of the scale; llama.cpp issue 397",
+        statement=r"10\log_{10}\frac{\mathbb{E}\,e^2_{\mathrm{absmax}}}{\mathbb{E}\min_s e^2(s)} = 1.28"
+        r"\ \mathrm{dB}",
+        hypotheses="Normal weights, blocks of 32 on 16 levels, either sign of the scale.",
+        mark="heuristic",
+        check=absmax_in_blocks,
+        twins=(Twin("blocks of 64", {"size": 64}),),
+        figure="formats_blocks",
+        constant=Constant("1.28 dB"),
+    ),
+    Claim(
+        id="ku.errors_add",
+        title="Squared errors of pruning and of rounding what is kept add, if zero is a level",
+        paper=PAPER,
+        place="Section 4.2, both methods together",
+        statement=r"\left\lVert W - Q(PW)\right\rVert^2 = \left\lVert W - PW\right\rVert^2 +"
+        r" \left\lVert PW - Q(PW)\right\rVert^2",
+        hypotheses="The two errors live on disjoint sets of weights; a grid without zero moves pruned ones.",
+        mark="derived",
+        check=pruned_then_rounded,
+        twins=(Twin("a grid without zero", {"zero": False}),),
+        figure="formats_blocks",
+        constant=Constant("the sum of both errors"),
+    ),
+    Claim(
+        id="ku.sparse_float8",
+        title="2:4 with FP8 loses what 2:4 loses: 0.02 dB more",
+        paper=PAPER,
+        place="Section 4.2, both methods together; llm-compressor issue 1800",
+        statement=r"\mathrm{SNR}(2{:}4) - \mathrm{SNR}(2{:}4 + \mathrm{FP8}) \in [0, 0.05]\ \mathrm{dB}",
+        hypotheses="Normal weights: 8.78 and 8.76 dB; Laplace weights: 10.98 and 10.94 dB; E4M3, best scale.",
+        mark="derived",
+        check=sparse_and_float8,
+        twins=(Twin("with INT4", {"name": "2:4 + INT4"}),),
+        figure="formats_blocks",
+        constant=Constant("0.05 dB", "upper"),
+    ),
+)
