@@ -51,7 +51,8 @@ def mean(n: int, max_value: int, law: str, what: str, t: int, extra: float = 0) 
             value = subset_sums(sample)[t] ** 2
         elif what == "every":
             sums = set(subset_sums(sample))
-            value = not all(u in sums for u in range(-t, t + 1))
+            near = {s + shift for s in sums for shift in range(-int(extra), int(extra) + 1)}
+            value = not all(u in near for u in range(-t, t + 1))
         elif what == "reach":
             value = sum(x for x in sample if x > 0) < abs(t) and all(x % int(extra or 1) == 0 for x in sample)
         elif what == "certain":  # no positive sum as large as t, or a common divisor that t lacks

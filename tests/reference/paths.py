@@ -28,8 +28,7 @@ def convex_order() -> list[Table]:
         ends = [k, k + s, k + 4 * s, k + 40 * s] if k > 0 else [k, 0, s, 4 * s, 40 * s]
         value = mp.quad(lambda x, s=s, k=k: (x - k) * mp.npdf(x / s) / s, ends)
         table.add("stop_loss", [s, k], value)
-    points, chances, s = [-1.0, 0.5, 2.0], [0.6, 0.3, 0.1], 1.2
-    chances[0] = 1 - chances[1] - chances[2]
+    points, chances, s = [-1.0, 0.1, 0.5, 1.2, 2.0], [0.6, 0.125, 0.125, 0.05, 0.1], 1.2
     centre = sum(p * x for p, x in zip(chances, points, strict=True))
     points = [x - centre for x in points]
 
@@ -37,7 +36,7 @@ def convex_order() -> list[Table]:
         loss = sum(p * max(x - k, 0) for p, x in zip(chances, points, strict=True))
         return s * mp.npdf(k / s) - k * tail(k / s) - loss
 
-    grid = [points[0] + (points[2] - points[0]) * mp.mpf(i) / 4000 for i in range(4001)]
+    grid = [points[0] + (points[-1] - points[0]) * mp.mpf(i) / 4000 for i in range(4001)]
     near = min(grid, key=slack)
     low, high = near - mp.mpf("0.001"), near + mp.mpf("0.001")
     for _ in range(120):

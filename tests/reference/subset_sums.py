@@ -25,6 +25,7 @@ def subset_sum() -> list[Table]:
         miss.add("miss_probability", [n, m, t, law, "exact"], float(missed))
         exact.add("exact_miss_probability", [n, m, 3, law, 1], mean(n, m, law, "miss", 3, 1))
         exact.add("exact_every_target_miss", [n, m, law], mean(n, m, law, "every", m))
+        exact.add("exact_every_target_miss", [n, m, law, 1, 3], mean(n, m, law, "every", 3, 1))
         two = 1 - (1 - missed) * (1 - mean(n, m, law, "miss", 1))
         exact.add("exact_fresh_targets_miss", [n, m, [t, 1], law], two)
         moments.add("expected_solutions", [n, m, t, law], float(mean(n, m, law, "solutions", t)))
@@ -40,6 +41,7 @@ def subset_sum() -> list[Table]:
         for divisor in (2, 3):
             share = Fraction(sum(w for v, w in kinds if v % divisor == 0), total)
             bounds.add("divides_every_sample", [divisor, m, law], share)
+    moments.add("expected_solutions", [3, 2, 50], 0)  # out of reach
     weights = [Fraction(w, 10) for w in (10, 8, 6, 5, 4, 3, 2, 1)]
     n, m, t = 4, 2, 1
     grid = [[weighted(k, m, "nonzero", t, w) for k in range(n + 1)] for w in weights]
@@ -65,7 +67,12 @@ def subset_sum() -> list[Table]:
     ):
         lower = max(mean(n, m, law, "certain", t), 1 - mean(n, m, law, "solutions", t))
         bounds.add("miss_lower_bound", [n, m, t, law], float(lower))
-    bounds.add("second_moment_bounds", [4, 2, 1], cheap_second_moment(4, 2, 1, weights), 1e-12)
+    for k, m, t in ((4, 2, 1), (3, 7, 2)):
+        bounds.add("second_moment_bounds", [k, m, t], cheap_second_moment(k, m, t, weights), 1e-12)
+    ways = sum(a * b == 6 for a, b in itertools.product([-3, -2, -1, 1, 2, 3], repeat=2))
+    bounds.add("trivial_miss", [2, 3, 6, "product"], float((1 - Fraction(ways, 36)) ** 2))
+    for mu, missed in ((0.0, 1), (float("inf"), 0)):
+        laws.add("cox_miss", [mu, 0.3], missed)
     for mu, d in ((2.5, 0.0), (40.0, 1.3), (1e5, 0.4)):
         laws.add("cox_miss", [mu, d], cox(mu, d))
     for n, m, law in ((16, 1000, "nonzero"), (12, 50, "uniform"), (9, 9, "product")):
@@ -258,6 +265,9 @@ def more_subset_sum() -> list[Table]:
     square, drift = sum(x * x for x in sample), 2 * target - sum(sample)
     bell = mp.mpf(2) ** 8 / mp.sqrt(2 * mp.pi * square) * mp.exp(-(mp.mpf(drift) ** 2) / (2 * square))
     saddle.add("poisson_mean", [{"integers": sample}, target, "gaussian"], bell)
+    two = {"integers": [sample, [-x for x in sample]]}  # one instance a row
+    away = mp.exp(-(mp.mpf(2 * target + sum(sample)) ** 2 - mp.mpf(drift) ** 2) / (2 * square))
+    saddle.add("poisson_mean", [two, target, "gaussian"], [bell, bell * away])
     saddle.add("poisson_mean", [{"integers": sample}, target, "gaussian", 3], 7 * bell)
     return [rates, lemmas, prefactor, closed, chain, interval, needed, saddle]
 

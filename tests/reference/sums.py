@@ -53,7 +53,7 @@ def partitions(n: int, max_value: int) -> tuple:
 def partition() -> list[Table]:
     table = Table("theory.partition.exact")
     laws = Table("theory.partition.laws")
-    for n, m in ((1, 4), (3, 3), (5, 4)):
+    for n, m in ((1, 4), (3, 3), (5, 4), (4, 1)):
         rows = partitions(n, m)
         least = collections.Counter(r[1] for r in rows)
         table.add(
@@ -62,6 +62,8 @@ def partition() -> list[Table]:
         table.add("perfect_probability", [n, m], Fraction(sum(r[1] <= 1 for r in rows), len(rows)))
         for parity, odd in (("even", 0), ("odd", 1)):
             counts = [r[2] for r in rows if r[0] % 2 == odd]
+            if not counts:
+                continue
             law = {z: Fraction(c, len(counts)) for z, c in collections.Counter(counts).items()}
             first = Fraction(sum(counts), len(counts))
             spread = Fraction(sum(c * c for c in counts), len(counts)) - first**2
@@ -105,6 +107,7 @@ def partition() -> list[Table]:
             bell = mp.exp(-(mp.mpf(z) ** 2) * square.denominator / (2 * n * square.numerator))
             expected = mu * bell * (1 if z == 0 else 2)
             laws.add("lemma1_bounds", [n, m, z], [expected / (2 * expected + 2), min(expected, 1)])
+    laws.add("lemma1_bounds", [3000, 1000], [0.5, 1])  # E Z beyond every double
     for position in (-1.5, 0.0, 4.0):
         mu = mp.sqrt(3 / (2 * mp.pi)) * 2 ** mp.mpf(-position)
         laws.add("window_probability", [position], 1 - (mp.exp(-mu) + mp.exp(-2 * mu)) / 2)
@@ -127,6 +130,37 @@ def mixed(mu: mp.mpf, n: int, k: int) -> mp.mpf:
     return mp.quad(lambda x: density(x) * poisson(mu * x, k), cuts)
 
 
+@functools.cache
+def both_sides(single: tuple, double: int) -> tuple[Fraction, Fraction]:
+    """Mean and mean square of the units until every input has both its sides, over all signs of every unit.
+
+    `single`: inputs at the head of the queue, each with the sign it waits for; `double` more wait for both.
+    A unit goes to the first of the queue whose wanted sign its entry has; who had a choice keeps the other.
+    """
+    if not single and not double:
+        return Fraction(0), Fraction(0)
+    outcomes: collections.Counter = collections.Counter()
+    for signs in itertools.product((-1, 1), repeat=len(single) + (double > 0)):
+        after = single, double
+        for place, sign in enumerate(signs):
+            if place == len(single):
+                after = (*single, -sign), double - 1
+            elif sign == single[place]:
+                after = single[:place] + single[place + 1 :], double
+            else:
+                continue
+            break
+        outcomes[after] += Fraction(1, 2 ** len(signs))
+    stay = outcomes.pop((single, double), Fraction(0))
+    rest = [(p, *both_sides(*after)) for after, p in outcomes.items()]
+    # T = 1 + T' with probability p, 1 + T with probability `stay`
+    first = (1 + sum(p * m for p, m, _ in rest)) / (1 - stay)
+    square = (1 + 2 * (sum(p * m for p, m, _ in rest) + stay * first) + sum(p * s for p, _, s in rest)) / (
+        1 - stay
+    )
+    return first, square
+
+
 def lottery() -> list[Table]:
     counting, products = Table("theory.lottery.counting"), Table("theory.lottery.products")
     success = Table("theory.lottery.success")
@@ -137,8 +171,9 @@ def lottery() -> list[Table]:
         first = sum(1 / (1 - mp.mpf(2) ** -k) for k in range(1, d + 1))
         spread = sum(mp.mpf(2) ** -k / (1 - mp.mpf(2) ** -k) ** 2 for k in range(1, d + 1))
         counting.add("drawn_units", [d, n], [n * first, mp.sqrt(n * spread)])
-    # one input, both sides: the first unit fits, then one in two
-    counting.add("drawn_units", [1, 1, True], [3, mp.sqrt(2)])
+    for d in (1, 2, 3):
+        first, square = both_sides((), d)
+        counting.add("drawn_units", [d, 2, True], [float(2 * first), mp.sqrt(float(2 * (square - first**2)))])
     sizes, n, m = [5, 4, 3], 6, 7
     waiting = {d: sum(1 / (1 - mp.mpf(2) ** -k) for k in range(1, d + 1)) for d in (4, 5)}
     drawn = n * waiting[5] * (5 + 4) + n * waiting[4] * (4 + 3)
@@ -167,6 +202,7 @@ def lottery() -> list[Table]:
             wins += all(any(a[i] * b[2 * o + i] % 2 for i in (0, 1)) for o in (0, 1))
             total += 1
     products.add("shared_divisor_bound", [[{"integers": [[1], [3]]}], 2, 3], wins / total)
+    products.add("reduced_shares", [2, 1], [0.25, 0.25, 0, 0.25, 0.25])  # drawn without a zero
     for rounding, zero in (("truncate", True), ("truncate", False), ("nearest", False)):
         fine = [v for v in range(-9, 10) if v or zero]
         reduced = [math.trunc(v / 3) if rounding == "truncate" else round(v / 3) for v in fine]

@@ -231,18 +231,24 @@ def test_published_tables():
 
 
 def test_stored_bits_count_the_metadata():
-    expected = {
-        "INT4": 4,
-        "INT4 g128": 4.125,
-        "NF4 b64": 4.25,
-        "MXFP4": 4.25,
-        "MXINT8": 8.25,
-        "NVFP4": 4.5,
-        "2:4": 9,
-        "2:4 + INT8": 5,
-        "prune 75 %": 5,
+    expected = {f"INT{b}": b for b in range(2, 9)}
+    expected |= {f"INT{b} g128": b + 16 / 128 for b in (2, 3, 4, 6, 8)}
+    expected |= {"FP4 E2M1": 4, "FP8 E4M3": 8, "FP8 E5M2": 8, "NF4 b64": 4 + 16 / 64, "NVFP4": 4 + 8 / 16}
+    blocks_of_32 = {
+        "MXFP4": 4,
+        "MXFP6 E2M3": 6,
+        "MXFP6 E3M2": 6,
+        "MXINT8": 8,
+        "MXFP8 E4M3": 8,
+        "MXFP8 E5M2": 8,
     }
-    assert {name: BY_NAME[name].stored_bits for name in expected} == expected
+    expected |= {name: bits + 8 / 32 for name, bits in blocks_of_32.items()}
+    # positions of two bits among four, of three among eight
+    expected |= {"2:4": 2 * 18 / 4, "1:4": 18 / 4, "4:8": 4 * 19 / 8, "2:8": 2 * 19 / 8}
+    expected |= {"2:4 + INT4": 2 * 6 / 4, "2:4 + INT8": 2 * 10 / 4, "2:4 + FP8 E4M3": 2 * 10 / 4}
+    expected |= {"prune 50 %": 1 + 16 / 2, "prune 75 %": 1 + 16 / 4, "prune 87.5 %": 1 + 16 / 8}
+    expected |= {f"prune 50 % + INT{b}": 1 + b / 2 for b in (4, 6, 8)}
+    assert {form.name: form.stored_bits for form in formats.FORMATS} == expected
 
 
 def test_pruning_then_rounding_tends_to_pruning_with_fine_values():
