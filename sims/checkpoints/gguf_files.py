@@ -92,9 +92,14 @@ def read_gguf(path: Path) -> Tensors:
             raise ValueError("its tensors are aligned to nothing")
         start = -(-file.tell() // alignment) * alignment
     order: Literal["<", ">"] = "<" if header.order == "little" else ">"
+    stored = 0
     for name, shape, kind, offset in entries:
         with about(name):
-            yield _tensor(path, name, shape, kind, start + offset, size, order)
+            tensor = _tensor(path, name, shape, kind, start + offset, size, order)
+        stored += tensor.nbytes
+        if stored > size:  # or a small file could be read over and over
+            raise ValueError("its tensors share bytes")
+        yield tensor
 
 
 def _tensor(

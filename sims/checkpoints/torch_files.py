@@ -156,7 +156,7 @@ def _ndarray(item: Opaque) -> Tensor | None:
         array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
         return array.astype(dtype.newbyteorder("="), copy=False)
 
-    return Tensor("", shape, dtype.name, len(data), read)
+    return Tensor("", shape, dtype.name, len(data), read, storage=id(data), fresh=False)
 
 
 def _views(item: Any) -> list[View]:
@@ -180,6 +180,9 @@ def _found(value: Any, size: int) -> list[tuple[str, Any]]:
     storages: dict[str, Storage] = {}
     shown: Counter[str] = Counter()
     for _, tensor in found:
+        if isinstance(tensor, Tensor):  # bytes of the pickle itself, which may be named more than once
+            shown[str(tensor.storage)] += tensor.nbytes
+            ALIASES.check(shown[str(tensor.storage)], tensor.nbytes)
         for view in _views(tensor):
             key = view.storage.key
             if storages.setdefault(key, view.storage) != view.storage:

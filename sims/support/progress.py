@@ -22,18 +22,19 @@ class _Display:
 
 
 @contextlib.contextmanager
-def bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
+def bar(total: int, label: str) -> Iterator[Callable[..., None]]:
     """Context in which `advance(steps)` moves a bar with the time that remains; silent unless on a terminal.
 
     A run inside a run is a second line of the same display, and what is inside that stays silent, as does
-    whatever runs on another thread.
+    whatever runs on another thread. A second argument of `advance` is a function that says how things stand:
+    it is asked only where somebody sees it.
     """
     mine = _Display.shown is not None and _Display.owner == threading.get_ident()
     if mine and _Display.lines < _DEEPEST:
         with _line(total, label) as advance:
             yield advance
     elif mine or not sys.stderr.isatty() or not _active.acquire(blocking=False):
-        yield lambda steps: None
+        yield lambda steps, news=None: None
     else:
         try:
             from rich.console import Console
@@ -49,14 +50,20 @@ def bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
 
 
 @contextlib.contextmanager
-def _line(total: int, label: str) -> Iterator[Callable[[int], None]]:
+def _line(total: int, label: str) -> Iterator[Callable[..., None]]:
     from rich.markup import escape
 
     shown = _Display.shown
     task = shown.add_task(escape(visible(label)), total=total)
     _Display.lines += 1
+
+    def advance(steps: int, news: Callable[[], str] | None = None) -> None:
+        shown.advance(task, steps)
+        if news is not None:
+            shown.update(task, description=escape(visible(news())))
+
     try:
-        yield lambda steps: shown.advance(task, steps)
+        yield advance
     finally:
         _Display.lines -= 1
         shown.remove_task(task)

@@ -170,7 +170,6 @@ def judged(
                 if kept is not None:
                     kept.put(tensor, found)
             row, digest = found
-            advance(tensor.nbytes)
             table.seen += 1
             first = seen.setdefault((tensor.shape, digest), tensor.name)
             if isinstance(row, str):
@@ -179,6 +178,8 @@ def judged(
                 table.skipped[tensor.name] = f"equal to {first!r}"
             else:
                 table.rows.append(row)
+            advance(tensor.nbytes, table.news)
+            if table.rows and table.rows[-1].name == tensor.name:
                 yield replace(table, rows=list(table.rows), skipped=dict(table.skipped))
     yield table
 

@@ -150,7 +150,8 @@ def compressed(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
 def mlx(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     """MLX: value = code scale + bias per group, codes in words along the inputs."""
     codes, scales = parts[".weight"], parts[".scales"]
-    settings = config.get("quantization") or config.get("quantization_config") or {}
+    settings = config.get("quantization") or config.get("quantization_config")
+    settings = settings if isinstance(settings, dict) else {}
     columns, groups = codes.shape[-1], scales.shape[-1]
     fits = [
         (bits, group)
@@ -194,6 +195,7 @@ def bitsandbytes(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         raise Unclear("a state without shape or block size")
     codes, absmax, levels = parts[""], parts[".absmax"], parts[".quant_map"]
     size = math.prod(shape)
+    block = min(block, size)
     if size > 2 * codes.size or levels.shape != (16,) or absmax.size != -(-size // block):
         raise Unclear("levels or scales that do not fit the codes")
 
@@ -201,7 +203,7 @@ def bitsandbytes(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         steps = absmax.load()
         if ".nested_absmax" in parts:
             inner, table = parts[".nested_absmax"].load(), parts[".nested_quant_map"].load()
-            steps = table[steps] * np.repeat(inner, int(settings["nested_blocksize"]))[: steps.size]
+            steps = table[steps] * inner[np.arange(steps.size) // int(settings["nested_blocksize"])]
             steps = steps + np.float32(settings["nested_offset"])
         packed = codes.load().reshape(-1).view(np.uint8)
         values = np.empty(2 * packed.size, np.uint8)

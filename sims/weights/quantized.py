@@ -48,8 +48,9 @@ def joined(
                 continue
             try:
                 joins[name] = family.join(name, parts, config)
-            except Unclear as error:
-                skipped |= {part.name: f"{_WHY}{error}" for part in parts.values()}
+            except (Unclear, LookupError, ArithmeticError, TypeError) as error:
+                why = error if isinstance(error, Unclear) else "parts that do not fit each other"
+                skipped |= {part.name: f"{_WHY}{why}" for part in parts.values()}
             for part in parts.values():
                 del found[part.name]
             break

@@ -272,6 +272,8 @@ class Table:
         share = self.share_of_bytes
         if math.isnan(share):
             return ""
+        if self.partial:
+            return f"So far the verdict rests on {percent(share)} of the file's bytes."
         if share >= PLAIN_SHARE:
             return f"The verdict rests on {percent(share)} of the file's bytes."
         return (
@@ -295,6 +297,14 @@ class Table:
         if self.partial:
             found.append(f"Partial: {self.seen} of {self.planned} tensors were judged.")
         return found
+
+    def news(self) -> str:
+        """How things stand while tensors are judged, in a few words."""
+        if not self.rows:
+            return f"{self.seen} of {self.planned} tensors"
+        middle = self.middle()
+        sides = f"{_decibels(middle.quantization)} / {_decibels(middle.pruning)}"
+        return f"{self.seen} of {self.planned} tensors: {middle.winner}, {sides} at {middle.bits} bits"
 
     def network(self) -> dict:
         """The network's verdict and the pooled ratios behind it, ready for JSON."""

@@ -261,3 +261,31 @@ def test_a_bad_limit_is_one_sentence(monkeypatch, value):
     monkeypatch.setenv("SNAPCUT_READ_LIMIT", value)
     with pytest.raises(ValueError, match=f"SNAPCUT_READ_LIMIT must be a positive number, got '{value}'"):
         limits.NAMES.check(1, 1)
+
+
+# --- bytes named more than once ---------------------------------------------------------------------------
+
+
+def test_an_array_of_the_pickle_named_over_and_over_is_refused(tmp_path):
+    """Each costs a few bytes of the pickle and shows a megabyte."""
+    shared = b"B" + struct.pack("<I", 2**20) + bytes(2**20) + b"q\x010"
+    dtype = (
+        name("numpy.dtype")
+        + text(b"f4")
+        + b"\x89\x88\x87R(K\x03"
+        + text(b"<")
+        + b"NNNK\x00K\x00K\x00tbq\x020"
+    )
+    make = name("numpy._core.multiarray._reconstruct")[:-1] + b"\n" + b"q\x030"
+    each = b"h\x03)R(K\x01K\x04M\x00\x01M\x00\x01\x87h\x02\x89h\x01tb"
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x02" + shared + dtype + make + b"](" + each * 4000 + b"e.")
+    refused(tmp_path / "a.pkl", "tensors that share a storage")
+
+
+def test_a_gguf_file_whose_tensors_share_bytes_is_refused(tmp_path):
+    entries = b"".join(
+        struct.pack("<Q", 1) + b"w" + struct.pack("<IQQIQ", 2, 256, 256, 0, 0) for _ in range(2000)
+    )
+    data = b"GGUF" + struct.pack("<IQQ", 3, 2000, 0) + entries
+    (tmp_path / "a.gguf").write_bytes(data.ljust(-(-len(data) // 32) * 32, b"\0") + bytes(4 * 65536))
+    refused(tmp_path / "a.gguf", "its tensors share bytes")

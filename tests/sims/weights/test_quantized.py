@@ -372,3 +372,75 @@ def test_what_was_left_out_is_said_and_counted(tmp_path):
     total = sum(array.nbytes for array in arrays.values())
     assert table.share_of_bytes == arrays["a.weight"].nbytes / total
     assert "rests on only 19.7 % of the file's bytes" in table.basis()
+
+
+NF4 = ".weight.quant_state.bitsandbytes__nf4"
+FAMILIES = (
+    (".qweight", ".qzeros", ".scales", ".g_idx"),
+    (".weight_packed", ".weight_scale", ".weight_shape", ".weight_zero_point", ".weight_global_scale"),
+    (".weight", ".scales", ".biases"),
+    (".weight", ".weight.absmax", ".weight.quant_map", NF4),
+    (
+        ".weight",
+        ".weight.absmax",
+        ".weight.quant_map",
+        NF4,
+        ".weight.nested_absmax",
+        ".weight.nested_quant_map",
+    ),
+    (".weight", ".SCB"),
+    ("_blocks", "_scales"),
+    ("", "_scale", "_scale_2"),
+    ("", "_scale", "_zero_point"),
+    (".weight", ".weight_scale_inv"),
+    ("_quantized", "_scale", "_zero_point"),
+    ("_orig", "_mask"),
+    (".weight_v", ".weight_g"),
+)
+STATES = (
+    '{"shape": [4, 8], "blocksize": 64}',
+    '{"shape": [4, 8], "blocksize": 1000000000000000000}',
+    '{"shape": [4, 8], "blocksize": 16, "nested_blocksize": 1000000000000, "nested_offset": 0}',
+    '{"shape": [9000000000000000000, 2], "blocksize": 64}',
+    '{"shape": "x"}',
+    "[" * 3000,
+)
+
+
+def test_parts_that_do_not_fit_end_in_a_sentence():
+    """Seeded parts of every convention, of shapes and types that mostly contradict each other."""
+    import tracemalloc
+
+    from sims.checkpoints import of_array
+
+    rng = np.random.default_rng(0)
+    shapes = [(), (1,), (4,), (16,), (0, 4), (4, 1), (4, 8), (8, 4), (16, 1), (4, 2, 16), (4, 2), (2,)]
+    kinds = ["int8", "uint8", "int32", "uint32", "float32", "float16", "int64", "bool"]
+    configs = [
+        {},
+        {"quantization": [1]},
+        {"quantization": {"bits": "x"}},
+        {"quantization_config": {"bits": 4}},
+    ]
+    joins = loads = 0
+    tracemalloc.start()
+    for _ in range(1500):
+        arrays = {}
+        for place, ending in enumerate(FAMILIES[rng.integers(len(FAMILIES))]):
+            shape = shapes[rng.integers(len(shapes))] if rng.random() < 0.6 else (4, 8)[: rng.integers(3)]
+            array = rng.integers(0, 9, size=shape).astype(rng.choice(kinds[:5] if place == 0 else kinds))
+            if "quant_state" in ending:
+                array = np.frombuffer(STATES[rng.integers(len(STATES))].encode(), np.uint8)
+            arrays[f"l{ending}"] = array
+        tensors = {name: of_array(name, array) for name, array in arrays.items()}
+        found, _ = joined(tensors, configs[rng.integers(len(configs))])
+        for tensor in found.values():
+            joins += bool(tensor.note)
+            try:
+                assert tensor.load().size <= 4096
+                loads += bool(tensor.note)
+            except ValueError as error:
+                assert str(error).startswith("cannot read") and "\n" not in str(error)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    assert joins > 20 and loads > 10  # some do fit
