@@ -9,6 +9,8 @@ from paper_checks.kumar_natale import (
     partition_discrepancy,
     subset_sum,
     subset_sum_laws,
+    subset_sum_limits,
+    theorems,
 )
 
 PAPER = Paper(
@@ -24,5 +26,7 @@ CLAIMS = (
     *partition_discrepancy.CLAIMS,
     *subset_sum.CLAIMS,
     *subset_sum_laws.CLAIMS,
+    *subset_sum_limits.CLAIMS,
+    *theorems.CLAIMS,
     *exact_laws.CLAIMS,
 )

@@ -71,6 +71,36 @@ def poisson_process(run, factor=1.0, independent=True, n=14, position=7.0, trial
         yield within(title, estimate, target, 2.0 / n**2)
 
 
+def ties_at_the_optimum(mu):
+    """P(two or more partitions share the least discrepancy): Poisson points on the lattice of a parity."""
+    total = 0.0
+    for parity in (0, 1):
+        levels = np.arange(20_000)
+        here = np.where((levels == 0) & (parity == 0), mu, 2.0 * mu)
+        before = np.cumsum(here) - here
+        total += float(np.exp(-before) @ -(np.expm1(-here) + here * np.exp(-here))) / 2
+    return total
+
+
+def unique_optimum(run, factor=1.0, unique=False, cells=((11, 1.0), (11, 4.0)), trials=50_000):
+    """Draws whose least discrepancy is reached twice, against Poisson points on the lattice; to 0.012."""
+    for n, position in cells:
+        size = law.window_max_value(n, position)
+        signs = np.array([(1, *s) for s in itertools.product((-1, 1), repeat=n - 1)], np.float32).T
+
+        def tied(rng, count, n=n, size=size, signs=signs):
+            least = np.abs(draw(rng, count, n, size).astype(np.float32) @ signs)  # whole numbers below 2^24
+            least.partition(1, axis=1)
+            return least[:, 0] == least[:, 1]
+
+        mu = float(law.expected_perfect_partitions(n, size))
+        estimate = run.probability(f"n={n}, M={size}", tied, trials, block=2048)
+        target = 0.0 if unique else ties_at_the_optimum(factor * mu)
+        yield within(f"n = {n}, M = {size}, mu = {mu:.4f}: P(two optima)", estimate, target, 0.012)
+    small = ties_at_the_optimum(1e-3)
+    yield within("P(two optima)/mu as mu falls", small / 1e-3, 1.0, 2e-3)
+
+
 CLAIMS = (
     Claim(
         id="kn.min_discrepancy",
@@ -106,6 +136,24 @@ CLAIMS = (
             Twin("the same laws of each window, but not independent", {"independent": False}),
             Twin("8 % more partitions", {"factor": 1.08}),
             Twin("8 % fewer partitions", {"factor": 0.92}),
+        ),
+        figure="partition_discrepancy",
+    ),
+    Claim(
+        id="kn.unique_optimum",
+        title="Far above the threshold the optimal partition is unique",
+        paper=PAPER,
+        place="Borgs, Chayes & Pittel, Theorem 2.8",
+        statement=r"P(\text{two partitions share } \min D) = \tfrac12\sum_{\text{parity}}\sum_d"
+        r" e^{-\Lambda_{<d}}\bigl(1 - e^{-\lambda_d} - \lambda_d e^{-\lambda_d}\bigr) \to \mu\ (\mu \to 0)",
+        hypotheses=r"Poisson points on the lattice of a parity, $\lambda_0 = \mu$ and $\lambda_d = 2\mu$;"
+        r" $n = 11$, $\lambda = 1$ and $4$, every signing of every draw; tolerance 0.012.",
+        mark="derived",
+        constant=Constant(r"$\mu$"),
+        check=unique_optimum,
+        twins=(
+            Twin("always unique, in the window too", {"unique": True}),
+            Twin("a fifth more", {"factor": 1.2}),
         ),
         figure="partition_discrepancy",
     ),

@@ -3,13 +3,16 @@
 from paper_checks.claim import Paper
 from paper_checks.kuzmin import (
     allocation,
+    formulas,
     gaussian,
     layers,
     prediction,
+    released,
     representation,
     rotations,
     scales,
     shipped,
+    storage,
     weights,
 )
 
@@ -21,9 +24,12 @@ PAPER = Paper(
 )
 CLAIMS = (
     *gaussian.CLAIMS,
+    *formulas.CLAIMS,
     *prediction.CLAIMS,
     *shipped.CLAIMS,
     *weights.CLAIMS,
+    *released.CLAIMS,
+    *storage.CLAIMS,
     *representation.CLAIMS,
     *scales.CLAIMS,
     *rotations.CLAIMS,

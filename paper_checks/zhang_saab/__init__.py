@@ -9,6 +9,7 @@ from paper_checks.zhang_saab import (
     nearest_plane,
     neighbours,
     norms,
+    steps,
     tails,
 )
 
@@ -26,5 +27,6 @@ CLAIMS = (
     *nearest_plane.CLAIMS,
     *neighbours.CLAIMS,
     *norms.CLAIMS,
+    *steps.CLAIMS,
     *tails.CLAIMS,
 )

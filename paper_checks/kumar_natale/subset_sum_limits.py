@@ -1,0 +1,231 @@
+"""Claims on limits of random subset sum: divisibility, reach, tails of the Cox law, windows, products."""
+
+import math
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+
+from paper_checks.claim import at_least, at_most, identity, within
+from paper_checks.kumar_natale.subset_sum import claim, measured, values_of
+from sims import subset_sum as simulation
+from theory import subset_sum as theory
+from theory.lottery import products
+from theory.subset_sum import cox as laws
+from theory.subset_sum.bounds import divides_every_sample, reach_probability
+
+
+def divisibility(run, factor=1.0, of_target=False, n=60):
+    """All samples divisible by g, which does not divide t: certain misses, and in the end the only ones."""
+    law: theory.Law = "product"
+    for max_value, target, divisor in ((2, 1, 2), (2, 3, 2), (3, 2, 3)):
+        values = np.array(values_of(max_value, law))
+        share = Fraction(int((values % divisor == 0).sum()), len(values))
+        stated = divides_every_sample(divisor, max_value, law)
+        name = f"{law}, M = {max_value}, g = {divisor}"
+        yield identity(f"{name}: every outcome of a sample", share == stated, evidence="exhaustive")
+        if of_target:  # as if a divisor of the target made it unreachable too
+            target = divisor
+        exact = theory.miss_law(max_value, target, law).probability(n)
+        ratio = float(exact / share**n)
+        yield at_least(f"{name}, t = {target}, n = {n}: exact P(miss) over P(g | X)^n", ratio, factor)
+        if divisor == 2 and not of_target:  # one odd sample more, and every sum is in reach
+            yield at_most(f"{name}, t = {target}: the same, in the limit", ratio, 1.0 + 1e-3)
+
+
+def laguerre_polynomial(n, x):
+    """L_n(x) by its recurrence, in rationals."""
+    before, now = Fraction(1), 1 - x
+    for k in range(1, n):
+        before, now = now, ((2 * k + 1 - x) * now - k * before) / (k + 1)
+    return now
+
+
+def laguerre(run, factor=1.0, degree=0, n=12):
+    """2^n P(reach) at t = tau M, in rationals, against L_n(-tau): M times the difference settles."""
+    for tau in (Fraction(1, 4), Fraction(1), Fraction(3)):
+        limit = laguerre_polynomial(n + degree, -tau)
+        gaps = []
+        for max_value in (10**4, 10**6):
+            target = int(tau * max_value)
+            terms = (Fraction(math.comb(n, k) * math.comb(target - 1, k), max_value**k) for k in range(n + 1))
+            reach = sum(terms) if target <= max_value + 1 else None
+            # beyond M + 1 the same sum, of positive samples whose total stays below t, needs t <= M + 1
+            if reach is None:
+                continue
+            code = 2.0**n * float(reach_probability(n, max_value, target))
+            title = f"tau = {tau}, M = {max_value}: 2^n P(reach) of the code over the sum"
+            yield within(title, code / float(reach), 1.0, 1e-9)
+            gaps.append(float(reach / limit) - 1)
+            title = f"tau = {tau}, M = {max_value}: over L_n(-tau)"
+            yield within(title, float(reach / limit), factor, 60.0 / max_value)
+        if gaps and not degree:
+            yield within(f"tau = {tau}: 100 times closer at 100 M", gaps[0] / gaps[1], 100.0, 5.0)
+
+
+def cox_integral(mu, d):
+    """E exp(-mu exp(-(G - d)^2/2)) by the trapezoidal rule on [-14, 14], 2^16 steps."""
+    g = np.linspace(-14.0, 14.0, 2**16 + 1)
+    weight = np.exp(-g * g / 2) / math.sqrt(2 * math.pi) * (g[1] - g[0])
+    return float(weight @ np.exp(-mu * np.exp(-((g - d) ** 2) / 2)))
+
+
+def cox_tails(run, factor=1.0, euler=True, cosh=True):
+    """The tail of the law for large mu, and its growth with small d; errors fall like 1/ln^2 mu."""
+    for mu in (1e3, 1e6, 1e9):
+        depth = math.log(mu) + (np.euler_gamma if euler else 0.0)
+        exact = run.once(f"{mu}", partial(cox_integral, mu, 0.0))
+        tail = factor / (mu * math.sqrt(math.pi * depth))
+        name = f"mu = {mu:g}"
+        yield within(f"{name}: integral over the tail", exact / tail, 1.0, 0.65 / math.log(mu) ** 2)
+        yield within(
+            f"{name}: the code's law over the integral", float(laws.cox_miss(mu, 0.0)) / exact, 1.0, 1e-6
+        )
+        d = 0.1
+        grown = run.once(f"{mu}, {d}", partial(cox_integral, mu, d)) / exact
+        stated = math.exp(-d * d / 2) * (math.cosh(d * math.sqrt(2 * depth)) if cosh else 1.0)
+        yield within(
+            f"{name}, d = {d:g}: growth over e^(-d^2/2) cosh", grown / stated, factor, 0.05 / math.log(mu)
+        )
+
+
+def delta_window(run, factor=1.0, width=2, trials=100_000):
+    """Windows of Delta around the target: the Cox law with 2 Delta + 1 times the mean; to 3, 6, 14 %."""
+    n, max_value, target = 12, 4095, 1000
+    for delta, tolerance in ((1, 0.03), (3, 0.06), (10, 0.14)):
+        estimate = measured(run, n, max_value, target, trials, delta=delta)
+        mu = factor * (width * delta + 1) * laws.cox_mean(n, max_value)
+        value = float(laws.cox_miss(mu, laws.scaled_target(n, max_value, target)))
+        name = f"M = {max_value}, n = {n}, Delta = {delta}"
+        yield within(name, estimate, value, tolerance * value)
+        window = range(target - delta, target + delta + 1)
+        means = [run.once(f"mean {t}", partial(theory.expected_solutions, n, max_value, t)) for t in window]
+        ratio = sum(means) / ((width * delta + 1) * means[delta])
+        yield within(f"{name}: mean number over (2 Delta + 1) E Z", ratio, factor, 1e-4)
+
+
+def every_continuous(run, factor=1.0, trials=30_000, n=10):
+    """P(some |t| <= M is farther than Delta from every sum) at (2 Delta + 1)/M = 0.1: one value; to 0.018."""
+    masks = ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(np.float32)
+    for max_value, reach in ((410, 20), (1010, 50)):
+
+        def missed(rng, count, max_value=max_value, reach=reach):
+            rows = simulation.draw(rng, count, n, max_value).astype(np.float32)
+            sums = np.sort((rows @ masks.T).astype(np.int16), axis=1, kind="stable")  # radix sort
+            # a target out of reach of both neighbours: a gap above 2 Delta + 1, cut at the ends
+            low = np.maximum(sums[:, :-1] + reach + 1, -max_value)
+            high = np.minimum(sums[:, 1:] - reach - 1, max_value)
+            ends = (sums[:, 0] > reach - max_value) | (sums[:, -1] < max_value - reach)
+            return (low <= high).any(axis=1) | ends
+
+        estimate = run.probability(f"M = {max_value}", missed, trials, block=1024)
+        yield within(f"M = {max_value}, Delta = {reach}", estimate, factor * 0.2025, 0.018)
+
+
+def product_price_limit(run, factor=1.0, same=False):
+    """Candidates per uniform one as misses become rare: a ratio of exact exponents."""
+    for max_value, target in ((2, 1), (2, 3)):
+        logs: dict[theory.Law, float] = {}
+        laws_and_sizes: tuple[tuple[theory.Law, int], ...] = (
+            ("product", max_value),
+            ("nonzero", max_value**2),
+        )
+        for law, size in laws_and_sizes:
+            exact = theory.miss_law(size, target, law)
+            # differences between two n shed the prefactor, but for n^(t - 1) of the uniform law
+            power = target - 1 if law == "nonzero" else 0
+            slope = math.log(exact.probability(400)) - math.log(exact.probability(200))
+            logs[law] = (slope - power * math.log(2)) / 200
+        price = logs["nonzero"] / logs["product"]
+        stated = factor * (1.0 if same else math.log(2) / math.log(4 / 3))
+        name = f"products of M = {max_value}, w = {target}"
+        yield within(f"{name}: candidates per uniform candidate", price, stated, 2e-3)
+        code = products.candidate_price(max_value, target)
+        yield within(f"{name}: the code's price", code, math.log(2) / math.log(4 / 3), 1e-12)
+
+
+CLAIMS = (
+    claim(
+        "divisibility",
+        divisibility,
+        "Divisors of every sample: certain misses, and in the end the only ones",
+        "lower bound of the miss probability",
+        r"P(\text{miss } t) \ge P(g \mid X)^n, \; g \nmid t; \qquad \text{ratio} \to 1 \text{ where }"
+        r" g = 2,\; P(2 \mid X) > P(X \le 0)",
+        r"Products, $(M, t, g) = (2, 1, 2), (2, 3, 2), (3, 2, 3)$; $n = 60$, exact rationals. At"
+        r" $g = 3$ the ratio grows: one sample that is no multiple reaches one residue more, not both.",
+        "derived",
+        ("a divisor of the target serves as well", {"of_target": True}),
+        ("0.5 % more", {"factor": 1.005}),
+        constant=("the bound", "lower"),
+        figure="subset_sum_exponent",
+    ),
+    claim(
+        "laguerre",
+        laguerre,
+        "The reach law tends to a Laguerre polynomial",
+        "lower bound of the miss probability, fine grids",
+        r"M \to \infty,\ t = \tau M:\quad \sum_k \binom nk \binom{t-1}{k} M^{-k} \to L_n(-\tau)",
+        r"$n = 12$, $\tau = 1/4, 1$; $M = 10^4, 10^6$ in rationals; tolerance $60/M$.",
+        "derived",
+        ("degree n - 1", {"degree": -1}),
+        ("0.1 % more", {"factor": 1.001}),
+        constant=(r"$L_n(-\tau)$",),
+    ),
+    claim(
+        "cox_tail",
+        cox_tails,
+        "Tail of the Cox law, and how it grows with the target",
+        "Section 3, far from the window",
+        r"P \sim \frac{1}{\mu\sqrt{\pi(\ln\mu + \gamma_E)}},\qquad \frac{P(d)}{P(0)} \approx e^{-d^2/2}"
+        r"\cosh\bigl(d\sqrt{2(\ln\mu + \gamma_E)}\bigr)",
+        r"$\mu = 10^3, 10^6, 10^9$ against the integral; tolerance $0.65/\ln^2\mu$; growth at $d = 0.1$ to"
+        r" $1/(20\ln\mu)$.",
+        "derived",
+        (r"without $\gamma_E$", {"euler": False}),
+        ("without cosh", {"cosh": False}),
+        ("1 % more", {"factor": 1.01}),
+        constant=("tail and growth",),
+        figure="subset_sum_miss",
+    ),
+    claim(
+        "delta_window",
+        delta_window,
+        "A window around the target multiplies the mean",
+        "approximate targets",
+        r"P(\text{no sum within } \Delta \text{ of } t) \approx E_G\, e^{-(2\Delta + 1)\mu e^{-(G-d)^2/2}}",
+        r"$M = 4095$, $n = 12$, $t = 1000$, $\Delta = 1, 3, 10$; tolerances 3, 6, 14 %.",
+        "heuristic",
+        ("Delta + 1", {"width": 1}),
+        ("8 % wider", {"factor": 1.08}),
+        constant=("2 Delta + 1",),
+        figure="subset_sum_limits",
+    ),
+    claim(
+        "every_continuous",
+        every_continuous,
+        "Lueker's limit for every target at once",
+        "Lueker (1998); da Cunha et al.",
+        r"2\Delta + 1 = 2\varepsilon M:\quad P(\exists\, |t| \le M \text{ farther than } \Delta"
+        r" \text{ from every sum}) \to p(n, \varepsilon)",
+        r"$n = 10$, $\varepsilon = 0.05$: $p = 0.2025$ at $M = 410$ and $1010$; tolerance 0.018.",
+        "derived",
+        ("a fifth more", {"factor": 1.2}),
+        ("a fifth less", {"factor": 0.8}),
+        constant=("the limit",),
+        figure="subset_sum_limits",
+    ),
+    claim(
+        "product_price_limit",
+        product_price_limit,
+        "The price of products in the limit: 2.409 candidates for one",
+        "Lemma 5, step 2",
+        r"\frac{n_{ab}}{n_X} \to \frac{\ln 2}{\ln(4/3)} = 2.409 \qquad (M \text{ even},\ w \text{ odd})",
+        r"$M = 2$, $w = 1, 3$: exact misses at $n = 200, 400$ against uniform candidates on the same grid.",
+        "derived",
+        ("products cost nothing in the limit", {"same": True}),
+        ("0.5 % more", {"factor": 1.005}),
+        constant=("the price",),
+        figure="lottery_products",
+    ),
+)
