@@ -298,6 +298,7 @@ def ticket(
     construction: Literal["two_layer", "depth_plus_one"] = "two_layer",
     retries: int | None = None,
     layers: bool = False,
+    data: str | None = None,
     seed: int = 0,
     out: Path | None = None,
     json: Json = None,
@@ -318,6 +319,8 @@ def ticket(
         Times a failed weight is redrawn; every redraw is counted.
     layers
         Take every tensor of the file as a layer of its own (any architecture); failures are counted.
+    data
+        Test images for a network of a file: digits or mnist.
     seed
         Seed of the random network.
     out
@@ -333,7 +336,7 @@ def ticket(
         rows = checkpoint_rows(network, width, samples or 14, seed, retries=retries or 0)
         emit(json, {"network": network, "layers": rows}, lambda: print_table(rows))
         return 0
-    rows = ticket_rows(network, _widths(bits), samples, seed, construction, retries, out=out)
+    rows = ticket_rows(network, _widths(bits), samples, seed, construction, retries, out=out, data=data)
     turned = [{"": name, **{f"{row['bits']} bits": row[name] for row in rows}} for name in rows[0]][1:]
     emit(json, {"network": network, "tickets": rows}, lambda: print_table(turned))
     return 0
@@ -459,6 +462,103 @@ def sweep(
     )
     table = sweeps.save(rows, folder / "sweep.csv")
     emit(json, {"cells": rows}, lambda: say(f"{len(rows)} cells in {table}"))
+    return 0
+
+
+@app.command
+def tune(
+    *,
+    network: Literal["dense", "conv"] = "dense",
+    data: str = "digits",
+    bits: str = "2,3,4,8",
+    method: str = "qat,prune",
+    seeds: int = 10,
+    pretraining: int | None = None,
+    epochs: int | None = None,
+    batch: int = 64,
+    rate: float = 0.1,
+    tuning_rate: float = 0.05,
+    grid: Literal["twos-complement", "symmetric"] = "twos-complement",
+    per_channel: bool = False,
+    seed: int = 0,
+    out: Path | None = None,
+    resume: bool = False,
+    processes: int | None = None,
+    json: Json = None,
+) -> int:
+    """Fine-tune: learned-step quantization against gradual pruning, on paired seeds (needs the train extra).
+
+    Parameters
+    ----------
+    network
+        Fully connected, or two convolutions; no biases.
+    data
+        digits, mnist, or a .npz file with images and labels.
+    bits
+        Widths, a range or a list; pruning runs at sparsity 1 - bits/16.
+    method
+        A list of qat, ste, prune, prune-then-quantize, and without training nearest, gpfq, spfq, optq,
+        magnitude, path-following pruning, obs.
+    seeds
+        Networks, all trained at once; two at least for the paired test.
+    pretraining
+        Epochs in floating point; 30 (dense) or 12 (conv) by default.
+    epochs
+        Epochs of fine-tuning; 20 or 8 by default.
+    batch
+        Images per step.
+    rate
+        Largest learning rate of pretraining.
+    tuning_rate
+        Largest learning rate of fine-tuning.
+    grid
+        Codes: two's complement, or symmetric, as lottery tickets need them (ternary at 2 bits).
+    per_channel
+        A step for every row of a matrix.
+    seed
+        Seed of all streams.
+    out
+        Folder of the finished cells, the runs, tune.csv and the networks of the first seed.
+    resume
+        Keep the finished cells found in the folder and compute the rest.
+    processes
+        Cells computed at once; every core by default.
+    json
+        Also write the table and the cells to this file ("-" for stdout).
+    """
+    from sims import sweep as sweeps
+    from sims.fine_tuning import Setting
+    from sims.fine_tuning.study import EPOCHS, study
+
+    if resume and out is None:
+        raise ValueError("--resume needs --out, the folder to resume from")
+    usual = EPOCHS[network]
+    setting = Setting(
+        network,
+        data,
+        seeds,
+        usual[0] if pretraining is None else pretraining,
+        usual[1] if epochs is None else epochs,
+        batch,
+        rate,
+        tuning_rate,
+        grid,
+        per_channel,
+    )
+    names = [name.strip() for name in method.split(",")]
+    found = study(setting, _widths(bits), names, seed=seed, folder=out, resume=resume, processes=processes)
+    title = "Test accuracy in %, median over seeds with its interval; p: exact paired test of qat above prune"
+    saved: list[Path] = []
+    if out is not None:
+        sweeps.save(found.rows, out / "tune.csv")
+        saved = found.save_networks(out / "networks")
+
+    def show() -> None:
+        print_table(found.lines(), title=title)
+        if saved:
+            say(f"{len(saved)} networks in {out}/networks")
+
+    emit(json, {**found.as_dict(), "networks": [str(path) for path in saved]}, show)
     return 0
 
 

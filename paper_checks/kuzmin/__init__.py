@@ -3,6 +3,7 @@
 from paper_checks.claim import Paper
 from paper_checks.kuzmin import (
     allocation,
+    fine_tuning,
     formulas,
     gaussian,
     layers,
@@ -11,6 +12,7 @@ from paper_checks.kuzmin import (
     representation,
     rotations,
     scales,
+    schedules,
     shipped,
     storage,
     weights,
@@ -35,4 +37,6 @@ CLAIMS = (
     *rotations.CLAIMS,
     *allocation.CLAIMS,
     *layers.CLAIMS,
+    *schedules.CLAIMS,
+    *fine_tuning.CLAIMS,
 )

@@ -7,11 +7,11 @@ reproduce accuracies on ImageNet.
 
 from sims.fine_tuning.backend import NEEDED, available
 from sims.fine_tuning.cells import Cell, Setting, compare, median, originals, simulate
-from sims.fine_tuning.data import Dataset, from_arrays, load
 from sims.fine_tuning.methods import METHODS, POST_TRAINING, TUNED, fine_tuned, post_training, pretrained
 from sims.fine_tuning.networks import Network
 from sims.fine_tuning.statistics import sign_flip_p_value
 from sims.fine_tuning.training import Recipe, Trained
+from sims.networks.images import Dataset, from_arrays, load
 
 __all__ = [
     "METHODS",

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sims.fine_tuning.data import Dataset, load
 from sims.fine_tuning.methods import (
     POST_TRAINING,
     TUNED,
@@ -26,6 +25,7 @@ from sims.fine_tuning.networks import Network, accuracy, activations, batches
 from sims.fine_tuning.store import Store
 from sims.fine_tuning.training import Recipe, Trained
 from sims.montecarlo.intervals import quantile
+from sims.networks.images import Dataset, load
 from sims.representation import LinearCKA, SignalToNoise, layer_snr
 from sims.support.row import Row
 from theory.arguments import whole
@@ -98,6 +98,8 @@ class Cell:
         Networks after and before.
     accuracy, original_accuracy
         On the test images.
+    images
+        Number of test images.
     weights_snr, outputs_snr
         {layer: dB} of the weights and of the outputs on the test images, against the original network.
     cka
@@ -113,6 +115,7 @@ class Cell:
     original: Trained
     accuracy: np.ndarray
     original_accuracy: np.ndarray
+    images: int
     weights_snr: dict[str, np.ndarray]
     outputs_snr: dict[str, np.ndarray]
     cka: dict[str, np.ndarray]
@@ -184,7 +187,8 @@ def compare(
         width = min(2 * bits, 16) if method == "prune-then-quantize" else bits
         masks = after.masks if method == "prune-then-quantize" else None
         best = best_steps(after.latent, tuning_codes(width, setting.grid), setting.per_channel, masks)
-        ratios = [np.exp(np.log(a / b).mean(axis=(1, 2))) for a, b in zip(after.steps, best, strict=True)]
+        with np.errstate(invalid="ignore", divide="ignore"):  # raw steps may have turned negative: NaN
+            ratios = [np.exp(np.log(a / b).mean(axis=(1, 2))) for a, b in zip(after.steps, best, strict=True)]
         steps = _named(ratios)
     return Cell(
         method,
@@ -194,6 +198,7 @@ def compare(
         before,
         _accuracies(network, data, after),
         _accuracies(network, data, before),
+        len(data.test_labels),
         _by_layer([one[0] for one in measured]),
         _by_layer([one[1] for one in measured]),
         _by_layer([one[2] for one in measured]),

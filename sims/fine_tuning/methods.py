@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from sims.fine_tuning.data import Dataset
 from sims.fine_tuning.networks import Network, batches, finished, gathered
 from sims.fine_tuning.quantizers import Options
 from sims.fine_tuning.store import Store
 from sims.fine_tuning.training import Plan, Recipe, Trained, first_weights, train
+from sims.networks.images import Dataset
 from theory.arguments import choice, share_of_zeros
 from theory.codebooks import Grid
 from theory.fine_tuning import Codes, tuning_codes

@@ -57,11 +57,11 @@ class Network:
 
     @classmethod
     def on(cls, data: Any, kind: str = "dense", hidden: Sequence[int] | None = None) -> "Network":
-        """The network of that kind for a :class:`sims.fine_tuning.data.Dataset`.
+        """The network of that kind for a :class:`sims.networks.images.Dataset`.
 
         Examples
         --------
-        >>> from sims.fine_tuning.data import from_arrays
+        >>> from sims.networks.images import from_arrays
         >>> Network.on(from_arrays(np.zeros((40, 8, 8)), np.arange(40) % 4), "conv").matrices
         [(16, 9), (32, 144), (4, 128)]
         """

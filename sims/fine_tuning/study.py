@@ -168,7 +168,7 @@ def paired(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, flo
 
     Accuracies are multiples of 1/(test images), so differences are counted in images.
     """
-    from sims.fine_tuning.data import load
+    from sims.networks.images import load
 
     images = len(load(first["data"]).test_labels)
     differences = np.rint((accuracies(first) - accuracies(second)) * images).astype(np.int64)

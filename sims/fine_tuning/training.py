@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from sims.fine_tuning.backend import load
-from sims.fine_tuning.data import Dataset
 from sims.fine_tuning.networks import Network, activations
 from sims.fine_tuning.quantizers import Layer, Options, effective, step
 from sims.fine_tuning.store import Store
 from sims.montecarlo.estimate import stream
+from sims.networks.images import Dataset
 from sims.support import progress
 from theory.arguments import positive, whole
 from theory.fine_tuning import Codes, cubic_sparsity, gradient_scale
@@ -195,7 +195,7 @@ def train(
     ValueError
         Fewer outputs than classes, shapes that do not fit, a run that leaves the finite numbers.
     """
-    jax, jnp, _ = load()
+    jax, jnp, optax = load()
     _check(network, data, start)
     images = len(data.train_images)
     steps = recipe.steps(images)
@@ -210,13 +210,13 @@ def train(
     layers = _layers(network, plan, weights)
     parameters = [jnp.zeros_like(layer.start) for layer in layers]
     trained = (weights, parameters)
-    state: Any = (trained, kept, _optimizer(recipe).init(trained))
+    state: Any = (trained, kept, optax.trace(decay=recipe.momentum).init(trained))
     leaves, tree = jax.tree.flatten(state)
     begun = 0
     if store is not None and (found := store.load()) is not None:
         begun, arrays = found
         state = jax.tree.unflatten(tree, [jnp.asarray(a) for a in _fitting(arrays, leaves, store)])
-    run = _program(network, plan.options, recipe)
+    run = _program(network, plan.options, recipe.momentum, recipe.decay)
     x, y = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
     with progress.bar(recipe.epochs, f"{network.kind} on {data.name}, epochs") as advance:
         advance(begun)
@@ -262,16 +262,11 @@ def _layers(network: Network, plan: Plan, weights: Sequence[Any]) -> list[Layer]
     return found
 
 
-def _optimizer(recipe: Recipe) -> Any:
-    optax = load().optax
-    return optax.trace(decay=recipe.momentum)
-
-
 @functools.lru_cache(maxsize=32)
-def _program(network: Network, options: Options, recipe: Recipe) -> Callable:
+def _program(network: Network, options: Options, momentum: float, decay: float) -> Callable:
     """(state, layers, images, labels, order, rates, counts) -> state after an epoch, all seeds together."""
     jax, jnp, optax = load()
-    optimizer = _optimizer(recipe)
+    optimizer = optax.trace(decay=momentum)
     axes = [Layer(0, None, None, None)] * len(network.matrices)
 
     def loss(trained, masks, layers, x, y):
@@ -295,7 +290,7 @@ def _program(network: Network, options: Options, recipe: Recipe) -> Callable:
             )
         slope = every_seed((weights, parameters), masks, layers, x, y, order)
         (moved, turned), velocity = optimizer.update(slope, velocity)
-        weights = [w - rate * (m + recipe.decay * w) for w, m in zip(weights, moved, strict=True)]
+        weights = [w - rate * (m + decay * w) for w, m in zip(weights, moved, strict=True)]
         parameters = [p - rate * m for p, m in zip(parameters, turned, strict=True)]
         return ((weights, parameters), masks, velocity), None
 

@@ -10,6 +10,7 @@ from sims.lottery.embedding import Ticket, embed
 from sims.lottery.misses import best_misses, smallest_samples
 from sims.lottery.network import network_outputs
 from sims.networks import digits as digits_
+from sims.networks import images
 from sims.support import progress
 from sims.weights.scales import integer_codes
 from theory.lottery import expected_failures
@@ -65,6 +66,7 @@ def ticket_rows(
     failure: float = 0.01,
     out: str | Path | None = None,
     activation: str = "relu",
+    data: str | None = None,
 ) -> list[dict]:
     """Rows for `snapcut ticket`: quantize a network, find its exact ticket, verify it, compare all outputs.
 
@@ -85,6 +87,10 @@ def ticket_rows(
         is left open, else 0.
     out
         File for the saved ticket; one width only.
+    data
+        Test images for a network of a file, see `sims.networks.images.load`: "digits" or "mnist", whose
+        pixels are integers in some unit. Without them the outputs on probing inputs are compared, and there
+        is no accuracy.
 
     Raises
     ------
@@ -93,16 +99,8 @@ def ticket_rows(
     """
     if out is not None and len(bits) != 1:
         raise ValueError(f"out={str(out)!r} takes one ticket, but bits names {len(bits)} widths")
-    if str(network) == "digits":
-        floats = digits_.weights()
-        data = digits_.load()
-        inputs = np.rint(data.test_images * _PIXELS).astype(np.int64)
-        accuracy = data.accuracy()
-    else:
-        floats = load_network(network, activation)
-        inputs = probing_inputs(floats[0].shape[1], seed)
-        accuracy = None
-    signed = str(network) != "digits"  # nothing is known about the inputs of a file's network
+    floats, inputs, labels, accuracy = _network_and_inputs(network, activation, data, seed)
+    signed = labels is None  # nothing is known about the inputs of a file's network
     rows = []
     for width in progress.steps(bits, "tickets"):
         start = time.perf_counter()
@@ -130,8 +128,8 @@ def ticket_rows(
             {
                 "bits": width,
                 "float accuracy": accuracy,
-                "quantized accuracy": _accuracy(wanted, data.test_labels) if accuracy is not None else None,
-                "ticket accuracy": _accuracy(got, data.test_labels) if accuracy is not None else None,
+                "quantized accuracy": _accuracy(wanted, labels),
+                "ticket accuracy": _accuracy(got, labels),
                 "identical outputs": f"{int(same.sum())} of {len(inputs)}",
                 "verified for all inputs": ticket.verify(),
                 "samples": chosen,
@@ -146,8 +144,36 @@ def ticket_rows(
     return rows
 
 
-def _accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
-    return float(np.mean(outputs.argmax(axis=1) == labels))
+def _network_and_inputs(
+    network: str | Path, activation: str, data: str | None, seed: int
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray | None, float | None]:
+    """Matrices, integer inputs, their labels and the accuracy in floating point; no labels, no accuracy."""
+    if str(network) == "digits":
+        if data not in (None, "digits"):
+            raise ValueError(f"the digits network reads the digits, got data={data!r}")
+        shipped = digits_.load()
+        return (
+            shipped.weights,
+            np.rint(shipped.test_images * _PIXELS).astype(np.int64),
+            shipped.test_labels,
+            shipped.accuracy(),
+        )
+    floats = load_network(network, activation)
+    fan_in = floats[0].shape[1]
+    if data is None:
+        return floats, probing_inputs(fan_in, seed), None, None
+    found = images.load(data)
+    if not found.unit:
+        raise ValueError(f"data={data!r} has no unit in which its values are integers; use digits or mnist")
+    if found.test_images.shape[1] != fan_in:
+        width = found.test_images.shape[1]
+        raise ValueError(f"data={data!r} has {width} features, the network reads {fan_in}")
+    inputs = np.rint(found.test_images.astype(np.float64) / found.unit).astype(np.int64)
+    return floats, inputs, found.test_labels, _accuracy(digits_.forward(floats, inputs), found.test_labels)
+
+
+def _accuracy(outputs: np.ndarray, labels: np.ndarray | None) -> float | None:
+    return None if labels is None else float(np.mean(outputs.argmax(axis=1) == labels))
 
 
 def _too_few(ticket: Ticket, layers: list[np.ndarray], expected: float, failure: float) -> str:

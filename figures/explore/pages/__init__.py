@@ -10,6 +10,7 @@ LABELS = {
     "lottery": "Lottery tickets",
     "path-following": "Path following",
     "snr": "SNR",
+    "fine-tuning": "Fine-tuning",
     "weights": "Own weights",
 }
 

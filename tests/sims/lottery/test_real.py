@@ -117,3 +117,31 @@ def test_probing_inputs_hold_the_extremes():
     np.testing.assert_array_equal(rows[4:10], 7 * np.concatenate([np.eye(3), -np.eye(3)]))
     assert rows.shape == (15, 3) and np.abs(rows[10:]).max() <= 7
     assert {-7, 7} <= set(probing_inputs(2, seed=0, size=7, count=300)[8:].ravel().tolist())
+
+
+def test_a_network_of_a_file_on_test_images(tmp_path):
+    """Weights on a 3-bit grid in single precision: the ticket has them exactly, and so their accuracy."""
+    codes = [integer_codes(w, 3, "symmetric")[0] for w in digits.weights()]
+    np.savez(
+        tmp_path / "w.npz",
+        **{f"layer{i}": np.float32(0.037) * c.astype(np.float32) for i, c in enumerate(codes)},
+    )
+    (row,) = ticket_rows(tmp_path / "w.npz", [3], data="digits")
+    expected = digits.load().accuracy([c.astype(float) for c in codes])
+    assert row["float accuracy"] == row["quantized accuracy"] == row["ticket accuracy"] == expected
+    assert row["identical outputs"] == "450 of 450" and row["verified for all inputs"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "data", "message"),
+    [
+        ((3, 5), "digits", "data='digits' has 64 features, the network reads 5"),
+        ((3, 5), "cifar", "data must be one of"),
+    ],
+)
+def test_test_images_that_do_not_fit_are_one_sentence(tmp_path, shape, data, message):
+    np.savez(tmp_path / "w.npz", layer1=np.ones(shape))
+    with pytest.raises(ValueError, match=message):
+        ticket_rows(tmp_path / "w.npz", [3], data=data)
+    with pytest.raises(ValueError, match="the digits network reads the digits, got data='mnist'"):
+        ticket_rows("digits", [3], data="mnist")

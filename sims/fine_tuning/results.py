@@ -1,0 +1,149 @@
+"""The standard comparison and the table of it that ships: ``python -m sims.fine_tuning.results``.
+
+A dense network on two data sets and a convolutional one, 1 to 8 bits, ten seeds a cell. The table stands in
+``sims/data`` so that figures, the guide and the explorer show a finished run also where the [train] extra
+is missing. A rerun on another machine rounds differently and gives other last digits; the committed file is
+the reference.
+"""
+
+import argparse
+import csv
+import functools
+import json
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sims.fine_tuning.cells import Setting
+from sims.fine_tuning.methods import METHODS
+from sims.fine_tuning.study import EPOCHS, Study, accuracies, study
+from sims.support.files import atomic_write
+from sims.support.output import csv_text
+
+FILE = "fine_tuning_results.csv"
+BITS = (8, 7, 6, 5, 4, 3, 2, 1)
+CONV = ("qat", "prune", "nearest", "optq", "magnitude")
+PAPER = "kuzmin_table1.csv"
+CASES = (("dense", "digits"), ("dense", "mnist"), ("conv", "digits"))
+LAYER_COLUMNS = {
+    "weights_snr": "SNR of the weights, dB",
+    "outputs_snr": "SNR of the outputs, dB",
+    "cka": "CKA of the outputs",
+    "steps": "learned over best step",
+}
+
+
+def setting(network: str, data: str, seeds: int = 10) -> Setting:
+    """The standard setting of a network on a data set."""
+    pretraining, epochs = EPOCHS[network]
+    return Setting(network, data, seeds, pretraining, epochs)
+
+
+def methods(network: str, data: str) -> tuple[str, ...]:
+    """What is compared there: everything, but fewer methods with convolutions, which take longer."""
+    return CONV if network == "conv" else METHODS
+
+
+def compact(found: Study) -> list[dict[str, Any]]:
+    """A row per cell: accuracies by seed, and medians by layer, each list as JSON in one column."""
+    rows = []
+    for row in found.rows:
+        before = [row[f"accuracy before, seed {i}, measured"] for i in range(row["seeds"])]
+        line: dict[str, Any] = {name: row[name] for name in ("network", "data", "method", "bits", "seeds")}
+        line |= {"median": row["estimate"], "low": row["low"], "high": row["high"]}
+        line |= {"accuracies": _text(accuracies(row)), "originals": _text(before)}
+        for column, title in LAYER_COLUMNS.items():
+            layers = [row.get(f"{title}, layer{i}, measured") for i in range(1, 4)]
+            line[column] = _text(layers) if any(value is not None for value in layers) else ""
+        rows.append(line)
+    return rows
+
+
+def _text(values: Any) -> str:
+    return json.dumps([None if value is None else float(f"{value:.5g}") for value in values])
+
+
+@functools.cache
+def load() -> tuple[dict[str, Any], ...]:
+    """The committed table, numbers as numbers and lists as lists.
+
+    Examples
+    --------
+    >>> sorted({row["network"] for row in load()})
+    ['conv', 'dense']
+    """
+    with (resources.files("sims.data") / FILE).open(encoding="utf-8") as file:
+        return tuple(_read(row) for row in csv.DictReader(file))
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "bits": int(row["bits"]),
+        "seeds": int(row["seeds"]),
+        **{name: float(row[name]) for name in ("median", "low", "high")},
+        **{name: json.loads(row[name] or "[]") for name in ("accuracies", "originals", *LAYER_COLUMNS)},
+    }
+
+
+def rows(budget: str = "quick", seeds: int = 10) -> tuple[dict[str, Any], ...]:
+    """The committed table at the quick budget; computed anew at the others, which takes minutes."""
+    if budget == "quick":
+        return load()
+    found: list[dict[str, Any]] = []
+    for network, data in CASES:
+        found += compact(study(setting(network, data, seeds), BITS, methods(network, data)))
+    return tuple(_read(row) for row in found)
+
+
+@functools.cache
+def paper_table() -> tuple[dict[str, Any], ...]:
+    """Table 1 of Kuzmin et al. 2023: a row for each of nine models and two methods, with what it lost or won.
+
+    Returns
+    -------
+    rows with model, metric, fp (the original network's), method, and a number for each width 8 to 2
+
+    Examples
+    --------
+    >>> rows = paper_table()
+    >>> len(rows), rows[0]["model"], rows[0]["4"]
+    (18, 'ResNet-18', 70.0)
+    """
+    with (resources.files("sims.data") / PAPER).open(encoding="utf-8") as file:
+        found = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    words = ("model", "metric", "method")
+    return tuple({k: v if k in words else float(v) for k, v in row.items()} for row in found)
+
+
+def main() -> None:
+    """Run every case, resuming what is kept, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data" / FILE)
+    parser.add_argument("--folder", type=Path, default=Path("fine_tuning_run"), help="where cells are kept")
+    parser.add_argument("--processes", type=int, default=None)
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for network, data in CASES:
+        start = time.perf_counter()
+        folder = arguments.folder / f"{network}-{data}"
+        found = study(
+            setting(network, data),
+            BITS,
+            methods(network, data),
+            folder=folder,
+            resume=True,
+            processes=arguments.processes,
+        )
+        rows += compact(found)
+        print(
+            f"{network} on {data}: {len(found.rows)} cells, {time.perf_counter() - start:.0f} s", flush=True
+        )
+    with atomic_write(arguments.out) as file:
+        file.write(csv_text(list(rows[0]), (list(row.values()) for row in rows)))
+    print(f"wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
