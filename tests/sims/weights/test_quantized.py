@@ -65,6 +65,7 @@ def test_block_scales_turn_the_verdict_round(tmp_path, reference):
     assert row.pruning[4] == pytest.approx(reference.decibels(reference.energy(real), pruning), abs=1e-4)
     assert row.winner(4) == "cut" and table.share_of_bytes == 1
     assert row.note == "dequantized from float8_e4m3fn, blocks of 32 x 32"
+    np.testing.assert_array_equal(weights.load(path)["l.weight"], real.astype(np.float32))
     as_codes = weights.analyse({"codes": codes.astype(np.float32)}, [4]).rows[0]
     assert as_codes.winner(4) == "snap"
 
