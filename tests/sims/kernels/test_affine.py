@@ -1,0 +1,138 @@
+"""Grids with an offset against sums over weights, and against every way to cut them into codes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from sims.kernels import affine as kernels
+
+quarters = st.lists(st.integers(-20, 20).map(lambda k: k / 4), min_size=2, max_size=12)
+levels = st.integers(1, 5)  # steps between the first level and the last
+
+
+def centred(values):
+    w = np.array(values)
+    return w - w.mean()
+
+
+def sums(points, shares, steps, s, c):
+    """A, K1 and K2 by their definition: means over the weights that lie above every threshold."""
+    a = k1 = k2 = 0.0
+    for j in range(steps):
+        above = points > c + s * (j + 0.5)
+        a += shares[above] @ points[above]
+        k1 += shares[above].sum()
+        k2 += (2 * j + 1) * shares[above].sum()
+    return a, k1, k2
+
+
+@given(quarters, st.sampled_from([2, 8, 16]))
+def test_split_weights_keep_their_mean(values, cells):
+    """Every weight is shared between its two neighbours in proportion; tails are sums from the top."""
+    w = np.array([*values, -5.0, 5.0])
+    tail0, tail1, moment = kernels.split_weights(w, -5.0, 5.0, cells)
+    nodes = np.linspace(-5, 5, cells + 1)
+    mass = np.zeros(cells + 1)
+    for x in w:
+        near = np.maximum(1 - np.abs(x - nodes) * cells / 10, 0.0)  # hats of the grid
+        assert near.sum() == pytest.approx(1.0)
+        mass += near / w.size
+    for i in range(cells + 3):
+        assert tail0[i] == pytest.approx(mass[i:].sum(), abs=1e-12)
+        assert tail1[i] == pytest.approx(mass[i:] @ nodes[i:], abs=1e-12)
+    assert moment == pytest.approx(mass @ nodes**2)
+    assert tail1[0] == pytest.approx(w.mean(), abs=1e-12)
+    assert moment >= np.mean(w**2) - 1e-12
+
+
+@given(quarters, levels, st.integers(1, 40), st.integers(-60, 60))
+def test_sums_of_weights_and_of_nodes(values, steps, step, offset):
+    """Thresholds between the weights: no halves, which the two count differently."""
+    s, c = step / 16, offset / 16 + 0.013
+    w = np.array([*values, -5.0, 5.0])
+    expected = sums(w, np.full(w.size, 1 / w.size), steps, s, c)
+    assert kernels.weight_sums(w, steps, s, c) == pytest.approx(expected, abs=1e-12)
+    tail0, tail1, _ = kernels.split_weights(w, -5.0, 5.0, 40)  # nodes on all quarters: nothing is moved
+    found = kernels.split_sums(tail0, tail1, -5.0, 5.0, steps, s, c)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_sums_of_more_weights_than_a_batch_holds():
+    for n in (255, 256, 257, 600):
+        w = np.random.default_rng(n).normal(size=n)
+        expected = sums(w, np.full(n, 1 / n), 7, 0.3, -1.1)
+        assert kernels.weight_sums(w, 7, 0.3, -1.1) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=9, max_size=9), st.integers(0, 20))
+def test_the_plane_bound_is_the_least_value_over_the_triangle(corners, v):
+    t = np.array(corners, float).reshape(3, 3) / 3
+    t[:, 0] += 3.5
+    area = (t[1, 0] - t[0, 0]) * (t[2, 1] - t[0, 1]) - (t[2, 0] - t[0, 0]) * (t[1, 1] - t[0, 1])
+    if abs(area) < 0.05:
+        t[1, 0], t[2, 1] = t[0, 0] + 2, t[0, 1] + 2
+        t[1, 1], t[2, 0] = t[0, 1], t[0, 0]
+    found = kernels.plane_bound(float(v), *t.ravel())
+    grid = np.linspace(0, 1, 61)
+    p, q = (x[np.add.outer(grid, grid) <= 1 + 1e-9] for x in np.meshgrid(grid, grid))
+    s, c, plane = (t[0, i] + p * (t[1, i] - t[0, i]) + q * (t[2, i] - t[0, i]) for i in range(3))
+    values = v + c**2 - 2 * s * plane
+    assert found <= values.min() + 1e-9
+    assert found == pytest.approx(values.min(), abs=0.1)
+
+
+def error(w, steps, s, c):
+    grid = c + s * np.arange(steps + 1)
+    return float(np.mean(np.min((w[:, None] - grid) ** 2, axis=1)))
+
+
+def every_split(w, steps):
+    """Least error over all grids: sorted weights are cut into runs, whose codes decide step and offset."""
+    ordered, best = np.sort(w), float(np.mean(w**2))
+    for cuts in itertools.combinations_with_replacement(range(w.size + 1), steps):
+        codes = np.searchsorted(cuts, np.arange(w.size), side="right").astype(float)
+        spread = codes.var()
+        if spread > 0:
+            best = min(best, ordered.var() - np.mean((codes - codes.mean()) * ordered) ** 2 / spread)
+    return best
+
+
+@settings(max_examples=40)
+@given(quarters, st.integers(1, 3))
+def test_the_search_finds_the_best_grid_of_all(values, steps):
+    w = centred(values[:7])
+    assume(np.ptp(w) > 0)
+    first, last = w.min(), w.max()
+    tail0, tail1, moment = kernels.split_weights(w, first, last, 4096)
+    extra = moment - np.mean(w**2)  # what splitting adds
+    s, c, found, bound, _ = kernels.search(tail0, tail1, first, last, moment, steps, 1e-6, 100_000)
+    least = every_split(w, steps)
+    assert bound <= found and bound <= least + extra + 1e-9
+    assert bound >= found * (1 - 1e-5) - 1e-9 * moment
+    assert found >= least - 1e-9
+    assert error(w, steps, s, c) <= found + 1e-9
+    v = float(np.mean(w**2))
+    after, _, _ = kernels.polish(w, steps, v, s, c, 20)
+    assert least - 1e-9 <= after <= error(w, steps, s, c) + 1e-6 * v
+
+
+@settings(max_examples=15)
+@given(quarters, st.integers(1, 3), st.integers(-8, 8))
+def test_the_search_with_a_level_at_zero(values, steps, shift):
+    w = centred(values[:7])
+    assume(np.ptp(w) > 0)
+    mean, first, last = shift / 3, w.min(), w.max()
+    tail0, tail1, moment = kernels.split_weights(w, first, last, 4096)
+    extra = moment - np.mean(w**2)
+    s, z, found, bound, _ = kernels.search_zero(tail0, tail1, first, last, moment, mean, steps, 1e-6, 100_000)
+    fine = np.concatenate([np.geomspace(0.02, 2 * np.abs(w + mean).max() + 0.1, 1000), [s]])
+    least = min(error(w + mean, steps, t, -k * t) for k in range(steps + 1) for t in fine)
+    least = min(least, error(w + mean, steps, s, -z * s))
+    assert bound <= found and bound <= least + extra + 1e-9
+    assert error(w + mean, steps, s, -z * s) <= found + 1e-9
+    assert found <= least + extra + 1e-3 * moment + 1e-9
+    after, _ = kernels.polish_zero(w, steps, float(np.mean(w**2)), mean, s, z, 20)
+    assert after <= error(w + mean, steps, s, -z * s) + 1e-6 * (moment + mean**2)
