@@ -44,7 +44,7 @@ def test_pairs_of_one_residue(first, second, m, residue, room):
 @given(
     st.lists(values, min_size=4, max_size=4),
     st.integers(-60, 60),
-    st.sampled_from([1, 2**16 + 1, 2**40 - 3]),
+    st.sampled_from([1, 257, 2**16 + 1, 2**40 - 3]),
     moduli,
     st.booleans(),
     st.data(),
