@@ -346,9 +346,17 @@ def ticket(
 def layer(
     *,
     weights: Path,
-    inputs: Path,
+    inputs: list[Path] | None = None,
+    gram: Path | None = None,
+    kernel: int | None = None,
+    stride: int = 1,
+    padding: int = 0,
     bits: int | None = None,
     sparsity: float | None = None,
+    bounds: bool = False,
+    rows: str | None = None,
+    columns: str | None = None,
+    time_limit: float = 2.0,
     scale: float = 1.0,
     order: Literal["given", "norm", "random", "pivoted"] = "given",
     rule: Literal["mse", "max"] = "mse",
@@ -358,18 +366,35 @@ def layer(
     out: Path | None = None,
     json: Json = None,
 ) -> int:
-    """Compress one layer by every method; errors of the outputs beside their bounds.
+    """Compress one layer by every method, errors beside bounds; or the best that any method can do.
 
     Parameters
     ----------
     weights
-        W as .npy, shape (fan_out, fan_in).
+        W as .npy, shape (fan_out, fan_in), or (fan_out, channels, side, side) of a convolution.
     inputs
-        X as .npy, shape (samples, fan_in).
+        X as .npy, shape (samples, fan_in), (batch, tokens, fan_in), or with --kernel (batch, channels,
+        height, width); may be given several times.
+    gram
+        X'X as .npy instead of the inputs.
+    kernel
+        Side of the convolution that reads images, 1 for a pointwise one.
+    stride
+        Of that convolution.
+    padding
+        Zeros around its images.
     bits
         Quantize to this width (4 if no sparsity is given).
     sparsity
         Prune to this sparsity instead.
+    bounds
+        The best codes and the best masks of single rows, exactly or with a certified limit.
+    rows
+        With --bounds: rows like 0-7 or 3,5; eight spread evenly by default.
+    columns
+        With --bounds: columns like 0-35; the first 36 by default.
+    time_limit
+        With --bounds: seconds of search for a row.
     scale
         C of path following.
     order
@@ -391,16 +416,33 @@ def layer(
     _check_targets(json, out)
     import numpy as np
 
-    from sims.path_following.layers import compare
+    from sims.networks.samples import as_samples
+    from sims.path_following.layers import compare, remarks
     from sims.support.files import atomic_write
 
     if out is not None and method is None:
         raise ValueError("--out writes the weights of one method: name it with --method")
     if bits is None and sparsity is None:
         bits = 4
+    if (gram is None) == (not inputs):
+        raise ValueError("give either --inputs or --gram")
+    w = _array(weights, 2, 4)
+    w = w.reshape(len(w), -1)
+    x = as_samples([_array(path, 2, 3, 4) for path in inputs], kernel, stride, padding) if inputs else None
+    g = None if gram is None else _array(gram, 2)
+    content: dict = {
+        "weights": str(weights),
+        "inputs": [str(path) for path in inputs or ()],
+        "gram": gram and str(gram),
+    }
+    if bounds:
+        return _layer_bounds(w, x, g, bits, sparsity, rows, columns, time_limit, content, json)
+    if rows is not None or columns is not None:
+        raise ValueError("--rows and --columns belong to --bounds")
     found = compare(
-        _matrix(weights),
-        _matrix(inputs),
+        w,
+        x,
+        gram=g,
         bits=bits,
         sparsity=sparsity,
         methods=None if method is None else [method],
@@ -410,13 +452,40 @@ def layer(
         per_neuron=per_neuron,
         seed=seed,
     )
-    rows = [row.as_dict() for row in found]
     if out is not None:
         with atomic_write(out, "wb") as file:
             np.save(file, found[0].weights)
-    content = {"weights": str(weights), "inputs": str(inputs), "methods": rows}
-    emit(json, content, lambda: print_table(rows, title="error: |X(W - Q)|^2 / |XW|^2"))
+    lines, notes = [row.as_dict() for row in found], remarks(found)
+    content |= {"methods": lines, "notes": notes}
+
+    def show() -> None:
+        print_table(lines, title="error: |X(W - Q)|^2 / |XW|^2")
+        say(*notes)
+
+    emit(json, content, show)
     return 0
+
+
+def _layer_bounds(w, x, g, bits, sparsity, rows, columns, time_limit, content: dict, json: Json) -> int:
+    from sims.layer_bounds.report import layer_report
+
+    found = layer_report(
+        w,
+        x,
+        gram=g,
+        bits=bits,
+        sparsity=sparsity,
+        rows=None if rows is None else _indices("--rows", rows),
+        columns=None if columns is None else _indices("--columns", columns),
+        time_limit=time_limit,
+    )
+
+    def show() -> None:
+        print_table(found.lines(), title="Output SNR of the best codes and the best masks")
+        say(*found.notes)
+
+    emit(json, content | {"bounds": found.as_dict()}, show)
+    return 130 if found.interrupted else 0
 
 
 @app.command
@@ -744,14 +813,29 @@ def _seed(text: str) -> int | None:
     return int(text)
 
 
-def _matrix(path: Path):
-    """The one array of a file."""
+def _array(path: Path, *dimensions: int):
+    """The one array of a file, with one of these numbers of dimensions."""
     from sims.checkpoints import read
 
     arrays = list(read(path).tensors.values())
-    if len(arrays) != 1 or arrays[0].ndim != 2:
-        raise ValueError(f"{path} must hold one matrix, it holds {[array.shape for array in arrays]}")
+    if len(arrays) != 1 or arrays[0].ndim not in dimensions:
+        allowed = " or ".join(map(str, dimensions))
+        shapes = [array.shape for array in arrays]
+        raise ValueError(f"{path} must hold one array of {allowed} dimensions, it holds {shapes}")
     return arrays[0]
+
+
+def _indices(name: str, text: str) -> list[int]:
+    """Indices of "0-7" or "3,5"."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(first + last) > 9:
+            raise ValueError(f"{name} must be a range like 0-7 or a list like 3,5, got {text!r}")
+        found.extend(range(int(first), int(last or first) + 1))
+    if not found:
+        raise ValueError(f"{name} must name at least one, got {text!r}")
+    return found
 
 
 def _widths(text: str) -> list[int]:

@@ -1,7 +1,7 @@
 """One layer by every method: errors beside their bounds."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -235,3 +235,36 @@ def _row(name: str, method: str, result: Compressed, inputs: Any, scale: float, 
             largest_bound = tail_bound(std, LEVEL, x.shape[0] * len(result.weights))
     error = _relative(float(result.error.sum()), energy)
     return LayerRow(name, error, bound, largest, largest_bound, exits, result.sparsity, result)
+
+
+def remarks(rows: Sequence[LayerRow]) -> list[str]:
+    """What a table of methods should not leave unsaid: weights off the grid, and bounds that do not hold.
+
+    Examples
+    --------
+    >>> w, x = np.array([[0.1, 0.2, 9.0, 0.1] * 8]), np.eye(32)
+    >>> for line in remarks(compare(w, x, bits=2, methods=["GPFQ"])):
+    ...     print(line.partition(":")[0])
+    GPFQ left the grid at 8 of 32 weights (25 %)
+    no bound is shown for GPFQ
+    """
+    notes = []
+    for row in rows:
+        share = row.exits / row.result.weights.size
+        if share > _MANY_EXITS:
+            notes.append(
+                f"{row.name} left the grid at {row.exits} of {row.result.weights.size} weights "
+                f"({100 * share:.0f} %): they are clipped, and their errors reach all later ones; "
+                "what helps is --order norm, a larger --scale, --rule max, --per-neuron, or scaling down "
+                "a column that dominates"
+            )
+    clipped = [row.name for row in rows if row.exits and not np.isfinite(row.bound)]
+    if clipped:
+        notes.append(
+            f"no bound is shown for {', '.join(clipped)}: weights were clipped, and the theorems hold up to "
+            "the first; --rule max clips fewer, and --bounds gives the certified limit of any method"
+        )
+    return notes
+
+
+_MANY_EXITS = 0.03

@@ -1,0 +1,122 @@
+"""The user's own layer: rows and columns, both methods, what is said, and rows kept after an interruption."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from sims.layer_bounds import pruning_range, quantization_range, report
+from sims.layer_bounds.problems import problem
+from sims.networks.samples import as_samples
+from sims.path_following.layers import compare, remarks
+
+SNAPCUT = str(Path(sys.executable).with_name("snapcut"))
+
+
+def layer(rows=3, columns=10):
+    x, _ = problem("relu", columns, 0)
+    return np.random.default_rng(0).standard_normal((rows, columns)), x
+
+
+def test_numbers_are_those_of_the_ranges():
+    w, x = layer()
+    found = report.layer_report(w, x, bits=3, rows=[2, 0], columns=range(6))
+    quantized = quantization_range(w[[0, 2], :6], inputs=x[:, :6], bits=3)
+    pruned = pruning_range(w[[0, 2], :6], inputs=x[:, :6], keep=1)  # 3/16 of six columns, rounded down
+    assert found.ranges["quantization"].optimum == pytest.approx(quantized.optimum)
+    assert found.ranges["pruning"].optimum == pytest.approx(pruned.optimum)
+    assert [line["setting"] for line in found.lines()] == ["3 bits", "1 of 6 kept"]
+    assert found.notes == [] and not found.interrupted
+
+
+def test_what_is_left_out_is_said():
+    w, x = layer(12, 40)
+    found = report.layer_report(w, x, bits=None, sparsity=0.9)
+    assert list(found.ranges) == ["pruning"] and len(found.ranges["pruning"].rows) == 8
+    assert found.notes[0].startswith("8 of 12 rows") and found.notes[1].startswith("columns 0-35 of 40")
+
+
+def test_an_interruption_keeps_the_rows_that_were_finished(monkeypatch):
+    w, x = layer()
+    one, calls = report._one, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return one(*arguments)
+
+    monkeypatch.setattr(report, "_one", interrupted)
+    found = report.layer_report(w, x, bits=2)
+    assert found.interrupted and len(found.ranges["quantization"].rows) == 2
+    assert found.notes[0] == "interrupted: 2 of 3 rows of quantization"
+    calls[:] = [None, None]
+    with pytest.raises(KeyboardInterrupt):  # nothing to keep
+        report.layer_report(w, x, bits=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rows": [3]}, "rows must lie between 0 and 2, got 3"),
+        ({"columns": []}, "columns must lie between 0 and 9, got none"),
+        ({"time_limit": -1.0}, "time_limit must be positive"),
+    ],
+)
+def test_bad_choices_are_one_sentence(options, words):
+    w, x = layer()
+    with pytest.raises(ValueError, match=words):
+        report.layer_report(w, x, **options)
+
+
+def test_activations_as_people_hold_them():
+    rng = np.random.default_rng(0)
+    tokens = rng.standard_normal((2, 3, 4)).astype(ml_dtypes.bfloat16)
+    images = rng.standard_normal((2, 3, 5, 5)).astype(np.float16)
+    both = as_samples([tokens, tokens[0]])
+    assert both.dtype == np.float64 and both.shape == (9, 4)
+    np.testing.assert_array_equal(both[:3], tokens[0].astype(np.float64))
+    assert as_samples([images], kernel=3, padding=1).shape == (50, 27)
+    pixels = images.transpose(0, 2, 3, 1).reshape(-1, 3)
+    np.testing.assert_array_equal(as_samples([images], kernel=1), pixels)
+    for arrays, kernel, words in (
+        ([], None, "at least one array"),
+        ([images], None, "are images: name the side of the kernel"),
+        ([tokens], 3, "got \\(2, 3, 4\\) and a kernel of 3"),
+        ([tokens, np.ones((2, 5))], None, "inputs differ in width: \\[4, 5\\]"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            as_samples(arrays, kernel)
+
+
+def test_a_massive_channel_is_spoken_of():
+    """One input 10^6 times the others: feedback sends almost every code to an end of the grid."""
+    w, x = layer(4, 36)
+    x[:, 3] *= 1e6
+    rows = compare(w, x, bits=4, methods=["RTN", "GPFQ"])
+    assert rows[1].exits > 0.5 * w.size
+    notes = remarks(rows)
+    assert any(note.startswith("GPFQ left the grid at") and "--order norm" in note for note in notes)
+    assert notes[-1].startswith("no bound is shown for ") and "--bounds" in notes[-1]
+
+
+def test_the_command(tmp_path):
+    w, x = layer()
+    np.save(tmp_path / "W.npy", w.astype(np.float16))
+    np.save(tmp_path / "X.npy", x.reshape(4, -1, 10).astype(np.float32))
+    np.save(tmp_path / "G.npy", x.astype(np.float32).astype(np.float64).T @ x.astype(np.float32))
+    start = [SNAPCUT, "layer", "--weights", "W.npy"]
+    options = ["--bounds", "--bits", "2", "--rows", "0-1", "--json", "-"]
+    answers = []
+    for source in (["--inputs", "X.npy"], ["--gram", "G.npy"]):
+        done = subprocess.run([*start, *source, *options], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        answers.append(json.loads(done.stdout)["bounds"])
+    for method in ("quantization", "pruning"):
+        one, other = (answer[method] for answer in answers)
+        assert one["bound"] <= one["optimum"] <= one["heuristic"] and len(one["rows"]) == 2
+        assert one["optimum"] == pytest.approx(other["optimum"], rel=1e-6)
