@@ -46,6 +46,7 @@ app = App(
 )
 simulate = App(name="simulate", help="Simulate one setting: the estimate, its interval, theory beside it.")
 app.command(simulate)
+app.register_install_completion_command(help="Let the shell complete commands and options (bash, zsh, fish).")
 
 
 @functools.cache  # once: a program may call `main` again, and a command is registered only once
@@ -81,6 +82,7 @@ def _simulation(function: Callable) -> Callable:
 @app.command
 def check(
     *claim: str,
+    list_: Annotated[bool, Parameter("--list", negative="")] = False,
     paper: str | None = None,
     budget: Budget = "quick",
     power: bool = False,
@@ -94,7 +96,9 @@ def check(
     Parameters
     ----------
     claim
-        Ids of claims, or prefixes ending in a dot; all when none is named.
+        Ids of claims, or the beginnings of ids; all when none is named.
+    list_
+        Only say which claims there are, of which paper and place.
     paper
         Only claims of this paper: kumar-natale, zhang-saab or kuzmin.
     budget
@@ -114,6 +118,10 @@ def check(
     from paper_checks import registry
 
     selected = registry.claims(claim, paper)
+    if list_:
+        listed = registry.listing(selected)
+        emit(json, {"claims": listed}, lambda: print_table(listed))
+        return 0
     judged = registry.check(selected, budget=budget, power=power, sharpness=sharpness, seed=_seed(seed))
     rows = [one.as_dict() for one in judged]
 

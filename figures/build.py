@@ -8,7 +8,6 @@ import pkgutil
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,7 @@ import figures
 from figures import parameters, style
 from figures.tables import Table
 from sims.support.files import check_target, write_together
+from sims.support.names import named
 from sims.support.output import csv_text
 
 _MACHINERY = ("style", "page", "build", "explore", "parameters", "tables")
@@ -58,10 +58,8 @@ def module(name: str) -> ModuleType:
     ValueError
         No figure of that name; the message names the nearest, or all.
     """
-    if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}"
-        raise ValueError(f"no figure {name!r}; {hint}")
+    if named([name], names(), "figure") != [name]:
+        raise ValueError(f"no figure {name!r}; it is the beginning of {', '.join(selected([name]))}")
     return importlib.import_module(f"figures.{name}")
 
 
@@ -78,13 +76,7 @@ def selected(patterns: Sequence[str] = ()) -> list[str]:
     >>> selected(["partition_threshold", "snr_stu"])
     ['partition_threshold', 'snr_student']
     """
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        meant = [pattern] if pattern in names() else [n for n in names() if pattern and n.startswith(pattern)]
-        if not meant:
-            module(pattern)  # says what there is
-        found |= dict.fromkeys(meant)
-    return list(found) or names()
+    return named(patterns, names(), "figure")
 
 
 def listing() -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from paper_checks import kumar_natale, kuzmin, zhang_saab
 from paper_checks.claim import Claim, Outcome, Paper, Run, execute
 from paper_checks.judge import Judged, exit_code, family, judge
 from paper_checks.sharpness import measure
+from sims.support.names import named
 
 _PACKAGES = (kumar_natale, zhang_saab, kuzmin)  # a folder that is not listed here fails a test
 PAPERS = {package.PAPER.key: package.PAPER for package in _PACKAGES}
@@ -16,12 +17,12 @@ PAPERS = {package.PAPER.key: package.PAPER for package in _PACKAGES}
 def claims(names: Sequence[str] = (), paper: str | None = None) -> list[Claim]:
     """Every claim, or those named, or those of one paper, in the order of the papers.
 
-    A name is an id ("kn.threshold") or a prefix of ids ending in a dot ("kn.").
+    A name is an id ("kn.threshold") or the beginning of ids ("kn", "kn.exact").
 
     Raises
     ------
     ValueError
-        An unknown name or paper; the message lists what exists.
+        An unknown name or paper; the message says what exists.
     """
     found = [claim for package in _PACKAGES for claim in package.CLAIMS]
     ids = [claim.id for claim in found]
@@ -31,14 +32,22 @@ def claims(names: Sequence[str] = (), paper: str | None = None) -> list[Claim]:
         if paper not in PAPERS:
             raise ValueError(f"unknown paper {paper!r}; there are {', '.join(PAPERS)}")
         found = [claim for claim in found if claim.paper == paper]
-    for name in names:
-        if not any(_matches(claim.id, name) for claim in found):
-            raise ValueError(f"no claim {name!r}; there are {', '.join(claim.id for claim in found)}")
-    return [claim for claim in found if not names or any(_matches(claim.id, name) for name in names)]
+    chosen = set(named(names, [claim.id for claim in found], "claim"))
+    return [claim for claim in found if claim.id in chosen]
 
 
-def _matches(claim: str, name: str) -> bool:
-    return claim == name or (name.endswith(".") and claim.startswith(name))
+def listing(selected: Sequence[Claim]) -> list[dict[str, str | int]]:
+    """One row per claim, without running it."""
+    return [
+        {
+            "claim": claim.id,
+            "mark": claim.mark,
+            "false versions": len(claim.twins),
+            "title": claim.title,
+            "place": f"{claim.paper}, {claim.place}",
+        }
+        for claim in selected
+    ]
 
 
 def check(

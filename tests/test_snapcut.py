@@ -74,6 +74,24 @@ def test_a_simulation_writes_its_rows(subject):
     assert first["low"] <= first["measured"] <= first["high"] and first["trials"] == 100
 
 
+def test_claims_are_listed_and_named_by_their_beginnings():
+    listed = snapcut("check", "kn.thr", "ku.gaussian_t", "--list")
+    lines = listed.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["claim", "kn.threshold", "ku.gaussian_table"]
+    assert "kumar-natale, " in lines[1] and (listed.returncode, listed.stderr) == (0, "")
+    every = json.loads(snapcut("check", "kn", "--list", "--json", "-").stdout)["claims"]
+    assert len(every) > 40 and all(row["claim"].startswith("kn.") for row in every)
+
+
+def test_every_measurement_of_a_verdict_is_shown_on_demand():
+    content = json.loads(snapcut("check", "ku.mask", "--power", "--json", "-").stdout)
+    shown = snapcut("check", "ku.mask", "--power", "--verbose").stdout.splitlines()
+    measured = [m["name"] for row in content["claims"] for m in row["measurements"]]
+    assert len(shown) == len(measured) + 2  # the header, and the sum below
+    assert all(line.endswith(name) for line, name in zip(shown[1:-1], measured, strict=True))
+    assert " printed 6.25 " in shown[1]  # what is stated stands beside what was measured
+
+
 def test_check_one_claim_with_its_twins(tmp_path):
     done = snapcut("check", "kn.threshold", "--power", "--json", tmp_path / "verdicts.json")
     assert done.returncode == 0, done.stderr
@@ -125,7 +143,8 @@ def test_figures_writes_and_names_its_files(tmp_path):
 
 BAD = [
     (["chekc"], 'Unknown command "chekc"'),
-    (["check", "kn.nothing"], "no claim 'kn.nothing'; there are"),
+    (["check", "nothing"], "no claim 'nothing'; there are kn."),
+    (["check", "kn.treshold"], "no claim 'kn.treshold'; did you mean kn.threshold"),
     (["check", "--paper", "nobody"], "unknown paper 'nobody'"),
     (["check", "--budget", "huge"], "huge"),
     (["check", "--seed", "-1"], "seed"),
@@ -520,3 +539,12 @@ def test_fine_tuning_a_network_and_its_ticket(tmp_path):
 def test_fine_tuning_that_cannot_be_is_one_sentence(options, message):
     done = snapcut("tune", *options)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_shell_completes_commands_and_options(tmp_path):
+    home = {**os.environ, "HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    assert snapcut("--install-completion", env=home).returncode == 0
+    (script,) = (path for path in tmp_path.rglob("snapcut") if path.is_file())
+    words = "COMP_WORDS=(snapcut simulate pa) COMP_CWORD=2; _snapcut; echo ${COMPREPLY[@]}"
+    done = subprocess.run(["bash", "-c", f". {script}; {words}"], capture_output=True, text=True)
+    assert done.stdout.split() == ["partition", "path-following"]

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from sims.support.extras import to_install
+
 _HERE = Path(__file__).parent
 _KEEP = 60  # seconds that the session of a closed page lives on, in case its reader was only disconnected
 # No request may leave for another host, whatever the page holds. marimo's own page has inline scripts, and
@@ -107,9 +109,7 @@ def application(host: str = "127.0.0.1") -> _App:
     try:
         import marimo
     except ImportError:
-        raise ImportError(
-            'the explorer needs marimo; install it with pip install "snapcut[explore]"'
-        ) from None
+        raise ImportError(f"the explorer needs marimo; {to_install('explore')}") from None
     builder = marimo.create_asgi_app(
         quiet=True,
         include_code=False,

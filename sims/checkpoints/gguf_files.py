@@ -10,6 +10,7 @@ import numpy as np
 
 from sims.checkpoints.elements import read_values
 from sims.checkpoints.tensor import Tensor, Tensors, about, unreadable
+from sims.support.extras import to_install
 
 _PLAIN = {0: "float32", 1: "float16", 24: "int8", 25: "int16", 26: "int32", 27: "int64", 28: "float64"}
 _PLAIN[30] = "bfloat16"
@@ -112,7 +113,9 @@ def _tensor(
         _check(offset, nbytes, size)
         return Tensor(name, shape, element, nbytes, lambda: read_values(path, offset, count, element, order))
     if importlib.util.find_spec("gguf") is None:
-        return unreadable(name, "quantized blocks of GGUF: needs pip install 'snapcut[gguf]'", 0, shape)
+        return unreadable(
+            name, f"quantized blocks of GGUF need the gguf package; {to_install('gguf')}", 0, shape
+        )
     gguf = importlib.import_module("gguf")
     try:
         quantized = gguf.GGMLQuantizationType(kind)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sims.checkpoints.limits import INFLATED
 from sims.checkpoints.tensor import Tensor, Tensors, _unreal, unreadable
+from sims.support.extras import to_install
 
 _MOST = 100_000  # objects of one file
 _ROWS = ("embeddings",)  # of which a row is an output; kernels have their outputs last
@@ -18,7 +19,7 @@ _ROWS = ("embeddings",)  # of which a row is an output; kernels have their outpu
 
 def _h5py() -> Any:
     if importlib.util.find_spec("h5py") is None:
-        raise ValueError("reading Keras files needs the h5py package: pip install 'snapcut[keras]'")
+        raise ValueError(f"reading Keras files needs the h5py package; {to_install('keras')}")
     return importlib.import_module("h5py")
 
 

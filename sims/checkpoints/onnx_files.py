@@ -14,6 +14,7 @@ from sims.checkpoints.elements import NARROW, raw_dtype
 from sims.checkpoints.limits import EXTERNAL
 from sims.checkpoints.onnx_graph import Scope, attribute
 from sims.checkpoints.tensor import Tensor, Tensors, about, sentence, unreadable
+from sims.support.extras import to_install
 
 _ELEMENTS = {
     **{"FLOAT": "float32", "DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "BOOL": "bool"},
@@ -31,7 +32,7 @@ class _Model:
 
     def __init__(self, path: Path) -> None:
         if importlib.util.find_spec("onnx") is None:
-            raise ValueError("reading .onnx needs the onnx package: pip install 'snapcut[onnx]'")
+            raise ValueError(f"reading .onnx needs the onnx package; {to_install('onnx')}")
         self.onnx = importlib.import_module("onnx")
         self.external = importlib.import_module("onnx.external_data_helper")
         self.path = path

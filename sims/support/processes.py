@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sims.support.extras import to_install
 from sims.support.output import show_warning
 
 _LOOK_EVERY = 1.0  # seconds
@@ -84,7 +85,7 @@ def cluster(scheduler: str | None, within: float = 10.0, otherwise: str = "") ->
     try:
         from distributed import Client
     except ImportError:
-        raise ImportError('the dask backend needs the extra: pip install "snapcut[cluster]"') from None
+        raise ImportError(f"the dask backend needs the extra cluster; {to_install('cluster')}") from None
     from joblib import parallel_config
 
     try:

@@ -228,7 +228,11 @@ def test_every_registered_claim_is_well_formed():
 
 
 def test_unknown_names_list_what_exists():
-    with pytest.raises(ValueError, match=r"no claim 'kn.nothing'; there are .*kn\."):
-        registry.claims(["kn.nothing"])
+    with pytest.raises(ValueError, match=r"no claim 'nothing'; there are .*kn\."):
+        registry.claims(["nothing"])
+    with pytest.raises(ValueError, match=r"no claim 'kn\.treshold'; did you mean kn\.threshold"):
+        registry.claims(["kn.treshold"])
+    assert [claim.id for claim in registry.claims(["kn.cox"])] == ["kn.cox"]  # and not kn.cox_range
+    assert {claim.id[:3] for claim in registry.claims(["kn", "ku."])} == {"kn.", "ku."}
     with pytest.raises(ValueError, match="unknown paper 'x'; there are kumar-natale, zhang-saab, kuzmin"):
         registry.claims(paper="x")

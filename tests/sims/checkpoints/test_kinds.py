@@ -324,5 +324,5 @@ def test_extras_that_are_not_installed_are_named(tmp_path, monkeypatch, module, 
     if module == "gguf":  # plain numbers need no package
         assert list(checkpoints.read(tmp_path / "a.gguf").tensors) == ["w"]
         return
-    with pytest.raises(ValueError, match=r"pip install 'snapcut\[keras\]'"):
+    with pytest.raises(ValueError, match=r"pip install .*\[keras\]"):
         checkpoints.read(tmp_path / "a.h5")
