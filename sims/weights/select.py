@@ -31,6 +31,8 @@ _CONTAINERS = {  # what training scripts put around a network
 _AVERAGED = re.compile(r"(^|.*_)(ema|swa|averaged|shadow)($|_.*)")
 _OPTIMIZER = re.compile(r"optim(izer)?s?(_.*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
 _TRAINING = {
+    "grads",
+    "gradients",
     "lr_schedulers",
     "lr_scheduler",
     "scheduler",
@@ -43,6 +45,7 @@ _MOMENTS = {
     *("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col", "exp_inf", "square_avg"),
     *("momentum_buffer", "momentum", "acc_delta", "grad_avg", "grad", "sum_sq", "prev_update"),
 }
+_TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
 _BIASES = re.compile(r"(.*_)?(bias|biases|beta)")
 
 
@@ -162,6 +165,10 @@ def _no_numbers(name: str, tensor: Tensor) -> str:
 
 def _training_state(name: str, tensor: Tensor) -> str:
     parts = parts_of(name)
+    if parts[-1] in _TABLES:
+        return "a table of positions, which no training changes"
+    if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
+        return ""
     if parts[-1] in _MOMENTS or any(_OPTIMIZER.fullmatch(part) for part in parts[:3]):
         return "state of an optimizer"
     return "state of the training" if _TRAINING & set(parts[:2]) else ""
