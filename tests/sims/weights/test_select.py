@@ -34,6 +34,15 @@ def test_optimizer_state_is_no_weight():
     assert {found.skipped[name] for name in names} == {"state of an optimizer"}
 
 
+def test_gradients_and_tables_of_positions_are_no_weights():
+    names = ["grads.fc.weight", "layers.0.rotary_emb.cos_cached", "rope.sin"]
+    arrays = {name: normal(32, 32) for name in [*names, "optimizer/target/dense/kernel", "model.w"]}
+    found = chosen(arrays)
+    assert list(found.tensors) == ["optimizer/target/dense/kernel", "model.w"]
+    assert found.skipped["rope.sin"] == "a table of positions, which no training changes"
+    assert found.skipped["grads.fc.weight"] == "state of the training"
+
+
 @pytest.mark.parametrize(
     "name", ["opt_model.decoder.weight", "optical_flow.weight", "options.weight", "model.opt.fc1"]
 )
