@@ -3,14 +3,13 @@
 import importlib
 import importlib.util
 import io
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sims.checkpoints.limits import INFLATED
-from sims.checkpoints.tensor import Tensor, Tensors, _unreal, unreadable
+from sims.checkpoints.tensor import Tensor, Tensors, unreadable, unreal
 from sims.support.extras import to_install
 
 _MOST = 100_000  # objects of one file
@@ -75,8 +74,8 @@ def _tensor(name: str, item: Any) -> Tensor:
         return unreadable(name, "its values are in another file, which is not read", 0, item.shape or ())
     if item.shape is None:
         return unreadable(name, "empty")
-    nbytes = int(np.prod(item.shape, dtype=object)) * item.dtype.itemsize
-    if why := _unreal(item.dtype):
+    nbytes = math.prod(item.shape) * item.dtype.itemsize
+    if why := unreal(item.dtype):
         return unreadable(name, why, nbytes, item.shape, str(item.dtype))
     axis = 0 if name.rpartition("/")[2].partition(":")[0] in _ROWS else len(item.shape) - 1
     return Tensor(

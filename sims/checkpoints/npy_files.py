@@ -12,7 +12,7 @@ import numpy as np
 from sims.checkpoints import sparse
 from sims.checkpoints.elements import NARROW, read_values, values
 from sims.checkpoints.limits import INFLATED
-from sims.checkpoints.tensor import Tensor, Tensors, _unreal, about, sentence, unreadable
+from sims.checkpoints.tensor import Tensor, Tensors, about, sentence, unreadable, unreal
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that numpy writes
 _PARTS = [  # of the archives of scipy.sparse.save_npz, beside "format"
@@ -59,16 +59,16 @@ class _Header:
         self.shape: tuple[int, ...] = shape
         self.count = math.prod(shape)
         self.nbytes = self.count * self.dtype.itemsize
-        self.element = self.element or (self.dtype.name if not _unreal(self.dtype) else "")
+        self.element = self.element or (self.dtype.name if not unreal(self.dtype) else "")
 
     def tensor(self, name: str, available: int, read: Callable[[], np.ndarray]) -> Tensor:
         """The tensor of `available` bytes after the header; `read` gives its elements in order of memory."""
         if self.dtype.hasobject:
-            return unreadable(name, _unreal(np.dtype(object)), available)  # its bytes are a pickle: unread
+            return unreadable(name, unreal(np.dtype(object)), available)  # its bytes are a pickle: unread
         if self.nbytes > available:
             raise ValueError(f"truncated: an array of {self.nbytes} bytes in {available}")
         if not self.element:
-            why = _unreal(self.dtype)
+            why = unreal(self.dtype)
             if self.dtype.str == "|V1":
                 why = "one-byte values of a type of ml_dtypes whose name a npy file does not keep"
             return unreadable(name, why, self.nbytes, self.shape, str(self.dtype))

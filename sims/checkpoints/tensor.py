@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -55,7 +56,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=object)) if self.shape else 1
+        return math.prod(self.shape)
 
     def load(self) -> np.ndarray:
         """The values; one sentence that names file and tensor where they cannot be read."""
@@ -94,7 +95,7 @@ def of_array(name: str, array: np.ndarray) -> Tensor:
         array.nbytes,
         lambda: array,
         storage=place,
-        skip=_unreal(array.dtype),
+        skip=unreal(array.dtype),
         fresh=False,
     )
 
@@ -110,7 +111,7 @@ def _nothing() -> np.ndarray:
     raise ValueError("it holds no numbers")
 
 
-def _unreal(dtype: np.dtype) -> str:
+def unreal(dtype: np.dtype) -> str:
     """Why an array of this type holds no real numbers; "" where it does."""
     if dtype.kind in "fiub" and dtype.itemsize <= 8:
         return ""

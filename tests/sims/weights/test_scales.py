@@ -114,3 +114,41 @@ def test_kurtosis_parts_at_the_crossover(bits):
     edge = crossover_kurtosis(bits, 2)
     assert predict(edge * 0.999, 9.0, bits, "kurtosis") == "snap"
     assert predict(edge * 1.001, 9.0, bits, "kurtosis") == "cut"
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
+    """Zeros of both signs, subnormals, the largest numbers; and values with low bits, which are sorted."""
+    from sims.weights import scales
+
+    monkeypatch.setattr(scales, "NARROW", 1)
+    monkeypatch.setattr(scales, "CHUNK", 700)
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2**16, size=size).astype(np.uint32) << np.uint32(16)
+    values = bits.view(np.float32)
+    values = values[np.isfinite(values)]
+    values = np.concatenate([values, np.array([0.0, -0.0, 2.0, -3.0], np.float32)])
+    for array in (values, values / np.float32(1.0001)):
+        found = array.copy()
+        scales._sort(found)
+        np.testing.assert_array_equal(found, np.sort(array))
+    normal = (rng.normal(size=4000).astype(np.float32).view(np.uint32) >> 16 << 16).view(np.float32)
+    counted = scales.Values(normal).optimal_scale(integer_levels(4))
+    monkeypatch.setattr(scales, "NARROW", 10**9)
+    assert counted.noise == pytest.approx(
+        scales.Values(normal).optimal_scale(integer_levels(4)).noise, rel=1e-9
+    )
+
+
+def test_arrays_of_the_caller_stay_as_they_are(monkeypatch):
+    from sims.weights import scales
+
+    monkeypatch.setattr(scales, "NARROW", 1)
+    array = np.random.default_rng(1).normal(size=(40, 50)).astype(np.float32)
+    before = array.copy()
+    table = weights.analyse({"w": array, "flat": array.reshape(-1)[:1999]}, [4], every_format=True)
+    np.testing.assert_array_equal(array, before)
+    assert len(table.rows) == 1
+    mine = array.copy()
+    scales.Values(mine, overwrite=True)
+    assert not np.array_equal(mine, before)  # what may be overwritten is sorted where it is
