@@ -200,6 +200,8 @@ def weights(
     *,
     bits: str = "2-8",
     within: float | None = None,
+    allocate: float | None = None,
+    rotate: bool = False,
     include: Patterns = (),
     exclude: Patterns = (),
     axis: Patterns = (),
@@ -223,6 +225,11 @@ def weights(
         Widths to compare: a range like 2-8, or a list like 2,4,8.
     within
         Also compare every number format and find the best within this many stored bits per weight.
+    allocate
+        Also choose a format for every tensor so that the network loses least within this many stored bits per
+        weight, and say what that gains over one format for all.
+    rotate
+        Also judge every tensor after a randomized Hadamard rotation of its inputs.
     include
         Judge only tensors whose names match this pattern, \\* for anything; may be given several times.
     exclude
@@ -252,24 +259,35 @@ def weights(
 
     if within is not None and not 0 < within < float("inf"):
         raise ValueError(f"--within must be a positive number of bits per weight, got {within:g}")
+    if allocate is not None and not 0 < allocate <= 16:
+        raise ValueError(
+            f"--allocate must be a number of bits per weight above 0, at most 16, got {allocate:g}"
+        )
     if figure is not None and figure.suffix not in (".png", ".pdf", ".svg"):
         raise ValueError(f"--figure must end in .png, .pdf or .svg, got {str(figure)!r}")
-    choice = {"include": include, "exclude": exclude, "axes": _axes(axis)}
+    choice: dict = {"include": include, "exclude": exclude, "axes": _axes(axis)}
     contents = own.opened(file)
+    every = within is not None or allocate is not None
     growing = own.growing_report(
         contents,
         _widths(bits),
-        every_format=within is not None,
+        every_format=every,
         store=store,
         scheduler=scheduler,
         **choice,
     )
     table, interrupted = results.follow(growing, json if results.by_lines(json) else None)
-    foretold = []
+    foretold, turned, allocation = [], None, None
     if predict:
         from sims.weights.prediction import lines
 
         foretold = lines(table)
+    if allocate is not None:
+        from sims.weights.allocation import allocate_table
+
+        allocation = allocate_table(table, allocate)
+    if rotate:
+        turned, _ = results.follow(own.growing_report(contents, _widths(bits), rotated=True, **choice), None)
 
     def show() -> None:
         print_table(layout.lines(table, sort, layout.terminal_width()), title=layout.title(table))
@@ -279,12 +297,26 @@ def weights(
                 [{"format": m.name, "stored bits": m.bits, "SNR (dB)": m.snr} for m in table.format_means()]
             )
             say(table.best_format(within))
+        if turned is not None:
+            gains = own.gain_lines(table, turned)
+            print_table(gains, title="dB gained by a rotation of the inputs, quantized / pruned")
+        if allocation is not None:
+            print_table(allocation.lines(), title=f"Formats by tensor within {allocate:g} bits per weight")
+            say(allocation.sentence())
         if predict:
             print_table(foretold, title="Share of tensors whose winner is named without quantizing")
 
     content = table.as_dict()
     if within is not None:
         content |= {"within": within, "best_format": table.best_format(within)}
+    if turned is not None:
+        rotated = turned.as_dict()
+        kurtosis = {row["name"]: row["kurtosis"] for row in rotated["tensors"]}
+        for row in content["tensors"]:
+            row["kurtosis_rotated"] = kurtosis.get(row["name"])
+        content |= {"rotated": rotated}
+    if allocation is not None:
+        content |= {"allocation": allocation.as_dict()}
     if predict:
         content |= {"prediction": foretold}
     if csv is not None:

@@ -160,6 +160,11 @@ BAD = [
     (["weights", "/nowhere/model.npz"], "/nowhere/model.npz"),
     (["weights", NETWORK, "--within", "0"], "--within must be a positive number"),
     (["weights", NETWORK, "--within", "nan"], "--within must be a positive number"),
+    (
+        ["weights", NETWORK, "--allocate", "17"],
+        "--allocate must be a number of bits per weight above 0, at most 16",
+    ),
+    (["weights", NETWORK, "--bits", "4", "--allocate", "1"], "must be at least 2, what the cheapest formats"),
     (["weights", NETWORK, "--bits", "1-99999999999"], "bits must be an integer from 1 to 16"),
     (["weights", NETWORK, "--bits", "8-2"], "--bits must be a range"),
     (["simulate", "partition", "--n", "many"], "many"),
@@ -548,3 +553,16 @@ def test_the_shell_completes_commands_and_options(tmp_path):
     words = "COMP_WORDS=(snapcut simulate pa) COMP_CWORD=2; _snapcut; echo ${COMPREPLY[@]}"
     done = subprocess.run(["bash", "-c", f". {script}; {words}"], capture_output=True, text=True)
     assert done.stdout.split() == ["partition", "path-following"]
+
+
+def test_bits_by_tensor_and_rotation_of_a_file(tmp_path):
+    out = tmp_path / "out.json"
+    done = snapcut("weights", NETWORK, "--bits", "4", "--allocate", "4.5", "--rotate", "--json", out)
+    assert done.returncode == 0 and "dB gained by a rotation" in done.stdout
+    assert "Formats by tensor within 4.5 bits: " in done.stdout
+    content = json.loads(out.read_text())
+    allocation = content["allocation"]
+    assert allocation["bits_per_weight"] <= 4.5 and allocation["gap"] == 0 and allocation["gain"] >= 0
+    assert [one["name"] for one in allocation["tensors"]] == [one["name"] for one in content["tensors"]]
+    assert all(2 < one["kurtosis_rotated"] < 4 for one in content["tensors"])
+    assert content["rotated"]["network"]["verdict"] == "snap"

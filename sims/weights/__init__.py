@@ -8,7 +8,7 @@ from sims.weights.judge import (
     report,
 )
 from sims.weights.network import CUT, EITHER, LOSSLESS, SNAP, Signal, Total
-from sims.weights.rotation import rotate, unrotate
+from sims.weights.rotation import gain_lines, rotate, unrotate
 from sims.weights.select import MIN_SIZE, select
 from sims.weights.sources import load, opened, zoo_checkpoint
 from sims.weights.table import Table, TensorRow
@@ -26,6 +26,7 @@ __all__ = [
     "Total",
     "allocate",
     "analyse",
+    "gain_lines",
     "growing_report",
     "growing_table",
     "load",

@@ -18,6 +18,7 @@ from sims.weights.encoding import encode
 from sims.weights.formats import EVERY, Stored
 from sims.weights.knapsack import Choice, choose
 from sims.weights.scales import Values
+from sims.weights.table import Table
 from theory.allocation import water_filling_snr
 from theory.arguments import positive
 from theory.formats import FORMATS, Format
@@ -99,6 +100,15 @@ class Allocation:
                 "tensors": tensors,
             }
         )
+
+    def lines(self) -> list[dict]:
+        """A dict of printable cells per tensor, most bits first."""
+        order = sorted(self.formats, key=lambda name: -self.stored_bits[name])
+        return [
+            {"tensor": name, "weights": f"{self.sizes[name]:,}", "format": self.formats[name],
+             "stored bits": self.stored_bits[name]}
+            for name in order
+        ]  # fmt: skip
 
     def sentence(self) -> str:
         """What it gains, in one sentence."""
@@ -257,6 +267,17 @@ def allocate_stored(
     )
 
 
+def allocate_table(table: Table, bits_per_weight: float) -> Allocation:
+    """:func:`allocate` for a table of :func:`sims.weights.judge.judged` with every format."""
+    top = max(row.signal.exponent for row in table.rows)
+    return allocate_stored(
+        {row.name: row.stored for row in table.rows},
+        {row.name: row.size for row in table.rows},
+        {row.name: math.ldexp(row.signal.mantissa, 2 * (row.signal.exponent - top)) for row in table.rows},
+        bits_per_weight,
+    )
+
+
 def _noise(one: Stored) -> float:
     return 0.0 if one.snr == math.inf else 10 ** (-one.snr / 10)
 
@@ -276,4 +297,4 @@ def _uniform(options: dict, costs: dict, errors: dict, room: int) -> tuple[str, 
     return best, error.get(best, math.nan)
 
 
-__all__ = ["Allocation", "Choice", "allocate", "allocate_stored"]
+__all__ = ["Allocation", "Choice", "allocate", "allocate_stored", "allocate_table"]

@@ -28,6 +28,7 @@ from sims.weights import formats
 from sims.weights.axes import rows_of
 from sims.weights.kept import Judged, Kept
 from sims.weights.network import Signal
+from sims.weights.rotation import rotate
 from sims.weights.scales import Values, integer_scale, pruning_snr
 from sims.weights.select import MIN_SIZE, Selection, select
 from sims.weights.sources import opened
@@ -100,6 +101,7 @@ def judged(
     bits: Iterable[int] = range(2, 9),
     *,
     every_format: bool = False,
+    rotated: bool = False,
     threads: int | None = None,
     kept: Kept | None = None,
     elsewhere: Callable[[list[Tensor], tuple[int, ...], bool], Iterator[Judged]] | None = None,
@@ -128,7 +130,7 @@ def judged(
 
     def judge(tensor: Tensor) -> Judged:
         with gate.room(_needed(tensor, every_format)):
-            return judge_tensor(tensor, widths, every_format=every_format, masks=masks)
+            return judge_tensor(tensor, widths, every_format=every_format, masks=masks, rotated=rotated)
 
     fresh = (
         elsewhere(left, widths, masks) if elsewhere else in_order(judge, left, threads or default_threads())
@@ -159,7 +161,7 @@ def _needed(tensor: Tensor, every_format: bool) -> int:
     """Bytes that judging takes: values as float32 or float64, a quarter of that for sums, and tables."""
     itemsize = 8 if tensor.dtype == "float64" else 4
     tables = 16 * min(tensor.size, 2**21)
-    return int(tensor.size * itemsize * (5 if every_format else 1.25)) + tables
+    return int(tensor.size * (48 if every_format else 1.25 * itemsize)) + tables
 
 
 class _Gate:
@@ -190,11 +192,17 @@ class _Room:
 
 
 def judge_tensor(
-    tensor: Tensor, widths: Sequence[int], *, every_format: bool = False, masks: bool = True
+    tensor: Tensor,
+    widths: Sequence[int],
+    *,
+    every_format: bool = False,
+    masks: bool = True,
+    rotated: bool = False,
 ) -> Judged:
     """The row of one tensor, or why it has none; and a digest of its values.
 
-    With `masks`, what holds zeros and ones only is one, and no weights.
+    With `masks`, what holds zeros and ones only is one, and no weights; with `rotated`, weights are judged
+    after a rotation of their inputs.
     """
     from sims.kernels.snr import centred_kurtosis
 
@@ -205,12 +213,18 @@ def judge_tensor(
         flat = array.reshape(-1)
         if flat.dtype not in (np.float32, np.float64):
             flat = flat.astype(np.float64)
-        mine = tensor.fresh and not every_format
+        mine = (tensor.fresh or rotated) and not every_format
         largest = max(-float(flat.min()), float(flat.max()))  # NaN stays NaN
         if not math.isfinite(largest):
             return "NaN or infinity", digest
         if masks and _is_mask(flat):
             return "zeros and one other value: a mask", digest
+        if rotated:
+            try:
+                flat = rotate(rows_of(array, tensor.axis)).reshape(-1)
+            except ValueError as error:  # rows of one weight
+                return str(error), digest
+            largest = max(-float(flat.min()), float(flat.max()))
         exponent = math.frexp(largest)[1]
         kurtosis = float(centred_kurtosis(flat, math.ldexp(1.0, min(-exponent, 1000))))
         del array
@@ -220,7 +234,7 @@ def judge_tensor(
         row = _row(tensor, kurtosis, prepared, tuple(widths))
         if every_format:
             del prepared
-            row = replace(row, stored=_formats(tensor))
+            row = replace(row, stored=_formats(tensor, rotated))
         return row, digest
     except MemoryError:
         raise ValueError(f"tensor {tensor.name[:100]!r} does not fit in memory when it is judged") from None
@@ -236,11 +250,12 @@ def _is_mask(values: np.ndarray) -> bool:
     return all(bool(((part == 0) | (part == other)).all()) for part in chunks)
 
 
-def _formats(tensor: Tensor) -> tuple[formats.Stored, ...]:
+def _formats(tensor: Tensor, rotated: bool) -> tuple[formats.Stored, ...]:
     array = tensor.load()
     if array.ndim == 3 and "expert" in tensor.name.lower() and tensor.axis is None:
         array = array.reshape(-1, array.shape[-1])  # a matrix for each expert
-    return tuple(formats.compare(rows_of(array, tensor.axis)))
+    rows = rows_of(array, tensor.axis)
+    return tuple(formats.compare(rotate(rows) if rotated else rows))
 
 
 def _digest(array: np.ndarray) -> bytes:
@@ -304,9 +319,10 @@ def growing_report(
     every_format: bool = False,
     store: Path | None = None,
     scheduler: str | None = None,
+    rotated: bool = False,
     **choice,
 ) -> Iterator[Table]:
-    """The table of :func:`report` as it grows.
+    """The table of :func:`report` as it grows; `rotated` judges every tensor after a rotation of its inputs.
 
     Parameters
     ----------
@@ -323,18 +339,21 @@ def growing_report(
         Nothing in it can be judged.
     """
     widths = tuple(sorted({check_bits(width) for width in bits}))
-    kept = Kept(Path(store), contents.identity, [widths, every_format]) if store is not None else None
+    kept = (
+        Kept(Path(store), contents.identity, [widths, every_format, rotated]) if store is not None else None
+    )
     with contextlib.ExitStack() as stack:
         elsewhere = None
         if scheduler is not None:
             stack.enter_context(processes.cluster(scheduler, otherwise="without one this machine judges"))
-            fixed = (contents.path, json.dumps(choice), every_format)
+            fixed = (contents.path, json.dumps(choice), every_format, rotated)
 
             def elsewhere(tensors: list[Tensor], widths: tuple[int, ...], masks: bool) -> Iterator[Judged]:
                 calls = ((*fixed, tensor.name, widths, masks) for tensor in tensors)
                 return processes.run(_judge_there, calls, -1, local=False)
 
-        yield from _reported(contents, widths, kept, elsewhere, every_format, choice)
+        what: dict = {"every_format": every_format, "rotated": rotated, "kept": kept, "elsewhere": elsewhere}
+        yield from _reported(contents, judged(select(contents, **choice), widths, **what))
 
 
 @functools.lru_cache(maxsize=2)
@@ -344,18 +363,23 @@ def _selection(path: str, choice: str) -> Selection:
 
 
 def _judge_there(
-    path: str, choice: str, every_format: bool, name: str, widths: tuple[int, ...], masks: bool
+    path: str,
+    choice: str,
+    every_format: bool,
+    rotated: bool,
+    name: str,
+    widths: tuple[int, ...],
+    masks: bool,
 ) -> Judged:
     """One tensor of a network, in a worker or on another machine."""
     tensor = _selection(path, choice).tensors.get(name)
     if tensor is None:
         raise ValueError(f"tensor {name[:100]!r} is not in the file {path!r} as the worker sees it")
-    return judge_tensor(tensor, widths, every_format=every_format, masks=masks)
+    return judge_tensor(tensor, widths, every_format=every_format, masks=masks, rotated=rotated)
 
 
-def _reported(contents, widths, kept, elsewhere, every_format: bool, choice: Mapping) -> Iterator[Table]:
-    selection = select(contents, **choice)
-    for table in judged(selection, widths, every_format=every_format, kept=kept, elsewhere=elsewhere):
+def _reported(contents, growing: Iterator[Table]) -> Iterator[Table]:
+    for table in growing:
         table.part = contents.part
         if not table.rows:  # only the whole table can be without
             reasons = "; ".join(f"{key}: {reason}" for key, reason in list(table.skipped.items())[:3])

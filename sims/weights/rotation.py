@@ -3,6 +3,7 @@
 import numpy as np
 
 from sims.weights.axes import from_rows, rows_of
+from sims.weights.table import Table
 from theory.arguments import whole
 from theory.rotations import rotation_block
 
@@ -81,6 +82,24 @@ def _transformed(array: np.ndarray, seed: int, block: int | None, inverse: bool)
         # H is symmetric and its own inverse
         rotate_rows(rows, first, length, *((after, before) if inverse else (before, after)))
     return from_rows(rows, array.shape)
+
+
+def gain_lines(before: Table, after: Table) -> list[dict]:
+    """Printable cells per tensor: kurtosis before and after, dB gained "quantized / pruned" by width."""
+    rotated, found = {row.name: row for row in after.rows}, []
+    for row in before.rows:
+        if (turned := rotated.get(row.name)) is None:
+            continue
+        line = {"tensor": row.name, "kurtosis": f"{row.kurtosis:.1f}", "rotated": f"{turned.kurtosis:.1f}"}
+        for bits in before.bits:
+            pairs = [
+                (turned.quantization[bits], row.quantization[bits]),
+                (turned.pruning[bits], row.pruning[bits]),
+            ]
+            gains = [0.0 if new == old else new - old for new, old in pairs]  # also of two infinite ones
+            line[f"{bits} bits"] = f"{gains[0]:+.1f} / {gains[1]:+.1f}"
+        found.append(line)
+    return found
 
 
 def expected_kurtosis(array: np.ndarray, block: int | None = None) -> float:

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from scipy.linalg import hadamard
 
+from sims.checkpoints import Contents, of_array
 from sims.kernels.hadamard import rotate_rows
-from sims.weights.rotation import expected_kurtosis, rotate, unrotate
+from sims.weights.judge import judged
+from sims.weights.rotation import expected_kurtosis, gain_lines, rotate, unrotate
+from sims.weights.scales import quantization_snr
+from sims.weights.select import select
 from theory.distributions import StudentT
 from theory.rotations import rotated_kurtosis
 
@@ -78,3 +82,26 @@ def test_bad_input_is_one_sentence():
     with pytest.raises(ValueError, match="rotate them instead"):
         expected_kurtosis(np.ones((2, 9)))
     assert np.isnan(expected_kurtosis(np.zeros((2, 8))))
+
+
+def test_a_file_is_judged_before_and_after():
+    rng = np.random.default_rng(0)
+    heavy, light = StudentT(2, 30).ppf(rng.random((64, 128))), rng.normal(size=(32, 27))
+    arrays = {"heavy": heavy, "light": light, "thin": rng.normal(size=(300, 1))}
+    contents = Contents(tensors={name: of_array(name, w) for name, w in arrays.items()})
+    before, after = (
+        list(judged(select(contents), [4], rotated=rotated, every_format=rotated))[-1]
+        for rotated in (False, True)
+    )
+    assert after.skipped == {"thin": "a rotation needs rows of at least 2 weights, got rows of 1"}
+    by_name = {row.name: row for row in after.rows}
+    assert by_name["heavy"].kurtosis == pytest.approx(
+        np.mean(rotate(heavy) ** 4) / np.mean(heavy**2) ** 2, rel=0.01
+    )
+    assert by_name["heavy"].quantization[4] == pytest.approx(quantization_snr(rotate(heavy), 4))
+    stored = {one.name: one.snr for one in by_name["heavy"].stored}
+    assert stored["INT4"] == pytest.approx(by_name["heavy"].quantization[4])
+    lines = gain_lines(before, after)
+    assert [line["tensor"] for line in lines] == ["heavy", "light"]
+    gained, lost = lines[0]["4 bits"].split(" / ")
+    assert float(gained) > 5 and float(lost) < -3
