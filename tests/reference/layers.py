@@ -29,6 +29,8 @@ def allocation() -> list[Table]:
         table.add("water_filling_snr", [variances, bits, sizes], decibel(signal, noise))
     gram = {"array": [[2.0, 1.0], [1.0, 2.0]]}  # eigenvalues 1 and 3
     table.add("output_snr", [gram, 1.5], decibel(4, sum(filled([1.0, 3.0], [1, 1], 1.5))))
+    flat = {"array": [[1.0, 0.999], [0.999, 1.0]]}  # 1.999 and 0.001
+    table.add("output_snr", [flat, 1.5], decibel(2, sum(filled([1.999, 0.001], [1, 1], 1.5))), 1e-8)
     table.add("feedback_gain", [gram], decibel(2, mp.sqrt(3)))
     return [table]
 

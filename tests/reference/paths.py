@@ -63,6 +63,8 @@ def convex_order() -> list[Table]:
             "tail_bound", [2.0, g, m, "chernoff", "euclidean"], 2 * mp.sqrt(m + 2 * mp.sqrt(m * x) + 2 * x)
         )
         table.add("tail_bound", [2.0, g, m, "paper", "euclidean"], 2 * 2 * mp.sqrt(mp.log(2) * m / 2 + x))
+    for s, r, chance in ((0.0, 0.0, 1), (0.0, 1e-9, 0), (0.0, -1.0, 1), (2.0, 0.0, 1), (2.0, -3.0, 1)):
+        table.add("exceedance_bound", [s, r], chance)
     for r in (0.4, 2.0, 9.0):
         # inf over k < r of E (Z - k)_+/(r - k), by golden section
         ratio = lambda k, r=r: (mp.npdf(k) - k * tail(k)) / (r - k)  # noqa: E731
@@ -147,7 +149,7 @@ def operators() -> list[Table]:
         table.add(f"{name}.max_error", [spec], float(length))
         table.add(f"{name}.limits", [spec], [v if math.isinf(v) else float(v) for v in limits])
         table.add(f"{name}.unit", [spec], float(extra if extra else unit))
-        for v in (Fraction(1, 3), Fraction(-5, 7), Fraction(0)):
+        for v in (Fraction(1, 3), Fraction(-5, 7), Fraction(0), c, -c):
             if float(limits[0]) < v < float(limits[1]):
                 law = literal_law(kind, unit, v, extra)
                 table.add(f"{name}.outcomes", [spec, f(v)], {"law": {str(q): p for q, p in law.items()}})
@@ -191,7 +193,7 @@ def operators() -> list[Table]:
             [v if isinstance(v, float) and math.isinf(v) else float(v) for v in limits],
         )
         biased.add(f"{name}.unit", [spec], float(unit))
-        for v in (0.3, -1.1, 1.6):
+        for v in (0.3, -1.1, 1.6, 1.25, -1.25, 0.0):
             biased.add(f"{name}.outcomes", [spec, v], [[float(code(Fraction(v))) * float(unit), 1.0]])
     biased.add("NearestRounding.grid_ends", [{"NearestRounding": [0.5, 3]}], [-2.0, 1.5])
     base.add("floor_ratio", [f(Fraction(-7, 4)), f(Fraction(1, 2))], [-4, float(Fraction(1, 2))])
@@ -279,11 +281,11 @@ def path_following() -> list[Table]:
 
     clipped = {"StochasticRounding": [0.5, 3]}  # {-2, ..., 1.5}
     wide = {"array": [[v * 2 for v in row] for row in inputs]}  # the unit of the inputs does not matter
-    for w in ([0.1, 0.2, -0.3], [0.0, -1.2, 0.9]):
+    for w in ([0.1, 0.2, -0.3], [0.0, -1.2, 0.9], [1.5, 0.1, 0.0]):
         total = sum(
             exceeded((end - sign * mp.mpf(v)) / s)
             for v, s in zip(w, stds, strict=True)
-            if s
+            if s  # the first weight is never corrected: on the end itself it does not exit
             for sign, end in ((1, mp.mpf("1.5")), (-1, mp.mpf(2)))
         )
         exits.add("exit_bound", [[w], wide, 1.5, clipped], [min(total, 1)])

@@ -112,9 +112,10 @@ def subset_sum() -> list[Table]:
             return product
 
         with mp.workdps(20):
-            laws.add(
-                "every_target_miss", [n, m, "nonzero", delta], 1 - mp.quad(all_hit, [-9, -4, -1, 0, 1, 4, 9])
-            )
+            missed = 1 - mp.quad(all_hit, [-9, -4, -1, 0, 1, 4, 9])
+        laws.add("every_target_miss", [n, m, "nonzero", delta], missed)
+        if delta == 0:
+            laws.add("every_target_miss", [n, m], missed)
     laws.add("fresh_targets_miss", [{"array": [0.1, 0.25, 0.0]}], 1 - mp.mpf("0.9") * 3 / 4)
     laws.add("fresh_targets_miss", [0.001, 50], 1 - mp.mpf(0.999) ** 50, 1e-12)
     nonzero = [float(mean(k, 2, "nonzero", "miss", 1)) for k in range(4)]

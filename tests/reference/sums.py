@@ -106,6 +106,8 @@ def partition() -> list[Table]:
         for z in (0, 3 * m):
             bell = mp.exp(-(mp.mpf(z) ** 2) * square.denominator / (2 * n * square.numerator))
             expected = mu * bell * (1 if z == 0 else 2)
+            if z == 0:
+                laws.add("lemma1_bounds", [n, m], [expected / (2 * expected + 2), min(expected, 1)])
             laws.add("lemma1_bounds", [n, m, z], [expected / (2 * expected + 2), min(expected, 1)])
     laws.add("lemma1_bounds", [3000, 1000], [0.5, 1])  # E Z beyond every double
     for position in (-1.5, 0.0, 4.0):
@@ -187,6 +189,7 @@ def lottery() -> list[Table]:
         )
     answer = {"target": 32, "drawn": drawn, "candidates": kept, "bound": least}
     counting.add("parameter_counts", [sizes, n, m], answer)
+    counting.add("parameter_counts", [[1, 1], n, m], {"target": 1, "drawn": 2 * n * 2, "candidates": 2 * n})
     # three copies of the hidden units: the first pair ends in 12 units, the second layer is used directly
     answer = {"drawn": n * waiting[5] * (5 + 12) + 36, "candidates": n * 5 * (1 + 12) + 36}
     counting.add("parameter_counts", [sizes, n, m, "depth_plus_one"], answer, copies=3)
@@ -244,6 +247,19 @@ def lottery() -> list[Table]:
             for k in range(4)
         )
     success.add("copies_success_probability", [spec, {"array": table}, 3, 3], copies)
+    # a layer more: each of two copies is good when its row is found among the good copies before it
+    deep = [[[1, -1], [2, 1]], [[1, 2], [-1, 1]], [[1, -2]]]
+    good = [math.prod(1 - table[3][abs(v)] for v in row) for row in deep[0]]
+
+    def found(chance: float, v: int) -> float:
+        return sum(
+            math.comb(2, k) * chance**k * (1 - chance) ** (2 - k) * (1 - table[k][abs(v)]) for k in range(3)
+        )
+
+    good = [math.prod(found(good[j], v) for j, v in enumerate(row)) for row in deep[1]]
+    last = math.prod(found(good[j], v) for j, v in enumerate(deep[2][0]))
+    layers = [{"integers": layer} for layer in deep]
+    success.add("copies_success_probability", [layers, {"array": table[:4]}, 3, 2], last)
     return [counting, products, success]
 
 

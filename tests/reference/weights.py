@@ -1,11 +1,14 @@
 """Laws of weights, quantizers, formats, storage: rows by integration and by literal sums."""
 
 import itertools
+from collections.abc import Callable
 from fractions import Fraction
 
+import numpy
 from laws import best_scale, decibel, gaussian, laplace, rounding_error, student, truncated, uniform
 from rows import Table, mp
 
+NODES = [(mp.mpf(x), mp.mpf(w)) for x, w in zip(*numpy.polynomial.legendre.leggauss(3), strict=True)]
 INT = {b: list(range(-(2 ** (b - 1)), 2 ** (b - 1))) for b in range(1, 9)}
 
 
@@ -205,8 +208,8 @@ def limits() -> list[Table]:
     table.add("lloyd_max_snr", [gaussian().spec, 2], decibel(1, 1 - 2 * (firsts[0] * a + firsts[1] * b)))
     table.add("lloyd_max", [gaussian(2.0).spec, 2], [-2 * mp.sqrt(2 / mp.pi), 2 * mp.sqrt(2 / mp.pi)])
     table.add("lloyd_max", [uniform(2.0).spec, 4], [-1.5, -0.5, 0.5, 1.5])
-    for law in (gaussian(), laplace()):
-        step, end = mp.mpf(3) / 4, 40 * law.scale
+    for law in (gaussian(), laplace(), uniform(2.0)):
+        step, end = mp.mpf(3) / 4, min(law.bound, 40 * law.scale)
         cells = [(max(-step / 2, -end), step / 2)] + [
             ((k - mp.mpf(1) / 2) * step, (k + mp.mpf(1) / 2) * step) for k in range(1, 130)
         ]
@@ -359,7 +362,40 @@ def formats() -> list[Table]:
             mp.mpf(lost.numerator) / lost.denominator / group,
         )
     law_table.add("format_error", [uniform().spec, spec["2:4"]], mp.mpf(2) / 30)
+    both = {"Format": ["2:4 + INT4", "int4", 4, 0, "free", 2, 4]}
+    cut_at_half = pruned_then_rounded(lambda u: u < 0.5)
+    law_table.add("format_error", [uniform().spec, spec["prune"]], cut_at_half, 1e-7)
+    # at most one of three others is smaller; the random sparsity is a sum of 96 nodes there, good to 1e-6
+    cut_of_four = pruned_then_rounded(lambda u: (1 - u) ** 3 + 3 * u * (1 - u) ** 2)
+    law_table.add("format_error", [uniform().spec, both], cut_of_four, 1e-6)
     return [table, law_table]
+
+
+def pruned_then_rounded(pruned: Callable) -> mp.mpf:
+    """Uniform weights: one of size u is cut with probability pruned(u), else rounded to 4-bit integers."""
+    half = mp.mpf(1) / 2
+    lost = mp.quad(lambda u: u * u * pruned(u), [0, half, 1])
+
+    def error(s: mp.mpf) -> mp.mpf:
+        total = lost
+        for top in (7, 8):  # codes of the two sides
+            for k in range(top + 1):
+                low, high = max(k - half, 0) * s, (k + half) * s if k < top else mp.mpf(1)
+                cuts = sorted({min(low, 1), min(high, 1), *([half] if low < half < high else [])})
+                for a, b in itertools.pairwise(cuts):  # a polynomial of degree five
+                    c, w = (a + b) / 2, (b - a) / 2
+                    at = ((c + w * x, w * weight) for x, weight in NODES)
+                    total += sum(weight * (1 - pruned(u)) * (u - k * s) ** 2 for u, weight in at) / 2
+        return total
+
+    with mp.workdps(16):
+        grid = [mp.mpf(k) / 400 for k in range(30, 400, 2)]
+        best = min(grid, key=error)
+        low, high = best - mp.mpf(1) / 200, best + mp.mpf(1) / 200
+        for _ in range(45):
+            a, b = low + (high - low) * mp.mpf("0.382"), low + (high - low) * mp.mpf("0.618")
+            low, high = (low, b) if error(a) < error(b) else (a, high)
+        return error((low + high) / 2)
 
 
 def tables() -> list[Table]:

@@ -60,6 +60,12 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
     size
         Weights of the tensor, which only "e4m3" scales ask for: its peak sets their unit.
 
+    Returns
+    -------
+    float
+        To 1e-8 of itself; to 1e-6 where n:m groups are rounded, to 1e-3 with "e4m3" scales (few nodes for
+        the peak).
+
     Raises
     ------
     TypeError
