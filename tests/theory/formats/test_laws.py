@@ -243,6 +243,12 @@ def test_stored_bits_count_the_metadata():
         "MXFP8 E5M2": 8,
     }
     expected |= {name: bits + 8 / 32 for name, bits in blocks_of_32.items()}
+    expected |= {f"INT4 g{n}": 4 + 16 / n for n in (64, 32)}
+    # a zero point of the codes' width beside the scale; blocks of 32 with a half scale, or scale and minimum
+    expected |= {f"INT{b} g128 asym": b + (16 + b) / 128 for b in (2, 3, 4, 8)}
+    expected |= {f"INT4 g{n} asym": 4 + (16 + 4) / n for n in (64, 32)}
+    expected |= {"Q4_0": 4 + 16 / 32, "Q5_0": 5 + 16 / 32, "Q8_0": 8 + 16 / 32, "Q4_1": 4 + 1, "Q5_1": 5 + 1}
+    expected |= {"NF4 b64 float32": 4 + 32 / 64, "NF4 b64 double": 4 + 8 / 64 + 32 / (64 * 256)}
     # positions of two bits among four, of three among eight
     expected |= {"2:4": 2 * 18 / 4, "1:4": 18 / 4, "4:8": 4 * 19 / 8, "2:8": 2 * 19 / 8}
     expected |= {"2:4 + INT4": 2 * 6 / 4, "2:4 + INT8": 2 * 10 / 4, "2:4 + FP8 E4M3": 2 * 10 / 4}
