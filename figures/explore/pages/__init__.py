@@ -10,6 +10,7 @@ LABELS = {
     "lottery": "Lottery tickets",
     "path-following": "Path following",
     "snr": "SNR",
+    "layer-bounds": "Layer bounds",
     "fine-tuning": "Fine-tuning",
     "weights": "Own weights",
 }

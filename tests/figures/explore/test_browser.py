@@ -43,6 +43,7 @@ LIGHT = {  # settings that do not keep the machine busy after their test
     "lottery": "&samples=6&bits=2&inputs=2&hidden=2&outputs=1&width=0.1",
     "path-following": "&columns=16&samples=8&stop=0.2",
     "snr": "&size=256&stop=0.5",
+    "layer-bounds": "&inputs=6&stop=4.0",
     "weights": "",
 }
 WIDE, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}

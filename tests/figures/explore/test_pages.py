@@ -32,6 +32,7 @@ QUICK = {  # states whose simulation ends within a second or two
     "lottery": {"samples": 6, "bits": 2, "inputs": 2, "hidden": 2, "outputs": 1, "width": 0.1},
     "path-following": {"columns": 8, "samples": 4, "stop": 0.2},
     "snr": {"size": 256, "stop": 0.5},
+    "layer-bounds": {"inputs": 6, "stop": 4.0},
     "fine-tuning": {},
     "weights": {},
 }
