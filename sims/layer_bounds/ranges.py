@@ -64,7 +64,9 @@ class Range:
 
     @property
     def best(self) -> float:
-        """Error of `solution`: the optimum, or the least error found."""
+        """Error of `solution`: of every row the optimum, or the least error found."""
+        if self.rows:
+            return float(sum(row.best for row in self.rows))
         return self.heuristic if self.optimum is None else self.optimum
 
     def snr(self) -> SnrRange:

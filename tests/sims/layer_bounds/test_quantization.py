@@ -86,6 +86,9 @@ def test_rows_are_summed_and_may_be_spread():
     low, middle, high = found.snr()
     assert low <= middle <= high
     spread = quantization_range(w, inputs=x, bits=3, processes=2)
+    partly = quantization_range(w, inputs=x, bits=3, node_limit=150)
+    assert 0 < partly.stopped < 9 and partly.optimum is None
+    assert partly.best == pytest.approx(np.sum((x @ (partly.solution - w).T) ** 2))
     assert [row.as_dict() for row in spread.rows] == [row.as_dict() for row in found.rows]
     np.testing.assert_array_equal(spread.solution, found.solution)
 

@@ -120,3 +120,26 @@ def test_the_command(tmp_path):
         one, other = (answer[method] for answer in answers)
         assert one["bound"] <= one["optimum"] <= one["heuristic"] and len(one["rows"]) == 2
         assert one["optimum"] == pytest.approx(other["optimum"], rel=1e-6)
+
+
+def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
+    from sims import sweep
+    from sims.layer_bounds.cells import layer_cell
+
+    w, x = layer(5, 8)
+    np.save(tmp_path / "W.npy", w)
+    np.save(tmp_path / "X.npy", x)
+    fixed = {"weights": str(tmp_path / "W.npy"), "inputs": str(tmp_path / "X.npy"), "count": 2, "bits": 3}
+    cells = sweep.Sweep("sims.layer_bounds.cells:layer_cell", {"first": [0, 2, 4]}, fixed)
+    rows = sweep.run(cells, tmp_path / "out", processes=1)
+    whole = quantization_range(w, inputs=x, bits=3)
+    assert sum(row["estimate"] for row in rows) == pytest.approx(whole.optimum)
+    assert [row["trials"] for row in rows] == [2, 2, 1]
+    assert all(row["low"] <= row["estimate"] for row in rows)
+    assert sweep.run(cells, tmp_path / "out", processes=1, resume=True) == rows
+    error, signal, *_ = layer_cell(**{**fixed, "method": "pruning"})
+    assert 0 < error.measured < signal.theory
+    wrong = {"give either": {"inputs": ""}, "first must be": {"first": 5}, "method must be": {"method": "x"}}
+    for words, change in wrong.items():
+        with pytest.raises(ValueError, match=words):
+            layer_cell(**{**fixed, **change})
