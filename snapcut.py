@@ -635,12 +635,18 @@ def tune(
     json
         Also write the table and the cells to this file ("-" for stdout).
     """
+    _check_targets(json, None if out is None else out / "tune.csv")
     from sims import sweep as sweeps
     from sims.fine_tuning import Setting
     from sims.fine_tuning.study import EPOCHS, study
 
     if resume and out is None:
         raise ValueError("--resume needs --out, the folder to resume from")
+    if out is not None:
+        again = _command(*_given, *(() if resume else ("--resume",)))
+        interruption.remember(
+            lambda: f"{_count(sweeps.stored_cells(out), 'cell')} in {out} kept; to go on: {again}"
+        )
     usual = EPOCHS[network]
     setting = Setting(
         network,

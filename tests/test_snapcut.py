@@ -253,6 +253,8 @@ TARGETS = {
     ("weights", "csv"): (NETWORK,),
     ("weights", "figure"): (NETWORK,),
     ("weights", "store"): (NETWORK,),
+    ("tune", "json"): (),
+    ("tune", "out"): (),
     ("ticket", "json"): (),
     ("ticket", "out"): (),
     ("layer", "json"): LAYER,
