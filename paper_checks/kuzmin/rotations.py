@@ -39,9 +39,9 @@ def rotated_formats(run, block=None, factor=1.0):
 
     y = run.once(f"rotated by {block}", rotated)
     for name in ("INT4", "INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "FP8 E4M3", "2:4", "prune 75 %"):
-        law = factor * format_snr(Gaussian(), BY_NAME[name], y.size)
-        found = noise_snr(noise(y, BY_NAME[name]))
-        yield within(f"{name} (dB)", found, law, 0.1, evidence="simulated")
+        law = run.once(name, lambda name=name: format_snr(Gaussian(), BY_NAME[name], y.size))
+        found = run.once(f"{name}, {block}", lambda name=name: noise_snr(noise(y, BY_NAME[name])))
+        yield within(f"{name} (dB)", found, factor * law, 0.1, evidence="simulated")
 
 
 def short_blocks(run, name="NVFP4"):
@@ -53,10 +53,14 @@ def short_blocks(run, name="NVFP4"):
 def pruning(run, rotations=1, factor=1.0):
     """SNR of 75 % pruning before and after: the tails are what pruning lives on."""
     for law in (Laplace(), HEAVY):
-        w = law.ppf(np.random.default_rng(run.seed).random((256, 4096)))
-        for turn in range(rotations):
-            w = rotate(w, run.seed + turn)
-        found = noise_snr(noise(w, BY_NAME["prune 75 %"]))
+
+        def pruned(law=law) -> float:
+            w = law.ppf(np.random.default_rng(run.seed).random((256, 4096)))
+            for turn in range(rotations):
+                w = rotate(w, run.seed + turn)
+            return noise_snr(noise(w, BY_NAME["prune 75 %"]))
+
+        found = run.once(f"{law}, {rotations}", pruned)
         yield within(f"kurtosis {law.kurtosis:.1f} (dB)", found, 5.5847 * factor, 0.1, evidence="simulated")
 
 

@@ -191,7 +191,7 @@ def test_every_claim_has_a_constant_or_says_why_not():
     bare = [claim.id for claim in registry.claims() if not claim.constant]
     assert not bare, f"give these a Constant, or the reason why nothing is multiplied: {bare}"
     reasons = [claim.constant for claim in registry.claims() if isinstance(claim.constant, str)]
-    assert len(reasons) <= 0.12 * len(registry.claims())
+    assert len(reasons) <= 0.25 * len(registry.claims())
 
 
 def test_every_folder_of_a_paper_is_registered():
