@@ -6,6 +6,7 @@ from paper_checks.kuzmin import (
     fine_tuning,
     formulas,
     gaussian,
+    hardware,
     layers,
     prediction,
     released,
@@ -27,6 +28,7 @@ PAPER = Paper(
 CLAIMS = (
     *gaussian.CLAIMS,
     *formulas.CLAIMS,
+    *hardware.CLAIMS,
     *prediction.CLAIMS,
     *shipped.CLAIMS,
     *weights.CLAIMS,

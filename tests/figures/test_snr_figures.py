@@ -4,6 +4,7 @@ import pytest
 from figures import (
     formats_blocks,
     formats_rotation,
+    hardware_roofline,
     snr_gaussian,
     snr_scale,
     snr_stored_bits,
@@ -19,6 +20,7 @@ def tables():
     modules = (
         formats_blocks,
         formats_rotation,
+        hardware_roofline,
         snr_gaussian,
         snr_scale,
         snr_student,

@@ -1,0 +1,86 @@
+"""The roofline against counted bytes and operations, and break-even points against a scan of both times."""
+
+import math
+
+import numpy as np
+import pytest
+
+from theory import hardware, storage
+from theory.hardware import Layer, Machine, layer_time
+
+MACHINE = Machine(bandwidth=1e12, rate=1e14)
+
+
+def test_bytes_and_operations_are_counted():
+    m, n, batch = 6, 8, 3
+    weights, x = np.zeros((m, n), np.int8), np.zeros((batch, n), np.float16)
+    out = np.zeros((batch, m), np.float16)
+    layer = Layer(m, n, batch, stored_bits=8, value_bits=4, activation_bits=16)
+    assert layer.bytes_moved == weights.nbytes + x.nbytes + out.nbytes
+    assert layer.weights == weights.size
+    adds = ands = 0
+    for _ in range(m * n * batch):
+        adds += 1
+        ands += sum(1 for _ in range(4) for _ in range(16))
+    assert layer.multiply_adds == adds and layer.bit_operations == ands
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
+def test_the_two_roofs_meet_at_the_crossover(exponent):
+    machine = Machine(2e11, 3e13, exponent)
+    for bits in (16, 8, 4):
+        batch = hardware.crossover_batch(machine, bits)
+        small, large = (
+            Layer(8192, 8192, math.floor(batch * f), bits, bits, activation_bits=1e-9) for f in (0.9, 1.1)
+        )
+        memory = 8192 * 8192 * bits / 8 / 2e11
+        assert layer_time(small, machine) == pytest.approx(memory, rel=1e-6)
+        assert layer_time(large, machine) > 1.05 * memory
+    assert machine.rate_of(8) == 3e13 * 2**exponent
+
+
+@pytest.mark.parametrize("batch", [1, 60, 199, 300, 5000])
+@pytest.mark.parametrize("overhead", [1.0, 3.0])
+@pytest.mark.parametrize("scheme", ["bitmask", "entropy", "csr"])
+def test_break_even_by_a_scan(batch, overhead, scheme):
+    found = hardware.break_even_sparsity(scheme, MACHINE, batch, overhead=overhead)
+    dense = max(4 / 8 / 1e12, batch / MACHINE.rate_of(4))
+    c = np.linspace(0, 0.9999, 4001)
+    bits = np.array([storage.bits_per_weight(scheme, s, 16) for s in c])
+    time = np.maximum(bits / 8 / 1e12, overhead * (1 - c) * batch / MACHINE.rate_of(16))
+    slower = np.flatnonzero(time > dense * (1 + 1e-12))
+    first = c[slower[-1] + 1] if slower.size else 0.0
+    assert found == pytest.approx(first, abs=4e-4)
+
+
+def test_without_skipping_arithmetic_never_pays():
+    assert math.isnan(hardware.break_even_sparsity("bitmask", MACHINE, 10_000, skip=False))
+    assert hardware.break_even_sparsity("bitmask", MACHINE, 1, skip=False) == 0.8125
+    slow = Machine(1e12, 1e14, exponent=0.0)  # nothing is gained by narrow numbers: only by fewer
+    assert hardware.break_even_sparsity("bitmask", slow, 10_000, skip=False) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Machine(0, 1), ValueError, "bandwidth must be positive"),
+        (lambda: Machine(1, 1, 3), ValueError, "exponent must lie from 0 to 2, got 3"),
+        (lambda: Layer(0, 4), ValueError, "fan_out must be an integer >= 1, got 0"),
+        (lambda: Layer(4, 4, stored_bits=-1), ValueError, "stored_bits must be positive"),
+        (
+            lambda: Layer(4, 4, overhead=0.5),
+            ValueError,
+            "overhead must be a finite number",
+        ),
+        (lambda: Layer(4, 4, sparsity=1.0), ValueError, "sparsity must lie in"),
+        (
+            lambda: hardware.break_even_sparsity("bitmask", MACHINE, 0),
+            ValueError,
+            "batch must be an integer >= 1",
+        ),
+        (lambda: hardware.break_even_sparsity("2:4", MACHINE), ValueError, 'scheme must be "bitmask"'),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
