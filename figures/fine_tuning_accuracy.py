@@ -7,14 +7,15 @@ from figures import style
 from figures.tables import Table, by_column
 from sims.fine_tuning import results
 
+SOURCE = "Kuzmin et al. 2023, Section 5, on small networks (directions, not its accuracies)"
 TITLE = "Fine-tuned at equal compression: quantization stays, pruning falls"
 CAPTION = (
-    "Test error of small networks (ReLU, no biases) against the width b; pruned networks have sparsity "
-    "1 - b/16 in every layer. Medians over ten paired seeds with order-statistic intervals (at least 95 "
-    "%). Solid: fine-tuned with learned steps (LSQ) or by the cubic schedule, the same epochs and "
-    "optimiser; dashed: without training (nearest, OPTQ; magnitude). Grey line: the original networks. "
-    "Dense: 64-48-32-10 and 196-48-32-10; conv: two 3 x 3 convolutions and a dense layer. Directions "
-    "only: none of this is an accuracy on ImageNet."
+    "Test error of small networks (ReLU, no biases) against the width b; pruned networks have sparsity 1 "
+    "- b/16 in every layer. Medians over ten paired seeds with order-statistic intervals (at least 95 %). "
+    "Solid: fine-tuned with learned steps (LSQ) or by the cubic schedule, the same epochs and optimiser; "
+    "dashed: without training (nearest, OPTQ; magnitude). Grey line: the original networks. Dense: "
+    "64-48-32-10 and 196-48-32-10; conv: two 3 x 3 convolutions and a dense layer. Directions only: none "
+    "of this is an accuracy on ImageNet."
 )
 SHOWN = {  # method: colour, line, marker, label
     "qat": (style.SNAP, "-", "o", "learned steps"),

@@ -7,13 +7,14 @@ from figures import style
 from figures.tables import Table, by_column
 from sims.fine_tuning import results
 
+SOURCE = "Kuzmin et al. 2023, Table 1, beside small networks"
 TITLE = (
     "Quantization minus pruning after fine-tuning: nine large models of the paper, three small settings here"
 )
 CAPTION = (
-    "Left: Table 1 of Kuzmin et al. 2023, fine-tuned quantization minus fine-tuned pruning at b bits and "
+    "(a) Table 1 of Kuzmin et al. 2023, fine-tuned quantization minus fine-tuned pruning at b bits and "
     "sparsity 1 - b/16, in points of the metric (one run a cell; for the language model the perplexity "
-    "lost by pruning). Quantization wins 60 of 63 cells, pruning 2, one is a tie. Right: small networks "
+    "lost by pruning). Quantization wins 60 of 63 cells, pruning 2, one is a tie. (b) Small networks "
     "here, mean difference in points of accuracy over ten paired seeds, bars the range over seeds. Only "
     "signs and their growth towards few bits can be compared: models, data and room for loss differ; a "
     "point of accuracy on 450 images is 4.5 images."

@@ -7,14 +7,15 @@ from figures import style
 from figures.tables import Table, by_column
 from sims.fine_tuning import results
 
+SOURCE = "Kuzmin et al. 2023, Section 5 (representations), on small networks"
 TITLE = "Pruned outputs return towards the original; quantized ones are nearer, and move away at 8 bits"
 CAPTION = (
     "Likeness of compressed networks to the original ones on test images, dense network on digits, "
     "medians over ten seeds. Open marks: before fine-tuning (nearest rounding; magnitude pruning), "
-    "filled: after, an arrow from one to the other. Above: unbiased linear CKA of the outputs of each "
-    "layer; below: signal-to-noise ratio of outputs and of weights. Rounding to 2 bits destroys outputs "
-    "and training repairs them; at 8 bits nothing was destroyed and training only moves away. Weights "
-    "move away always."
+    "filled: after, an arrow from one to the other. Upper panels: unbiased linear CKA of the outputs of "
+    "each layer; lower ones: signal-to-noise ratio of outputs and of weights. Rounding to 2 bits destroys "
+    "outputs and training repairs them; at 8 bits nothing was destroyed and training only moves away. "
+    "Weights move away always."
 )
 BITS = (8, 4, 2)
 PAIRS = {"quantized": ("nearest", "qat", style.SNAP, "o"), "pruned": ("magnitude", "prune", style.CUT, "s")}

@@ -10,6 +10,7 @@ from theory.codebooks import integer_levels, optimal_scale
 from theory.distributions import Gaussian
 from theory.fine_tuning import balanced_step
 
+SOURCE = "Esser et al. 2020; Kuzmin et al. 2023, Section 5, on small networks; law derived"
 TITLE = "Learned steps are larger than the steps of least error"
 CAPTION = (
     "Learned step over the step that rounds the final latent weights with least squared error, medians "

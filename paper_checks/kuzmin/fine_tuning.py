@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from paper_checks.claim import Claim, Skipped, Twin, at_least, at_most, within
+from paper_checks.claim import Claim, Constant, Skipped, Twin, at_least, at_most, within
 from sims.fine_tuning import NEEDED, Cell, Setting, available, compare, sign_flip_p_value
 
 PAPER = "kuzmin"
@@ -66,27 +66,27 @@ def quantization_wins(run, first="qat", second="prune"):
         yield at_most(f"p, setting {index + 1}", sign_flip_p_value(d), 0.01, detail=detail, **SIMULATED)
 
 
-def pruning_returns(run, weights=False):
+def pruning_returns(run, weights=False, factor=1.0):
     """Seeds whose pruned outputs come closer to the original by fine-tuning, or the `weights` instead."""
     for bits in (4, 2):
         for (name, after), (_, before) in zip(
             cells(run, "prune", bits), cells(run, "magnitude", bits), strict=True
         ):
             for what, values in _measures(after, before, weights):
-                yield at_least(f"{what}, {name}", float(np.mean(values > 0)), 0.8, **SIMULATED)
+                yield at_least(f"{what}, {name}", float(np.mean(values > 0)), 0.8 * factor, **SIMULATED)
 
 
-def quantization_moves(run, outputs_at=8):
+def quantization_moves(run, outputs_at=8, factor=1.0):
     """Seeds whose quantized weights are farther from the original by fine-tuning; outputs, at one width."""
     for bits in BITS:
         for (name, after), (_, before) in zip(
             cells(run, "qat", bits), cells(run, "nearest", bits), strict=True
         ):
             for what, values in _measures(after, before, True):
-                yield at_least(f"{what}, {name}", float(np.mean(values < 0)), 0.8, **SIMULATED)
+                yield at_least(f"{what}, {name}", float(np.mean(values < 0)), 0.8 * factor, **SIMULATED)
             if bits == outputs_at:
                 for what, values in _measures(after, before, False):
-                    yield at_least(f"{what}, {name}", float(np.mean(values < 0)), 0.8, **SIMULATED)
+                    yield at_least(f"{what}, {name}", float(np.mean(values < 0)), 0.8 * factor, **SIMULATED)
 
 
 def _measures(after: Cell, before: Cell, weights: bool) -> list[tuple[str, np.ndarray]]:
@@ -100,16 +100,16 @@ def _measures(after: Cell, before: Cell, weights: bool) -> list[tuple[str, np.nd
     ]
 
 
-def quantization_stays_closer(run, first="qat", second="prune"):
+def quantization_stays_closer(run, first="qat", second="prune", factor=1.0):
     """After fine-tuning: CKA with the original network, layer by layer, of both at equal compression."""
     for bits in BITS:
         for (name, one), (_, other) in zip(cells(run, first, bits), cells(run, second, bits), strict=True):
-            gaps = {layer: float(np.median(one.cka[layer] - other.cka[layer])) for layer in one.cka}
+            gaps = {layer: float(np.median(one.cka[layer] - factor * other.cka[layer])) for layer in one.cka}
             layer = min(gaps, key=lambda key: gaps[key])
             yield at_least(f"least median gap ({layer}), {name}", gaps[layer], 0.0, **SIMULATED)
 
 
-def positive_steps(run, parameter="log"):
+def positive_steps(run, parameter="log", factor=1.0):
     """Least of all learned steps over its start: 2 bits, ten times the usual rate, no gradient scale."""
     if not available():
         raise Skipped(NEEDED)
@@ -120,35 +120,35 @@ def positive_steps(run, parameter="log"):
     ratios = np.concatenate(
         [(a / b).ravel() for a, b in zip(cell.trained.steps, start.trained.steps, strict=True)]
     )
-    yield at_least("least step over its start", float(ratios.min()), float(np.exp(-4.001)))
-    yield at_most("largest step over its start", float(ratios.max()), float(np.exp(4.001)))
+    yield at_least("least step over its start", float(ratios.min()), float(np.exp(-4.001 * factor)))
+    yield at_most("largest step over its start", float(ratios.max()), float(np.exp(4.001 * factor)))
 
 
-def masks_hold(run, held=True):
+def masks_hold(run, held=True, factor=1.0):
     """Share of zeros after fine-tuning with momentum and weight decay, beside the wanted one."""
     for name, cell in cells(run, "prune", 2, **({} if held else {"held": False})):
-        yield within(f"sparsity, {name}", cell.trained.sparsity(), 0.875, 0.001)
+        yield within(f"sparsity, {name}", cell.trained.sparsity(), 0.875 * factor, 0.001)
 
 
-def published_details(run, changed="clipped", least=0.05):
+def published_details(run, changed="clipped", least=0.05, factor=1.0):
     """Points of accuracy at 2 bits that two details of the published method are worth."""
     changes = {changed: False} if changed else {}
     for (name, whole), (_, without) in zip(
         cells(run, "qat", 2), cells(run, "qat", 2, **changes), strict=True
     ):
         gain = float((whole.accuracy - without.accuracy).mean())
-        yield at_least(f"accuracy lost without it, {name}", gain, least, **SIMULATED)
+        yield at_least(f"accuracy lost without it, {name}", gain, least * factor, **SIMULATED)
 
 
-def learned_above_best(run, method="qat"):
+def learned_above_best(run, method="qat", factor=1.0):
     """Median learned step over the step of least error of the final latent weights, layer by layer."""
     for bits in (4, 2):
         for name, cell in cells(run, method, bits):
             for layer, values in cell.steps.items():
-                yield at_least(f"{layer}, {name}", float(np.median(values)), 1.05, **SIMULATED)
+                yield at_least(f"{layer}, {name}", float(np.median(values)), 1.05 * factor, **SIMULATED)
 
 
-def training_pays(run, bits=2):
+def training_pays(run, bits=2, factor=1.0):
     """Accuracy that fine-tuning adds to the best of the methods without training, at `bits` bits."""
     groups = (("qat", ("nearest", "gpfq", "optq")), ("prune", ("magnitude", "obs")))
     for tuned, others in groups:
@@ -156,7 +156,7 @@ def training_pays(run, bits=2):
         for index, (name, cell) in enumerate(cells(run, tuned, bits)):
             rival = max(float(np.median(found[index][1].accuracy)) for found in best)
             gain = float(np.median(cell.accuracy)) - rival
-            yield at_least(f"{tuned}, {name}", gain, 0.02, **SIMULATED)
+            yield at_least(f"{tuned}, {name}", gain, 0.02 * factor, **SIMULATED)
 
 
 SMALL = "Networks of 4,928 weights on 8 x 8 digits, ten paired seeds; standard budget: MNIST, convolutions. "
@@ -173,6 +173,7 @@ CLAIMS = (
         check=quantization_wins,
         twins=(Twin("pruning beats quantization", {"first": "prune", "second": "qat"}),),
         figure="fine_tuning_accuracy",
+        constant="signs of differences over seeds",
     ),
     Claim(
         id="ku.tuning_pruning_returns",
@@ -186,6 +187,7 @@ CLAIMS = (
         check=pruning_returns,
         twins=(Twin("the weights come back too", {"weights": True}),),
         figure="fine_tuning_representation",
+        constant=Constant("eight of ten seeds", "lower"),
     ),
     Claim(
         id="ku.tuning_quantization_moves",
@@ -201,6 +203,7 @@ CLAIMS = (
         check=quantization_moves,
         twins=(Twin("the outputs move away at 2 bits as well", {"outputs_at": 2}),),
         figure="fine_tuning_representation",
+        constant=Constant("eight of ten seeds", "lower"),
     ),
     Claim(
         id="ku.tuning_stays_closer",
@@ -214,6 +217,7 @@ CLAIMS = (
         check=quantization_stays_closer,
         twins=(Twin("pruned ones represent more", {"first": "prune", "second": "qat"}),),
         figure="fine_tuning_representation",
+        constant=Constant("CKA of the pruned networks", "lower"),
     ),
     Claim(
         id="ku.positive_steps",
@@ -226,6 +230,7 @@ CLAIMS = (
         mark="derived",
         check=positive_steps,
         twins=(Twin("s itself as the parameter", {"parameter": "raw"}),),
+        constant=Constant("the reach c = 4", "upper"),
     ),
     Claim(
         id="ku.masks_hold",
@@ -237,6 +242,7 @@ CLAIMS = (
         mark="derived",
         check=masks_hold,
         twins=(Twin("the gradients alone are masked", {"held": False}),),
+        constant=Constant("the sparsity"),
     ),
     Claim(
         id="ku.gradient_mask",
@@ -248,6 +254,7 @@ CLAIMS = (
         mark="paper",
         check=published_details,
         twins=(Twin("the same with the mask in both", {"changed": ""}),),
+        constant=Constant("5 points", "lower"),
     ),
     Claim(
         id="ku.gradient_scale",
@@ -260,6 +267,7 @@ CLAIMS = (
         check=published_details,
         parameters={"changed": "scaled", "least": 0.2},
         twins=(Twin("the scale in both", {"changed": ""}),),
+        constant=Constant("20 points", "lower"),
     ),
     Claim(
         id="ku.learned_steps",
@@ -272,6 +280,7 @@ CLAIMS = (
         check=learned_above_best,
         twins=(Twin("steps that are not learned", {"method": "ste"}),),
         figure="fine_tuning_steps",
+        constant=Constant("1.05", "lower"),
     ),
     Claim(
         id="ku.training_pays",
@@ -284,5 +293,6 @@ CLAIMS = (
         check=training_pays,
         twins=(Twin("at 8 bits already", {"bits": 8}),),
         figure="fine_tuning_accuracy",
+        constant=Constant("2 points", "lower"),
     ),
 )

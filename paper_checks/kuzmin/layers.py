@@ -207,7 +207,6 @@ CLAIMS = (
         statement=r"\beta \le \min_{z \in \{l..h\}^n} \|X(sz - w)\|^2 \le \|X(s\hat z - w)\|^2",
         hypotheses="one grid, step and box for all three; every code vector of 32 small layers is tried",
         mark="derived",
-        constant=Constant("the lower bound", "lower"),
         check=ranges,
         constant=Constant("the bound", "lower"),
         twins=[
@@ -226,7 +225,6 @@ CLAIMS = (
         hypotheses=r"floats taken as the rationals they are; 6 inputs, 2, 4 and 8 bits; elimination decides "
         "semidefiniteness exactly",
         mark="derived",
-        constant="a proof: one part in a million more fails",
         check=certificates,
         constant=Constant("the bound", "lower"),
         twins=[
@@ -243,7 +241,6 @@ CLAIMS = (
         hypotheses="mean of four layers of 16 inputs each, independent or correlated by 0.9; step of least "
         "squared error",
         mark="derived",
-        constant="not sharp: gains in dB above a floor",
         check=box,
         constant=Constant("gain over the published relaxation in dB", "lower"),
         twins=[Twin("the same at 6 bits", {"bits": 6})],
@@ -258,7 +255,6 @@ CLAIMS = (
         \mathrm{dB}\ (r = 0.9)",
         hypotheses="autoregressive inputs, 16 of them, 2 and 4 bits, means of four layers",
         mark="derived",
-        constant="not sharp: limits of two regimes",
         check=correlation,
         constant=Constant("gap at r = 0.9 in dB", "lower"),
         twins=[
@@ -277,7 +273,6 @@ CLAIMS = (
         hypotheses="6 of 24 weights kept and refitted, correlation 0 or 0.9; means of six layers, the "
         "least of six for the last",
         mark="derived",
-        constant="an order of methods",
         check=pruning_gaps,
         constant=Constant("loss of keeping the smallest in dB", "lower"),
         twins=[
@@ -296,7 +291,6 @@ CLAIMS = (
         "bits; slices of the digits "
         "network, and with the extras of EfficientNet-Lite0 and a transformer",
         mark="paper",
-        constant="a sign, layer by layer",
         check=real_layers,
         constant=Constant("weights that pruning keeps", "lower"),
         twins=[Twin("against masks that keep twice as many weights", {"factor": 2.0})],
@@ -311,7 +305,6 @@ CLAIMS = (
         |\mathrm{opt} / \mathrm{opt}_{\mathrm{SCIP}} - 1| \le 10^{-5}",
         hypotheses="6 inputs, 2 bits, four kinds of correlation; needs the oracles extra",
         mark="derived",
-        constant="an identity up to the solvers' tolerance",
         check=general_solvers,
         constant=Constant("the bound and the optimum"),
         twins=[Twin("the relaxation without box and outer cuts", {"cuts": False})],

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paper_checks.claim import Claim, Twin, at_least, identity, within
+from paper_checks.claim import Claim, Constant, Twin, at_least, identity, within
 from theory.codebooks import optimal_scale
 from theory.distributions import Gaussian
 from theory.fine_tuning import Codes, balanced_step, cubic_sparsity, lsq_gradients, quantized, tuning_codes
@@ -10,10 +10,11 @@ from theory.fine_tuning import Codes, balanced_step, cubic_sparsity, lsq_gradien
 PAPER = "kuzmin"
 
 
-def schedule(run, exponent=3, wanted=0.875):
+def schedule(run, exponent=3, wanted=0.875, factor=1.0):
     """Ends, monotonicity and values of the schedule, beside s_f (1 - (1 - u)^exponent)."""
     from theory.derivations import fine_tuning as derivations
 
+    wanted *= factor
     steps = np.arange(401)
     found = np.asarray(cubic_sparsity(steps, 0.875, 40, 340))
     yield within("sparsity from the end on", float(found[340:].min()), wanted, 0.0)
@@ -26,14 +27,14 @@ def schedule(run, exponent=3, wanted=0.875):
     yield identity("start, end and slope", all(rest == 0 for rest in derivations.schedule().values()))
 
 
-def late_start(run, begun=1, terms=3):
+def late_start(run, begun=1, terms=3, factor=1.0):
     """First sparsity of a schedule of n parts entered `begun` parts up, over s_f, for n = 5 to 50."""
     from theory.derivations import fine_tuning as derivations
 
     for n in (5, 10, 20, 50):
         first = float(cubic_sparsity(begun, 0.9, 0, n)) / 0.9
         series = (3 / n, -3 / n**2, 1 / n**3)
-        yield within(f"{n} parts", first, sum(series[:terms]), 1e-12)
+        yield within(f"{n} parts", first, factor * sum(series[:terms]), 1e-12)
     yield identity("as a series in 1/n", derivations.late_start() == 0)
 
 
@@ -45,7 +46,7 @@ def _surrogate(w: np.ndarray, step: float, frozen: float, codes: Codes) -> np.nd
     return np.where(inside, w + step * (np.rint(scaled) - scaled), step * clipped)
 
 
-def step_gradient(run, residual=1.0, outside=1.0):
+def step_gradient(run, residual=1.0, outside=1.0, factor=1.0):
     """LSQ's slope of a layer's squared error in the step, beside a central difference of the surrogate.
 
     `residual` and `outside` multiply its two parts.
@@ -61,7 +62,7 @@ def step_gradient(run, residual=1.0, outside=1.0):
         inside, slope = lsq_gradients(w, step, codes)
         slope = np.where(inside > 0, residual, outside) * slope
         error = 2 * (inputs @ quantized(w, step, codes) - target)
-        stated = float(error @ (inputs @ slope))
+        stated = factor * float(error @ (inputs @ slope))
         h = 1e-5 * step
         ends = [((inputs @ _surrogate(w, step + d, step, codes) - target) ** 2).sum() for d in (-h, h)]
         difference = float(ends[1] - ends[0]) / (2 * h)
@@ -70,13 +71,13 @@ def step_gradient(run, residual=1.0, outside=1.0):
     yield identity("slopes of the surrogate", derivations.surrogate_slopes() == (0, 0))
 
 
-def settled_step(run, at="balance"):
+def settled_step(run, at="balance", factor=1.0):
     """Mean of LSQ's gradient of the weights' squared error, over the step: zero where it settles."""
     for bits in (2, 3):
         codes = tuning_codes(bits, "symmetric")
         levels = np.arange(codes.low, codes.high + 1.0)
         best = optimal_scale(Gaussian(), levels)
-        step = balanced_step(Gaussian(), bits) if at == "balance" else best
+        step = factor * (balanced_step(Gaussian(), bits) if at == "balance" else best)
 
         def gradient(
             rng: np.random.Generator, count: int, step: float = step, codes: Codes = codes
@@ -104,6 +105,7 @@ CLAIMS = (
             Twin("the exponent 2.9", {"exponent": 2.9}),
             Twin("half a percent more at the end", {"wanted": 0.88}),
         ),
+        constant=Constant("the final sparsity"),
     ),
     Claim(
         id="ku.late_start",
@@ -119,6 +121,7 @@ CLAIMS = (
             Twin("the published start", {"begun": 0}),
             Twin("without its last term, 1/n^3", {"terms": 2}),
         ),
+        constant=Constant("the jump"),
     ),
     Claim(
         id="ku.step_gradient",
@@ -136,6 +139,7 @@ CLAIMS = (
             Twin("the part inside 2 % larger", {"residual": 1.02}),
             Twin("no gradient from clipped weights", {"outside": 0.0}),
         ),
+        constant=Constant("the gradient"),
     ),
     Claim(
         id="ku.settled_step",
@@ -150,5 +154,6 @@ CLAIMS = (
         check=settled_step,
         twins=(Twin("the step of least error, 6.5 and 1.8 % lower", {"at": "best"}),),
         figure="fine_tuning_steps",
+        constant=Constant("the step at which it settles"),
     ),
 )

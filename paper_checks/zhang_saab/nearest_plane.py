@@ -97,7 +97,6 @@ CLAIMS = (
         hypotheses="independent columns, no damping, no clipping; Babai by projections on the basis, OPTQ "
         "by its feedback matrix",
         mark="paper",
-        constant="an identity of codes",
         check=codes,
         constant="codes are equal or not",
         twins=[Twin("front to front", {"forward": True})],
@@ -112,7 +111,6 @@ CLAIMS = (
         hypotheses="no clipping; attained where every $v_t$ is in mid-cell; the mean for weights uniform "
         "over whole cells",
         mark="paper",
-        constant=Constant("the bound"),
         check=bound,
         constant=Constant("a quarter of the sum of the pivots"),
         twins=[
@@ -129,7 +127,6 @@ CLAIMS = (
         r"\le 0.65 \sum_j D_j(\text{given}),\quad \prod_j D_j = \det G",
         hypotheses="means of 30 layers of 24 correlated inputs, norms rising from 1 to 3",
         mark="heuristic",
-        constant="an order of sums",
         check=orders,
         constant=Constant("ratio of the bounds", "upper"),
         twins=[Twin("the same order, compressed from its other end", {"swapped": True})],

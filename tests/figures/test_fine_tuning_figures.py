@@ -15,8 +15,7 @@ MODULES = (fine_tuning_accuracy, fine_tuning_steps, fine_tuning_representation)
 
 def test_the_plain_estimator_follows_its_law_and_the_unbiased_one_the_truth(monkeypatch):
     monkeypatch.setattr(representation_bias, "TRIALS", {"quick": 25})
-    monkeypatch.setattr(representation_bias, "SAMPLES", (16, 32))
-    table = representation_bias.data()
+    table = representation_bias.data(samples=(16, 32))
     law, plain, unbiased = (table["estimator"] == name for name in ("law", "plain", "unbiased"))
     np.testing.assert_allclose(table["value"][plain], table["value"][law], atol=0.04)
     np.testing.assert_allclose(table["value"][unbiased], table["true"][unbiased], atol=0.06)
