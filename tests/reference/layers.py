@@ -110,6 +110,7 @@ def representation() -> list[Table]:
         n for n in range(2, 9000) if mp.sqrt(40) / mp.sqrt((n + mp.mpf(4)) * (n + 10)) <= mp.mpf("0.05")
     )
     table.add("samples_for_bias", [0.05, 4.0, 10.0], least)
+    table.add("samples_for_bias", [0.9, 1.0, 1.0], 2)  # one sample has no covariance
     return [table]
 
 

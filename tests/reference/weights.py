@@ -30,7 +30,7 @@ def distributions() -> list[Table]:
             table.add(
                 f"{where}:{name}.tail", [law.spec, {"array": x}], [law.moment(k, x, end) for k in (0, 1)]
             )
-        for order, (low, high) in itertools.product(range(5), [(-0.4, 1.1), (0.5, 0.6), (-1.0, -0.2)]):
+        for order, (low, high) in itertools.product(range(5), [(-0.4, 1.1), (0.5, 0.501), (-1.0, -0.2)]):
             table.add(
                 f"{where}:{name}.partial_moment", [law.spec, order, low, high], law.moment(order, low, high)
             )

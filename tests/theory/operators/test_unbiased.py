@@ -114,6 +114,27 @@ def test_hard_pruning_is_magnitude_pruning():
     np.testing.assert_array_equal(HardPruning(0.5)([0.4, -0.5, 0.6, -3]), [0, 0, 0.6, -3])
 
 
+def test_deterministic_operators_by_their_definition():
+    values = [-2.5, -1.0, -0.75, -0.25, 0.0, 0.25, 0.75, 1.0, 2.5]
+    expected = {
+        NearestSign(0.75): [-0.75] * 4 + [0.75] * 5,
+        HardPruning(0.75): [-2.5, -1.0, 0, 0, 0, 0, 0, 1.0, 2.5],  # the threshold itself is cut
+        NearestRounding(0.5): [-2.5, -1.0, -1.0, 0, 0, 0, 1.0, 1.0, 2.5],  # halves to even multiples
+        NearestRounding(0.5, bits=3): [-2.0, -1.0, -1.0, 0, 0, 0, 1.0, 1.0, 1.5],
+    }
+    for operator, results in expected.items():
+        np.testing.assert_array_equal(operator(values), results)
+        assert [operator.outcomes(v) for v in values] == [[(r, 1.0)] for r in results]
+
+
+def test_one_bit_at_and_beyond_its_limits_takes_the_sign():
+    operator = OneBit(0.5)
+    for value in (0.5, 0.75, 3.0):
+        assert operator.outcomes(value) == [(0.5, 1.0)] and operator.outcomes(-value) == [(-0.5, 1.0)]
+        for chance in (0.0, 0.999999):
+            assert operator(value, chance) == 0.5 and operator(-value, chance) == -0.5
+
+
 def test_a_threshold_that_is_a_multiple_of_the_step_has_no_extra_level():
     # exact rationals: c = k d in hundredths has L = c; as doubles c/d may be k and an ulp (1.11/0.37)
     for hundredths in range(1, 100):
