@@ -46,12 +46,36 @@ def test_the_error_of_a_block_is_that_of_its_nearest_levels(rows, size, name, da
     scales = np.array(
         [data.draw(st.lists(st.sampled_from(choices), min_size=count, max_size=count)) for _ in rows]
     )
-    expected = 0.0
-    for row, line in zip(rows.tolist(), scales.tolist(), strict=True):
-        for block, s in zip(blocks_of(row, size), line, strict=True):
+    found = kernels.block_errors(rows, size, levels, scales)
+    assert found.shape == scales.shape
+    for r, (row, line) in enumerate(zip(rows.tolist(), scales.tolist(), strict=True)):
+        for k, (block, s) in enumerate(zip(blocks_of(row, size), line, strict=True)):
             points = [0.0] if s < 1e-150 else [s * level for level in levels.tolist()]
-            expected += sum(min((w - q) ** 2 for q in points) for w in block)
-    assert kernels.block_error(rows, size, levels, scales) == pytest.approx(expected, rel=1e-9, abs=1e-18)
+            expected = sum(min((w - q) ** 2 for q in points) for w in block)
+            assert found[r, k] == pytest.approx(expected, rel=1e-9, abs=1e-18)
+
+
+@settings(max_examples=40)
+@given(
+    matrices(strided=False),
+    st.integers(1, 21),
+    st.sampled_from([1, 3, 15]),
+    st.lists(st.sampled_from([1.0, 0.9, 0.77, 0.5]), min_size=1, max_size=3),
+)
+def test_zero_points_by_the_rule_of_the_ends(rows, size, steps, ratios):
+    """The best of the ratios: z is the integer nearest to -low/s, and the codes run from 0 to `steps`."""
+    rows = rows * np.pi  # no halves, which go either way
+    found = kernels.zero_point_errors(rows, size, steps, np.array(ratios))
+    for r, row in enumerate(rows.tolist()):
+        for k, block in enumerate(blocks_of(row, size)):
+            low, high = min(0.0, *block), max(0.0, *block)
+            errors = []
+            for ratio in ratios:
+                s = (high - low) * ratio / steps
+                z = round(-low * ratio / s) if s else 0
+                points = [s * (q - z) for q in range(steps + 1)]
+                errors.append(sum(min((w - p) ** 2 for p in points) for w in block))
+            assert found[r, k] == pytest.approx(min(errors), rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", LEVELS)
@@ -64,7 +88,7 @@ def test_every_threshold_parts_its_two_levels(name):
     points = np.concatenate([points, levels, [levels[0] - span, levels[-1] + span]])
     for x in points:
         expected = min((x - level) ** 2 for level in levels)
-        found = kernels.block_error(np.array([[x]]), 1, levels, np.ones((1, 1)))
+        found = kernels.block_errors(np.array([[x]]), 1, levels, np.ones((1, 1)))[0, 0]
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-30)
 
 
