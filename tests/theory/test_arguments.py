@@ -7,11 +7,6 @@ import numpy as np
 import pytest
 
 from theory.arguments import inside, positive, share_of_zeros, whole
-from theory.codebooks import integer_levels
-from theory.distributions import Gaussian
-from theory.path_following import gram_schmidt_reversed
-from theory.rotations import rotation_block
-from theory.snr import percentile_loss
 
 
 def test_shares_and_levels():
@@ -39,23 +34,3 @@ def test_whole_and_positive_numbers():
     for value in (True, np.bool_(True), "1", 1j, None):
         with pytest.raises(TypeError, match="x must be a real number"):
             positive("x", value)
-
-
-def test_more_columns_than_samples_are_dependent():
-    with pytest.raises(ValueError, match="linearly dependent"):
-        gram_schmidt_reversed([[1.0, 2.0]])
-    with pytest.raises(ValueError, match="linearly dependent"):
-        gram_schmidt_reversed([[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]])
-
-
-def test_a_rotation_needs_two_weights():
-    assert rotation_block(6, 2) == 2
-    for block in (0, 1):
-        with pytest.raises(ValueError, match="block must be an integer >= 2"):
-            rotation_block(6, block)
-
-
-def test_the_percentile_rule_takes_99_9_unless_told():
-    assert percentile_loss(Gaussian(), integer_levels(4)) == percentile_loss(
-        Gaussian(), integer_levels(4), 99.9
-    )

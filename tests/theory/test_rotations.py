@@ -59,3 +59,10 @@ def test_bad_input():
         rotations.rotated_kurtosis(0.5, 8)
     with pytest.raises(TypeError, match="rotate tensors themselves"):
         rotations.rotation_gain(Empirical([1.0, 2.0]), FORMATS[0])
+
+
+def test_a_rotation_needs_two_weights():
+    assert rotations.rotation_block(6, 2) == 2
+    for block in (0, 1):
+        with pytest.raises(ValueError, match="block must be an integer >= 2"):
+            rotations.rotation_block(6, block)

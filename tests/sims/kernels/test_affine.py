@@ -1,6 +1,7 @@
 """Grids with an offset against sums over weights, and against every way to cut them into codes."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -82,6 +83,24 @@ def test_the_plane_bound_is_the_least_value_over_the_triangle(corners, v):
     values = v + c**2 - 2 * s * plane
     assert found <= values.min() + 1e-9
     assert found == pytest.approx(values.min(), abs=0.1)
+
+
+@given(st.integers(1, 9), st.integers(2, 9), st.integers(-4, 4), st.integers(0, 20), st.integers(-180, 180))
+def test_the_plane_bound_inside_the_triangle(alpha, fall, tilt, v, turn):
+    """A triangle around the vertex of the quadratic, and triangles beside it."""
+    beta, gamma = -fall - tilt**2 / 2, float(tilt)
+    s = alpha / (2 * fall)
+    c = gamma * s
+    least = v + c * c - 2 * s * (alpha + beta * s + gamma * c)
+    angles = math.radians(turn) + np.array([0, 2.1, 4.2])
+    for shift in (0.0, 3.0):  # around it, and three radii away
+        corners = [(s + shift + 0.9 * math.cos(a), c + 0.9 * math.sin(a)) for a in angles]
+        t = [(x, y, alpha + beta * x + gamma * y) for x, y in corners]
+        found = kernels.plane_bound(float(v), *t[0], *t[1], *t[2])
+        if shift:
+            assert found > least + 1e-9
+        else:
+            assert found == pytest.approx(least, rel=1e-9, abs=1e-9)
 
 
 def error(w, steps, s, c):

@@ -185,3 +185,23 @@ def test_simulated_rows_are_what_their_names_say():
     # n units for each of 4 + 3 inputs, one entry each per output, beside log2(3) bits per weight
     candidates = n * (4 + 3) + n * (4 * 3 + 3 * 2)
     assert rows["candidates / counting bound"].measured == pytest.approx(candidates / (18 * np.log2(3)))
+
+
+def test_every_ticket_of_a_sampler_has_a_seed_of_its_own(monkeypatch):
+    seeds = []
+
+    def recorded(weights, max_value, samples, seed, **options):
+        seeds.append(seed)
+        return embed(weights, max_value, samples, seed, **options)
+
+    monkeypatch.setattr("sims.lottery.trials.embed", recorded)
+    rng = np.random.default_rng(0)
+    for sample in (
+        weight_failures(1, 1, 1),
+        network_weight_failures([1, 1], 1, 1),
+        network_failures([np.ones((1, 1), int)], 1, 1),
+    ):
+        for _ in range(80):
+            sample(rng, 1)
+    assert len(seeds) == len(set(seeds)) == 240 and max(seeds) > 2**61
+    assert [w.shape for w in random_network([1, 1, 1], 3, seed=0)] == [(1, 1), (1, 1)]

@@ -78,3 +78,10 @@ def test_double_quantization_by_the_definition():
     assert np.abs(found / flat - 1).max() < 0.02
     assert double_quantized(np.zeros(5)).tolist() == [0] * 5
     assert len(np.unique(levels)) == 256
+
+
+def test_dynamic_levels_decade_by_decade():
+    """Decade 10^(e - 6) is cut into 2^e equal cells from a tenth up, whose middles are levels."""
+    positive = [10.0 ** (e - 6) * (0.1 + 0.9 * (k + 0.5) / 2**e) for e in range(7) for k in range(2**e)]
+    expected = sorted([*positive, *(-x for x in positive), 0.0, 1.0])
+    assert dynamic_levels() == pytest.approx(expected, rel=1e-12)

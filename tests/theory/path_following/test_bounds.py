@@ -251,3 +251,9 @@ def test_error_map_columns_are_products_of_projections():
 def test_bad_input_is_one_clear_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_more_columns_than_samples_are_dependent():
+    for columns in ([[1.0, 2.0]], [[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]]):
+        with pytest.raises(ValueError, match="linearly dependent"):
+            gram_schmidt_reversed(columns)

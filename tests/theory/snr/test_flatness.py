@@ -80,3 +80,8 @@ def test_bad_input():
         flatness.scale_loss(Gaussian(), grid, -1.0)
     with pytest.raises(ValueError, match="last level must be positive"):
         flatness.grid_ratio(Gaussian(), np.array([-1.0, 0.0]), 4.0)
+
+
+def test_the_percentile_rule_takes_99_9_unless_told():
+    grid = integer_codebook(4)
+    assert flatness.percentile_loss(Gaussian(), grid) == flatness.percentile_loss(Gaussian(), grid, 99.9)
