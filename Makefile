@@ -11,11 +11,11 @@ USER_STAMP := $(VENV)/.user-$(EXTRAS)
 # Files that take most of the suite's time (pytest --durations=0): `make quick` leaves them out.
 SLOW := tests/figures tests/test_docs.py tests/test_packaging.py tests/test_snapcut.py \
 	tests/paper_checks/kumar_natale tests/paper_checks/kuzmin tests/paper_checks/zhang_saab \
-	tests/sims/lottery tests/sims/test_kernels.py tests/sims/test_sweep.py \
+	tests/sims/lottery tests/sims/kernels tests/sims/test_kernels.py tests/sims/test_sweep.py \
 	tests/sims/subset_sum/test_algorithms.py tests/sims/weights/test_formats.py tests/theory/formats \
 	tests/theory/subset_sum/test_bounds.py tests/theory/subset_sum/test_errors.py tests/theory/subset_sum/test_exact.py
 
-.PHONY: report test quick coverage torture lowest check lint types doctest claims figures bench docs clean help
+.PHONY: report test quick coverage mutants torture lowest check lint types doctest claims figures bench docs clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +34,9 @@ coverage: $(VENV)/.dev       ## the suite, and which lines it ran (compiled kern
 
 torture: $(VENV)/.dev        ## hostile files, ended processes, full disks, damaged caches, many readers; MINUTES=10 SEED=0
 	$(BIN)/python -m tests.torture --minutes $(MINUTES) --seed $(SEED)
+
+mutants: $(VENV)/.mutants    ## does a test fail when one constant, sign or comparison changes? hours (docs/mutants.md)
+	nice -n 10 $(BIN)/python tests/mutants.py --write $(MUTANTS)
 
 lowest: pyproject.toml       ## suite and claims with the lowest versions allowed, in an environment of their own
 	$(PYTHON) -m venv $(VENV)-lowest
@@ -78,6 +81,10 @@ $(USER_STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,zoo,onnx,gguf,keras,cluster,explore,train]"
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[mutants]"
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

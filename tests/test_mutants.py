@@ -1,0 +1,98 @@
+"""The driver of `make mutants`: which tests a module gets, and that it tells a good test from a weak one."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "tests" / "mutants.py"
+spec = importlib.util.spec_from_file_location("mutants", SCRIPT)
+assert spec is not None and spec.loader is not None
+mutants = importlib.util.module_from_spec(spec)
+sys.modules["mutants"] = mutants  # dataclasses look their module up
+spec.loader.exec_module(mutants)
+
+
+def test_a_module_is_tested_by_its_mirror_and_its_room():
+    assert mutants.selection("theory/storage.py") == ["tests/theory/test_storage.py"]
+    found = mutants.selection("theory/subset_sum/bounds.py")
+    assert found[0] == "tests/theory/subset_sum/test_bounds.py" and len(found) == len(set(found)) > 4
+    assert mutants.selection("sims/lottery/masks.py")[0] == "tests/sims/lottery/test_masks.py"
+    network = mutants.selection("sims/path_following/network.py")  # those that name it come first
+    assert network.index("tests/sims/path_following/test_layers.py") < 3
+    assert mutants.selection("sims/kernels/snr.py") == ["tests/sims/kernels/test_snr.py"]
+    assert "tests/theory/snr/test_ratio.py" in mutants.selection("theory/derivations/snr.py")
+    names = mutants.modules()
+    assert len(names) > 90 and set(mutants.ELSEWHERE) <= set(names)
+    assert all((ROOT / name).is_file() for name in mutants.LEFT_OUT)
+    assert [name for name in names if name.startswith("sims/kernels/") and not mutants.selection(name)] == []
+
+
+def test_scores_leave_out_what_computes_the_same():
+    score = mutants.Score(sites=100, drawn=20, found=18, same=1)
+    assert score.row("x") == "| x | 100 | 20 | 18 | 1 | 1 | 94.7% |"
+    assert mutants.Score().share == 1.0
+
+
+def test_what_was_judged_still_stands_in_the_sources():
+    for (name, was, became), why in mutants.judged().items():
+        lines = {line.strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()}
+        assert was in lines, f"{name}: {was}"
+        assert became != was and why
+
+
+def test_the_page_ends_with_tables():
+    text = mutants.PAGE.read_text(encoding="utf-8")
+    assert text.count(mutants.MARK) == 1
+    assert "| theory |" in text and "| sims |" in text and "| sims/kernels |" in text
+
+
+MODULE = """
+def clamp(x: int | None, top: float = 4.0) -> float:
+    if x is None:
+        raise ValueError(f"{1 + 1}")
+    return min(2 * x, top)
+"""
+WEAK = """
+from theory.thing import clamp
+
+def test_it_runs():
+    assert clamp(0) <= 4
+"""
+STRONG = """
+from theory.thing import clamp
+
+def test_values():
+    assert [clamp(x) for x in (0, 1, 3)] == [0, 2, 4.0]
+"""
+
+
+def test_a_weak_test_lets_mutants_live_and_a_strong_one_does_not(tmp_path):
+    pytest.importorskip("cosmic_ray", reason="needs the extra [mutants]")
+    for folder in ("theory", "sims", "docs", "tests/theory"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("tests/mutants.py", "tests/conftest.py", "docs/mutants.md", "pyproject.toml"):
+        shutil.copy(ROOT / file, tmp_path / file)
+    (tmp_path / "theory" / "__init__.py").touch()
+    (tmp_path / "theory" / "thing.py").write_text(MODULE)
+
+    def run(test, *options):
+        (tmp_path / "tests" / "theory" / "test_thing.py").write_text(test)
+        command = [sys.executable, "tests/mutants.py", "theory/thing.py", *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    weak = run(WEAK, "--sample", "5")
+    assert "SURVIVED" in weak and "raise" not in weak and "| theory/thing.py |" in weak
+    strong = run(STRONG, "--sample", "5", "--write")
+    assert "SURVIVED" not in strong and strong.count("found  ") == 5
+    again = run(STRONG, "--sample", "5")
+    assert "found  " not in again and "| 5 | 5 | 0 | 0 | 100.0% |" in again  # nothing changed: nothing runs
+    page = (tmp_path / "docs" / "mutants.md").read_text()
+    assert page.startswith(mutants.PAGE.read_text()[:40]) and "| `theory/thing.py` |" in page
+    assert page.endswith("### Left\n\nNone.\n")
+    assert (tmp_path / "theory" / "thing.py").read_text() == MODULE
