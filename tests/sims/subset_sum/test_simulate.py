@@ -94,6 +94,8 @@ def test_the_edges_of_the_samplers():
     subset_sum.sampler(1, 2**61, 2**61 - 1)
     with pytest.raises(ValueError, match="64-bit"):
         subset_sum.sampler(1, 2**61, 2**61)
+    with pytest.raises(ValueError, match="limit must be an integer >= 0"):
+        subset_sum.every_target_sampler(5, 3, limit=-1)
     for limit in (None, 0, 1, 12):
         missed = subset_sum.every_target_sampler(5, 3, limit=limit)(stream(2, ("edge",)), 120)
         rows = subset_sum.draw(stream(2, ("edge",)), 120, 5, 3)

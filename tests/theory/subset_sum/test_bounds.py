@@ -225,3 +225,17 @@ def test_targets_out_of_reach_are_never_hit():
     for law in subset_sum.LAWS:
         assert subset_sum.hit_probability_bounds(3, 4, 1000, law) == (0.0, 0.0)
         assert subset_sum.hit_probability_bounds(0, 4, 1, law) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("n", "max_value", "target"), [(20, 2**18, 1), (24, 2**22, 2**22), (30, 2**26, 7), (2, 3, 3)]
+)
+def test_lemma_4_term_by_term(n, max_value, target):
+    """Hoeffding's term, and Lemma 3 at the worst sum: where both are of the order of one."""
+    c = 1 / 3 + 1 / (2 * max_value) + 1 / (6 * max_value**2)
+    rho = 2.0 ** (n + 1) / (max_value * math.sqrt(2 * math.pi * n * c))
+    z = max_value * math.sqrt(n * math.log(n) / 3.5) + 2 * target
+    second = 1 / (1 + rho * math.exp(-(z**2) / (2 * n * c * max_value**2)))
+    found = subset_sum.lemma4_failure(n, max_value, target)
+    assert found == pytest.approx(2 * n ** (-1 / 7) + second, rel=1e-10)
+    assert 0.1 < second < 1.0

@@ -33,3 +33,13 @@ def test_the_polynomials_of_every_rate_make_the_probability(max_value, target):
         rest = law.probability(n) - found  # what dies out after a few samples has the rate 0
         assert rest == 0 or (n < 4 and any(j == 0 for j, _ in law.terms))
         assert law.probability(n) == missed(n, max_value, target)
+
+
+@pytest.mark.parametrize("k_max", [0, 1, 2, 3])
+def test_the_limits_of_the_reach_law_are_the_terms_of_a_laguerre_sum(k_max):
+    import sympy as sp
+
+    from theory.derivations.subset_sum import reach_limit
+
+    (t,) = {s for term in reach_limit(2) for s in term.free_symbols}
+    assert reach_limit(k_max) == [t**k / sp.factorial(k) for k in range(k_max + 1)]

@@ -74,3 +74,9 @@ def test_errors_are_stated_only_where_they_were_measured():
     assert miss_error(20, 3, 0) == 0.0 == miss_error(5000, 7, 1, form="exact")
     with pytest.raises(ValueError, match="form must be"):
         miss_error(5, 3, 1, form="best")
+
+
+@pytest.mark.parametrize("form", ["cox", "saddlepoint"])
+def test_half_of_the_reach_belongs_to_the_near_targets(form):
+    near, middle, far = (miss_error(12, 4, target, form=form) for target in (1, 2, 4))
+    assert near == middle != far
