@@ -11,6 +11,7 @@ from theory import integer_sums, subset_sum
 from theory.subset_sum import bounds as subset_sum_bounds
 from theory.subset_sum import lemmas as subset_sum_lemmas
 from theory.subset_sum import moments as subset_sum_moments
+from theory.subset_sum.saddlepoint import saddlepoint_miss_probability
 
 
 def values_of(max_value, law):
@@ -165,6 +166,18 @@ def test_saddlepoint_law_against_enumeration(law):
     for target in (1, 3):
         value = subset_sum.miss_probability(n, max_value, target, law, form="saddlepoint")
         assert 0.4 < value / misses[target] < 1.8
+
+
+def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
+    nonzero = [saddlepoint_miss_probability(n, 15, 4) for n in range(13)]
+    zeros = [math.comb(12, k) * (1 / 31) ** k * (30 / 31) ** (12 - k) for k in range(13)]
+    thinned = sum(p * nonzero[12 - k] for k, p in enumerate(zeros))
+    assert saddlepoint_miss_probability(12, 15, 4, "uniform") == pytest.approx(thinned, rel=1e-3)
+    # no tolerance unless asked for; with one, three sums in place of one, on a grid where the law is 30-90 % off
+    assert saddlepoint_miss_probability(8, 5, 4) == saddlepoint_miss_probability(8, 5, 4, delta=0)
+    for delta in (0, 1):
+        exact = float(subset_sum.exact_miss_probability(8, 5, 4, delta=delta))
+        assert 1 < saddlepoint_miss_probability(8, 5, 4, delta=delta) / exact < 2
 
 
 def test_the_poisson_mean_is_exact_at_the_ends_and_close_between():
