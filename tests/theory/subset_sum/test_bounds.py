@@ -173,7 +173,7 @@ def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
     zeros = [math.comb(12, k) * (1 / 31) ** k * (30 / 31) ** (12 - k) for k in range(13)]
     thinned = sum(p * nonzero[12 - k] for k, p in enumerate(zeros))
     assert saddlepoint_miss_probability(12, 15, 4, "uniform") == pytest.approx(thinned, rel=1e-3)
-    # no tolerance unless asked for; with one, three sums in place of one, on a grid where the law is 30-90 % off
+    # no tolerance unless asked for; with one, three sums in place of one (the law is 30-90 % off here)
     assert saddlepoint_miss_probability(8, 5, 4) == saddlepoint_miss_probability(8, 5, 4, delta=0)
     for delta in (0, 1):
         exact = float(subset_sum.exact_miss_probability(8, 5, 4, delta=delta))
