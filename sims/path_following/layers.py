@@ -242,10 +242,12 @@ def remarks(rows: Sequence[LayerRow]) -> list[str]:
 
     Examples
     --------
-    >>> w, x = np.array([[0.1, 0.2, 9.0, 0.1] * 8]), np.eye(32)
-    >>> for line in remarks(compare(w, x, bits=2, methods=["GPFQ"])):
+    >>> inputs = np.eye(32) + 1.0
+    >>> inputs[:, 0] *= 1e6                           # one input dominates
+    >>> rows = compare(np.linspace(-1, 1, 32)[None], inputs, bits=3, methods=["GPFQ"])
+    >>> for line in remarks(rows):
     ...     print(line.partition(":")[0])
-    GPFQ left the grid at 8 of 32 weights (25 %)
+    GPFQ left the grid at 31 of 32 weights (97 %)
     no bound is shown for GPFQ
     """
     notes = []
@@ -255,8 +257,8 @@ def remarks(rows: Sequence[LayerRow]) -> list[str]:
             notes.append(
                 f"{row.name} left the grid at {row.exits} of {row.result.weights.size} weights "
                 f"({100 * share:.0f} %): they are clipped, and their errors reach all later ones; "
-                "what helps is --order norm, a larger --scale, --rule max, --per-neuron, or scaling down "
-                "a column that dominates"
+                "where one input dominates, OPTQ, or compressing it last, keeps the others (largest norm "
+                "first is worse); else --rule max or a larger --scale"
             )
     clipped = [row.name for row in rows if row.exits and not np.isfinite(row.bound)]
     if clipped:

@@ -7,6 +7,7 @@ from figures import (
     path_following_accuracy,
     path_following_bounds,
     path_following_layers,
+    path_following_massive,
     path_following_one_bit,
     path_following_orders,
     path_following_saturation,
@@ -112,3 +113,16 @@ def test_layers_of_the_zoo_classify_a_palace():
     assert logits.shape == (2, 1000)
     assert logits[0].argmax() == 698  # "palace": the first photograph is of a temple in Beijing
     assert 985 in np.argsort(-logits[1])[:5]  # "daisy": the second is of a flower
+
+
+def test_a_massive_channel_is_best_compressed_last(monkeypatch):
+    monkeypatch.setattr(path_following_massive, "FACTORS", 10.0 ** np.array([0.0, 6.0]))
+    monkeypatch.setattr(path_following_massive, "REPEATS", {"quick": 1})
+    table = path_following_massive.data()
+    check(table)
+    far = table["factor"] > 1
+    exits = dict(zip(table["method"][far], table["exits"][far], strict=True))
+    others = dict(zip(table["method"][far], table["others"][far], strict=True))
+    assert exits["GPFQ, largest first"] > exits["GPFQ"] > 0.5 > 0.1 > exits["GPFQ, largest last"]
+    assert others["GPFQ"] < others["rounding"] < others["GPFQ, largest last"]
+    path_following_massive.draw(table)

@@ -99,8 +99,10 @@ def test_a_massive_channel_is_spoken_of():
     x[:, 3] *= 1e6
     rows = compare(w, x, bits=4, methods=["RTN", "GPFQ"])
     assert rows[1].exits > 0.5 * w.size
+    last = compare(w, x, bits=4, methods=["GPFQ", "OPTQ"], order=np.argsort(np.linalg.norm(x, axis=0)))
+    assert max(row.exits for row in last) < 0.1 * rows[1].exits  # what the remark advises
     notes = remarks(rows)
-    assert any(note.startswith("GPFQ left the grid at") and "--order norm" in note for note in notes)
+    assert any(note.startswith("GPFQ left the grid at") and "OPTQ" in note for note in notes)
     assert notes[-1].startswith("no bound is shown for ") and "--bounds" in notes[-1]
 
 
