@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from figures import style
 from figures.explore.page import Page, Parameter, Series, State, command_text
@@ -82,8 +83,9 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     axes.set_yscale("log")
     lowest = min(float(one.value.min()) for one in laws)
     axes.set_ylim(0.6 * lowest, 90)
+    axes.yaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50]))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.minorticks_off()
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.legend(loc="upper right", frameon=False)
     axes.set(xlabel="bits per weight", ylabel="test error (%)", xlim=(0.7, 8.3))
 
