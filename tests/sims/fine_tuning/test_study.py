@@ -110,7 +110,7 @@ np.save(out, compare(setting, "qat", 3, store=folder).trained.weights[0])
 """
 
     def command(out):
-        return [sys.executable, "-c", code, str(tmp_path), "150", str(tmp_path / out)]
+        return [sys.executable, "-c", code, str(tmp_path), "60", str(tmp_path / out)]
 
     process = subprocess.Popen(command("never.npy"))
     give_up = time.monotonic() + 120
@@ -121,7 +121,7 @@ np.save(out, compare(setting, "qat", 3, store=folder).trained.weights[0])
     process.wait()
     assert not (tmp_path / "never.npy").exists()
     subprocess.run(command("resumed.npy"), check=True)
-    whole = compare(Setting(seeds=2, pretraining=1, epochs=150, hidden=(8,)), "qat", 3)
+    whole = compare(Setting(seeds=2, pretraining=1, epochs=60, hidden=(8,)), "qat", 3)
     np.testing.assert_array_equal(np.load(tmp_path / "resumed.npy"), whole.trained.weights[0])
 
 
