@@ -211,9 +211,9 @@ def judge_tensor(
     digest = _digest(array)
     try:
         flat = array.reshape(-1)
+        mine = tensor.fresh or rotated
         if flat.dtype not in (np.float32, np.float64):
-            flat = flat.astype(np.float64)
-        mine = (tensor.fresh or rotated) and not every_format
+            flat, mine = flat.astype(np.float32 if flat.dtype == np.float16 else np.float64), True
         largest = max(-float(flat.min()), float(flat.max()))  # NaN stays NaN
         if not math.isfinite(largest):
             return "NaN or infinity", digest
@@ -339,12 +339,14 @@ def growing_report(
         Nothing in it can be judged.
     """
     widths = tuple(sorted({check_bits(width) for width in bits}))
-    kept = (
-        Kept(Path(store), contents.identity, [widths, every_format, rotated]) if store is not None else None
-    )
+    selection = select(contents, **choice)
+    asked = [widths, every_format, rotated, len(selection.tensors) > 1]  # alone, a mask is judged, too
+    kept = Kept(Path(store), contents.identity, asked) if store is not None else None
     with contextlib.ExitStack() as stack:
         elsewhere = None
         if scheduler is not None:
+            if not contents.path:
+                raise ValueError(f"{contents.file!r} is no path that the workers of a cluster could read")
             stack.enter_context(processes.cluster(scheduler, otherwise="without one this machine judges"))
             fixed = (contents.path, json.dumps(choice), every_format, rotated)
 
@@ -353,7 +355,7 @@ def growing_report(
                 return processes.run(_judge_there, calls, -1, local=False)
 
         what: dict = {"every_format": every_format, "rotated": rotated, "kept": kept, "elsewhere": elsewhere}
-        yield from _reported(contents, judged(select(contents, **choice), widths, **what))
+        yield from _reported(contents, judged(selection, widths, **what))
 
 
 @functools.lru_cache(maxsize=2)
