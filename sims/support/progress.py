@@ -1,8 +1,10 @@
 """Progress on stderr, and only where a person is watching: one display for a whole run."""
 
 import contextlib
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +12,7 @@ from sims.support.output import visible
 
 Item = TypeVar("Item")
 _DEEPEST = 2  # lines of the display: a run, and the part of it under way
+_NEWS_EVERY = 0.3  # seconds
 _active = threading.Lock()
 
 
@@ -57,9 +60,13 @@ def _line(total: int, label: str) -> Iterator[Callable[..., None]]:
     task = shown.add_task(escape(visible(label)), total=total)
     _Display.lines += 1
 
+    asked = -math.inf
+
     def advance(steps: int, news: Callable[[], str] | None = None) -> None:
+        nonlocal asked
         shown.advance(task, steps)
-        if news is not None:
+        if news is not None and time.monotonic() - asked > _NEWS_EVERY:
+            asked = time.monotonic()
             shown.update(task, description=escape(visible(news())))
 
     try:
