@@ -293,7 +293,7 @@ for words in {runs!r}:
 
 def test_every_target_of_every_command_is_checked():
     """A parameter that is a path is either read by its command, or written and listed above."""
-    read = {"file", "weights", "inputs"}
+    read = {"file", "weights", "inputs", "gram"}
     code = """
 import snapcut
 from typing import get_type_hints
