@@ -44,6 +44,7 @@ LIGHT = {  # settings that do not keep the machine busy after their test
     "path-following": "&columns=16&samples=8&stop=0.2",
     "snr": "&size=256&stop=0.5",
     "layer-bounds": "&inputs=6&stop=4.0",
+    "fine-tuning": "",  # a finished run: nothing is simulated
     "weights": "",
 }
 WIDE, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
@@ -298,13 +299,14 @@ def test_a_bad_link_says_so_and_shows_what_it_can(reader):
 def test_own_weights_are_judged_and_a_bad_file_is_one_sentence(reader, tmp_path):
     page = reader().open("?page=weights")
     good, bad = tmp_path / "mine.npz", tmp_path / "broken.npz"
-    np.savez(good, first=np.random.default_rng(0).normal(size=(32, 32)), second=np.eye(64))
+    np.savez(good, first=np.random.default_rng(0).normal(size=(32, 32)), second=np.diag(np.arange(1.0, 65.0)))
     bad.write_bytes(good.read_bytes()[:100])
     upload = page.locator("input[type=file]")
     upload.set_input_files(good)
     page.wait_for_selector("text=first")
     page.wait_for_selector(FINISHED)
-    assert page.locator(".snapcut-numbers tbody th").all_inner_texts()[1:] == ["first", "second"]
+    lines = page.locator(".snapcut-numbers tbody th").all_inner_texts()
+    assert lines[1:] == ["first", "second", "The verdict rests on 100 % of the file's bytes."]
     assert "snapcut weights mine.npz" in page.locator("#snapcut-command").text_content()
     page.locator("input[type=file]").set_input_files(bad)
     page.wait_for_selector(".snapcut-notice")
