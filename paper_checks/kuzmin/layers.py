@@ -251,8 +251,8 @@ CLAIMS = (
         title="The relaxation is tight for independent inputs and loose for correlated ones",
         paper=PAPER,
         place="Section 4; derived here",
-        statement=r"10 \log_{10} (\mathrm{opt} / \beta) \le 0.25\ \mathrm{dB}\ (r = 0),\quad \ge 1.5\
-        \mathrm{dB}\ (r = 0.9)",
+        statement=r"10 \log_{10} (\mathrm{opt} / \beta) \le 0.25\ \mathrm{dB}\ (r = 0),\quad \ge 1.5\ "
+        r"\mathrm{dB}\ (r = 0.9)",
         hypotheses="autoregressive inputs, 16 of them, 2 and 4 bits, means of four layers",
         mark="derived",
         check=correlation,
@@ -301,8 +301,8 @@ CLAIMS = (
         title="General solvers find the same bounds and the same optima",
         paper=PAPER,
         place="Section 4: the paper used CVXPY and an integer programming solver",
-        statement=r"|\beta / \beta_{\mathrm{Clarabel}} - 1|,\
-        |\mathrm{opt} / \mathrm{opt}_{\mathrm{SCIP}} - 1| \le 10^{-5}",
+        statement=r"|\beta / \beta_{\mathrm{Clarabel}} - 1|,\ "
+        r"|\mathrm{opt} / \mathrm{opt}_{\mathrm{SCIP}} - 1| \le 10^{-5}",
         hypotheses="6 inputs, 2 bits, four kinds of correlation; needs the oracles extra",
         mark="derived",
         check=general_solvers,

@@ -217,8 +217,14 @@ def test_merging_moments_is_exact_enough():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: montecarlo.probability(rare, 0, seed=1), "trials must be an integer >= 1, got 0"),
-        (lambda: montecarlo.probability(rare, 2.5, seed=1), "trials must be an integer >= 1"),
+        (
+            lambda: montecarlo.probability(rare, 0, seed=1),
+            "trials must be an integer from 1 to 9007199254740992, got 0",
+        ),
+        (
+            lambda: montecarlo.probability(rare, 2.5, seed=1),
+            "trials must be an integer from 1 to 9007199254740992, got 2.5",
+        ),
         (lambda: montecarlo.probability(rare, 10, seed=1, level=1.0), "level must lie strictly between"),
         (lambda: montecarlo.probability(rare, 10, seed=1, width=0.0), "width must be positive"),
         (lambda: montecarlo.probability(rare, 10, seed=1.5), "seed must be an integer >= 0, got 1.5"),
