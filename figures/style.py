@@ -137,11 +137,11 @@ def interval(axes: Axes, x, value, low, high, color: str, **options):
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Places and names of few round ticks (1, 3, 10 or 1, 2, 5, 10) of a logarithmic axis, in plain digits.
+    """Places and names of few round ticks (1, 2, 3, 5 in a decade, or 1 and 3) of a logarithmic axis, in plain digits.
 
     Examples
     --------
-    >>> log_ticks(2.2, 40)
+    >>> log_ticks(2.2, 25)
     ([3.0, 5.0, 10.0, 20.0], ['3', '5', '10', '20'])
     """
     steps = (1, 2, 3, 5) if high / low < 30 else (1, 3)
