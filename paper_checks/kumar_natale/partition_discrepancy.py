@@ -82,7 +82,7 @@ def ties_at_the_optimum(mu):
     return total
 
 
-def unique_optimum(run, factor=1.0, unique=False, cells=((11, 1.0), (11, 4.0)), trials=50_000):
+def unique_optimum(run, factor=1.0, unique=False, cells=((11, 1.0), (11, 4.0)), trials=100_000):
     """Draws whose least discrepancy is reached twice, against Poisson points on the lattice; to 0.012."""
     for n, position in cells:
         size = law.window_max_value(n, position)

@@ -29,7 +29,7 @@ def bias_of_independent(run, factor=1.0, decay=0.0, spread=False, tolerance=0.02
             cross, own_x, own_y = (np.einsum("tij,tij->t", *pair) for pair in ((k, el), (k, k), (el, el)))
             return cross / np.sqrt(own_x * own_y)
 
-        estimate = run.mean(f"n={n}, widths {width_x}, {width_y}", sample, 24_576, (0.0, 1.0))
+        estimate = run.mean(f"n={n}, widths {width_x}, {width_y}", sample, 36_864, (0.0, 1.0))
         ranks = [float(len(std)) if spread else effective_rank(std**2) for std in stds]
         law = float(expected_cka(n, *ranks)) * factor
         yield within(f"{n} samples, widths {width_x} and {width_y}", estimate, law, tolerance * law)

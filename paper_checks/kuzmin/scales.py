@@ -108,7 +108,7 @@ def scale_fluctuates(run, moving=True, factor=1.0):
             return np.minimum((np.array(found) / best - 1) ** 2, most)
 
         name = type(law).__name__
-        estimate = run.mean(name, deviations, 8192, (0.0, most))
+        estimate = run.mean(name, deviations, 12_288, (0.0, most))
         yield within(name, estimate, variance, 0.25 * variance)
 
 

@@ -50,7 +50,7 @@ def bound(run: Run, factor: float = 1.0, bits: int | None = None) -> Iterator[Me
         return compress(rng.uniform(-3, 3, (count, 12)), gram=gram, operator=operator, **_OPTQ).error
 
     limit = float(pivots.sum()) / 4 if bits is None else float(errors.max()) * 50
-    mean = run.mean("spread", squares, 40_000, (0.0, limit))
+    mean = run.mean("spread", squares, 80_000, (0.0, limit))
     expected = factor * nearest_plane_bound(gram, mean=True)
     yield within("mean over whole cells: a third of the bound, to 1.5 %", mean, expected, 0.015 * expected)
 
