@@ -45,13 +45,13 @@ def page() -> str:
 
 
 def picture(png: bytes) -> bytes:
-    """A small copy of a figure, in few colours."""
+    """A small copy of a figure, in a palette."""
     from PIL import Image  # matplotlib needs it too
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image.thumbnail((WIDTH, 2 * WIDTH), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    image.quantize(64).save(file, "png", optimize=True)
+    image.quantize(255).save(file, "png", optimize=True)
     return file.getvalue()
 
 

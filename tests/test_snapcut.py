@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -25,6 +24,12 @@ COMMAND = str(Path(sys.executable).with_name("snapcut"))
 
 def snapcut(*arguments, **options):
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, **options)
+
+
+def snapcut_on_a_small_disk(*arguments, **options):
+    """With files of at most 8 KiB, set by a shell: this process may hold threads that a fork cannot take."""
+    command = ["bash", "-c", 'ulimit -f 8; exec "$@"', "bash", COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 def test_help_names_every_command():
@@ -312,13 +317,9 @@ for app in (snapcut.app, snapcut.simulate):
 
 def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path):
     """A limit on file size stands in for the full disk: the write fails in the middle."""
-
-    def small_disk():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
-
     arguments = ["figures", "partition_threshold", "--out"]
     snapcut(*arguments, tmp_path / "before")  # kernels are compiled and cached before the disk is full
-    done = snapcut(*arguments, tmp_path / "out", preexec_fn=small_disk)
+    done = snapcut_on_a_small_disk(*arguments, tmp_path / "out")
     assert done.returncode == 2
     assert done.stderr == f"snapcut: {tmp_path}/out/partition_threshold.png: File too large\n"
     assert list((tmp_path / "out").iterdir()) == []
@@ -326,13 +327,8 @@ def test_a_disk_that_fills_up_leaves_no_half_written_file(tmp_path):
 
 def test_a_disk_that_fills_up_ends_a_sweep_in_one_sentence(tmp_path):
     """Two workers at work, two hundred cells waiting: no remark of the pool, no traceback of its thread."""
-
-    def small_disk():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
-
-    done = snapcut(
+    done = snapcut_on_a_small_disk(
         *("sweep", "toy.toml", "--out", "out", "--processes", "2"),
-        preexec_fn=small_disk,
         **toy_sweep(tmp_path, 200),
     )
     assert done.returncode == 2
