@@ -137,7 +137,7 @@ def interval(axes: Axes, x, value, low, high, color: str, **options):
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Places and names of few round ticks (1, 2, 3, 5 in a decade, or 1 and 3) of a logarithmic axis, in plain digits.
+    """Places and names of few round ticks of a logarithmic axis: 1, 2, 3, 5 in a decade, or 1 and 3.
 
     Examples
     --------

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 def over_rows(
     function: Callable[..., Result], cells: Sequence[tuple], processes: int, label: str
 ) -> Iterator[Result]:
-    """function(*cell) of every cell, in order.
+    """What `function` returns for every cell as its arguments, in order.
 
     Examples
     --------

@@ -15,11 +15,11 @@ References
 .. [1] Rouhani et al., "OCP Microscaling Formats (MX) Specification v1.0", 2023: blocks of 32, E8M0 scale.
 .. [2] Dettmers et al., "QLoRA", NeurIPS 2023: NF4, quantiles of the normal law, blocks of 64.
 .. [3] Micikevicius et al., "FP8 Formats for Deep Learning", 2022: E4M3 and E5M2.
-.. [5] llama.cpp, ggml-quants: Q4_0 and Q5_0 put the largest magnitude on -8 or -16, Q4_1 and Q5_1 the ends
-of the
-       block on the first and the last code, Q8_0 the largest magnitude on 127; float16 scales and offsets.
 .. [4] Alvarez et al., "Introducing NVFP4 for Efficient and Accurate Low-Precision Inference", NVIDIA, 2025:
        blocks of 16, E4M3 scale relative to one float32 scale per tensor.
+.. [5] llama.cpp, ggml-quants: Q4_0 and Q5_0 put the largest magnitude on -8 or -16, Q4_1 and Q5_1 the ends
+       of the block on the first and the last code, Q8_0 the largest magnitude on 127; float16 scales and
+       offsets.
 """
 
 import functools
