@@ -48,7 +48,8 @@ def open_checkpoint(path: str | Path) -> Contents:
     ----------
     path
         A .npz, .npy, .safetensors, torch (.pt, .pth, .bin, .ckpt), .onnx, .gguf, .h5 or .keras file whatever
-        its ending, one of them compressed with gzip, an index (``.index.json``), or a folder that holds such files.
+        its ending, one of them compressed with gzip, an index (``.index.json``), or a folder that holds such
+        files.
 
     Raises
     ------
