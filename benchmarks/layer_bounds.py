@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from sims.layer_bounds import pruning_range, quantization_range, relaxation
+from sims.layer_bounds import oracles, pruning_range, quantization_range, relaxation
 from sims.layer_bounds.certificate import certify
 from sims.layer_bounds.problems import KINDS, problem
 from sims.weights.scales import integer_scale
@@ -38,64 +38,6 @@ def instance(kind, n, seed, bits):
     return x.T @ x, w, integer_scale(w, bits).scale
 
 
-def conic(gram, y, low, high):
-    import cvxpy
-
-    n = len(y)
-    moment = cvxpy.Variable((n + 1, n + 1), symmetric=True)
-    z, zz = moment[0, 1:], cvxpy.diag(moment[1:, 1:])
-    floor = np.clip(np.floor(y), low, high - 1)
-    constraints = [moment >> 0, moment[0, 0] == 1, (low + high) * z - zz - low * high >= 0]
-    for j in (-1, 0, 1):
-        k = floor + j
-        there = (k >= low) & (k <= high - 1)
-        constraints.append((zz - cvxpy.multiply(2 * k + 1, z) + k * (k + 1))[there] >= 0)
-    value = cvxpy.trace(gram @ moment[1:, 1:]) - 2 * (gram @ y) @ z + float(y @ gram @ y)
-    program = cvxpy.Problem(cvxpy.Minimize(value), constraints)
-    program.solve(solver="CLARABEL")
-    return program.value
-
-
-def scip_codes(gram, y, low, high):
-    from pyscipopt import Model, quicksum
-
-    model = Model()
-    model.hideOutput()
-    model.setParam("limits/time", SCIP_SECONDS)
-    z = [model.addVar(vtype="I", lb=low, ub=high) for _ in y]
-    return _minimum(model, quicksum, gram, [z[i] - float(y[i]) for i in range(len(y))])
-
-
-def scip_mask(gram, w, keep):
-    from pyscipopt import Model, quicksum
-
-    model = Model()
-    model.hideOutput()
-    model.setParam("limits/time", SCIP_SECONDS)
-    size = 10 * float(np.abs(w).max())
-    v = [model.addVar(lb=-size, ub=size) for _ in w]
-    kept = [model.addVar(vtype="B") for _ in w]
-    for one, on in zip(v, kept, strict=True):
-        model.addCons(one <= size * on)
-        model.addCons(one >= -size * on)
-    model.addCons(quicksum(kept) <= keep)
-    return _minimum(model, quicksum, gram, [v[i] - float(w[i]) for i in range(len(w))])
-
-
-def _minimum(model, quicksum, gram, e):
-    root = np.linalg.cholesky(gram).T
-    error = []
-    for row in root:
-        part = model.addVar(lb=None)
-        model.addCons(part == quicksum(float(row[i]) * e[i] for i in range(len(e)) if row[i]))
-        error.append(part)
-    goal = model.addVar(lb=0)
-    model.addCons(quicksum(part * part for part in error) <= goal)
-    model.setObjective(goal)
-    model.optimize()
-    return model.getStatus(), model.getObjVal(), model.getDualbound()
-
-
 def bounds():
     print("lower bound with box and integer cuts, 4 bits; certificate included")
     for n in (8, 16, 32, *([64] if LARGE else [])):
@@ -104,7 +46,7 @@ def bounds():
             gram, w, step = instance(kind, n, 0, 4)
             y = w / step
             mine, found = cpu(lambda g=gram, y=y: certify(g, y, relaxation.solve(g, y, -8, 7), -8, 7), 3)
-            other, value = cpu(lambda g=gram, y=y: conic(g, y, -8, 7))
+            other, value = cpu(lambda g=gram, y=y: oracles.conic(g, y, -8, 7))
             gaps.append(abs(found.value / value - 1))
             ours.append(mine)
             theirs.append(other)
@@ -150,7 +92,9 @@ def codes():
             mine, found = cpu(
                 lambda g=gram, w=w, s=step: quantization_range(w, gram=g, bits=4, step=s, relaxation=False), 3
             )
-            other, (status, value, lower) = cpu(lambda g=gram, y=w / step: scip_codes(g, y, -8, 7))
+            other, (status, value, lower) = cpu(
+                lambda g=gram, y=w / step: oracles.scip_codes(g, y, -8, 7, SCIP_SECONDS)
+            )
             value, lower = value * step**2, lower * step**2
             assert lower * (1 - 1e-5) <= found.optimum <= value * (1 + 1e-5), "optima differ"
             solved += status == "optimal"
@@ -173,7 +117,9 @@ def masks():
             gram = x.T @ x
             mine, found = cpu(lambda g=gram, w=w, k=keep: pruning_range(w, gram=g, keep=k), 3)
             assert found.optimum is not None
-            other, (status, value, lower) = cpu(lambda g=gram, w=w, k=keep: scip_mask(g, w, k))
+            other, (status, value, lower) = cpu(
+                lambda g=gram, w=w, k=keep: oracles.scip_mask(g, w, k, SCIP_SECONDS)
+            )
             assert lower * (1 - 1e-5) <= found.optimum <= value * (1 + 1e-5), "optima differ"
             solved += status == "optimal"
             ours.append(mine)

@@ -1,7 +1,6 @@
 """Claims on the outputs of layers: Kuzmin et al., Section 4, with optima where the paper had ranges."""
 
 import functools
-import importlib.util
 import itertools
 from collections.abc import Iterator
 
@@ -19,7 +18,7 @@ from paper_checks.claim import (
     identity,
     within,
 )
-from sims.layer_bounds import Range, pruning_range, quantization_range, relaxation
+from sims.layer_bounds import Range, oracles, pruning_range, quantization_range, relaxation
 from sims.layer_bounds.certificate import Certificate, certify, verify
 from sims.layer_bounds.layers import Slice, real_slices
 from sims.layer_bounds.problems import KINDS, problem
@@ -149,53 +148,19 @@ def real_layers(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
 
 def general_solvers(run: Run, cuts: bool = True, factor: float = 1.0) -> Iterator[Measurement]:
     """The relaxation beside Clarabel, optimal codes beside SCIP; or the relaxation without its cuts."""
-    if any(importlib.util.find_spec(name) is None for name in ("cvxpy", "clarabel", "pyscipopt")):
+    if not oracles.available():
         raise Skipped("needs the oracles extra")
     for kind in KINDS:
         x, w = problem(kind, 6, 0)
         gram = x.T @ x
         ours = relaxation.solve(gram, w, -2, 1, published=not cuts).value
-        theirs = run.once(f"conic {kind}", functools.partial(_conic, gram, w, -2.0, 1.0))
+        theirs = run.once(f"conic {kind}", functools.partial(oracles.conic, gram, w, -2.0, 1.0))
         assert isinstance(theirs, float)
         yield within(f"{kind}: relaxation over Clarabel's", factor * ours / theirs, 1.0, 1e-5)
         found = quantization_range(w, gram=gram, bits=2, step=1.0)
-        value = run.once(f"codes {kind}", functools.partial(_scip, gram, w, -2.0, 1.0))
-        assert isinstance(value, float) and found.optimum is not None
-        yield within(f"{kind}: optimum over SCIP's", factor * found.optimum / value, 1.0, 1e-5)
-
-
-def _conic(gram: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
-    import cvxpy
-
-    n = len(y)
-    moment = cvxpy.Variable((n + 1, n + 1), symmetric=True)
-    z, zz = moment[0, 1:], cvxpy.diag(moment[1:, 1:])
-    floor = np.clip(np.floor(y), low, high - 1)
-    constraints = [moment >> 0, moment[0, 0] == 1, (low + high) * z - zz - low * high >= 0]
-    for j in (-1, 0, 1):
-        k = floor + j
-        there = (k >= low) & (k <= high - 1)
-        constraints.append((zz - cvxpy.multiply(2 * k + 1, z) + k * (k + 1))[there] >= 0)
-    value = cvxpy.trace(gram @ moment[1:, 1:]) - 2 * (gram @ y) @ z + float(y @ gram @ y)
-    program = cvxpy.Problem(cvxpy.Minimize(value), constraints)
-    program.solve(solver="CLARABEL")
-    return float(program.value)
-
-
-def _scip(gram: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
-    from pyscipopt import Model, quicksum
-
-    model = Model()
-    model.hideOutput()
-    z = [model.addVar(vtype="I", lb=low, ub=high) for _ in y]
-    goal = model.addVar(lb=0)
-    error = [z[i] - float(y[i]) for i in range(len(y))]
-    rows = np.linalg.cholesky(gram).T
-    squares = [quicksum(float(row[i]) * error[i] for i in range(len(y))) for row in rows]
-    model.addCons(quicksum(square * square for square in squares) <= goal)
-    model.setObjective(goal)
-    model.optimize()
-    return float(model.getObjVal())
+        codes = run.once(f"codes {kind}", functools.partial(oracles.scip_codes, gram, w, -2, 1))
+        assert isinstance(codes, oracles.Solved) and found.optimum is not None
+        yield within(f"{kind}: optimum over SCIP's", factor * found.optimum / codes.value, 1.0, 1e-5)
 
 
 CLAIMS = (
