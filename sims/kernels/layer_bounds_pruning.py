@@ -23,6 +23,18 @@ def _sort(values, size):
 
 
 @njit(cache=True, nogil=True)
+def _ascending(values, first, count, order, group, g, scratch):
+    """Put the values of group g among order[first:count] into `scratch`, ascending; returns how many."""
+    size = 0
+    for j in range(first, count):
+        if group[order[j]] == g:
+            scratch[size] = values[order[j]]
+            size += 1
+    _sort(scratch, size)
+    return size
+
+
+@njit(cache=True, nogil=True)
 def _rest(values, first, count, order, group, quota, scratch):
     """Sum, over groups, of the `quota` smallest values among order[first:count]; inf if they are too few."""
     total = 0.0
@@ -30,14 +42,8 @@ def _rest(values, first, count, order, group, quota, scratch):
         need = quota[g]
         if need == 0:
             continue
-        size = 0
-        for j in range(first, count):
-            if group[order[j]] == g:
-                scratch[size] = values[order[j]]
-                size += 1
-        if size < need:
+        if _ascending(values, first, count, order, group, g, scratch) < need:
             return np.inf
-        _sort(scratch, size)
         for j in range(need):
             total += scratch[j]
     return total
@@ -51,14 +57,8 @@ def _largest_rest(values, first, count, order, group, quota, scratch):
         need = quota[g]
         if need == 0:
             continue
-        size = 0
-        for j in range(first, count):
-            if group[order[j]] == g:
-                scratch[size] = values[order[j]]
-                size += 1
-        if size < need:
+        if _ascending(values, first, count, order, group, g, scratch) < need:
             return np.inf
-        _sort(scratch, size)
         most = max(most, scratch[need - 1])
     return most
 
