@@ -242,6 +242,18 @@ def command_text(*words: str, **options: Any) -> str:
     return " ".join(["snapcut", *words, *flags])
 
 
+def python_line(code: str) -> str:
+    """Lines of Python as one command of a shell.
+
+    Examples
+    --------
+    >>> python_line("from math import pi\\n\\nprint('pi', pi)")
+    'python -c \\'from math import pi; print("pi", pi)\\''
+    """
+    lines = [line for line in code.splitlines() if line]
+    return "python -c '" + "; ".join(lines).replace("'", '"') + "'"
+
+
 def simulated_row(quantity: str, series: Series, unit: str = "instances") -> list[Row]:
     """The line of the chosen point, the first of its series."""
     if series.low is None or series.high is None or series.trials is None or not len(series.value):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from figures import style
 from figures.explore.live import BUSY, QuantileSequence
-from figures.explore.page import LEVEL, SEED, Page, Parameter, Series, State, simulated_row
+from figures.explore.page import LEVEL, SEED, Page, Parameter, Series, State, python_line, simulated_row
 from sims.layer_bounds import Range, pruning_range, quantization_range
 from sims.layer_bounds.problems import KINDS, problem
 from sims.support.row import Row
@@ -157,8 +157,7 @@ def python(state: State) -> str:
 
 def command(state: State) -> str:
     """The same, in one line."""
-    lines = [line for line in python(state).splitlines() if line]
-    return "python -c '" + "; ".join(lines).replace("'", '"') + "'"
+    return python_line(python(state))
 
 
 PAGE = Page(

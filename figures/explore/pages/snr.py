@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from figures import style
 from figures.explore.live import BUSY, QuantileSequence
-from figures.explore.page import LEVEL, SEED, Page, Parameter, Series, State, simulated_row
+from figures.explore.page import LEVEL, SEED, Page, Parameter, Series, State, python_line, simulated_row
 from sims.montecarlo import stream
 from sims.support.row import Row
 from sims.weights import CUT, SNAP
@@ -163,8 +163,7 @@ def python(state: State) -> str:
 
 def command(state: State) -> str:
     """The same, in one line."""
-    lines = [line for line in python(state).splitlines() if line]
-    return "python -c '" + "; ".join(lines).replace("'", '"') + "'"
+    return python_line(python(state))
 
 
 PAGE = Page(
