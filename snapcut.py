@@ -30,6 +30,7 @@ from cyclopts import App, CycloptsError, Parameter
 from sims.support import interruption
 from sims.support.files import check_target, naming
 from sims.support.output import emit, print_table, say, show_warning, visible
+from sims.support.spans import span
 
 if TYPE_CHECKING:
     from paper_checks.claim import Measurement
@@ -875,10 +876,10 @@ def _indices(name: str, text: str) -> list[int]:
     """Indices of "0-7" or "3,5"."""
     found: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or len(first + last) > 9:
+        numbers = span(part)
+        if numbers is None or len(numbers) > 10**6:  # more rows than any layer has
             raise ValueError(f"{name} must be a range like 0-7 or a list like 3,5, got {text!r}")
-        found.extend(range(int(first), int(last or first) + 1))
+        found.extend(numbers)
     if not found:
         raise ValueError(f"{name} must name at least one, got {text!r}")
     return found
@@ -886,16 +887,11 @@ def _indices(name: str, text: str) -> list[int]:
 
 def _widths(text: str) -> list[int]:
     """Widths of "2-8" or "2,4,8"."""
-    first, dash, last = text.partition("-")
-    try:
-        found = [int(part) for part in ((first, last) if dash else text.split(","))]
-        if dash:  # no command takes a hundred widths: what is too large shows itself soon enough
-            found = list(range(found[0], min(found[1], found[0] + 99) + 1))
-    except ValueError:
-        found = []
-    if not found:
+    spans = [span(part) for part in ([text] if "-" in text else text.split(","))]
+    if not all(spans):
         raise ValueError(f"--bits must be a range like 2-8 or a list like 2,4,8, got {text!r}")
-    return found
+    # no command takes a hundred widths: what is too large shows itself soon enough
+    return [width for numbers in spans if numbers for width in numbers[:100]]
 
 
 def _axes(words: tuple[str, ...]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sims.support.spans import span
 from theory.arguments import whole
 
 _SLOT = re.compile(r"<([a-z_][a-z_0-9]*)>")
@@ -67,15 +68,15 @@ def _value(key: str, text: str, default: Any) -> Any:
         return _scalar(key, text, default)
     parts: list[Any] = []
     for piece in text.split(","):
-        low, dash, high = piece.strip().partition("-")
-        if type(default[0]) is int and dash and low.isdigit() and high.isdigit():
-            if int(low) > int(high):
-                raise ValueError(f"{key}: the range {piece.strip()} runs backwards")
-            if int(high) - int(low) > 1000:
-                raise ValueError(f"{key}: the range {piece.strip()} holds more than 1000 numbers")
-            parts += range(int(low), int(high) + 1)
-        else:
+        numbers = span(piece) if type(default[0]) is int else None
+        if numbers is None:
             parts.append(_scalar(key, piece.strip(), default[0]))
+        elif not numbers:
+            raise ValueError(f"{key}: the range {piece.strip()} runs backwards")
+        elif numbers[-1] - numbers[0] > 1000:
+            raise ValueError(f"{key}: the range {piece.strip()} holds more than 1000 numbers")
+        else:
+            parts += numbers
     return tuple(parts)
 
 
