@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from sims.data import FOLDER
 from sims.fine_tuning.cells import Setting
 from sims.fine_tuning.methods import METHODS
 from sims.fine_tuning.study import EPOCHS, Study, accuracies, study
@@ -120,7 +121,7 @@ def paper_table() -> tuple[dict[str, Any], ...]:
 def main() -> None:
     """Run every case, resuming what is kept, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data" / FILE)
+    parser.add_argument("--out", type=Path, default=FOLDER / FILE)
     parser.add_argument("--folder", type=Path, default=Path("fine_tuning_run"), help="where cells are kept")
     parser.add_argument("--processes", type=int, default=None)
     arguments = parser.parse_args()

@@ -124,10 +124,11 @@ class Store:
 @functools.cache
 def source_digest() -> str:
     """Hash of every source file of the two floors that results come from."""
+    import sims
     import theory
 
     digest = hashlib.sha256()
-    for folder in (Path(theory.__file__).parent, Path(__file__).parent):
+    for folder in (Path(theory.__file__).parent, Path(sims.__file__).parent):
         for path in sorted(folder.rglob("*.py")):
             digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sims.data import FOLDER
 from sims.networks.digits import FILE, forward, images_and_labels
 from sims.support.files import atomic_write
 
@@ -91,7 +92,7 @@ def train(seed: int = 0, epochs: int = EPOCHS) -> dict[str, np.ndarray]:
 def main() -> None:
     """Train, report both accuracies, write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / FILE)
+    parser.add_argument("--out", type=Path, default=FOLDER / FILE)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arrays = train(arguments.seed)

@@ -1,3 +1,5 @@
+from importlib import resources
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,23 @@ def test_bad_input_is_one_sentence():
         network.accuracy([network.weights[0], network.weights[2]])
     with pytest.raises(ValueError, match="split must be"):
         network.accuracy(split="validation")
+
+
+def test_the_script_writes_where_the_file_ships(monkeypatch, capsys):
+    written = []
+
+    class Unwritten:
+        def __init__(self, path, mode):
+            written.append((path, mode))
+
+        __enter__ = __exit__ = lambda *_: None
+
+    with resources.as_file(resources.files("sims.data") / digits.FILE) as path, np.load(path) as file:
+        shipped = dict(file)
+    monkeypatch.setattr(train_digits, "train", lambda seed: shipped)
+    monkeypatch.setattr(train_digits, "atomic_write", Unwritten)
+    monkeypatch.setattr(np, "savez_compressed", lambda *_, **__: None)
+    monkeypatch.setattr("sys.argv", ["train_digits"])
+    train_digits.main()
+    assert written == [(path, "wb")]
+    assert "test accuracy 0.9" in capsys.readouterr().out
