@@ -124,11 +124,10 @@ class Store:
 @functools.cache
 def source_digest() -> str:
     """Hash of every source file of the two floors that results come from."""
-    import sims
-    import theory
-
+    # from this file, not from the packages: beside a folder called `sims` those have no file
+    root = Path(__file__).parents[2]
     digest = hashlib.sha256()
-    for folder in (Path(theory.__file__).parent, Path(sims.__file__).parent):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    for floor in ("theory", "sims"):
+        for path in sorted((root / floor).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

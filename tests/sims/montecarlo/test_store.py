@@ -10,6 +10,7 @@ import pytest
 
 import sims
 import theory
+from sims.montecarlo.store import source_digest
 
 CODE = "from sims.montecarlo.store import source_digest; print(source_digest())"
 
@@ -35,3 +36,12 @@ def test_a_change_in_any_room_of_either_floor_is_another_source(tmp_path, change
     with open(tmp_path / changed, "a") as file:
         file.write("# another line\n")
     assert digest(tmp_path) != before
+
+
+def test_a_folder_of_the_same_name_where_one_works_changes_nothing(tmp_path):
+    # a namespace package has no file: found by a sweep started beside a folder called sims
+    (tmp_path / "sims").mkdir()
+    (tmp_path / "theory").mkdir()
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == source_digest()
