@@ -174,7 +174,7 @@ def figures(
 
     chosen = build.selected(name)
     if list_:
-        rows = [row for row in build.listing() if row["figure"] in chosen]
+        rows = build.listing(chosen)
         emit(json, {"figures": rows}, lambda: print_table(rows))
         return 0
     build.check_targets(chosen, out)

@@ -79,10 +79,12 @@ def selected(patterns: Sequence[str] = ()) -> list[str]:
     return named(patterns, names(), "figure")
 
 
-def listing() -> list[dict[str, str]]:
-    """One row per figure: its name, what of which paper it shows, its title and its parameters."""
+def listing(chosen: Sequence[str] = ()) -> list[dict[str, str]]:
+    """One row per figure (names or prefixes; default: all): its name, what of which paper it shows, its title
+    and its parameters.
+    """
     rows = []
-    for name in names():
+    for name in selected(chosen):
         source = module(name)
         known = parameters.defaults(source)
         rows.append(
@@ -121,8 +123,7 @@ def build(
     source = module(name)
     known = parameters.defaults(source)
     for key in chosen or {}:
-        if key not in known:
-            raise ValueError(f"figure {name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}")
+        parameters.check_known(name, key, known)
     used = known | dict(chosen or {})
     table = source.data(budget=budget, seed=seed, **used)
     lengths = {column: len(values) for column, values in table.items()}

@@ -87,11 +87,9 @@ def _folded(
         row, place = divmod(index, across)
         span = grid.ncols // (last if row == down - 1 else across)
         shared = {
-            f"share{axis}": {"row": made[index - index % columns] if index % columns else None, "col": (
-                made[index % columns] if index >= columns else None
-            )}.get(str(share), made[0] if share and made else None)
-            for axis, share in (("x", sharex), ("y", sharey))
-        }  # fmt: skip
+            "sharex": _owner(made, index, columns, sharex),
+            "sharey": _owner(made, index, columns, sharey),
+        }
         axes = figure.add_subplot(grid[row, place * span : (place + 1) * span], **shared)
         if sharey and place:
             axes.tick_params(labelleft=False)
@@ -101,6 +99,14 @@ def _folded(
     ]
     found = np.array(made, dtype=object).reshape(rows, columns)
     return found.squeeze() if total > 1 else made[0]
+
+
+def _owner(made: Sequence[Axes], index: int, columns: int, share: bool | str) -> Axes | None:
+    """The panel whose axis panel `index` shares: the first of all, of its row, or of its column."""
+    if not share:
+        return None
+    first = {"row": index - index % columns, "col": index % columns}.get(str(share), 0)
+    return made[first] if first < index else None
 
 
 def finish(figure: Figure) -> Figure:

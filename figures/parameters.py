@@ -54,13 +54,18 @@ def read(name: str, known: Mapping[str, Any], settings: Iterable[str]) -> dict[s
         key, equals, text = (part.strip() for part in setting.partition("="))
         if not equals or not key or not text:
             raise ValueError(f"a parameter is set as KEY=VALUE, got {setting!r}")
-        if key not in known:
-            takes = ", ".join(f"{k}={shown(v)}" for k, v in known.items())
-            raise ValueError(f"figure {name} has no parameter {key!r}; it takes {takes or 'none'}")
+        check_known(name, key, known)
         if key in found:
             raise ValueError(f"parameter {key} is set twice")
         found[key] = _value(key, text, known[key])
     return found
+
+
+def check_known(name: str, key: str, known: Mapping[str, Any]) -> None:
+    """Refuse a parameter that figure `name` does not have; the sentence says what it takes."""
+    if key not in known:
+        takes = ", ".join(f"{k}={shown(v)}" for k, v in known.items())
+        raise ValueError(f"figure {name} has no parameter {key!r}; it takes {takes or 'none'}")
 
 
 def _value(key: str, text: str, default: Any) -> Any:
