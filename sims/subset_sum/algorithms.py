@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sims.subset_sum.plan import geometry
+from sims.subset_sum.plan import geometry, sifting
 from sims.support.threads import in_order
 
 WIDE = 16  # adjacent targets from which sorted halves beat the modular search
@@ -152,6 +152,20 @@ def count_by_sorting(items: np.ndarray, target: int) -> int:
     from sims.kernels.subset_sum_count import count_pairs
 
     return int(count_pairs(*_sorted_halves(items), target, target))
+
+
+def count_by_sifting(items: np.ndarray, target: int) -> int | None:
+    """Half sums without a partner sifted out, the others sorted; None where too many solutions pass."""
+    from sims.kernels.subset_sum_sift import sift
+
+    log2_bits, room = sifting(items.size)
+    left, right = (
+        np.ascontiguousarray(items[: items.size // 2]),
+        np.ascontiguousarray(items[items.size // 2 :]),
+    )
+    lefts, needs = np.empty((2, room), np.int64)
+    found = int(sift(left, right, target, log2_bits, max(log2_bits - 1, 6), lefts, needs))
+    return None if found < 0 else found
 
 
 def _sorted_halves(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -118,13 +118,16 @@ def count_subsets(
         return 0
     live, target = live // divisor, target // divisor
     chosen = _affordable(live, "count", 1, max_seconds).algorithm
-    if chosen == "table":
+    found = None
+    if chosen == "sifted":
+        found = engine.count_by_sifting(live, target)
+    elif chosen == "table":
         found = engine.count_by_table(live, target)
     elif chosen == "sorted":
         found = engine.count_by_sorting(live, target)
     elif chosen == "polynomial":
         found = engine.count_by_polynomial(live, target)
-    else:
+    if found is None:  # chosen, or more solutions than sifting has room for
         found = engine.lists(live, target, counting=True, threads=threads)[0]
     return found << (items.size - live.size)
 

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -40,6 +42,7 @@ def test_every_counter_is_exact(values, target):
     assert engine.count_by_table(items, target) == expected
     assert engine.count_by_sorting(items, target) == expected
     assert engine.count_by_polynomial(items, target) == expected
+    assert engine.count_by_sifting(items, target) == expected
     assert engine.lists(items, target, counting=True, threads=1)[0] == expected
 
 
@@ -91,6 +94,14 @@ def test_the_only_solution_among_44_items_is_found():
     assert subset_sum.count_subsets(x, target) == 1
 
 
+def test_more_solutions_than_sifting_has_room_for_are_counted_all_the_same():
+    x = np.array([2**40 + 1, 3**25] * 11)
+    target = 4 * (2**40 + 1) + 6 * 3**25
+    assert subset_sum.explain(x, target, "count").algorithm == "sifted"
+    assert engine.count_by_sifting(x, target) is None
+    assert subset_sum.count_subsets(x, target) == math.comb(11, 4) * math.comb(11, 6)
+
+
 def test_counts_of_40_items_agree_between_algorithms():
     x, target = planted(36, 2**30, 2)
     counted = subset_sum.count_subsets(x, target, threads=2)
@@ -122,7 +133,9 @@ def test_plans_name_their_reasons():
     assert small.algorithm == "search" and "Instead of" in str(small)
     assert plan(0, 0, 1.0, "find").algorithm == "nothing"
     assert plan(90, 2**60, 58.0, "find").algorithm == "none"
-    assert plan(48, 2**44, 40.0, "count").algorithm == "lists"
+    assert plan(48, 2**44, 40.0, "count").algorithm == "sifted"
+    assert plan(48, 2**44, 22.0, "count").algorithm == "lists"  # too many solutions to sift
+    assert plan(56, 2**52, 48.0, "count").algorithm == "lists"  # the bitset would be far beyond the cache
     assert plan(100, 10_000, 9.0, "count").algorithm == "polynomial"
     with pytest.raises(ValueError, match="question must be"):
         plan(3, 3, 1.0, "decide")
