@@ -1,5 +1,6 @@
 """Allocation: the search against every choice, its result against what formats lose, bad budgets."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -7,9 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from sims.weights.allocation import allocate, allocate_stored
+from sims import weights
+from sims.weights.allocation import allocate, allocate_stored, allocate_table
 from sims.weights.encoding import encode
-from sims.weights.formats import Stored, noise
+from sims.weights.formats import Stored, channel_snr, noise
 from sims.weights.knapsack import choose
 from theory.formats import FORMATS
 
@@ -107,6 +109,144 @@ def test_outputs_are_weighed_by_their_inputs(arrays):
     lost = sum(np.sum((w - picked[name]) @ grams[name] * (w - picked[name])) for name, w in loud.items())
     energy = sum(np.sum(w @ grams[name] * w) for name, w in loud.items())
     assert outputs.error == pytest.approx(lost / energy, rel=1e-9)
+
+
+FEW = [BY_NAME[name] for name in ("INT2", "INT4", "INT8", "NF4 b64", "Q8_0")]
+
+
+def test_outputs_of_inputs_in_any_unit(arrays):
+    """Weights of 2^-300 beside ones of 2^300: each is rounded in a unit of its own."""
+    rng = np.random.default_rng(6)
+    grams = {"a": np.cov(rng.normal(size=(96, 300))), "b": np.cov(rng.normal(size=(50, 300)))}
+    loud, forms = {"a": arrays["heavy"], "b": arrays["small"]}, [form for form in FEW if form.scale != "half"]
+    found = allocate(loud, 4.0, grams, forms)
+    scaled = allocate({name: w * 2.0**-30 for name, w in loud.items()}, 4.0, grams, forms)
+    faint = allocate(loud, 4.0, {name: 1e-20 * gram for name, gram in grams.items()}, forms)
+    for other in (scaled, faint):
+        assert other.formats == found.formats and other.error == pytest.approx(found.error, rel=1e-9)
+    apart = allocate({"a": loud["a"] * 2.0**-300, "b": loud["b"] * 2.0**300}, 4.0, grams, forms)
+    alone = allocate({"b": loud["b"]}, apart.stored_bits["b"], {"b": grams["b"]}, forms)
+    assert apart.error == pytest.approx(alone.error, rel=1e-9) and apart.stored_bits["a"] < 3
+
+
+def test_the_error_of_weights_is_that_of_what_is_stored(arrays):
+    pair = {"a": arrays["heavy"], "b": arrays["small"] * 2.0**7}
+    found = allocate(pair, 4.3, formats=FEW)
+
+    def lost(w, form):
+        if form.endswith(" per channel"):
+            return np.sum(w**2) * 10 ** (-channel_snr(w, [int(form[3])])[0] / 10)
+        return np.sum((w - encode(w, BY_NAME[form])) ** 2)
+
+    total = sum(lost(w, found.formats[name]) for name, w in pair.items())
+    assert found.error == pytest.approx(total / sum(np.sum(w**2) for w in pair.values()), rel=1e-6)
+
+
+SIZES, ENERGIES = {"a": 100, "b": 300}, {"a": 9.0, "b": 1.0}
+OFFERED = {
+    "a": [Stored("low", 2.0, 8.0), Stored("own", 3.0, 15.0), Stored("high", 5.0, 26.0)],
+    "b": [Stored("low", 2.0, 9.0), Stored("high", 5.0, 27.0), Stored("odd", 3.25, 19.0)],
+}
+
+
+@pytest.mark.parametrize("budget", [2.0, 2.75, 3.25, 5.0, 6.0, 9.0, 16.0])
+def test_every_number_of_an_allocation_by_hand(budget):
+    kept = Stored("as it is", 16.0, math.inf)
+    options = {name: [*offered, kept] for name, offered in OFFERED.items()}
+
+    def lost(name, one):
+        return ENERGIES[name] / 10 * 10 ** (-one.snr / 10)
+
+    def spent(a, b):
+        return (100 * a.bits + 300 * b.bits) / 400
+
+    pairs = [(a, b) for a in options["a"] for b in options["b"] if spent(a, b) <= budget]
+    a, b = min(pairs, key=lambda pair: lost("a", pair[0]) + lost("b", pair[1]))
+    same = [pair for pair in pairs if pair[0].name == pair[1].name]
+    one, other = min(same, key=lambda pair: lost("a", pair[0]) + lost("b", pair[1]))
+    found = allocate_stored(OFFERED, SIZES, ENERGIES, budget)
+    assert found.formats == {"a": a.name, "b": b.name} and found.stored_bits == {"a": a.bits, "b": b.bits}
+    assert found.budget == budget and found.bits_per_weight == spent(a, b)
+    error, uniform = lost("a", a) + lost("b", b), lost("a", one) + lost("b", other)
+    assert found.error == pytest.approx(error, rel=1e-12) and found.gap == 0
+    assert found.uniform == one.name and found.uniform_error == pytest.approx(uniform, rel=1e-12)
+    # the level of water, by steps: both variances are served from 2 bits on
+    variances, level = (9 / 100, 1 / 300), 10 ** ((math.log10(9 / 100) + 3 * math.log10(1 / 300)) / 4)
+    level *= 4.0**-budget
+    assert level < min(variances)
+    assert found.limit == pytest.approx(10 * math.log10(10 / (400 * level)), rel=1e-9)
+    values = found.as_dict()
+    assert values["limit_snr"] == found.limit and values["objective"] == "weights"
+    if budget == 16.0:
+        assert found.gain == 0 and found.snr == math.inf and found.price == 0
+        return
+    assert found.snr == pytest.approx(-10 * math.log10(error)) and values["snr"] == found.snr
+    assert found.gain == pytest.approx(10 * math.log10(uniform / error), abs=1e-9)
+    assert values["uniform"] == {"format": one.name, "snr": pytest.approx(-10 * math.log10(uniform))}
+    assert values["tensors"][0] == {"name": "a", "format": a.name, "size": 100, "stored_bits": a.bits}
+    assert [line["tensor"] for line in found.lines()] == (["a", "b"] if a.bits >= b.bits else ["b", "a"])
+    start = (
+        f"Formats by tensor within {budget:g} bits: {spent(a, b):.4g} bits per weight keep {found.snr:.2f} dB"
+    )
+    assert found.sentence() == (
+        f"{start} of the weights, {found.gain:.2f} dB more than {one.name} for all; no choice is better."
+    )
+
+
+def test_the_price_is_the_slope_of_the_first_step_that_is_not_paid():
+    """On the lower hulls of (bits, error) the steps stand in the order of what a bit saves."""
+    a, b = (
+        [0.9 * 10 ** (-x / 10) for x in (8.0, 15.0, 26.0)],
+        [0.1 * 10 ** (-x / 10) for x in (9.0, 19.0, 27.0)],
+    )
+    slopes = {  # error saved per bit and weight of the network
+        "a to own": 4 * (a[0] - a[1]), "a to high": 2 * (a[1] - a[2]), "b": (b[0] - b[1]) / 1.25 * 4 / 3,
+    }  # fmt: skip
+    assert list(slopes.values()) == sorted(slopes.values(), reverse=True)
+    for budget, name in ((2.0, "a to own"), (2.25, "a to high"), (2.75, "b")):
+        expected = slopes[name]
+        assert allocate_stored(OFFERED, SIZES, ENERGIES, budget).price == pytest.approx(
+            expected, rel=1e-12
+        ), budget
+
+
+def test_what_does_not_fit_or_is_all_zero_has_no_gain():
+    offered = {"a": [Stored("one", 2.0, 8.0)], "b": [Stored("two", 3.0, 9.0)]}
+    found = allocate_stored(offered, SIZES, ENERGIES, 4.0)
+    assert (
+        found.uniform == ""
+        and math.isnan(found.gain)
+        and "no single format fits; no choice" in found.sentence()
+    )
+    zero = allocate_stored(OFFERED, SIZES, {"a": 0.0, "b": 0.0}, 4.0)
+    assert (zero.error, zero.gain, zero.price) == (0.0, 0.0, 0.0) and math.isnan(zero.limit)
+    with pytest.raises(ValueError, match=r"must be at least 2.75, what the cheapest formats"):
+        allocate_stored(offered, SIZES, ENERGIES, 2.7499)  # a bit too few
+    alike = [Stored("dear", 3.0, 8.0), Stored("cheap", 2.0, 8.0), Stored("dearer", 3.5, 8.0)]
+    assert allocate_stored({"a": alike, "b": alike}, SIZES, ENERGIES, 4.0).uniform == "cheap"
+
+
+def test_what_may_be_left_to_gain_is_said():
+    found = dataclasses.replace(allocate_stored(OFFERED, SIZES, ENERGIES, 4.0), gap=0.0123)
+    assert found.sentence().endswith("; at most 1.2 % of the error to gain.")
+
+
+def test_a_table_is_allocated_as_its_tensors_are():
+    """Signals are mantissas with exponents of their own: 9 = 36 4^-1, 1 = 4^-5 1024."""
+    signals = {"a": weights.Signal(36.0, -1), "b": weights.Signal(1024.0, -5)}
+    rows = [
+        weights.TensorRow(
+            name, (n,), n, 3.0, 2.0, {4: 1.0}, {4: 1.0}, {4: 0.0}, signals[name], stored=tuple(OFFERED[name])
+        )
+        for name, n in SIZES.items()
+    ]
+    for shift in (0, 400):  # squares may leave double precision
+        moved = [
+            dataclasses.replace(row, signal=weights.Signal(row.signal.mantissa, row.signal.exponent + shift))
+            for row in rows
+        ]
+        found = allocate_table(weights.Table((4,), moved), 3.0)
+        assert found == allocate_stored(OFFERED, SIZES, ENERGIES, 3.0)
 
 
 def test_huge_and_tiny_weights_have_no_unit(arrays):
