@@ -7,7 +7,7 @@ from sims import weights
 from sims.weights import formats
 from sims.weights.scales import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
-from theory.formats import FORMATS, block_scale, codebook
+from theory.formats import FORMATS, SEARCHED, block_scale, codebook
 from theory.formats.laws import format_snr
 from theory.snr import decibel
 
@@ -75,6 +75,61 @@ def test_groups_keep_exactly_n_of_every_m_even_where_magnitudes_tie():
         assert (kept**2).sum() + lost == (rows**2).sum()
         groups = np.sort(np.abs(rows[:, : whole * group].reshape(-1, group)), axis=1)
         assert lost == (groups[:, : group - keep] ** 2).sum()
+
+
+def shrunk_ends(block, steps, factor):
+    """Error on the integers of the block's range with 0, both ends moved in by a factor."""
+    s = factor * (max(block.max(), 0.0) - min(block.min(), 0.0)) / steps
+    z = np.rint(-min(block.min(), 0.0) * factor / s)
+    return float(np.sum((block - s * (np.clip(np.floor(block / s + 0.5) + z, 0, steps) - z)) ** 2))
+
+
+@pytest.mark.parametrize(
+    "form", [form for form in SEARCHED if form.codes != "flipped4"], ids=lambda form: form.name
+)
+def test_searched_blocks_try_these_factors_and_no_others(form):
+    """The largest magnitude, or the ends, times 1, .95, ..., .6; a power of two once up and once down."""
+    array = np.random.default_rng(9).standard_t(3, size=(6, 300))
+    array[0, :7] = 0
+    peak, total = np.abs(array).max(), 0.0
+    factors = (1 - 0.05 * k for k in range(9)) if form.scale != "power" else (0.5, 1.0, 2.0)
+    factors = list(factors)
+    for row in array:
+        for start in range(0, 300, form.block):
+            block = row[start : start + form.block]
+            if form.offset:
+                errors = [shrunk_ends(block, 15, factor) for factor in factors]
+            else:
+                scales = [float(block_scale(form, f * np.abs(block).max(), peak)) for f in factors]
+                errors = [np.sum((block - quantize(block, form.levels, s)) ** 2) for s in scales]
+            total += min(errors)
+    assert formats.noise(array, form) == pytest.approx(total / np.sum(array**2), rel=1e-9)
+
+
+def test_own_zeros_are_a_bitmask_or_nothing():
+    """A quarter of zeros: 1 + 3/4 b bits, where that is less than b."""
+    array = np.random.default_rng(3).normal(size=(20, 40))
+    array.reshape(-1)[:200] = 0
+    found = {one.name: one for one in formats.compare(array)}
+    assert found["own zeros"].bits == 13 and found["own zeros"].snr == math.inf
+    for bits in range(2, 9):
+        one = found[f"own zeros + INT{bits}"]
+        assert one.bits == pytest.approx(min(bits, 1 + 0.75 * bits)) and one.snr == found[f"INT{bits}"].snr
+    assert found["prune 50 %"].bits == 9  # its own share
+    array.reshape(-1)[:500] = 0
+    found = {one.name: one for one in formats.compare(array)}
+    assert found["prune 50 %"].bits == pytest.approx(1 + 16 * 3 / 8) and found["prune 50 %"].snr == math.inf
+    assert found["prune 50 % + INT4"].bits == pytest.approx(1 + 4 * 3 / 8)
+
+
+def test_smaller_formats_come_first_and_of_equal_size_the_better():
+    found = formats.compare(np.random.default_rng(3).normal(size=(20, 64)))
+    keys = [(one.bits, -one.snr) for one in found]
+    assert keys == sorted(keys)
+    found = formats.compare(np.zeros((2, 4)))  # all of them lose nothing
+    alike = [one.name for one in found if one.bits == 4.0]
+    assert alike.index("INT4") == 0 and found[-1].name.startswith("prune") is False
+    assert {one.snr for one in found} == {math.inf}
 
 
 def test_gaussian_tensors_have_the_ratios_of_their_laws():

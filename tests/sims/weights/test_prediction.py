@@ -1,5 +1,8 @@
+import math
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from sims import weights
 from sims.networks import digits
@@ -47,6 +50,78 @@ def test_shapes_have_their_laws():
     outliers = found["Gaussian, 0.1% x 12"]
     assert np.var(outliers) == pytest.approx(0.999 + 0.001 * 144, rel=0.02)
     assert np.median(np.abs(found["lognormal, sigma 0.7"])) == pytest.approx(1)
+
+
+def test_every_shape_has_the_quantiles_of_its_name():
+    u = (np.arange(10_000) + 0.5) / 10_000
+    for name, values in prediction.shapes(10_000).items():
+        found, kind = np.sort(values, axis=None), name.split(",")[0]
+        number = float(
+            name.split(
+                "x" if " x " in name else "power" if "power" in name else "sigma" if "sigma" in name else "t,"
+            )[-1].removesuffix(" df")
+        )
+        assert found.size == 10_000
+        if kind == "generalized normal":
+            expected = stats.gennorm(number).ppf(u)
+        elif kind == "lognormal":
+            expected = np.concatenate([-stats.lognorm(number).ppf(u)[::-1], stats.lognorm(number).ppf(u)])[
+                1::2
+            ]
+        elif kind == "Student-t":
+            expected = stats.t(number).ppf(u)
+        elif kind == "Gaussian rows":  # a scale for each row, lognormal; the rows alike
+            rows = np.sort(np.std(values, axis=1))
+            np.testing.assert_allclose(
+                rows / np.median(rows), stats.lognorm(number).ppf((np.arange(100) + 0.5) / 100), rtol=0.03
+            )
+            continue
+        else:
+            share = float(name.split()[1].removesuffix("%")) / 100
+            law = (1 - share) * np.var(stats.norm.ppf(u)) + share * number**2
+            assert np.mean(found**2) == pytest.approx(law, rel=0.15)
+            assert np.mean(np.abs(found) > 5) == pytest.approx(
+                2 * share * stats.norm.sf(5 / number), abs=1.5e-4
+            )
+            continue
+        middle = slice(100, -100)
+        np.testing.assert_allclose(
+            found[middle], expected[middle], rtol=0.02, atol=0.02 * np.std(expected[middle])
+        )
+
+
+def test_a_law_of_the_grid_is_its_own_fit_and_a_peak_counts_half():
+    laws, _, _ = prediction._laws()
+    degrees, bounds = sorted({law.df for law in laws}), sorted({law.bound for law in laws})
+    assert (len(degrees), len(bounds)) == (28, 60)
+    np.testing.assert_allclose([degrees[0], degrees[-1], bounds[0], bounds[-1]], [0.5, 100, 0.3, 3000])
+    places = [(math.log(law.kurtosis), math.log(law.bound / math.sqrt(law.second_moment))) for law in laws]
+    rng = np.random.default_rng(1)
+    for k in rng.integers(0, len(laws), 12):
+        law = laws[k]
+        assert prediction.fitted_law(math.exp(places[k][0]), math.exp(places[k][1])) == law
+    for kurtosis, peak in zip(np.exp(rng.uniform(0.1, 5, 20)), np.exp(rng.uniform(0.1, 4, 20)), strict=True):
+        away = [math.hypot(a - math.log(kurtosis), (b - math.log(peak)) / 2) for a, b in places]
+        assert prediction.fitted_law(kurtosis, peak) == laws[away.index(min(away))]
+
+
+def test_shares_of_right_predictions_are_counted():
+    def row(name, kurtosis, quantization, pruning):
+        ratios = {4: quantization}, {4: pruning}
+        return weights.TensorRow(name, (9,), 9, kurtosis, 5.0, *ratios, {4: 0.0}, weights.Signal(1.0))
+
+    rows = [
+        row("a", 3.0, 9.0, 5.0),
+        row("b", 3.0, 4.0, 5.0),
+        row("c", 1e6, 4.0, 5.0),
+        row("d", 3.0, 6.0, 5.0),
+    ]
+    rows += [row("tie", 3.0, 5.0, 5.0), row("nan", math.nan, 5.0, 1.0), row("inf", math.inf, 5.0, 1.0)]
+    found = prediction.accuracy(weights.Table((4,), rows))
+    assert found["always snap", 4] == 0.5 and found["kurtosis", 4] == 0.75 and found["empirical", 4] == 1.0
+    (line,) = prediction.lines(weights.Table((4,), rows))
+    assert line == {"bits": 4, **{name: found[name, 4] for name in ("always snap", "kurtosis", "student")}}
+    assert prediction.predict(3.0, 1e9, 4, "always snap") == "snap"
 
 
 def test_constants_and_ties_have_no_prediction():
