@@ -8,6 +8,7 @@ from sims import weights
 from sims.networks import digits
 from sims.weights import prediction
 from theory.distributions import StudentT
+from theory.snr import crossover_kurtosis
 
 
 def test_student_tensors_are_recognised_and_judged_by_their_law():
@@ -54,7 +55,15 @@ def test_shapes_have_their_laws():
 
 def test_every_shape_has_the_quantiles_of_its_name():
     u = (np.arange(10_000) + 0.5) / 10_000
-    for name, values in prediction.shapes(10_000).items():
+    shapes = prediction.shapes(10_000)
+    assert list(shapes) == [
+        *(f"generalized normal, power {p}" for p in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.5, 2, 4)),
+        *(f"lognormal, sigma {s}" for s in (0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5)),
+        *(f"Student-t, {df} df" for df in (1, 1.5, 2, 3, 4, 6, 10)),
+        *(f"Gaussian, {share} x {width}" for share in ("0.1%", "1.0%") for width in (3, 5, 8, 12, 20, 40)),
+        *(f"Gaussian rows, sigma {s}" for s in (0.5, 1, 1.5, 2)),
+    ]
+    for name, values in shapes.items():
         found, kind = np.sort(values, axis=None), name.split(",")[0]
         number = float(
             name.split(
@@ -122,6 +131,8 @@ def test_shares_of_right_predictions_are_counted():
     (line,) = prediction.lines(weights.Table((4,), rows))
     assert line == {"bits": 4, **{name: found[name, 4] for name in ("always snap", "kurtosis", "student")}}
     assert prediction.predict(3.0, 1e9, 4, "always snap") == "snap"
+    edge = crossover_kurtosis(4, 2)  # at the crossover itself quantization wins nothing
+    assert prediction.predict(edge, 9.0, 4, "kurtosis") == "cut"
 
 
 def test_constants_and_ties_have_no_prediction():
