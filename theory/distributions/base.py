@@ -111,22 +111,24 @@ def legendre(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high
     return half * (function(centre[..., None] + half[..., None] * NODES) @ WEIGHTS)
 
 
-def tail_inside(law: Distribution, x: np.ndarray, bound: float) -> tuple[np.ndarray, np.ndarray]:
+def tail_inside(law: Distribution, x: np.ndarray, bound: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """P(x < W <= bound) and E[W; x < W <= bound], x >= 0: differences of the law's tails, which may cancel.
 
-    Where three digits are lost they are integrated instead, some at a time: x may hold a value for every
-    level of a 16-bit grid and every step tried.
+    `bound` is a number, or of a shape that broadcasts to that of x. Where three digits are lost the
+    differences are integrated instead, some at a time: x may hold a value for every level of a 16-bit grid
+    and every step tried.
     """
+    bound = np.asarray(bound, dtype=np.float64)
     x = np.minimum(x, bound)
-    ends = law.tail(np.array(bound))
+    ends = law.tail(bound)
     found = []
     for order, values in enumerate(law.tail(x)):
         difference = np.maximum(values - ends[order], 0.0)
         cancelled = np.flatnonzero(np.ravel((difference < 1e-3 * values) & (x < bound)))
         if cancelled.size:
             difference = np.array(difference)
-            flat, low = difference.reshape(-1), np.ravel(x)
+            flat, low, high = difference.reshape(-1), np.ravel(x), np.broadcast_to(bound, x.shape).ravel()
             for part in np.array_split(cancelled, -(-cancelled.size // CHUNK)):
-                flat[part] = law._half(order, low[part], np.full(part.size, bound))
+                flat[part] = law._half(order, low[part], high[part])
         found.append(np.asarray(difference))
     return found[0], found[1]

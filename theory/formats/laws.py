@@ -26,6 +26,7 @@ from scipy import special
 from theory.arguments import whole
 from theory.codebooks import Codebook, optimal_scale, quantization_error
 from theory.distributions import Distribution, Truncated
+from theory.distributions.base import tail_inside
 from theory.formats.affine import block_offset_error
 from theory.formats.formats import Format, block_scale, codebook
 from theory.snr import decibel, pruning_error
@@ -163,21 +164,29 @@ def _peak_error(law: Distribution, form: Format, peak: float) -> float:
     return _stepped_scales(law, form, ends, scales) + _free_scales(law, form, peak)
 
 
+def _truncated_errors(
+    law: Distribution, levels: Codebook, ends: np.ndarray, scales: np.ndarray
+) -> np.ndarray:
+    """E[(W - nearest of scale * levels)^2; |W| <= end] for pairs of an end and a scale, levels around 0."""
+    edges, gaps = levels.merged
+    probability, first = tail_inside(law, scales[:, None] * edges, ends[:, None])
+    second = law.partial_moment(2, -ends, ends)
+    return second - 2 * scales * (first @ gaps) + scales**2 * (probability @ (2 * edges * gaps))
+
+
 def _stepped_scales(law: Distribution, form: Format, ends: np.ndarray, scales: np.ndarray) -> float:
     """Error where the block's scale is scales[j] for a largest magnitude in (ends[j], ends[j + 1]]."""
-    total = 0.0
-    levels = codebook(form.codes)
-    for j, end in enumerate(ends):
-        share = math.exp(form.block * _inside(law, end))
-        if share < 1e-20:
-            continue
-        inner = Truncated(law, float(end))
-        for sign, step in ((1, j - 1), (-1, j)):  # what ends here, what starts here
-            if 0 <= step < len(scales):
-                s = float(scales[step])
-                error = float(quantization_error(inner, levels, s)) if s else inner.second_moment
-                total += sign * share * error
-    return total
+    log_inside = np.array([_inside(law, end) for end in ends])
+    here = np.flatnonzero(form.block * log_inside > math.log(1e-20))
+    if here.size == 0:
+        return 0.0
+    # what ends at an end has the scale before it, what starts there the next one
+    end = np.concatenate([here[here > 0], here[here < len(scales)]])
+    step = np.concatenate([here[here > 0] - 1, here[here < len(scales)]])
+    sign = np.concatenate([np.ones((here > 0).sum()), -np.ones((here < len(scales)).sum())])
+    errors = _truncated_errors(law, codebook(form.codes), ends[end], scales[step])
+    shares = np.exp((form.block - 1) * log_inside[end])  # all other weights of the block lie below the end
+    return float((sign * shares) @ errors)
 
 
 def _free_scales(law: Distribution, form: Format, above: float) -> float:
@@ -187,13 +196,12 @@ def _free_scales(law: Distribution, form: Format, above: float) -> float:
     outer, weights = _outer_shares(_halvings(law))
     if missing == 0:  # a far outlier elsewhere: no block reaches it
         return 0.0
-    largest = _magnitude(law, np.log1p(-missing * outer) / form.block)
+    log_inside = np.log1p(-missing * outer) / form.block
+    largest = _magnitude(law, log_inside)
     worth = (weights * missing * largest**2 > 1e-17 * law.second_moment) & (largest > 0)
-    total = 0.0
-    for m, weight in zip(largest[worth], weights[worth], strict=True):
-        inner = float(quantization_error(Truncated(law, float(m)), levels, m / form.levels[-1]))
-        total += weight * inner * (form.block - 1) / form.block  # m itself is a level
-    return total * missing
+    m = largest[worth]
+    inner = _truncated_errors(law, levels, m, m / form.levels[-1]) / np.exp(log_inside[worth])
+    return float(weights[worth] @ inner) * missing * (form.block - 1) / form.block  # m itself is a level
 
 
 def _group_sparsity(keep: int, group: int) -> tuple[np.ndarray, np.ndarray]:
