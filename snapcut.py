@@ -916,13 +916,14 @@ _COLOURS = {
 
 
 def _verdict_rows(one: "Judged") -> list[dict]:
-    """A verdict with the measurement that decided, and what the statement says of it."""
-    lead = one.leading
+    """A verdict with its headline: the number that tells most, or what was covered."""
+    lead = one.headline
     return [
         {
             "claim": one.outcome.claim.id,
             "verdict": _coloured(one.verdict, one.as_declared),
-            **_measured(lead),
+            **(_measured(lead.measurement) if lead else _measured(None)),
+            **({"value": lead.measured, "stated": lead.stated} if lead and lead.cases else {}),
             "evidence": lead.evidence if lead else one.outcome.skipped,
             "expected": one.expected,
             "s": round(one.outcome.seconds, 2),
@@ -958,12 +959,13 @@ def _coloured(verdict: str, as_declared: bool) -> str:
 
 
 def _measured(m: "Measurement | None") -> dict:
-    from paper_checks.report import stated
+    from paper_checks.headline import measured, stated
 
     if m is None:
         return dict.fromkeys(("value", "stated", "interval (99 %)", "tightness"))
     spread = "" if m.low == m.high else f"[{m.low:.4g}, {m.high:.4g}]"
-    return {"value": m.value, "stated": stated(m), "interval (99 %)": spread, "tightness": m.tightness}
+    value = measured(m) if m.is_proposition else m.value
+    return {"value": value, "stated": stated(m), "interval (99 %)": spread, "tightness": m.tightness}
 
 
 def _print_summary(judged: list) -> None:

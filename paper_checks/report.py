@@ -5,7 +5,6 @@ no font and no request to anywhere.
 """
 
 import base64
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from paper_checks.claim import BUDGETS, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Measurement
+from paper_checks.claim import BUDGETS, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED
+from paper_checks.headline import measured, number, stated
 from paper_checks.judge import Judged, family
 from paper_checks.registry import PAPERS
 from paper_checks.sharpness import summary
@@ -78,42 +78,6 @@ def inline(text: str) -> str:
 
     parts = re.split(r"\$([^$]+)\$", text)
     return "".join(mathml(part) if i % 2 else escape(part) for i, part in enumerate(parts))
-
-
-def number(x: float | None, digits: int = 4) -> str:
-    """A number for reading: `digits` significant digits, an infinite limit as a symbol, nothing for None."""
-    if x is None:
-        return ""
-    if isinstance(x, int):
-        return f"{x:,}".replace(",", "\u202f")
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    return f"{x:.{digits}g}".replace("-", "−")
-
-
-def _is_proposition(m: Measurement) -> bool:
-    return not m.trials and m.region == (1.0, 1.0) and m.value in (0.0, 1.0)
-
-
-def measured(m: Measurement) -> str:
-    """Value with its interval, or the value alone where it is exact, or the truth of a proposition."""
-    if _is_proposition(m):
-        return "true" if m.value == 1.0 else "false"
-    return number(m.value) if not m.trials else f"{number(m.value)} [{number(m.low)}, {number(m.high)}]"
-
-
-def stated(m: Measurement) -> str:
-    """What the statement says about the value."""
-    least, greatest = m.region
-    if m.printed is not None:
-        return f"printed {m.printed}"
-    if math.isinf(least):
-        return f"≤ {number(greatest)}"
-    if math.isinf(greatest):
-        return f"≥ {number(least)}"
-    if _is_proposition(m):
-        return "true"
-    return f"in [{number(least)}, {number(greatest)}]"
 
 
 def groups(judged: Sequence[Judged], pictures: Sequence[Picture], paper: str) -> list[Group]:
