@@ -56,14 +56,14 @@ def _described_at_the_face(app, what, name, obj, skip, options) -> bool | None:
 
 
 def _inline(self, node: nodes.math) -> None:
-    from paper_checks.report import mathml
+    from paper_checks.mathematics import mathml
 
     self.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def _block(self, node: nodes.math_block) -> None:
-    from paper_checks.report import mathml
+    from paper_checks.mathematics import mathml
 
     self.body.append(mathml(node.astext(), display=True))
     raise nodes.SkipNode

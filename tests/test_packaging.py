@@ -50,7 +50,7 @@ def test_every_file_of_the_packages_is_in_the_wheel(unpacked):
         for path in (ROOT / root).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {"sims/data/digits_network.npz", "paper_checks/report.html", "figures/explore/head.html"} <= files
+    assert {"sims/data/digits_network.npz", "paper_checks/report.js", "figures/explore/head.html"} <= files
     assert {f"{root}/py.typed" for root in ROOTS} <= files
     packed = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert files - packed == set()

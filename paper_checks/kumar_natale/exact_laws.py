@@ -218,7 +218,7 @@ CLAIMS = (
         "The miss probability of a small grid, exactly",
         "random subset sum on 1 to 4 bits",
         r"P(\text{miss}) = T^{-n} \sum_j \sum_i q_{ji}\, \frac{n!}{(n-i)!}\, j^{\,n-i}, \qquad"
-        r" q_{ji} \in \mathbb Q",
+        r" q_{ji} \in \mathbb{Q}",
         r"$T$ = ways to draw a sample; three laws, $t = 1..2R+1$ with $R$ the largest sample; $q$ from the"
         r" minimal automaton of the reachable sums.",
         "derived",
