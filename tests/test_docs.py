@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from figures import build
+from paper_checks import registry
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -110,7 +111,7 @@ def test_names_in_the_packages_exist():
 
 
 def test_every_page_is_in_the_table_of_contents():
-    contents = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").split("```")[1].splitlines()
+    contents = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines()
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= set(contents)
 
 
@@ -132,3 +133,36 @@ def test_the_gallery_shows_every_figure_with_its_parameters():
     assert (place / "gallery.md").read_text(encoding="utf-8") == maker.page()
     pictures = {path.stem for path in (place / "images" / "gallery").glob("*.png")}
     assert pictures == set(build.names())
+
+
+@pytest.fixture(scope="module")
+def reference():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_index_of_claims_leads_every_claim_to_a_page_and_its_figure(reference):
+    rows = [line.split(" | ") for line in reference.claims().splitlines() if re.match(r"\|[^|]*\| `", line)]
+    assert {row[1].split("`")[1] for row in rows} == {claim.id for claim in registry.claims()}
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    for row in rows:
+        linked = re.findall(r"\]\(([\w.]+)", row[-1])
+        assert linked and set(linked) <= pages, row
+    gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    for claim in registry.claims():
+        assert not claim.figure or f"\n## {claim.figure}\n" in gallery, claim.id
+
+
+def test_the_command_line_reference_is_the_help(reference):
+    text = reference.commands()
+    assert "## snapcut check" in text and "### snapcut simulate partition" in text
+    assert "`--budget" in text and "Number of trials: standard has 10 times those of quick" in text
+    assert "](#" not in text  # headings of the page differ from those of the help
+
+
+def test_the_citation_names_the_version():
+    from importlib.metadata import version
+
+    assert f"version = {{{version('snapcut')}}}" in (ROOT / "docs" / "citing.md").read_text(encoding="utf-8")
