@@ -113,7 +113,7 @@ def coverage(names: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> coverage(["M = 1, n = 8: exact", "M = 1, n = 5: exact", "M = 7, n = 5: exact"])
+    >>> coverage(["M = 1, n = 8", "M = 1, n = 5", "M = 7, n = 5", "M = 3, n = 6"])
     'M = 1 to 7, n = 5 to 8'
     >>> coverage(["slopes", "start and end"])
     'slopes; start and end'
@@ -137,8 +137,8 @@ def number(x: float | None, digits: int = 4) -> str:
 
     Examples
     --------
-    >>> number(0.123456), number(-1.5e-9), number(60025), number(float("inf"))
-    ('0.1235', '−1.5e−09', '60 025', '∞')
+    >>> number(0.123456), number(-1.5e-9), number(float("inf"))
+    ('0.1235', '−1.5e−09', '∞')
     """
     if x is None:
         return ""
