@@ -103,7 +103,7 @@ def test_files_and_tests_named_exist():
 
 def test_names_in_the_packages_exist():
     """`sims.weights.load` and the like, in code style."""
-    roots = "theory|sims|figures|paper_checks"
+    roots = "theory|sims|figures|paper_checks|snapcut"
     for page in PAGES:
         for name in re.findall(rf"`((?:{roots})(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
             assert pydoc.locate(name) is not None, f"{page.name}: {name}"

@@ -1,0 +1,83 @@
+"""Verdicts as rows of a table, and the lines below it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paper_checks.claim import Measurement
+    from paper_checks.registry import Judged
+
+_COLOURS = {
+    "holds": "green",
+    "refuted": "red",
+    "inconclusive": "yellow",
+    "not reproduced": "magenta",
+    "skipped": "dim",
+}
+
+
+def verdict_rows(one: "Judged") -> list[dict]:
+    """A verdict with the measurement that decided, and what the statement says of it."""
+    lead = one.leading
+    return [
+        {
+            "claim": one.outcome.claim.id,
+            "verdict": _coloured(one.verdict, one.as_declared),
+            **_measured(lead),
+            "evidence": lead.evidence if lead else one.outcome.skipped,
+            "expected": one.expected,
+            "s": round(one.outcome.seconds, 2),
+            "refuted at": str(one.outcome.sharpness or ""),
+            "false version": _twin(one),
+        }
+    ]
+
+
+def measurement_rows(one: "Judged") -> list[dict]:
+    """Every measurement of a claim, with its own verdict; the claim itself where it was skipped."""
+    measurements = one.outcome.measurements or [None]
+    parts = one.parts or [one.verdict]
+    return [
+        {
+            "claim": one.outcome.claim.id,
+            "verdict": _coloured(part, one.outcome.twin is not None or part == one.expected),
+            **_measured(m),
+            "evidence": m.evidence if m else one.outcome.skipped,
+            "false version": _twin(one),
+            "measurement": m.name if m else "",
+        }
+        for m, part in zip(measurements, parts, strict=True)
+    ]
+
+
+def _twin(one: "Judged") -> str:
+    return one.outcome.twin.title if one.outcome.twin else ""
+
+
+def _coloured(verdict: str, as_declared: bool) -> str:
+    return f"[{_COLOURS[verdict] if as_declared else 'bold white on red'}]{verdict}[/]"
+
+
+def _measured(m: "Measurement | None") -> dict:
+    from paper_checks.report import stated
+
+    if m is None:
+        return dict.fromkeys(("value", "stated", "interval (99 %)", "tightness"))
+    spread = "" if m.low == m.high else f"[{m.low:.4g}, {m.high:.4g}]"
+    return {"value": m.value, "stated": stated(m), "interval (99 %)": spread, "tightness": m.tightness}
+
+
+def print_summary(judged: list) -> None:
+    """How many verdicts are as declared, and the seed; how sharp they are where that was asked for."""
+    run = [one for one in judged if one.verdict != "skipped"]
+    plain = [one for one in run if not one.outcome.twin]
+    twins = [one for one in run if one.outcome.twin]
+    text = f"{sum(one.as_declared for one in plain)} of {len(plain)} verdicts as declared"
+    if twins:
+        text += f", {sum(one.as_declared for one in twins)} of {len(twins)} false versions refuted"
+    if skipped := len(judged) - len(run):
+        text += f", {skipped} skipped"
+    print(f"{text}; seed {judged[0].outcome.seed}" if judged else text)
+    if found := [one.outcome.sharpness for one in plain if one.outcome.sharpness]:
+        from paper_checks.sharpness import summary
+
+        print(summary(found))
