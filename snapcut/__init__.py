@@ -1,4 +1,23 @@
-"""Snap or cut? Theory verification and simulation for neural-network quantization and pruning."""
+"""Snap or cut? Theory verification and simulation for neural-network quantization and pruning.
+
+The library and the command are one: `snapcut.weights(...)` returns what `snapcut weights` prints.
+
+Examples
+--------
+>>> import snapcut
+>>> print(snapcut.simulate("partition", n=8, max_value=20, trials=1000).rows[0]["source"])
+1000 trials
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from snapcut.face import check, figure, layer, simulate, weights
+from snapcut.results import Figure, Table
+
+if TYPE_CHECKING:
+    __version__: str
+
+__all__ = ["Figure", "Table", "__version__", "check", "figure", "layer", "main", "simulate", "weights"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -6,3 +25,11 @@ def main(arguments: list[str] | None = None) -> None:
     from snapcut.__main__ import main as run
 
     run(arguments)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # asks the installation, which takes longer than all of this module
+        from importlib.metadata import version
+
+        return version("snapcut")
+    raise AttributeError(f"module 'snapcut' has no attribute {name!r}")

@@ -15,13 +15,26 @@ _COLOURS = {
 }
 
 
-def verdict_rows(one: "Judged") -> list[dict]:
+def rows(
+    judged: list["Judged"], *, power: bool, sharpness: bool, verbose: bool = False, coloured: bool = False
+) -> list[dict]:
+    """A row per verdict, or with `verbose` per measurement; columns of what was not asked for are left out.
+
+    With `coloured` the verdicts are markup for a terminal.
+    """
+    make = _measurement_rows if verbose else _verdict_rows
+    hidden = {"false version": not power, "refuted at": not sharpness}
+    found = [row for one in judged for row in make(one, coloured)]
+    return [{name: value for name, value in row.items() if not hidden.get(name)} for row in found]
+
+
+def _verdict_rows(one: "Judged", coloured: bool) -> list[dict]:
     """A verdict with the measurement that decided, and what the statement says of it."""
     lead = one.leading
     return [
         {
             "claim": one.outcome.claim.id,
-            "verdict": _coloured(one.verdict, one.as_declared),
+            "verdict": _coloured(one.verdict, one.as_declared) if coloured else one.verdict,
             **_measured(lead),
             "evidence": lead.evidence if lead else one.outcome.skipped,
             "expected": one.expected,
@@ -32,14 +45,16 @@ def verdict_rows(one: "Judged") -> list[dict]:
     ]
 
 
-def measurement_rows(one: "Judged") -> list[dict]:
+def _measurement_rows(one: "Judged", coloured: bool) -> list[dict]:
     """Every measurement of a claim, with its own verdict; the claim itself where it was skipped."""
     measurements = one.outcome.measurements or [None]
     parts = one.parts or [one.verdict]
     return [
         {
             "claim": one.outcome.claim.id,
-            "verdict": _coloured(part, one.outcome.twin is not None or part == one.expected),
+            "verdict": _coloured(part, one.outcome.twin is not None or part == one.expected)
+            if coloured
+            else part,
             **_measured(m),
             "evidence": m.evidence if m else one.outcome.skipped,
             "false version": _twin(one),
@@ -66,7 +81,7 @@ def _measured(m: "Measurement | None") -> dict:
     return {"value": m.value, "stated": stated(m), "interval (99 %)": spread, "tightness": m.tightness}
 
 
-def print_summary(judged: list) -> None:
+def summary(judged: list) -> list[str]:
     """How many verdicts are as declared, and the seed; how sharp they are where that was asked for."""
     run = [one for one in judged if one.verdict != "skipped"]
     plain = [one for one in run if not one.outcome.twin]
@@ -76,8 +91,9 @@ def print_summary(judged: list) -> None:
         text += f", {sum(one.as_declared for one in twins)} of {len(twins)} false versions refuted"
     if skipped := len(judged) - len(run):
         text += f", {skipped} skipped"
-    print(f"{text}; seed {judged[0].outcome.seed}" if judged else text)
+    lines = [f"{text}; seed {judged[0].outcome.seed}" if judged else text]
     if found := [one.outcome.sharpness for one in plain if one.outcome.sharpness]:
-        from paper_checks.sharpness import summary
+        from paper_checks import sharpness
 
-        print(summary(found))
+        lines.append(sharpness.summary(found))
+    return lines

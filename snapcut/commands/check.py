@@ -1,8 +1,9 @@
 """`snapcut check`."""
 
-from sims.support.output import emit, print_table
+from sims.support.output import emit, print_table, say
+from snapcut import face
 from snapcut.options import Budget, Json, Listed, check_targets, seed_of
-from snapcut.verdicts import measurement_rows, print_summary, verdict_rows
+from snapcut.verdicts import rows
 
 
 def check(
@@ -42,20 +43,18 @@ def check(
     check_targets(json)
     from paper_checks import registry
 
-    selected = registry.claims(claim, paper)
     if list_:
-        listed = registry.listing(selected)
+        listed = registry.listing(registry.claims(claim, paper))
         emit(json, {"claims": listed}, lambda: print_table(listed))
         return 0
-    judged = registry.check(selected, budget=budget, power=power, sharpness=sharpness, seed=seed_of(seed))
-    rows = [one.as_dict() for one in judged]
+    table = face.check(
+        *claim, paper=paper, budget=budget, power=power, sharpness=sharpness, seed=seed_of(seed)
+    )
 
     def show() -> None:
-        hidden = {"false version": not power, "refuted at": not sharpness}
-        lines = [line for one in judged for line in (measurement_rows if verbose else verdict_rows)(one)]
-        shown = [{k: v for k, v in line.items() if not hidden.get(k)} for line in lines]
-        print_table(shown, marked=("verdict",))
-        print_summary(judged)
+        options = {"power": power, "sharpness": sharpness, "verbose": verbose, "coloured": True}
+        print_table(rows(table.source, **options), marked=("verdict",))
+        say(*table.notes)
 
-    emit(json, {"claims": rows, "error_budget": registry.family(judged)}, show)
-    return registry.exit_code(judged)
+    emit(json, table.to_dict(), show)
+    return registry.exit_code(table.source)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from sims.support.output import emit, print_table, say
+from snapcut import face
 from snapcut.options import Json, array_of, check_targets, indices
 
 
@@ -81,17 +82,13 @@ def layer(
     import numpy as np
 
     from sims.networks.samples import as_samples
-    from sims.path_following.layers import compare, remarks
     from sims.support.files import atomic_write
 
     if out is not None and method is None:
         raise ValueError("--out writes the weights of one method: name it with --method")
-    if bits is None and sparsity is None:
-        bits = 4
     if (gram is None) == (not inputs):
         raise ValueError("give either --inputs or --gram")
     w = array_of(weights, 2, 4)
-    w = w.reshape(len(w), -1)
     x = as_samples([array_of(path, 2, 3, 4) for path in inputs], kernel, stride, padding) if inputs else None
     g = None if gram is None else array_of(gram, 2)
     content: dict = {
@@ -99,54 +96,32 @@ def layer(
         "inputs": [str(path) for path in inputs or ()],
         "gram": gram and str(gram),
     }
+    chosen: dict
     if bounds:
-        return _layer_bounds(w, x, g, bits, sparsity, rows, columns, time_limit, content, json)
-    if rows is not None or columns is not None:
+        chosen = {
+            "rows": None if rows is None else indices("--rows", rows),
+            "columns": None if columns is None else indices("--columns", columns),
+            "time_limit": time_limit,
+        }
+    elif rows is not None or columns is not None:
         raise ValueError("--rows and --columns belong to --bounds")
-    found = compare(
-        w,
-        x,
-        gram=g,
-        bits=bits,
-        sparsity=sparsity,
-        methods=None if method is None else [method],
-        scale=scale,
-        order=order,
-        rule=rule,
-        per_neuron=per_neuron,
-        seed=seed,
-    )
-    if out is not None:
+    else:
+        chosen = {
+            "methods": None if method is None else [method],
+            "scale": scale,
+            "order": order,
+            "rule": rule,
+            "per_neuron": per_neuron,
+            "seed": seed,
+        }
+    table = face.layer(w, x, gram=g, bits=bits, sparsity=sparsity, bounds=bounds, **chosen)
+    if out is not None and not bounds:
         with atomic_write(out, "wb") as file:
-            np.save(file, found[0].weights)
-    lines, notes = [row.as_dict() for row in found], remarks(found)
-    content |= {"methods": lines, "notes": notes}
+            np.save(file, table.source[0].weights)
 
     def show() -> None:
-        print_table(lines, title="error: |X(W - Q)|^2 / |XW|^2")
-        say(*notes)
+        print_table(table.rows, title=table.title)
+        say(*table.notes)
 
-    emit(json, content, show)
-    return 0
-
-
-def _layer_bounds(w, x, g, bits, sparsity, rows, columns, time_limit, content: dict, json: Json) -> int:
-    from sims.layer_bounds.report import layer_report
-
-    found = layer_report(
-        w,
-        x,
-        gram=g,
-        bits=bits,
-        sparsity=sparsity,
-        rows=None if rows is None else indices("--rows", rows),
-        columns=None if columns is None else indices("--columns", columns),
-        time_limit=time_limit,
-    )
-
-    def show() -> None:
-        print_table(found.lines(), title="Output SNR of the best codes and the best masks")
-        say(*found.notes)
-
-    emit(json, content | {"bounds": found.as_dict()}, show)
-    return 130 if found.interrupted else 0
+    emit(json, content | table.to_dict(), show)
+    return 130 if bounds and table.source.interrupted else 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from sims.support import interruption
 from sims.support.output import emit, say
 from snapcut.options import Budget, Json, check_targets, seed_of
-from snapcut.verdicts import print_summary
+from snapcut.verdicts import summary
 from snapcut.words import again, count
 
 
@@ -62,8 +62,7 @@ def report(
     path = write(page, out)
 
     def show() -> None:
-        print_summary(judged)
-        say(str(path))
+        say(*summary(judged), str(path))
 
     content = {"page": str(path), "figures": [one.name for one in pictures]}
     emit(json, {**content, "claims": [one.as_dict() for one in judged]}, show)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cyclopts import App
 
 from sims.support.output import emit, print_table
+from snapcut import face
 from snapcut.options import Json, check_targets
 
 simulate = App(name="simulate", help="Simulate one setting: the estimate, its interval, theory beside it.")
@@ -18,18 +19,17 @@ def offer_simulations() -> None:
     from sims.simulations import SIMULATIONS
 
     for name, function in SIMULATIONS.items():
-        simulate.command(_simulation(function), name=name)
+        simulate.command(_simulation(name, function), name=name)
 
 
-def _simulation(function: Callable) -> Callable:
+def _simulation(name: str, function: Callable) -> Callable:
     """The command that runs `function` and prints its rows."""
 
     @functools.wraps(function)
     def command(*, json: Json = None, **parameters) -> int:
         check_targets(json)
-        rows = [row.as_dict() for row in function(**parameters)]
-        content = {"simulation": function.__name__, "parameters": parameters, "rows": rows}
-        emit(json, content, lambda: print_table(rows))
+        table = face.simulate(name, **parameters)
+        emit(json, table.to_dict(), lambda: print_table(table.rows))
         return 0
 
     signature = inspect.signature(function)

@@ -25,7 +25,7 @@ def ticket(
     Parameters
     ----------
     network
-        "digits", or a weight file of a bias-free ReLU network.
+        digits, or a weight file of a bias-free ReLU network; with --layers also efficientnet or minilm.
     bits
         Width of the weights, 2-12; a range like 2-8 builds one ticket each.
     samples

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from sims.support.output import emit, print_table, say
+from snapcut import face
 from snapcut.options import Json, Patterns, axes, check_targets, widths
 
 
@@ -31,8 +32,8 @@ def weights(
     ----------
     file
         .npz, .npy, .safetensors, torch (.pt, .pth, .bin, .ckpt; torch is not needed), .onnx, .gguf or Keras
-        (with their extras), by contents whatever the ending; a folder, or the index of its shards; "digits"
-        or "efficientnet" (with its extra).
+        (with their extras), by contents whatever the ending; a folder, or the index of its shards; or digits,
+        efficientnet or minilm (the last two with their extras).
     bits
         Widths to compare: a range like 2-8, or a list like 2,4,8.
     within
@@ -118,9 +119,7 @@ def weights(
         if predict:
             print_table(foretold, title="Share of tensors whose winner is named without quantizing")
 
-    content = table.as_dict()
-    if within is not None:
-        content |= {"within": within, "best_format": table.best_format(within)}
+    content = face.judged_network(table, file.name, within).to_dict()
     if turned is not None:
         rotated = turned.as_dict()
         kurtosis = {row["name"]: row["kurtosis"] for row in rotated["tensors"]}
