@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-import figures
 from figures import parameters, style
 from figures.tables import Table
 from sims.support.files import check_target, write_together
@@ -48,7 +47,7 @@ def names() -> list[str]:
     >>> "partition_threshold" in names()
     True
     """
-    return [m.name for m in pkgutil.iter_modules(figures.__path__) if m.name not in _MACHINERY]
+    return [m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name not in _MACHINERY]
 
 
 def module(name: str) -> ModuleType:

@@ -11,8 +11,12 @@ Examples
 
 from typing import TYPE_CHECKING, Any
 
-from snapcut.face import check, figure, layer, simulate, weights
-from snapcut.results import Figure, Table
+from snapcut.shadowing import refuse_shadows
+
+refuse_shadows()
+
+from snapcut.face import check, figure, layer, simulate, weights  # noqa: E402
+from snapcut.results import Figure, Table  # noqa: E402
 
 if TYPE_CHECKING:
     __version__: str
