@@ -19,9 +19,24 @@ from snapcut.face import check, figure, layer, simulate, weights  # noqa: E402
 from snapcut.results import Figure, Table  # noqa: E402
 
 if TYPE_CHECKING:
+    from paper_checks import strategies
+    from paper_checks.falsify import falsify
+
     __version__: str
 
-__all__ = ["Figure", "Table", "__version__", "check", "figure", "layer", "main", "simulate", "weights"]
+__all__ = [
+    "Figure",
+    "Table",
+    "__version__",
+    "check",
+    "falsify",
+    "figure",
+    "layer",
+    "main",
+    "simulate",
+    "strategies",
+    "weights",
+]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -32,6 +47,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "falsify":  # these two bring NumPy along
+        from paper_checks.falsify import falsify
+
+        return falsify
+    if name == "strategies":
+        from paper_checks import strategies
+
+        return strategies
     if name == "__version__":  # asks the installation, which takes longer than all of this module
         from importlib.metadata import version
 
