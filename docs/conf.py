@@ -3,7 +3,9 @@
 import importlib
 import pkgutil
 import re
+import sys
 from importlib.metadata import version as installed
+from pathlib import Path
 from types import ModuleType
 
 from docutils import nodes
@@ -13,7 +15,8 @@ author = "the snapcut authors"
 copyright = "the snapcut authors, Apache-2.0"
 release = version = installed("snapcut")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
+sys.path.insert(0, str(Path(__file__).parent))  # cells.py, which runs the code cells of notebooks
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser", "cells"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 autosummary_generate = True
 templates_path = ["_templates"]

@@ -56,7 +56,7 @@ class Falsification:
         spread = "" if m.low == m.high else f" in [{m.low:.4g}, {m.high:.4g}]"
         kind = "smallest counterexample" if self.counterexample is not None else "tightest"
         values = ", ".join(f"{name}={value!r}" for name, value in where.items())
-        return f"{text}; {kind} {values}: measured {m.value:.6g}{spread}, bound {limit:.6g}"
+        return f"{text}\n{kind} {values}: measured {m.value:.6g}{spread}, bound {limit:.6g}"
 
 
 def falsify(
@@ -107,7 +107,8 @@ def falsify(
     --------
     >>> from hypothesis import strategies as st
     >>> print(falsify(lambda n: 100.0, lambda n: float(n**2), {"n": st.integers(0, 1000)}))
-    refuted: ... smallest counterexample n=11: measured 121, bound 100
+    refuted: ...
+    smallest counterexample n=11: measured 121, bound 100
     """
     hypothesis = imported()
     choice("side", side, ("upper", "lower"))
@@ -154,7 +155,7 @@ class _Search:
 
     def at(self, values: dict[str, Any]) -> tuple[Measurement, bool]:
         """The measurement at these parameters, and whether it refutes the bound."""
-        key = repr(values)
+        key = repr(sorted(values.items()))
         if key not in self.seen:
             k = len(self.seen) + 1
             fresh = {"seed": random.Random(f"{self._seed} {k}").getrandbits(63)} if self._draws else {}

@@ -178,7 +178,12 @@ def _page(rows: Sequence[Mapping[str, Any]], title: str, notes: Sequence[str]) -
     """An HTML table; whatever strangers put into names is text in it."""
 
     def cells(kind: str, values: Sequence[Any]) -> str:
-        return "".join(f"<{kind}>{html.escape(visible(cell(value)))}</{kind}>" for value in values)
+        right = ' style="text-align:right"'
+        return "".join(
+            f"<{kind}{right if isinstance(value, (int, float)) else ''}>"
+            f"{html.escape(visible(cell(value)))}</{kind}>"
+            for value in values
+        )
 
     head = f"<thead><tr>{cells('th', list(rows[0]))}</tr></thead>" if rows else ""
     body = "".join(f"<tr>{cells('td', list(row.values()))}</tr>" for row in rows)

@@ -123,6 +123,27 @@ def test_every_command_has_a_line_in_the_guide():
     assert {c for c in commands if f"snapcut {c}" not in text} == set()
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/notebook_*.md")), ids=lambda page: page.stem)
+def test_the_cells_of_the_notebooks_run(page):
+    spec = importlib.util.spec_from_file_location("cells", ROOT / "docs" / "cells.py")
+    cells = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cells)
+    namespace, shown = {}, ""
+    for code in cells.cells(page):
+        printed, value = cells.run(code, namespace)
+        shown += printed + (cells.shown(value) if value is not None else "")
+    said = {
+        "notebook_figure": (
+            "figure snr_gaussian has no parameter 'df'",
+            "<figcaption>",
+            "what the cell draws",
+        ),
+        "notebook_bound": ("refuted: ", "not refuted: ", "mine.miss"),
+        "notebook_network": ("Snap: at 4 bits", "what the cell draws", "network, errors summed"),
+    }
+    assert all(words in shown for words in said[page.stem])
+
+
 def test_the_gallery_shows_every_figure_with_its_parameters():
     """If this fails: python docs/make_gallery.py"""
     place = ROOT / "docs"
