@@ -241,7 +241,8 @@ def layer(
     Parameters
     ----------
     weights
-        W, shape (fan_out, fan_in), or (fan_out, channels, side, side) of a convolution.
+        W, shape (fan_out, fan_in), or (fan_out, channels, side, side) of a convolution; or a layer of a
+        network at hand with its own inputs, such as "digits:1" or "efficientnet:head".
     inputs
         X, shape (samples, fan_in) or (batch, tokens, fan_in).
     gram
@@ -282,6 +283,10 @@ def layer(
 
     if bits is None and sparsity is None:
         bits = 4
+    if isinstance(weights, str) and inputs is None and gram is None:
+        from sims.weights import layer_named
+
+        weights, inputs = layer_named(weights)
     if (gram is None) == (inputs is None):
         raise ValueError("give either inputs or gram")
     w = np.asarray(weights)

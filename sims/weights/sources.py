@@ -13,6 +13,7 @@ from sims.networks import digits
 from sims.networks.transformer import transformer_model
 from sims.support.extras import to_install
 from sims.weights import quantized
+from theory.arguments import choice
 
 # Networks that need no file, by the name that commands take, and the extra each comes with.
 AT_HAND = {"digits": "", "efficientnet": "zoo", "minilm": "transformer"}
@@ -75,11 +76,27 @@ def opened(source: Any) -> Contents:
     if str(source) == "digits":
         layers = {f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)}
         return Contents(digits.FILE, in_memory(layers).tensors)
-    path = zoo_checkpoint() if str(source) == "efficientnet" else transformer_model()
-    if path is None:
-        extra = AT_HAND[str(source)]
-        raise ValueError(f"{source} needs the extra {extra}; {to_install(extra)}")
+    path = at_hand(str(source))
+    assert path is not None
     return checkpoints.open_checkpoint(path)
+
+
+def at_hand(name: str) -> Path | None:
+    """The file of a network in `AT_HAND`; None for the digits network, which ships with snapcut.
+
+    Raises
+    ------
+    ValueError
+        No network of that name, or its extra is missing.
+    """
+    choice("network", name, AT_HAND)
+    if name == "digits":
+        return None
+    path = zoo_checkpoint() if name == "efficientnet" else transformer_model()
+    if path is None:
+        extra = AT_HAND[name]
+        raise ValueError(f"{name} needs the extra {extra}; {to_install(extra)}")
+    return path
 
 
 def in_memory(arrays: Any) -> Contents:

@@ -36,7 +36,8 @@ def layer(
     Parameters
     ----------
     weights
-        W as .npy, shape (fan_out, fan_in), or (fan_out, channels, side, side) of a convolution.
+        W as .npy, shape (fan_out, fan_in), or (fan_out, channels, side, side) of a convolution; or a layer of
+        a network at hand, which brings its inputs, such as digits:1, efficientnet:head or "minilm:0 query".
     inputs
         X as .npy, shape (samples, fan_in), (batch, tokens, fan_in), or with --kernel (batch, channels,
         height, width); may be given several times.
@@ -83,12 +84,14 @@ def layer(
 
     from sims.networks.samples import as_samples
     from sims.support.files import atomic_write
+    from sims.weights import AT_HAND
 
     if out is not None and method is None:
         raise ValueError("--out writes the weights of one method: name it with --method")
-    if (gram is None) == (not inputs):
+    own = not inputs and gram is None and str(weights).partition(":")[0] in AT_HAND and not weights.exists()
+    if not own and (gram is None) == (not inputs):
         raise ValueError("give either --inputs or --gram")
-    w = array_of(weights, 2, 4)
+    w = str(weights) if own else array_of(weights, 2, 4)
     x = as_samples([array_of(path, 2, 3, 4) for path in inputs], kernel, stride, padding) if inputs else None
     g = None if gram is None else array_of(gram, 2)
     content: dict = {

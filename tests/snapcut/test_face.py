@@ -10,6 +10,7 @@ import pytest
 import snapcut as library
 from paper_checks.claim import Claim, at_most
 from sims import weights as own
+from sims.networks import digits
 
 
 def printed(run, *words):
@@ -40,6 +41,17 @@ def test_what_is_returned_is_what_the_command_writes(snapcut, tmp_path):
     for one in [*ours, *theirs]:
         del one["seconds"]
     assert ours == theirs and len(ours) > 1
+
+
+def test_a_layer_of_a_network_at_hand_brings_its_inputs(snapcut):
+    shipped = digits.load()
+    hidden = np.maximum(shipped.train_images @ shipped.weights[0].T, 0)
+    ours = library.layer("digits:2", sparsity=0.5, methods=["OBS"])
+    assert ours.rows == library.layer(shipped.weights[1], hidden, sparsity=0.5, methods=["OBS"]).rows
+    words = ("layer", "--weights", "digits:2", "--sparsity", "0.5", "--method", "OBS")
+    assert printed(snapcut, *words)["methods"] == ours.to_dict()["methods"]
+    with pytest.raises(ValueError, match="no layer of digits ''; there are 1, 2, 3"):
+        library.layer("digits")
 
 
 def test_a_figure_is_drawn_again_and_saved(tmp_path):
