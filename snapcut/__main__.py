@@ -6,17 +6,9 @@ one, 1 a claim refuted, 2 usage or bad input, 3 inconclusive, 70 an error of sna
 sentence.
 """
 
-import signal
-import sys
-
-# Until `main` begins, Ctrl-C ends a command (not a program that imports this) as it ends any: in silence.
-if (_IS_COMMAND := __name__ == "__main__" or sys.argv[0].endswith("/snapcut")) and (
-    signal.getsignal(signal.SIGINT) is signal.default_int_handler
-):
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 import contextlib
 import os
+import sys
 import warnings
 
 from cyclopts import CycloptsError
@@ -26,6 +18,7 @@ from sims.support.files import naming
 from sims.support.output import show_warning, visible
 from snapcut.app import app
 from snapcut.commands.simulate import offer_simulations
+from snapcut.startup import IS_COMMAND
 from snapcut.words import again, begin
 
 INTERNAL_ERROR, PIPE_CLOSED = 70, 141
@@ -61,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
             _fail(f"internal error, please report it (SNAPCUT_DEBUG=1 shows where): {_sentence(error)}")
             code = INTERNAL_ERROR
     code = code if isinstance(code, int) else 0
-    if _IS_COMMAND:
+    if IS_COMMAND:
         interruption.finish(code)
     sys.exit(code)
 

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from snapcut.startup import IS_COMMAND
+
 PACKAGES = ("theory", "sims", "figures", "paper_checks")  # their names were fixed before the first line
 _ROOT = Path(__file__).parents[1]
 
@@ -46,7 +48,7 @@ def _load(name: str, own: Path) -> None:
 
 
 def _refuse(message: str) -> None:
-    if os.path.basename(sys.argv[0]) == "snapcut" or sys.orig_argv[1:3] == ["-m", "snapcut"]:
+    if IS_COMMAND:
         print(f"snapcut: {message}" if message.isprintable() else f"snapcut: {message!a}", file=sys.stderr)
         raise SystemExit(2)
     raise ImportError(message)
