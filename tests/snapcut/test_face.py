@@ -3,7 +3,6 @@
 import csv
 import json
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -14,52 +13,44 @@ from sims import weights as own
 from sims.networks import digits
 
 
-@pytest.fixture
-def printed(capsys, monkeypatch):
-    """What a command writes with --json, in this process: several start in the time of one."""
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` sets its own
-
-    def run(*words):
-        with pytest.raises(SystemExit) as end:
-            library.main([*map(str, words), "--json", "-"])
-        out, errors = capsys.readouterr()
-        assert end.value.code == 0, errors
-        return json.loads(out)
-
-    return run
+def written(run, *words):
+    """What a command writes with --json."""
+    done = run(*words, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
-def test_what_is_returned_is_what_the_command_writes(printed, tmp_path):
+def test_what_is_returned_is_what_the_command_writes(here, tmp_path):
     rng = np.random.default_rng(0)
     w, x = rng.standard_normal((4, 12)), rng.standard_normal((16, 12))
     np.save(tmp_path / "W.npy", w)
     np.save(tmp_path / "X.npy", x)
     files = ("--weights", tmp_path / "W.npy", "--inputs", tmp_path / "X.npy")
     pairs = [
-        (library.weights("digits", 4), printed("weights", "digits", "--bits", "4")),
+        (library.weights("digits", 4), written(here, "weights", "digits", "--bits", "4")),
         (
             library.simulate("partition", n=8, max_value=50, trials=500),
-            printed("simulate", "partition", "--n=8", "--max-value=50", "--trials=500"),
+            written(here, "simulate", "partition", "--n=8", "--max-value=50", "--trials=500"),
         ),
-        (library.layer(w, x, sparsity=0.5), printed("layer", *files, "--sparsity", "0.5")),
+        (library.layer(w, x, sparsity=0.5), written(here, "layer", *files, "--sparsity", "0.5")),
     ]
     for table, content in pairs:
         ours = json.loads(json.dumps(table.to_dict()))
         assert ours == {key: content[key] for key in ours} and len(table) > 0
     ours = library.check("ku.gaussian_pruning", power=True).to_dict()["claims"]
-    theirs = printed("check", "ku.gaussian_pruning", "--power")["claims"]
+    theirs = written(here, "check", "ku.gaussian_pruning", "--power")["claims"]
     for one in [*ours, *theirs]:
         del one["seconds"]
     assert ours == theirs and len(ours) > 1
 
 
-def test_a_layer_of_a_network_at_hand_brings_its_inputs(printed):
+def test_a_layer_of_a_network_at_hand_brings_its_inputs(here):
     shipped = digits.load()
     hidden = np.maximum(shipped.train_images @ shipped.weights[0].T, 0)
     ours = library.layer("digits:2", sparsity=0.5, methods=["OBS"])
     assert ours.rows == library.layer(shipped.weights[1], hidden, sparsity=0.5, methods=["OBS"]).rows
     words = ("layer", "--weights", "digits:2", "--sparsity", "0.5", "--method", "OBS")
-    assert printed(*words)["methods"] == ours.to_dict()["methods"]
+    assert written(here, *words)["methods"] == ours.to_dict()["methods"]
     with pytest.raises(ValueError, match="no layer of digits ''; there are 1, 2, 3"):
         library.layer("digits")
 

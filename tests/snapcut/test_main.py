@@ -95,8 +95,8 @@ BAD = [
 @pytest.mark.parametrize(
     ("arguments", "message"), BAD, ids=lambda x: " ".join(x) if isinstance(x, list) else ""
 )
-def test_bad_input_is_one_sentence_and_exit_code_two(snapcut, arguments, message):
-    done = snapcut(*arguments)
+def test_bad_input_is_one_sentence_and_exit_code_two(here, arguments, message):
+    done = here(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.startswith("snapcut: ")

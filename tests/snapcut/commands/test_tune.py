@@ -33,6 +33,6 @@ def test_fine_tuning_a_network_and_its_ticket(snapcut, tmp_path):
         (("--resume",), "--resume needs --out"),
     ],
 )
-def test_fine_tuning_that_cannot_be_is_one_sentence(snapcut, options, message):
-    done = snapcut("tune", *options)
+def test_fine_tuning_that_cannot_be_is_one_sentence(here, options, message):
+    done = here("tune", *options)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr

@@ -20,24 +20,24 @@ def test_a_signalling_nan_is_no_news(snapcut, tmp_path):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
-def test_names_from_a_file_are_shown_as_they_are(snapcut, tmp_path):
+def test_names_from_a_file_are_shown_as_they_are(here, tmp_path):
     np.savez(tmp_path / "w.npz", **{"a[/b]": np.random.default_rng(0).standard_normal((30, 30))})
-    done = snapcut("weights", tmp_path / "w.npz")
+    done = here("weights", tmp_path / "w.npz")
     assert done.returncode == 0
     assert "a[/b] " in done.stdout
 
 
-def test_predictions_beside_the_verdicts(snapcut, tmp_path):
+def test_predictions_beside_the_verdicts(here, tmp_path):
     np.savez(tmp_path / "w.npz", w=np.random.default_rng(0).standard_normal((30, 30)))
-    done = snapcut("weights", tmp_path / "w.npz", "--bits", "2,4", "--predict", "--json", "-")
+    done = here("weights", tmp_path / "w.npz", "--bits", "2,4", "--predict", "--json", "-")
     assert json.loads(done.stdout)["prediction"] == [
         {"bits": bits, "always snap": 1.0, "kurtosis": 1.0, "student": 1.0} for bits in (2, 4)
     ]
 
 
-def test_bits_by_tensor_and_rotation_of_a_file(snapcut, tmp_path):
+def test_bits_by_tensor_and_rotation_of_a_file(here, tmp_path):
     out = tmp_path / "out.json"
-    done = snapcut("weights", NETWORK, "--bits", "4", "--allocate", "4.5", "--rotate", "--json", out)
+    done = here("weights", NETWORK, "--bits", "4", "--allocate", "4.5", "--rotate", "--json", out)
     assert done.returncode == 0 and "dB gained by a rotation" in done.stdout
     assert "Formats by tensor within 4.5 bits: " in done.stdout
     content = json.loads(out.read_text())
