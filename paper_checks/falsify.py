@@ -99,7 +99,7 @@ def falsify(
     Raises
     ------
     ValueError, TypeError
-        A side, level or number of examples that is none; no parameters; a bound that is NaN.
+        A side, level or number of examples that is none; no parameters; a bound or a measured value of NaN.
     ImportError
         Hypothesis is missing; the sentence says how to get it.
 
@@ -161,6 +161,8 @@ class _Search:
             fresh = {"seed": random.Random(f"{self._seed} {k}").getrandbits(63)} if self._draws else {}
             limit = float(self._bound(values))
             m = self._judge(key, self._simulate({**values, **fresh}), limit)
+            if math.isnan(m.value):
+                raise ValueError(f"the simulation gave NaN at {values}")
             self.seen[key] = m, m.p_inside <= self._level / (k * (k + 1))
             if m.tightness is not None and (
                 self.leading is None or m.tightness > (self.leading.tightness or -math.inf)

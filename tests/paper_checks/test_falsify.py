@@ -63,6 +63,8 @@ def test_bad_input_is_one_sentence(monkeypatch):
         falsify(float, float, {})
     with pytest.raises(ValueError, match="allows no value"):
         falsify(lambda k: float("nan"), lambda k: 1.0, searched)
+    with pytest.raises(ValueError, match=r"the simulation gave NaN at \{'k': 1\}"):
+        falsify(lambda k: 1.0, lambda k: float("nan"), searched)
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(ImportError, match=r"property tests need hypothesis; install it with .*\[property\]"):
         strategies.widths()
