@@ -16,7 +16,7 @@ copyright = "the snapcut authors, Apache-2.0"
 release = version = installed("snapcut")
 
 sys.path.insert(0, str(Path(__file__).parent))  # extensions of the guide's own
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser", "reference"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser", "reference", "cells"]
 myst_heading_anchors = 2  # figures in the gallery
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 autosummary_generate = True

@@ -52,12 +52,9 @@ def about(claim, pages: dict[str, str]) -> list[str]:
 
 def commands() -> str:
     """The command line as Markdown, from its own help."""
-    try:
-        from snapcut.app import app
-        from snapcut.commands.simulate import offer_simulations
-    except ModuleNotFoundError:  # one module
-        from snapcut import _offer_simulations as offer_simulations
-        from snapcut import app
+    from snapcut.app import app
+    from snapcut.commands.simulate import offer_simulations
+
     offer_simulations()
     text = app.generate_docs(output_format="markdown", recursive=True, heading_level=1)
     text = re.sub(r"## Table of Contents.*?(?=\*\*Commands)", "", text, flags=re.DOTALL)

@@ -59,7 +59,7 @@ def test_shell_blocks_run(code, elsewhere):
 
 
 def test_the_claim_of_the_readme_gets_the_verdicts_the_readme_states():
-    (code,) = (found.values[0] for found in blocks("python") if found.id.startswith("README"))
+    (code,) = (found.values[0] for found in blocks("python") if "Claim(" in found.values[0])
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["holds", "refuted"]
 
@@ -104,7 +104,7 @@ def test_files_and_tests_named_exist():
 
 def test_names_in_the_packages_exist():
     """`sims.weights.load` and the like, in code style."""
-    roots = "theory|sims|figures|paper_checks"
+    roots = "theory|sims|figures|paper_checks|snapcut"
     for page in PAGES:
         for name in re.findall(rf"`((?:{roots})(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
             assert pydoc.locate(name) is not None, f"{page.name}: {name}"
@@ -122,6 +122,27 @@ def test_every_command_has_a_line_in_the_guide():
     assert {"check", "report", "weights"} <= commands
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert {c for c in commands if f"snapcut {c}" not in text} == set()
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/notebook_*.md")), ids=lambda page: page.stem)
+def test_the_cells_of_the_notebooks_run(page):
+    spec = importlib.util.spec_from_file_location("cells", ROOT / "docs" / "cells.py")
+    cells = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cells)
+    namespace, shown = {}, ""
+    for code in cells.cells(page):
+        printed, value = cells.run(code, namespace)
+        shown += printed + (cells.shown(value) if value is not None else "")
+    said = {
+        "notebook_figure": (
+            "figure snr_gaussian has no parameter 'df'",
+            "<figcaption>",
+            "what the cell draws",
+        ),
+        "notebook_bound": ("refuted: ", "not refuted: ", "mine.miss"),
+        "notebook_network": ("Snap: at 4 bits", "what the cell draws", "network, errors summed"),
+    }
+    assert all(words in shown for words in said[page.stem])
 
 
 def test_the_gallery_shows_every_figure_with_its_parameters():
