@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 USER_STAMP := $(VENV)/.user-$(EXTRAS)
 
 # Files that take most of the suite's time (pytest --durations=0): `make quick` leaves them out.
-SLOW := tests/figures tests/test_docs.py tests/test_packaging.py tests/test_snapcut.py \
+SLOW := tests/figures tests/test_docs.py tests/test_packaging.py tests/snapcut \
 	tests/paper_checks/kumar_natale tests/paper_checks/kuzmin tests/paper_checks/zhang_saab \
 	tests/sims/lottery tests/sims/kernels tests/sims/test_kernels.py tests/sims/test_sweep.py \
 	tests/sims/subset_sum/test_algorithms.py tests/sims/weights/test_formats.py tests/theory/formats \
@@ -54,7 +54,7 @@ types: $(VENV)/.dev          ## type check
 	$(BIN)/mypy
 
 doctest: $(VENV)/.dev        ## every example in a docstring
-	$(BIN)/python -m pytest -n 2 --doctest-modules theory sims figures paper_checks
+	$(BIN)/python -m pytest -n 2 --doctest-modules theory sims figures paper_checks snapcut
 
 claims: $(VENV)/.dev         ## every claim, and every false version of it
 	$(BIN)/snapcut check --power --budget quick
@@ -92,5 +92,5 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 $(VENV)/.docs: $(USER_STAMP)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs,property]"
 	@touch $@

@@ -3,7 +3,9 @@
 import importlib
 import pkgutil
 import re
+import sys
 from importlib.metadata import version as installed
+from pathlib import Path
 from types import ModuleType
 
 from docutils import nodes
@@ -13,7 +15,9 @@ author = "the snapcut authors"
 copyright = "the snapcut authors, Apache-2.0"
 release = version = installed("snapcut")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
+sys.path.insert(0, str(Path(__file__).parent))  # extensions of the guide's own
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser", "reference", "cells"]
+myst_heading_anchors = 2  # figures in the gallery
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 autosummary_generate = True
 templates_path = ["_templates"]
@@ -56,14 +60,14 @@ def _described_at_the_face(app, what, name, obj, skip, options) -> bool | None:
 
 
 def _inline(self, node: nodes.math) -> None:
-    from paper_checks.report import mathml
+    from paper_checks.mathematics import mathml
 
     self.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def _block(self, node: nodes.math_block) -> None:
-    from paper_checks.report import mathml
+    from paper_checks.mathematics import mathml
 
     self.body.append(mathml(node.astext(), display=True))
     raise nodes.SkipNode

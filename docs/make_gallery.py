@@ -17,8 +17,9 @@ HEAD = """# Gallery
 
 Every figure, what it shows, and how to make it with parameters of your own. `snapcut figures NAME` writes
 PNG, PDF, the data as CSV and a manifest; `--set KEY=VALUE` changes a parameter, `--width 5.5` lays the figure
-out for the text width of a paper. In Python, `figures.build.build("NAME", chosen={"KEY": VALUE})` gives the
-same bytes, and `figures.NAME.data(KEY=VALUE)` the table alone. Made by `python docs/make_gallery.py`.
+out for the text width of a paper. In Python, `snapcut.figure("NAME", KEY=VALUE)` is the same, its data and
+its drawing included ([notebook](notebook_figure.md)); `figures.NAME.data(KEY=VALUE)` is the table alone.
+Made by `python docs/make_gallery.py`.
 """
 
 

@@ -14,15 +14,15 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-import figures
 from figures import parameters, style
 from figures.tables import Table
 from sims.support.files import check_target, write_together
 from sims.support.names import named
 from sims.support.output import csv_text
 
-_MACHINERY = ("style", "page", "build", "explore", "parameters", "tables")
+_MACHINERY = ("style", "page", "build", "explore", "parameters", "tables", "dots")
 _VERSIONED = ("numpy", "numba", "scipy", "matplotlib", "snapcut")
 
 
@@ -47,7 +47,7 @@ def names() -> list[str]:
     >>> "partition_threshold" in names()
     True
     """
-    return [m.name for m in pkgutil.iter_modules(figures.__path__) if m.name not in _MACHINERY]
+    return [m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name not in _MACHINERY]
 
 
 def module(name: str) -> ModuleType:
@@ -129,12 +129,11 @@ def build(
     lengths = {column: len(values) for column, values in table.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"figure {name}: columns differ in length: {lengths}")
-    with style.page(width):
-        drawn = source.draw(table)
+    drawing = drawn(name, table, width)
     files = {}
     for kind, info in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format=kind, metadata=info, dpi=160)
+        drawing.savefig(buffer, format=kind, metadata=info, dpi=160)
         files[kind] = buffer.getvalue()
     texts = used | (source.facts(table) if hasattr(source, "facts") else {})
     title, caption = (parameters.filled(text, texts) for text in (source.TITLE, source.CAPTION))
@@ -150,6 +149,12 @@ def build(
         "versions": versions(),
     }
     return Built(name, title, caption, files["png"], files["pdf"], table, manifest)
+
+
+def drawn(name: str, table: Table, width: float | None = None) -> Figure:
+    """The drawing of a figure's data, on a page of that width."""
+    with style.page(width):
+        return module(name).draw(table)
 
 
 def versions() -> dict[str, str]:

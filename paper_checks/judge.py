@@ -1,5 +1,6 @@
 """Verdicts: every measurement of a run judged together under one error budget."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,10 @@ from paper_checks.claim import (
     NOT_REPRODUCED,
     REFUTED,
     SKIPPED,
-    Measurement,
+    Constant,
     Outcome,
 )
+from paper_checks.headline import Headline, headline
 from paper_checks.statistics import holm
 
 FAMILY_WISE_ERROR = 1e-6
@@ -40,13 +42,16 @@ class Judged:
             return self.verdict in (REFUTED, NOT_REPRODUCED)
         return self.verdict == self.expected
 
-    @property
-    def leading(self) -> Measurement | None:
-        """The measurement that decided: the first whose verdict is the claim's, of the strongest evidence."""
-        deciding = [
-            m for m, part in zip(self.outcome.measurements, self.parts, strict=True) if part == self.verdict
-        ]
-        return min(deciding, key=lambda m: EVIDENCE.index(m.evidence), default=None)
+    @functools.cached_property
+    def headline(self) -> Headline | None:
+        """What is shown first (`paper_checks.headline`); None where nothing was measured."""
+        measured = zip(self.outcome.measurements, self.parts, strict=True)
+        constant = self.outcome.claim.constant
+        return headline(
+            [m for m, part in measured if part == self.verdict],
+            self.verdict == HOLDS,
+            bool(constant.bound) if isinstance(constant, Constant) else None,
+        )
 
     @property
     def evidence(self) -> list[str]:
@@ -55,7 +60,8 @@ class Judged:
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON."""
-        claim, lead = self.outcome.claim, self.leading
+        claim, lead = self.outcome.claim, self.headline
+        number = lead.measurement.as_dict() if lead and lead.measurement else {}
         return {
             "claim": claim.id,
             "twin": self.outcome.twin.title if self.outcome.twin else None,
@@ -69,9 +75,11 @@ class Judged:
             "as_declared": self.as_declared,
             "evidence": self.evidence,
             "leading_evidence": lead.evidence if lead else None,
-            "value": lead.as_dict()["value"] if lead else None,
-            "interval": lead.as_dict()["interval"] if lead else None,
-            "tightness": lead.tightness if lead else None,
+            "headline": f"{lead.setting}: {lead.measured}; stated: {lead.stated}" if lead else None,
+            "value": number.get("value"),
+            "interval": number.get("interval"),
+            "tightness": number.get("tightness"),
+            "cases": lead.cases if lead else 0,
             "sharpness": self.outcome.sharpness.as_dict() if self.outcome.sharpness else None,
             "seed": self.outcome.seed,
             "seconds": round(self.outcome.seconds, 4),

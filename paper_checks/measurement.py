@@ -32,7 +32,9 @@ class Measurement:
     p_outside
         p-value of "the truth lies outside"; small confirms it.
     tightness
-        Measured / bound, for bounds; measured / target, for laws.
+        Measured / bound, for bounds, None where one of them is not positive; measured / target, for laws.
+    cases
+        How many cases a proposition was decided for.
     printed
         The number as a paper prints it, where the statement is that very number.
     """
@@ -49,6 +51,12 @@ class Measurement:
     tightness: float | None = None
     printed: str | None = None
     detail: str = ""
+    cases: int = 1
+
+    @property
+    def is_proposition(self) -> bool:
+        """Whether this is a statement found true or false, and no number."""
+        return not self.trials and self.region == (1.0, 1.0) and self.tightness is None
 
     def as_dict(self) -> dict:
         """Plain values, ready for JSON; infinite limits become None."""
@@ -65,6 +73,7 @@ class Measurement:
             "tightness": plain(self.tightness),
             "printed": self.printed,
             "detail": self.detail,
+            "cases": self.cases,
         }
 
 
@@ -116,24 +125,33 @@ def _measure(
     )
 
 
-def _ratio(measured: Estimate | float, reference: float) -> float | None:
-    value = measured.value if isinstance(measured, Estimate) else float(measured)
-    return value / reference if reference and math.isfinite(reference) else None
+def _value(measured: Estimate | float) -> float:
+    return measured.value if isinstance(measured, Estimate) else float(measured)
+
+
+def _ratio(measured: Estimate | float, target: float) -> float | None:
+    return _value(measured) / target if target and math.isfinite(target) else None
+
+
+def _share(part: float, whole: float) -> float | None:
+    """part / whole of two sizes; a ratio with a negative number says nothing about a bound."""
+    return part / whole if part >= 0 and 0 < whole < math.inf else None
 
 
 def at_most(
     name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
 ) -> Measurement:
     """The statement says: truth <= bound. Tightness is measured / bound."""
-    return _measure(name, measured, (-math.inf, bound), evidence, _ratio(measured, bound), detail)
+    share = _share(_value(measured), bound)
+    return _measure(name, measured, (-math.inf, bound), evidence, share, detail)
 
 
 def at_least(
     name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
 ) -> Measurement:
     """The statement says: truth >= bound. Tightness is bound / measured."""
-    ratio = _ratio(measured, bound)
-    return _measure(name, measured, (bound, math.inf), evidence, 1 / ratio if ratio else None, detail)
+    share = _share(bound, _value(measured)) or None  # "at least 0" is a sign, and has no tightness
+    return _measure(name, measured, (bound, math.inf), evidence, share, detail)
 
 
 def within(
@@ -150,9 +168,15 @@ def within(
     return _measure(name, measured, region, evidence, _ratio(measured, target), detail)
 
 
-def identity(name: str, true: bool, detail: str = "", *, evidence: str = "symbolic") -> Measurement:
-    """The statement is a proposition that was decided: proved, enumerated or certified, or found false."""
-    return _measure(name, 1.0 if true else 0.0, (1.0, 1.0), evidence, None, detail)
+def identity(
+    name: str, true: bool, detail: str = "", *, evidence: str = "symbolic", cases: int = 1
+) -> Measurement:
+    """The statement is a proposition that was decided: proved, enumerated or certified, or found false.
+
+    `cases` says how many cases were looked at, one by one.
+    """
+    decided = _measure(name, 1.0 if true else 0.0, (1.0, 1.0), evidence, None, detail)
+    return replace(decided, cases=cases)
 
 
 def printed(

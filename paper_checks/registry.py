@@ -28,6 +28,8 @@ def claims(names: Sequence[str] = (), paper: str | None = None) -> list[Claim]:
     ids = [claim.id for claim in found]
     if doubled := {name for name in ids if ids.count(name) > 1}:
         raise ValueError(f"claim ids must be unique; repeated: {', '.join(sorted(doubled))}")
+    if bare := [claim.id for claim in found if not claim.twins]:
+        raise ValueError(f"{bare[0]}: a check that cannot fail proves nothing; give it a power twin")
     if paper is not None:
         if paper not in PAPERS:
             raise ValueError(f"unknown paper {paper!r}; there are {', '.join(PAPERS)}")
@@ -64,7 +66,7 @@ def check(
     Parameters
     ----------
     selected
-        Claims, from `claims()`.
+        Claims, from `claims()` or of one's own.
     budget
         "quick", "standard" (10 times the trials) or "deep" (100 times).
     power
@@ -82,6 +84,9 @@ def check(
 
     seed = secrets.randbelow(2**32) if seed is None else int(seed)
     processes = min(processes or default_threads(), max(len(selected), 1))
+    ours = {id(claim) for package in _PACKAGES for claim in package.CLAIMS}
+    if any(id(claim) not in ours for claim in selected):
+        processes = 1  # somebody's own claim has no id by which another process would find it
     options = (budget, power, sharpness, seed)
     batches = []
     with progress.bar(len(selected), "claims") as advance:

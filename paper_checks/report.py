@@ -1,11 +1,11 @@
 """The report: every claim with its verdict, beside the figures that illustrate it, as one HTML file.
 
-Self-contained: statements are MathML (browsers typeset it themselves), figures are embedded, no script,
-no font and no request to anywhere.
+Self-contained: statements are MathML with the glyphs they need, figures are embedded, and no request goes
+anywhere. Without its script the page is whole, and longer: the script searches the index, folds sections on
+narrow screens and enlarges figures.
 """
 
 import base64
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,15 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from paper_checks.claim import BUDGETS, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Measurement
+from paper_checks.claim import BUDGETS, EVIDENCE, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Claim
+from paper_checks.headline import measured, number, stated
 from paper_checks.judge import Judged, family
+from paper_checks.mathematics import FONT, LICENCE, font_face, inline, mathml
 from paper_checks.registry import PAPERS
 from paper_checks.sharpness import summary
 from sims.support.files import atomic_write
+
+KINDS = ("Theorem", "Corollary", "Lemma", "Proposition", "Section", "Figure", "Table")
 
 
 @dataclass(frozen=True)
@@ -52,68 +56,17 @@ class Group:
     picture: Picture | None
     claims: list[tuple[Judged, list[Judged]]]
 
-
-def mathml(latex: str, display: bool = False) -> str:
-    r"""MathML of a LaTeX formula.
-
-    Examples
-    --------
-    >>> "<mi>x</mi>" in mathml("x^2")
-    True
-    """
-    from latex2mathml.converter import convert
-
-    return convert(latex, display="block" if display else "inline")
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many verdicts of each kind."""
+        return counts(one for one, _ in self.claims)
 
 
-def inline(text: str) -> str:
-    """Escape plain text and typeset what stands between dollar signs.
-
-    Examples
-    --------
-    >>> inline("a < b")
-    'a &lt; b'
-    """
-    from html import escape
-
-    parts = re.split(r"\$([^$]+)\$", text)
-    return "".join(mathml(part) if i % 2 else escape(part) for i, part in enumerate(parts))
-
-
-def number(x: float | None, digits: int = 4) -> str:
-    """A number for reading: `digits` significant digits, an infinite limit as a symbol, nothing for None."""
-    if x is None:
-        return ""
-    if isinstance(x, int):
-        return f"{x:,}".replace(",", "\u202f")
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    return f"{x:.{digits}g}".replace("-", "−")
-
-
-def _is_proposition(m: Measurement) -> bool:
-    return not m.trials and m.region == (1.0, 1.0) and m.value in (0.0, 1.0)
-
-
-def measured(m: Measurement) -> str:
-    """Value with its interval, or the value alone where it is exact, or the truth of a proposition."""
-    if _is_proposition(m):
-        return "true" if m.value == 1.0 else "false"
-    return number(m.value) if not m.trials else f"{number(m.value)} [{number(m.low)}, {number(m.high)}]"
-
-
-def stated(m: Measurement) -> str:
-    """What the statement says about the value."""
-    least, greatest = m.region
-    if m.printed is not None:
-        return f"printed {m.printed}"
-    if math.isinf(least):
-        return f"≤ {number(greatest)}"
-    if math.isinf(greatest):
-        return f"≥ {number(least)}"
-    if _is_proposition(m):
-        return "true"
-    return f"in [{number(least)}, {number(greatest)}]"
+def by_place(claim: Claim) -> tuple:
+    """Sorts claims as the statements of a paper are looked for: theorems, lemmas, sections, the rest."""
+    kind = next((i for i, name in enumerate(KINDS) if claim.place.startswith(name)), len(KINDS))
+    numbers = [int(n) for n in re.findall(r"\d+", claim.place)] if kind < len(KINDS) else []
+    return list(PAPERS).index(claim.paper), kind, numbers
 
 
 def groups(judged: Sequence[Judged], pictures: Sequence[Picture], paper: str) -> list[Group]:
@@ -167,8 +120,12 @@ def render(
 ) -> str:
     """The page; equal arguments give equal text apart from the line that says when it was made."""
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
-    template = resources.files("paper_checks").joinpath("report.html").read_text(encoding="utf-8")
+    folder = resources.files("paper_checks")
+    template, style, script = (
+        folder.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
+    )
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -177,12 +134,18 @@ def render(
         keep_trailing_newline=True,
     )
     environment.filters.update(number=number, measured=measured, stated=stated)
-    environment.globals.update(inline=inline, mathml=mathml)
+    environment.globals.update(inline=inline, mathml=mathml, wbr=Markup("_<wbr>"))
     used = {one.outcome.claim.figure for one in judged}
     plain = [one for one in judged if not one.outcome.twin]
     twins = [one for one in judged if one.outcome.twin]
     sharpness = [one.outcome.sharpness for one in plain if one.outcome.sharpness]
-    return environment.from_string(template).render(
+    page = environment.from_string(template).render(
+        style=style,
+        script=script,
+        font=FONT,
+        licence=LICENCE,
+        evidence=EVIDENCE,
+        index=sorted(plain, key=lambda one: by_place(one.outcome.claim)),
         papers=[(paper, groups(judged, pictures, key)) for key, paper in PAPERS.items()],
         gallery=[picture for picture in pictures if picture.name not in used],
         sheets=sheets,
@@ -206,6 +169,7 @@ def render(
             SKIPPED: "skipped",
         },
     )
+    return page.replace("/* the font goes here */", font_face(page))
 
 
 def write(page: str, folder: str | Path) -> Path:

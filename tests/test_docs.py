@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from figures import build
+from paper_checks import registry
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,7 +59,7 @@ def test_shell_blocks_run(code, elsewhere):
 
 
 def test_the_claim_of_the_readme_gets_the_verdicts_the_readme_states():
-    (code,) = (found.values[0] for found in blocks("python") if found.id.startswith("README"))
+    (code,) = (found.values[0] for found in blocks("python") if "Claim(" in found.values[0])
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["holds", "refuted"]
 
@@ -103,14 +104,14 @@ def test_files_and_tests_named_exist():
 
 def test_names_in_the_packages_exist():
     """`sims.weights.load` and the like, in code style."""
-    roots = "theory|sims|figures|paper_checks"
+    roots = "theory|sims|figures|paper_checks|snapcut"
     for page in PAGES:
         for name in re.findall(rf"`((?:{roots})(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
             assert pydoc.locate(name) is not None, f"{page.name}: {name}"
 
 
 def test_every_page_is_in_the_table_of_contents():
-    contents = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").split("```")[1].splitlines()
+    contents = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines()
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= set(contents)
 
 
@@ -123,6 +124,27 @@ def test_every_command_has_a_line_in_the_guide():
     assert {c for c in commands if f"snapcut {c}" not in text} == set()
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/notebook_*.md")), ids=lambda page: page.stem)
+def test_the_cells_of_the_notebooks_run(page):
+    spec = importlib.util.spec_from_file_location("cells", ROOT / "docs" / "cells.py")
+    cells = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cells)
+    namespace, shown = {}, ""
+    for code in cells.cells(page):
+        printed, value = cells.run(code, namespace)
+        shown += printed + (cells.shown(value) if value is not None else "")
+    said = {
+        "notebook_figure": (
+            "figure snr_gaussian has no parameter 'df'",
+            "<figcaption>",
+            "what the cell draws",
+        ),
+        "notebook_bound": ("refuted: ", "not refuted: ", "mine.miss"),
+        "notebook_network": ("Snap: at 4 bits", "what the cell draws", "network, errors summed"),
+    }
+    assert all(words in shown for words in said[page.stem])
+
+
 def test_the_gallery_shows_every_figure_with_its_parameters():
     """If this fails: python docs/make_gallery.py"""
     place = ROOT / "docs"
@@ -132,3 +154,36 @@ def test_the_gallery_shows_every_figure_with_its_parameters():
     assert (place / "gallery.md").read_text(encoding="utf-8") == maker.page()
     pictures = {path.stem for path in (place / "images" / "gallery").glob("*.png")}
     assert pictures == set(build.names())
+
+
+@pytest.fixture(scope="module")
+def reference():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_index_of_claims_leads_every_claim_to_a_page_and_its_figure(reference):
+    rows = [line.split(" | ") for line in reference.claims().splitlines() if re.match(r"\|[^|]*\| `", line)]
+    assert {row[1].split("`")[1] for row in rows} == {claim.id for claim in registry.claims()}
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    for row in rows:
+        linked = re.findall(r"\]\(([\w.]+)", row[-1])
+        assert linked and set(linked) <= pages, row
+    gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    for claim in registry.claims():
+        assert not claim.figure or f"\n## {claim.figure}\n" in gallery, claim.id
+
+
+def test_the_command_line_reference_is_the_help(reference):
+    text = reference.commands()
+    assert "## snapcut check" in text and "### snapcut simulate partition" in text
+    assert "`--budget" in text and "Number of trials: standard has 10 times those of quick" in text
+    assert "](#" not in text  # headings of the page differ from those of the help
+
+
+def test_the_citation_names_the_version():
+    from importlib.metadata import version
+
+    assert f"version = {{{version('snapcut')}}}" in (ROOT / "docs" / "citing.md").read_text(encoding="utf-8")

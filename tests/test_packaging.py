@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOTS = ("theory", "sims", "figures", "paper_checks")
+ROOTS = ("theory", "sims", "figures", "paper_checks", "snapcut")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -23,7 +23,7 @@ def unpacked(tmp_path_factory):
     source, wheels, target = (tmp_path_factory.mktemp(name) for name in ("source", "wheels", "target"))
     for root in ROOTS:
         shutil.copytree(ROOT / root, source / root, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("snapcut.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     build = f"from setuptools import build_meta; build_meta.build_wheel({str(wheels)!r})"
     done = subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, text=True)
@@ -50,11 +50,11 @@ def test_every_file_of_the_packages_is_in_the_wheel(unpacked):
         for path in (ROOT / root).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {"sims/data/digits_network.npz", "paper_checks/report.html", "figures/explore/head.html"} <= files
+    assert {"sims/data/digits_network.npz", "paper_checks/report.js", "figures/explore/head.html"} <= files
     assert {f"{root}/py.typed" for root in ROOTS} <= files
     packed = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert files - packed == set()
-    assert {name.partition("/")[0] for name in packed if ".dist-info" not in name} == {*ROOTS, "snapcut.py"}
+    assert {name.partition("/")[0] for name in packed if ".dist-info" not in name} == set(ROOTS)
 
 
 def test_the_wheel_runs_from_another_folder(unpacked):

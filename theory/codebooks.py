@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from theory.arguments import choice, whole
-from theory.distributions import Distribution, Empirical
+from theory.distributions import Distribution, Empirical, takes_law
 
 Grid = Literal["twos-complement", "symmetric"]
 Rule = Literal["mse", "max-abs", "percentile", "scale"]
@@ -109,6 +109,7 @@ def _sums(law: Distribution, codebook: Codebook, scale: np.ndarray) -> tuple[np.
     return a, b
 
 
+@takes_law
 def quantization_error(law: Distribution, levels: "np.ndarray | Codebook", scale: ArrayLike) -> np.ndarray:
     """E (W - Q(W))^2, Q the nearest of scale * levels.
 
@@ -154,6 +155,7 @@ def error_curvature(law: Distribution, levels: "np.ndarray | Codebook", scale: f
     return curvature
 
 
+@takes_law
 def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     """The scale s > 0 that minimises :func:`quantization_error`.
 

@@ -52,13 +52,14 @@ def exact_chain(run, factor=1.0, complete=True, draws=DRAWS):
             for i, t in enumerate(targets)
         ]
         name = f"{law}, M = {max_value}, n = {n}: {len(counts)} draws, {len(targets)} targets"
-        yield identity(name, all(agree), evidence="exhaustive")
+        yield identity(name, all(agree), evidence="exhaustive", cases=counts.size)
     n, max_value = 6, 2
     targets = list(range(-max_value, max_value + 1))
     counts = run.once("every", lambda: solution_counts(n, max_value, "nonzero", targets))
     missed = Fraction(int((counts == 0).any(axis=1).sum()), len(counts))
     every = theory.exact_every_target_miss(n, max_value)
-    yield identity(f"every target, M = {max_value}, n = {n}", every == missed / share, evidence="exhaustive")
+    name = f"every target, M = {max_value}, n = {n}"
+    yield identity(name, every == missed / share, evidence="exhaustive", cases=counts.size)
 
 
 GRIDS: tuple[tuple[theory.Law, int], ...] = (
@@ -160,7 +161,8 @@ def exact_partition(run, factor=1.0, shift=0, cells=((5, 5), (6, 4), (4, 8))):
         law = partition.min_discrepancy_distribution(n, max_value)
         literal = {d: Fraction(int((least == d + shift).sum()), len(draws)) for d in range(max_value + 1)}
         agree = all(Fraction(factor) * law.get(d, 0) == p for d, p in literal.items())
-        yield identity(f"n = {n}, M = {max_value}: {len(draws)} draws", agree, evidence="exhaustive")
+        name = f"n = {n}, M = {max_value}: {len(draws)} draws"
+        yield identity(name, agree, evidence="exhaustive", cases=len(draws))
 
 
 def failures_together(max_value, n, target, size):
@@ -216,7 +218,7 @@ CLAIMS = (
         "The miss probability of a small grid, exactly",
         "random subset sum on 1 to 4 bits",
         r"P(\text{miss}) = T^{-n} \sum_j \sum_i q_{ji}\, \frac{n!}{(n-i)!}\, j^{\,n-i}, \qquad"
-        r" q_{ji} \in \mathbb Q",
+        r" q_{ji} \in \mathbb{Q}",
         r"$T$ = ways to draw a sample; three laws, $t = 1..2R+1$ with $R$ the largest sample; $q$ from the"
         r" minimal automaton of the reachable sums.",
         "derived",

@@ -58,14 +58,17 @@ def exact_pairs(run: Run, inside: bool = False, both_sides: bool = True) -> Iter
             for i, ((p, n), w) in enumerate(zip(ticket.effective(), weights, strict=True))
         )
         name = f"{law}, M = {max_value}"
-        yield identity(f"{name}: effective matrices are the target's", fine, evidence="exhaustive")
+        entries = sum(w.size for w in weights)
+        yield identity(
+            f"{name}: effective matrices are the target's", fine, evidence="exhaustive", cases=entries
+        )
         inputs = adversarial_inputs(SIZES[0], 1000, signed=True)
         for reduction in (1, 4):
             same = np.array_equal(
                 pruned_outputs(ticket, inputs, reduction, inside), network_outputs(weights, inputs, reduction)
             )
             title = f"{name}: outputs on adversarial inputs, one grid point in {reduction} kept"
-            yield identity(title, same, evidence="exhaustive")
+            yield identity(title, same, evidence="exhaustive", cases=len(inputs))
 
 
 def exact_copies(run: Run, every_copy: bool = False) -> Iterator[Measurement]:
@@ -73,9 +76,10 @@ def exact_copies(run: Run, every_copy: bool = False) -> Iterator[Measurement]:
     for max_value, copies in ((1, 16), (3, 24), (7, 40)):
         weights = random_network(SIZES, max_value, 2)
         ticket = embed(weights, max_value, 10, run.seed, "depth_plus_one", signed_inputs=True, copies=copies)
-        fine = ticket.failures == [] and ticket.verify(adversarial_inputs(SIZES[0], 100, signed=True), 3)
+        inputs = adversarial_inputs(SIZES[0], 100, signed=True)
+        fine = ticket.failures == [] and ticket.verify(inputs, 3)
         name = f"M = {max_value}, {copies} copies"
-        yield identity(f"{name}: the ticket is the target", fine, evidence="exhaustive")
+        yield identity(f"{name}: the ticket is the target", fine, evidence="exhaustive", cases=len(inputs))
         pruned = same = 0
         for layer, w, (rows, _) in zip(ticket.layers, weights, ticket.effective(), strict=True):
             equal = (rows == np.repeat(w, layer.copies, axis=0)).all(axis=1)
@@ -88,6 +92,7 @@ def exact_copies(run: Run, every_copy: bool = False) -> Iterator[Measurement]:
             wanted == total,
             f"{same} of {total} copies represent their unit",
             evidence="exhaustive",
+            cases=total,
         )
 
 

@@ -43,7 +43,12 @@ def smallest_discrepancy(run, factor=1.0, ordered=False, n=14, position=7.0, tri
             stated = float(law.min_discrepancy_survival(limit, n, size))
             gap = stated - sum(math.exp(-means_up_to(limit, 1 / scale, parity)) for parity in (0, 1)) / 2
             yield within(f"the code's survival at {limit} against the lattice sum", gap, 0.0, 1e-14)
-            yield within(f"... over exp(-{limit}/scale)", stated / math.exp(-limit / scale), 1.0, 1.5 / scale)
+            yield within(
+                f"the code's survival at {limit} over exp(-{limit}/scale)",
+                stated / math.exp(-limit / scale),
+                1.0,
+                1.5 / scale,
+            )
 
 
 def poisson_process(run, factor=1.0, independent=True, n=14, position=7.0, trials=300_000, most=2):

@@ -47,7 +47,9 @@ def lemma_2(run, factor=1.0, doubled=2, n=4, max_value=3):
         solvable = (sums == target).any(axis=1)
         partition = (signed == np.abs(total - factor * doubled * target)[:, None]).any(axis=1)
         agree &= bool((solvable == partition).all())
-    yield identity(f"{len(x)} instances, {2 * n * max_value + 1} targets", agree, evidence="exhaustive")
+    targets = 2 * n * max_value + 1
+    name = f"{len(x)} instances, {targets} targets"
+    yield identity(name, agree, evidence="exhaustive", cases=len(x) * targets)
 
 
 def moments(

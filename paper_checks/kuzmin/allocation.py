@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from paper_checks.claim import Claim, Constant, Twin, at_least, at_most, within
+from paper_checks.claim import Claim, Constant, Twin, at_least, at_most, identity, within
 from sims.networks import digits
 from sims.weights import formats
 from sims.weights.allocation import Allocation, allocate_stored
@@ -73,7 +73,9 @@ def never_worse(run, weighed=True):
             error = sum(energies[name] * noises[name] for name in found) / sum(energies.values())
         gain = 10 * math.log10(chosen.uniform_error / error)
         yield at_least(f"gain at {budget:g} bits (dB)", gain, 0.0, detail=chosen.sentence())
-        yield at_most(f"bits spent at {budget:g}", chosen.bits_per_weight, budget)
+        detail = f"{chosen.bits_per_weight:g} bits per weight"
+        kept = chosen.bits_per_weight <= budget
+        yield identity(f"no more than {budget:g} bits spent", bool(kept), detail, evidence="evaluated")
 
 
 def equal_slopes(run, factor=1.0):

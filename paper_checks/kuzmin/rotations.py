@@ -27,7 +27,7 @@ def kurtosis(run, cumulant=2, factor=1.0):
         fourth = (signs * row @ hadamard(n)) ** 4
         e, f = sum(w**2 for w in row), sum(w**4 for w in row)
         true = bool((fourth.sum(axis=0) == factor * (3 * e**2 - cumulant * f) * 2**n).all())
-        yield identity(f"n = {n}, every sign pattern of {row}", true, evidence="exhaustive")
+        yield identity(f"n = {n}, every sign pattern of {row}", true, evidence="exhaustive", cases=2**n)
 
 
 def rotated_formats(run, block=None, factor=1.0):

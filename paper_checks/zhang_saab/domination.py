@@ -65,15 +65,15 @@ def unbiased_and_bounded(
     from theory.derivations.path_following import operator_means
 
     means = run.once("means", operator_means)
-    yield identity("E T(v) - v = 0 for a symbolic v", all(value == 0 for value in means.values()))
+    zero = all(value == 0 for value in means.values())
+    yield identity("E T(v) - v = 0 for a symbolic v", zero, cases=len(means))
     for name in operators:
         unbiased, widest, largest, checked = run.once(name, partial(_errors, name))
         bounded = widest <= Fraction(factor) and largest <= Fraction(factor)
         detail = f"{checked} values in exact rational arithmetic"
-        yield identity(f"{name}: E T(v) = v", unbiased, detail, evidence="evaluated")
-        yield identity(
-            f"{name}: errors in an interval of length L, at most M", bounded, detail, evidence="evaluated"
-        )
+        of = f"{name}: errors in an interval of length L, at most M"
+        yield identity(f"{name}: E T(v) = v", unbiased, detail, evidence="evaluated", cases=checked)
+        yield identity(of, bounded, detail, evidence="evaluated", cases=checked)
 
 
 def gaussian_domination(run: Run, factor: float = 1.0) -> Iterator[Measurement]:

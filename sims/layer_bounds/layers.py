@@ -69,29 +69,22 @@ def real_slices(networks: tuple[str, ...] = ("digits", "lite0", "transformer")) 
     random tokens. The first 36 input columns that are ever active are taken (27 of the 3 x 3 stem, which
     has no more).
     """
-    from sims.networks import digits
-    from sims.networks.efficientnet import photographs, pointwise_layers, stem_layer
-    from sims.networks.transformer import linear_layers, transformer_model
-    from sims.weights import load, zoo_checkpoint
+    from sims.networks.transformer import transformer_model
+    from sims.weights import layers_of, zoo_checkpoint
 
     if "digits" in networks:
-        network = digits.load()
-        hidden = network.train_images
-        for index, weights in enumerate(network.weights, 1):
-            yield _slice("digits", str(index), weights, hidden)
-            hidden = np.maximum(hidden @ weights.T, 0.0)
-    if "lite0" in networks and (path := zoo_checkpoint()) is not None:
-        arrays, images = load(path), photographs(2, 96)
-        yield _slice("Lite0", "stem 3 x 3", *stem_layer(arrays, images))
-        wanted = set(LITE0)
-        for name, weights, inputs in pointwise_layers(arrays, images):
+        for name, weights, inputs in layers_of("digits"):
+            yield _slice("digits", name, weights, inputs)
+    if "lite0" in networks and zoo_checkpoint() is not None:
+        wanted = {"stem", *LITE0}
+        for name, weights, inputs in layers_of("efficientnet"):
             if name in wanted:
                 wanted.remove(name)
-                yield _slice("Lite0", name, weights, inputs)
+                yield _slice("Lite0", "stem 3 x 3" if name == "stem" else name, weights, inputs)
             if not wanted:
                 break
-    if "transformer" in networks and (model := transformer_model()) is not None:
-        for name, weights, inputs in linear_layers(model, sequences=6, length=32):
+    if "transformer" in networks and transformer_model() is not None:
+        for name, weights, inputs in layers_of("minilm"):
             if name in TRANSFORMER:
                 yield _slice("MiniLM", name, weights, inputs)
 

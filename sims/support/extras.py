@@ -8,14 +8,14 @@ _ROOT = Path(__file__).parents[2]
 
 
 def to_install(extra: str) -> str:
-    """The command that adds an extra to this environment: from the checkout that runs, or else by name.
+    """The command that adds an extra to this environment: it takes a checkout, and names the one that runs.
 
     Examples
     --------
     >>> to_install("onnx").startswith("install it with ") and "[onnx]" in to_install("onnx")
     True
     """
-    source = str(_ROOT) if (_ROOT / "pyproject.toml").is_file() else "snapcut"
-    options = ["--editable"] if source != "snapcut" else []
-    command = [sys.executable, "-m", "pip", "install", *options, f"{source}[{extra}]"]
-    return f"install it with {shlex.join(command)}"
+    here = (_ROOT / "pyproject.toml").is_file()
+    source = str(_ROOT) if here else "."
+    command = [sys.executable, "-m", "pip", "install", "--editable", f"{source}[{extra}]"]
+    return f"install it with {shlex.join(command)}{'' if here else ' in a clone of snapcut'}"

@@ -9,6 +9,7 @@ import csv
 import io
 import math
 import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -140,16 +141,34 @@ def print_table(rows: list[dict], title: str | None = None, marked: tuple[str, .
     Colours on a terminal unless NO_COLOR. A terminal that is too narrow shows the columns from the left that
     fit, and the others below each row by name: no cell is ever broken. Elsewhere there is room enough.
     """
+    _write(table_text(rows, title, marked, colours=sys.stdout.isatty()))
+
+
+def table_text(
+    rows: list[dict], title: str | None = None, marked: tuple[str, ...] = (), *, colours: bool = False
+) -> str:
+    """What :func:`print_table` prints.
+
+    Examples
+    --------
+    >>> print(table_text([{"n": 4, "P": 0.5}, {"n": 16, "P": None}]), end="")
+     n    P
+     4  0.5
+    16
+    """
     from rich.console import Console
     from rich.text import Text
 
     if not rows:
-        return
-    terminal = sys.stdout.isatty()
-    console = Console() if terminal else Console(width=10_000, no_color=True, highlight=False)
+        return ""
+    if colours:
+        console = Console()
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+        console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
 
     def text(column: str, value: object) -> Text:
-        return Text.from_markup(_cell(value)) if column in marked else Text(visible(_cell(value)))
+        return Text.from_markup(cell(value)) if column in marked else Text(visible(cell(value)))
 
     cells = [[text(column, value) for column, value in row.items()] for row in rows]
     names = [visible(column) for column in rows[0]]
@@ -160,7 +179,7 @@ def print_table(rows: list[dict], title: str | None = None, marked: tuple[str, .
             console.print(Text(title, style="italic"), soft_wrap=True)
         for line in lines:
             console.print(line, soft_wrap=True, highlight=False)
-    _write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
+    return "".join(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
 def _lines(names: list, cells: list[list], numeric: list[bool], width: int) -> Iterator:
@@ -197,7 +216,8 @@ def _lines(names: list, cells: list[list], numeric: list[bool], width: int) -> I
 _GAP = 2  # spaces between columns
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as tables show it: five significant digits, nothing for None."""
     if value is None:
         return ""
     return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -7,13 +7,15 @@ from sims.weights.judge import (
     growing_table,
     report,
 )
+from sims.weights.layers import layer_named, layers_of
 from sims.weights.network import CUT, EITHER, LOSSLESS, SNAP, Signal, Total
 from sims.weights.rotation import gain_lines, rotate, unrotate
 from sims.weights.select import MIN_SIZE, select
-from sims.weights.sources import load, opened, zoo_checkpoint
+from sims.weights.sources import AT_HAND, load, opened, zoo_checkpoint
 from sims.weights.table import Table, TensorRow
 
 __all__ = [
+    "AT_HAND",
     "CUT",
     "EITHER",
     "LOSSLESS",
@@ -29,6 +31,8 @@ __all__ = [
     "gain_lines",
     "growing_report",
     "growing_table",
+    "layer_named",
+    "layers_of",
     "load",
     "opened",
     "report",

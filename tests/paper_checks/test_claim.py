@@ -1,6 +1,7 @@
 """Measurements, verdicts and the error budget."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,9 +180,11 @@ def test_a_skipped_claim_says_why_and_is_no_failure():
     assert exit_code(judged) == 0
 
 
-def test_a_claim_without_a_twin_or_without_measurements_is_an_error():
+def test_a_claim_of_the_house_without_a_twin_or_any_without_measurements_is_an_error(monkeypatch):
+    package = SimpleNamespace(CLAIMS=[claim_of(fair_coin, twins=())])
+    monkeypatch.setattr(registry, "_PACKAGES", [package])
     with pytest.raises(ValueError, match="power twin"):
-        claim_of(fair_coin, twins=())
+        registry.claims()
     with pytest.raises(ValueError, match="measured nothing"):
         execute(claim_of(lambda run, target=0: ()), Run("kn.test"))
     with pytest.raises(ValueError, match="mark must be one of"):

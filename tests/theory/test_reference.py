@@ -45,6 +45,7 @@ WITHOUT = {
     "theory.distributions.base:tail_inside": "the tail of Truncated",
     "theory.distributions.base:Distribution": "abstract methods: every law has rows",
     "theory.distributions.laws:Empirical.pdf": "refused",
+    "theory.distributions.frozen:takes_law": "a decorator: what it takes is as_law's",
     "theory.codebooks:check_bits": "a check",
     "theory.codebooks:integer_codebook": "a kept object: integer_levels",
     "theory.codebooks:Codebook": "prepared thresholds: quantization_error",

@@ -24,7 +24,7 @@ from theory.codebooks import (
     quantization_error,
     scale_for,
 )
-from theory.distributions import Distribution, Empirical, StudentT
+from theory.distributions import Distribution, Empirical, StudentT, takes_law
 
 RESOLUTION = 1e-15  # share of the signal below which double precision cannot tell an error from none
 HIGH_PRECISION = 16  # bits of the uncompressed weights everything is compared with
@@ -54,6 +54,7 @@ def noise_snr(noise: float) -> float:
     return decibel(1.0, float(noise) if noise > RESOLUTION else 0.0)
 
 
+@takes_law
 def quantization_snr(
     distribution: Distribution,
     bits: int,
@@ -105,6 +106,7 @@ def quantization_snr(
     return noise_snr(error / distribution.second_moment if distribution.second_moment else 0.0)
 
 
+@takes_law
 def natural_zeros(
     distribution: Distribution,
     bits: int,
@@ -148,6 +150,7 @@ def _in_range(law: Distribution, scale: float | None = None) -> tuple[Distributi
     return law, scale
 
 
+@takes_law
 def pruning_error(distribution: Distribution, sparsity: float) -> float:
     """E W^2 over the smallest magnitudes, a share `sparsity` of all.
 
@@ -182,6 +185,7 @@ def pruned_count(size: int, sparsity: float) -> int:
     return int(share_count(sparsity, whole("size", size, 0)))
 
 
+@takes_law
 def pruning_snr(distribution: Distribution, sparsity: float) -> float:
     """SNR in dB of setting the share `sparsity` of the weights, the smallest magnitudes, to zero.
 

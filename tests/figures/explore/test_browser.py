@@ -5,9 +5,7 @@ The module starts its own server on a free port and ends it. It is skipped where
 
 import contextlib
 import html
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,21 +17,11 @@ import pytest
 
 from figures.explore import pages, session, view
 from sims import partition
+from tests.browsers import MISSING, QUIET, chromium
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (extra dev)")
 pytest.importorskip("marimo", reason="the explorer needs marimo (extra explore)")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 PATIENCE = 60_000  # milliseconds: a loaded machine is slow, and no verdict hangs on the time
 FINISHED = '.snapcut-status[data-running="false"]'
 QUICK = "&width=0.1"
@@ -50,23 +38,11 @@ LIGHT = {  # settings that do not keep the machine busy after their test
 WIDE, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
 
 
-def chromium() -> str | None:
-    """Path of a Chromium: $SNAPCUT_CHROMIUM, one on the path, or playwright's own."""
-    if chosen := os.environ.get("SNAPCUT_CHROMIUM"):
-        return chosen
-    for name in NAMES:
-        if found := shutil.which(name):
-            return found
-    with sync_api.sync_playwright() as driver:
-        own = driver.chromium.executable_path
-    return own if Path(own).exists() else None
-
-
 @pytest.fixture(scope="module")
 def address():
     """A server of this module's own, ended like a reader ends it: by Ctrl-C."""
     if chromium() is None:
-        pytest.skip(f"no Chromium found (looked for $SNAPCUT_CHROMIUM, {', '.join(NAMES)}, playwright's own)")
+        pytest.skip(MISSING)
     command = [sys.executable, "-m", "snapcut", "explore", "--port", "0", "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -202,13 +202,14 @@ def test_the_python_text_runs_and_prints_the_numbers_of_the_table(name, finished
 
 @pytest.mark.parametrize("name", ["partition", "subset-sum", "lottery", "path-following"])
 def test_the_command_is_one_that_snapcut_takes(name):
-    import snapcut
+    from snapcut.app import app
+    from snapcut.commands.simulate import offer_simulations
 
     one, state = state_of(name)
     words = one.command(state).split()
     assert words[0] == "snapcut"
-    snapcut._offer_simulations()
-    command, bound, *_ = snapcut.app.parse_args(words[1:], exit_on_error=False, print_error=False)
+    offer_simulations()
+    command, bound, *_ = app.parse_args(words[1:], exit_on_error=False, print_error=False)
     given = bound.arguments.get("parameters", bound.arguments)
     assert given["seed"] == state["seed"] and callable(command)
 

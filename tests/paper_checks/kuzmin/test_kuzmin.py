@@ -19,6 +19,14 @@ def test_every_claim_has_its_declared_verdict_and_every_twin_is_refuted(judged):
     assert not wrong
 
 
+def test_no_headline_is_a_bare_yes_or_a_ratio_of_one(judged):
+    for one in judged:
+        shown = one.headline
+        if not one.outcome.twin and shown is not None:
+            assert shown.measured not in ("true", "1", "0"), one.outcome.claim.id
+            assert shown.cases or shown.tightness != 0, one.outcome.claim.id
+
+
 def test_the_printed_ratio_would_be_reproduced_at_the_printed_precision():
     """Declared not reproduced: the check must be able to say otherwise."""
     (claim,) = (claim for claim in kuzmin.CLAIMS if claim.id == "ku.gaussian_quantization")

