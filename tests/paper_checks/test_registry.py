@@ -73,7 +73,7 @@ TWINS = {
     "kn.trivial": 1,
     "kn.uniform_exponent": 2,
     "kn.union_bound": 1,
-    "kn.unique_optimum": 2,
+    "kn.unique_optimum": 3,
     "kn.weight_success": 3,
     "kn.zero_thinning": 1,
     "ku.absmax_in_blocks": 1,
