@@ -79,7 +79,7 @@ TWINS = {
     "ku.absmax_in_blocks": 1,
     "ku.allocation_exact": 1,
     "ku.allocation_gains": 1,
-    "ku.allocation_slopes": 1,
+    "ku.allocation_slopes": 2,
     "ku.bit_operations": 1,
     "ku.block_scales": 1,
     "ku.break_even": 2,
