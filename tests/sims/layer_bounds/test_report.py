@@ -141,7 +141,13 @@ def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     assert sweep.run(cells, tmp_path / "out", processes=1, resume=True) == rows
     error, signal, *_ = layer_cell(**{**fixed, "method": "pruning"})
     assert 0 < error.measured < signal.theory
-    wrong = {"give either": {"inputs": ""}, "first must be": {"first": 5}, "method must be": {"method": "x"}}
+    wrong = {
+        "give either": {"inputs": ""},
+        "first must be": {"first": 5},
+        "count must be": {"count": 0},
+        "columns must be": {"columns": 0},
+        "method must be": {"method": "x"},
+    }
     for words, change in wrong.items():
         with pytest.raises(ValueError, match=words):
             layer_cell(**{**fixed, **change})

@@ -130,3 +130,16 @@ def test_rows_of_no_items_reach_what_the_empty_set_does():
     """targets <= 0 <= targets + width."""
     targets = np.array([-3, -2, -1, 0, 1])
     assert search_rows(np.zeros((5, 0), int), targets, width=2).tolist() == [-1, 0, 0, 0, -1]
+
+
+def test_the_largest_questions_to_draw():
+    """44 samples, and sums below 2^62."""
+    from sims.subset_sum.sampling import sampler
+
+    assert callable(sampler(44, 7, 3)) and callable(sampler(2, 2**60, 2**61 - 2, delta=1))
+    with pytest.raises(ValueError, match="n must be at most 44 for Monte Carlo"):
+        sampler(45, 7, 3)
+    for target, delta in ((2**61, 0), (2**61 - 2, 2)):
+        with pytest.raises(ValueError, match="must stay below 2"):
+            sampler(2, 2**60, target, delta=delta)
+    assert sampler(2, 3, -2, delta=2)(stream(0, ("x",)), 5).tolist() == [False] * 5
