@@ -71,6 +71,11 @@ def test_a_stopped_search_keeps_a_valid_range_and_says_so():
         assert part.optimum is None and part.stopped == 1 and part.snr().optimum is None
         assert part.nodes == limit
         assert part.bound <= part.lower <= whole.optimum <= part.heuristic
+        eight = quantization_range(
+            8 * w, inputs=x, bits=2, node_limit=limit
+        )  # all of it in squares of the unit
+        for name in ("bound", "lower", "heuristic", "energy"):
+            assert getattr(eight, name) == pytest.approx(64 * getattr(part, name), rel=1e-9), name
     quick = quantization_range(w, inputs=x, bits=2, time_limit=60.0)
     assert quick.optimum == whole.optimum
 
