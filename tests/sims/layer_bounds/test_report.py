@@ -63,6 +63,7 @@ def test_an_interruption_keeps_the_rows_that_were_finished(monkeypatch):
     ("options", "words"),
     [
         ({"rows": [3]}, "rows must lie between 0 and 2, got 3"),
+        ({"rows": [-1]}, "rows must lie between 0 and 2, got -1"),
         ({"columns": []}, "columns must lie between 0 and 9, got none"),
         ({"time_limit": -1.0}, "time_limit must be positive"),
     ],
