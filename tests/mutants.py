@@ -47,6 +47,7 @@ MEMORY = 6 * 2**30  # address space of a mutant, libraries included
 LEFT_OUT = ("theory/subset_sum/error_table.py", "sims/networks/train_digits.py")
 # Values of every public formula of theory by another road, by module, and bounds that are attained.
 REFERENCE = ["tests/theory/test_reference.py", "tests/theory/test_attained.py"]
+INTERFACE = "tests/test_interface.py"  # defaults and public constants of every module but kernels
 # Where a module is tested when it is not in the file or folder of its own name.
 ELSEWHERE = {
     "theory/arguments.py": ["tests/theory/test_integers.py", "tests/theory/test_storage.py"],
@@ -185,6 +186,8 @@ def selection(name: str) -> list[str]:
         room = mirror
     files = []
     reference = REFERENCE if path.parts[0] == "theory" else []
+    if path.parts[1] != "kernels":
+        reference = [*reference, INTERFACE]
     for place in (mirror.as_posix(), *reference, room.as_posix(), *ELSEWHERE.get(name, [])):
         found = sorted((ROOT / place).rglob("test_*.py")) if (ROOT / place).is_dir() else [ROOT / place]
         texts = {file: file.read_text(encoding="utf-8") for file in found if file.exists()}
