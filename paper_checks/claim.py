@@ -61,10 +61,13 @@ class Constant:
     bound
         "upper" or "lower" where the statement is a bound: a weaker one holds as well, so that only the other
         side can be refuted; empty for a law, which is false on either side.
+    loose
+        Why the check is not sharp, in a few words.
     """
 
     name: str
     bound: str = ""
+    loose: str = ""
 
     def __post_init__(self) -> None:
         if self.bound not in ("", "upper", "lower"):
@@ -228,7 +231,7 @@ class Sharpness:
     bound
         As in :class:`Constant`.
     reason
-        Why there is no constant, or why it was not tried.
+        Why there is no constant, why it was not tried, or why the check is not sharp.
     """
 
     constant: str = ""
@@ -259,11 +262,12 @@ class Sharpness:
     def __str__(self) -> str:
         if not self.constant:
             return self.reason
+        why = f" ({self.reason})" if self.reason else ""
         if self.bound:
             side = self.below if self.bound == "upper" else self.above
-            return f"\u00d7{side:.4f}" if side else "within \u00d72: none"
+            return (f"\u00d7{side:.4f}" if side else "within \u00d72: none") + why
         sides = (f"\u00d7{side:.4f}" if side else "none" for side in (self.below, self.above))
-        return " ".join(sides)
+        return " ".join(sides) + why
 
 
 @dataclass(frozen=True)

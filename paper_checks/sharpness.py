@@ -64,7 +64,8 @@ def measure(claim: Claim, run: Run) -> Sharpness:
         below = 1 / (1 + distance)
     if claim.constant.bound != "upper" and (distance := first(lambda d: refutes(1 + d))):
         above = 1 + distance
-    return Sharpness(claim.constant.name, below, above, claim.constant.bound)
+    constant = claim.constant
+    return Sharpness(constant.name, below, above, constant.bound, constant.loose)
 
 
 def summary(found: Iterable[Sharpness]) -> str:

@@ -7,10 +7,11 @@ edits the files in place. Here every mutant is a fork of one process that has th
 in memory only: an import hook hands its source to the tests. Kernels run as plain Python, since a mutant that
 must be compiled first costs seconds.
 
-A module is tested by its doctests, by the tests of its own name and by those of its room, within a budget of
-processor time; what the rest of the suite and the claims would find is not counted. A mutant that exceeds the
-limits of time or memory, which the module itself keeps, is found too. Results are kept in build/mutants.json:
-a mutant runs again when its module has changed, or the test that found it, or, where none did, any test.
+A module is tested by its doctests, by the tests of its own name, its rows of tests/reference and the tests of
+its room, within a budget of processor time; what the rest of the suite and the claims would find is not
+counted. A mutant that exceeds the limits of time or memory, which the module itself keeps, is found too.
+Results are kept in build/mutants.json: a mutant runs again when its module has changed, or the test that
+found it, or, where none did, any test.
 """
 
 import argparse
@@ -44,6 +45,9 @@ MEMORY = 6 * 2**30  # address space of a mutant, libraries included
 
 # Nothing to find: numbers measured by a script, and a script that was run once.
 LEFT_OUT = ("theory/subset_sum/error_table.py", "sims/networks/train_digits.py")
+# Values of every public formula of theory by another road, by module, and bounds that are attained.
+REFERENCE = ["tests/theory/test_reference.py", "tests/theory/test_attained.py"]
+INTERFACE = "tests/test_interface.py"  # defaults and public constants of every module but kernels
 # Where a module is tested when it is not in the file or folder of its own name.
 ELSEWHERE = {
     "theory/arguments.py": ["tests/theory/test_integers.py", "tests/theory/test_storage.py"],
@@ -171,7 +175,7 @@ def draw(name: str, count: int | None, seed: int) -> tuple[list[Mutant], int]:
 
 
 def selection(name: str) -> list[str]:
-    """Files that test a module: its mirror, then those of its room, first the ones that name it."""
+    """Files that test a module: its mirror, rows of reference, then its room's, first those that name it."""
     path = Path(name)
     mirror = Path("tests") / path.parent / f"test_{path.name}"
     room = Path("tests") / path.parent if len(path.parts) > 2 else mirror
@@ -181,7 +185,10 @@ def selection(name: str) -> list[str]:
     if path.parts[:2] == ("sims", "kernels"):  # the room's other tests do not touch it
         room = mirror
     files = []
-    for place in (mirror.as_posix(), room.as_posix(), *ELSEWHERE.get(name, [])):
+    reference = REFERENCE if path.parts[0] == "theory" else []
+    if path.parts[1] != "kernels":
+        reference = [*reference, INTERFACE]
+    for place in (mirror.as_posix(), *reference, room.as_posix(), *ELSEWHERE.get(name, [])):
         found = sorted((ROOT / place).rglob("test_*.py")) if (ROOT / place).is_dir() else [ROOT / place]
         texts = {file: file.read_text(encoding="utf-8") for file in found if file.exists()}
         called = name.removesuffix(".py").replace("/", ".")
@@ -229,8 +236,9 @@ class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 class Watch:
     """A plugin of pytest: some tests first, some not at all, an end when the budget is spent, what fails."""
 
-    def __init__(self, budget: float, first: list[str], unfit: list[str]) -> None:
+    def __init__(self, name: str, budget: float, first: list[str], unfit: list[str]) -> None:
         self.first, self.unfit = first, unfit
+        self.module = name.removesuffix(".py").replace("/", ".")
         self.end = _processor_time() + budget
         self.failed = ""
 
@@ -244,7 +252,12 @@ class Watch:
 
     def pytest_collection_modifyitems(self, items):
         places = {test: place for place, test in enumerate(self.first)}
-        items[:] = [item for item in items if item.nodeid not in self.unfit]
+        items[:] = [
+            item
+            for item in items
+            if item.nodeid not in self.unfit
+            and (not item.nodeid.startswith(REFERENCE[0]) or f"[{self.module}:" in item.nodeid)
+        ]
         items.sort(key=lambda item: places.get(item.nodeid, len(places)))
 
     def pytest_runtest_logfinish(self, nodeid):
@@ -286,7 +299,7 @@ def run_tests(
         return "doctest"
     if not tests:
         return ""
-    watch = Watch(budget, first, unfit)
+    watch = Watch(name, budget, first, unfit)
     status = pytest.main([*tests, "-x", "-p", "no:cacheprovider", "--assert=plain"], plugins=[watch])
     return watch.failed or ("" if status in (0, 2, 5) else f"exit status {status}")
 

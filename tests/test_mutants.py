@@ -18,7 +18,9 @@ spec.loader.exec_module(mutants)
 
 
 def test_a_module_is_tested_by_its_mirror_and_its_room():
-    assert mutants.selection("theory/storage.py") == ["tests/theory/test_storage.py"]
+    assert mutants.selection("theory/storage.py") == [
+        "tests/theory/test_storage.py", *mutants.REFERENCE, mutants.INTERFACE,
+    ]  # fmt: skip
     found = mutants.selection("theory/subset_sum/bounds.py")
     assert found[0] == "tests/theory/subset_sum/test_bounds.py" and len(found) == len(set(found)) > 4
     assert mutants.selection("sims/lottery/masks.py")[0] == "tests/sims/lottery/test_masks.py"

@@ -218,7 +218,7 @@ def redraws(run: Run, factor: float = 1.0, free: bool = False) -> Iterator[Measu
         return np.minimum(sizes(rng, count), most)  # lowers the mean by less than 0.1 %
 
     found = run.mean("drawn", capped, 6000, (least, most), block=500)
-    yield within("drawn parameters per weight", found, expected, 0.04 * expected)
+    yield within("drawn parameters per weight", found, expected, 0.03 * expected)
 
 
 def product_gap(
@@ -361,14 +361,14 @@ CLAIMS = (
         paper=PAPER,
         place="Theorem 1 (redraws on request)",
         statement=r"P(\text{fail}) = 1-(1-2^{-n(r+1)})^N,\quad E H = \sum_{k=0}^{r} E\,H_{S_k}",
-        hypotheses=r"Ternary; $S_k$ inputs with a failed weight after $k$ rounds.",
+        hypotheses=r"Ternary; $S_k$ inputs with a failed weight after $k$ rounds; tolerance 3 %.",
         mark="derived",
         constant=Constant("drawn parameters"),
         check=redraws,
         twins=(
             Twin("redraws cost nothing", {"free": True}),
-            Twin("8 % more units", {"factor": 1.08}),
-            Twin("8 % fewer units", {"factor": 0.92}),
+            Twin("6 % more units", {"factor": 1.06}),
+            Twin("6 % fewer units", {"factor": 0.94}),
         ),
     ),
     Claim(

@@ -83,6 +83,17 @@ def test_no_constant_needs_a_reason():
         Constant("x", "above")
 
 
+def test_a_loose_check_says_why():
+    def check(run, factor=1.0):
+        yield at_most("loose", 0.6, factor)
+
+    found = measure(claim_of(check, Constant("one", "upper", "a share of ten seeds")), Run("kn.test"))
+    assert found.distance == pytest.approx(1 / 0.6 - 1, rel=0.11)
+    assert (
+        str(found).endswith(" (a share of ten seeds)") and found.as_dict()["reason"] == "a share of ten seeds"
+    )
+
+
 def test_bisection_finds_the_first_refuted_distance_in_few_steps():
     for threshold in (1e-5, 3e-4, 0.02, 0.7, 1.0):
         asked = []

@@ -5,7 +5,7 @@ import pytest
 
 from sims.fine_tuning import from_arrays, methods
 from sims.fine_tuning.networks import Network
-from sims.fine_tuning.training import Trained
+from sims.fine_tuning.training import Recipe, Trained
 from sims.path_following import compress
 from sims.path_following.pruning import optimal_brain_surgeon
 from sims.path_following.quantizers import quantizer
@@ -128,3 +128,55 @@ def test_sparsities_of_every_method():
     assert shares == {
         name: 0.5 if name == "prune-then-quantize" else 13 / 16 if name in cut else 0.0 for name in shares
     }
+
+
+@pytest.mark.parametrize(("method", "bits", "width"), [
+    ("qat", 3, 3), ("ste", 3, 3), ("prune", 3, 0),
+    ("prune-then-quantize", 3, 6), ("prune-then-quantize", 12, 16),
+])  # fmt: skip
+def test_what_a_method_trains(data, start, monkeypatch, method, bits, width):
+    """Prune-then-quantize cuts half of the weights in the longer half of the epochs, and doubles the bits."""
+    calls = []
+
+    def recorded(network, data, weights, plan, recipe, **options):
+        calls.append((weights, plan, recipe, options))
+        return start
+
+    monkeypatch.setattr(methods, "train", recorded)
+    recipe = Recipe(epochs=5)
+    found = methods.fine_tuned(
+        NETWORK,
+        data,
+        start,
+        method,
+        bits,
+        recipe,
+        grid="symmetric",
+        seed=4,
+        keep=lambda phase: phase,
+        parameter="raw",
+    )
+    *before, (weights, plan, last, options) = calls
+    assert found is start and options["seed"] == 4 and options["store"] == "fine-tuning"
+    assert weights is (start.weights if before else start.latent) and plan.options.parameter == "raw"
+    assert plan.options.quantize == bool(width) and plan.options.prune == (method.startswith("prune"))
+    assert plan.options.learn == (method != "ste")
+    assert plan.sparsity == (13 / 16 if method == "prune" else None)
+    if width:
+        assert (plan.codes.low, plan.codes.high) == (1 - 2 ** (width - 1), 2 ** (width - 1) - 1)
+    if not before:
+        assert last == recipe and "masks" not in options
+        return
+    ((cut, pruning, first, others),) = before
+    assert cut is start.latent and pruning.sparsity == 0.5 and pruning.options.prune
+    assert not pruning.options.quantize and pruning.options.parameter == "log"
+    assert (first.epochs, last.epochs) == (3, 2) and options["masks"] is start.masks
+    assert others == {"seed": 4, "store": "pruning"}
+
+
+def test_two_epochs_are_enough_for_both_halves(data, start, monkeypatch):
+    monkeypatch.setattr(methods, "train", lambda *_, **__: start)
+    call = (NETWORK, data, start, "prune-then-quantize", 2)
+    assert methods.fine_tuned(*call, Recipe(epochs=2)) is start
+    with pytest.raises(ValueError, match="needs at least 2 epochs, one for each, got 1"):
+        methods.fine_tuned(*call, Recipe(epochs=1))

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from sims.fine_tuning import available, results, study
+from sims.fine_tuning import Setting, available, load, results, study
 
 
 def test_the_table_holds_every_cell_it_speaks_of_and_its_medians():
@@ -39,3 +39,54 @@ def test_the_papers_table_is_whole():
     rows = results.paper_table()
     assert {row["method"] for row in rows} == {"quantization", "pruning"}
     assert all(isinstance(row[str(bits)], float) for row in rows for bits in range(2, 9))
+
+
+def cell(method, bits, rates, low, high):
+    row = {"network": "dense", "data": "digits", "method": method, "bits": bits, "seeds": len(rates)}
+    row |= {
+        "estimate": float(np.median(rates)),
+        "low": low,
+        "high": high,
+        "theory": 0.95,
+        "trials": len(rates),
+    }
+    row |= {f"accuracy of seed {i}, measured": rate for i, rate in enumerate(rates)}
+    return row | {f"accuracy before, seed {i}, measured": 0.9 + i / 100 for i in range(len(rates))}
+
+
+def test_lines_of_a_study_by_hand():
+    """Four seeds on 450 images: what differs is counted in images."""
+    images = len(load("digits").test_labels)
+    assert images == 450
+    first = cell("qat", 2, [400 / 450, 410 / 450, 395 / 450, 420 / 450], 0.87, 0.93)
+    second = cell("prune", 2, [390 / 450, 405 / 450, 396 / 450, 420 / 450], 0.86, 0.92)
+    found = study.Study(Setting(seeds=4), 0, [first, second])
+    (line,) = found.lines()
+    assert (line["bits"], line["sparsity"], line["original"]) == (2, 0.875, 95.0)
+    assert (
+        line["qat"] == "90.00 [87.00, 93.00]" and line["prune"] == f"{100 * 400.5 / 450:.2f} [86.00, 92.00]"
+    )
+    assert line["qat - prune"] == pytest.approx(100 * (10 + 5 - 1 + 0) / 4 / 450)
+    assert line["seeds won"] == "2 of 4, 1 lost"
+    sums = [a + b + c for a in (10, -10) for b in (5, -5) for c in (1, -1)]
+    assert line["p"] == sum(total >= 14 for total in sums) / 8
+    assert found.bits == [2] and found.methods == ["qat", "prune"] and found.of("prune", 2) is second
+    alone = study.Study(Setting(seeds=1), 0, [first, second]).lines()[0]
+    assert "p" not in alone and "p" not in study.Study(Setting(seeds=4), 0, [second]).lines()[0]
+    with pytest.raises(ValueError, match="no cell of 'qat' at 3 bits was run"):
+        found.of("qat", 3)
+
+
+def test_rows_of_the_table_keep_five_digits():
+    row = cell("qat", 4, [1 / 3, 2 / 3], 0.3, 0.7) | {"CKA of the outputs, layer2, measured": 0.123456789}
+    (found,) = results.compact(study.Study(Setting(seeds=2), 0, [row]))
+    assert found == {
+        "network": "dense", "data": "digits", "method": "qat", "bits": 4, "seeds": 2, "median": 0.5,
+        "low": 0.3, "high": 0.7, "accuracies": "[0.33333, 0.66667]", "originals": "[0.9, 0.91]",
+        "weights_snr": "", "outputs_snr": "", "cka": "[null, 0.12346, null]", "steps": "",
+    }  # fmt: skip
+    again = results._read({**found, "bits": "4", "seeds": "2", "median": "0.5", "low": "0.3", "high": "0.7"})
+    assert again["cka"] == [None, 0.12346, None] and again["steps"] == [] and again["median"] == 0.5
+    made = results.setting("conv", "digits", 3)
+    assert (made.network, made.seeds, made.pretraining, made.epochs) == ("conv", 3, 12, 8)
+    assert results.methods("conv", "digits") == results.CONV and "obs" in results.methods("dense", "mnist")

@@ -88,6 +88,41 @@ def reference(data, start, recipe, codes=None, starts=None, sparsity=None):
     return [np.stack(layer) for layer in zip(*results, strict=True)]
 
 
+def test_a_recipe_a_start_and_an_order_by_hand(data):
+    """Half a cosine down to a hair above 0; He's variance 2/fan_in; every image once an epoch."""
+    assert Recipe() == Recipe(20, 64, 0.05, 0.9, 1e-3)
+    recipe = Recipe(epochs=3, batch=7, rate=0.2)
+    assert recipe.steps(45) == 6 and recipe.steps(7) == 1
+    assert recipe.rates(45) == pytest.approx(
+        [0.2 * math.cos(math.pi * k / 36) ** 2 for k in range(18)], rel=1e-5
+    )
+    wide = first_weights(Network("dense", 400, None, (300,), 3), 2, seed=0)
+    assert [w.shape for w in wide] == [(2, 300, 400), (2, 3, 300)]
+    assert np.mean(wide[0].astype(float) ** 2) * 400 == pytest.approx(2, abs=0.02)
+    assert np.mean(wide[1].astype(float) ** 2) * 300 == pytest.approx(2, abs=0.2)
+    assert not np.array_equal(wide[0][0], wide[0][1])
+    drawn = [orders(45, recipe, 2, 0, phase, epoch) for phase, epoch in (("a", 0), ("a", 1), ("b", 0))]
+    for order in drawn:
+        assert order.shape == (6, 2, 7)
+        for seed in range(2):
+            assert len(set(order[:, seed].ravel())) == 42 and order.min() >= 0 and order.max() < 45
+    assert not any(np.array_equal(drawn[0], other) for other in drawn[1:])
+    assert not np.array_equal(drawn[0][:, 0], drawn[0][:, 1])
+
+
+def test_masks_are_renewed_forty_times_in_three_quarters_of_the_steps():
+    """Zhu and Gupta: s (1 - (1 - t/T)^3) at t = 0, T/40, ..., T, rounded up to whole weights."""
+    counts = pruning_counts(NETWORK, 0.8, 1600)
+    renewed = np.flatnonzero(counts[:, 0] >= 0)
+    assert renewed.tolist() == list(range(0, 1201, 30))
+    for t in renewed:
+        share = 0.8 * (1 - (1 - t / 1200) ** 3)
+        assert counts[t].tolist() == [pruned_count(size, share) for size in (30, 15)]
+    assert np.all(counts[counts < 0] == -1) and np.all(pruning_counts(NETWORK, None, 5) == -1)
+    assert np.flatnonzero(pruning_counts(NETWORK, 0.8, 4)[:, 0] >= 0).tolist() == [0, 1, 2, 3]
+    assert pruning_counts(NETWORK, 0.8, 2)[-1].tolist() == [24, 12]
+
+
 def test_floating_point_training_is_the_loop(data, start):
     found = train(NETWORK, data, start, Plan(), RECIPE)
     for layer, expected in zip(found.weights, reference(data, start, RECIPE), strict=True):

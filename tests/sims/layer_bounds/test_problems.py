@@ -38,6 +38,8 @@ def test_sixteen_samples_a_column_and_a_correlation_of_nine_tenths_unless_asked_
     other, v = problem("autoregressive", 7, 2)
     assert x.shape == other.shape and not np.array_equal(x, other) and not np.array_equal(w, v)
     assert problem("independent", 2, correlation=0.0, samples=1)[0].shape == (1, 2)
+    with pytest.raises(ValueError, match="columns must be an integer >= 1, got 0"):
+        problem("relu", 0)
     for wrong in (1.0, -0.1):
         with pytest.raises(ValueError, match=r"correlation must lie in \[0, 1\)"):
             problem("relu", 3, correlation=wrong)

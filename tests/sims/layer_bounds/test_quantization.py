@@ -71,6 +71,11 @@ def test_a_stopped_search_keeps_a_valid_range_and_says_so():
         assert part.optimum is None and part.stopped == 1 and part.snr().optimum is None
         assert part.nodes == limit
         assert part.bound <= part.lower <= whole.optimum <= part.heuristic
+        eight = quantization_range(
+            8 * w, inputs=x, bits=2, node_limit=limit
+        )  # all of it in squares of the unit
+        for name in ("bound", "lower", "heuristic", "energy"):
+            assert getattr(eight, name) == pytest.approx(64 * getattr(part, name), rel=1e-9), name
     quick = quantization_range(w, inputs=x, bits=2, time_limit=60.0)
     assert quick.optimum == whole.optimum
 
@@ -109,6 +114,28 @@ def test_rules_of_the_step():
         assert errors[300] <= min(errors) * (1 + 1e-6)
     assert by["outputs", "row"].heuristic <= by["weights", "row"].errors["1-opt from nearest"]
     assert by["weights", "row"].bound == 0.0  # none was asked for
+
+
+def test_the_rule_of_outputs_takes_the_step_whose_local_optimum_loses_least():
+    """36 steps from half to 1.2 times that of the weights; single codes are moved while that helps."""
+    x, w = layer("equicorrelated", 7, 3)
+    found = quantization_range(w, inputs=x, bits=3, rule="outputs", relaxation=False)
+    first = quantization_range(w, inputs=x, bits=3, relaxation=False).details["step"]
+    errors = []
+    for step in first * np.linspace(0.5, 1.2, 36):
+        z = np.clip(np.rint(w / step), -4, 3)
+        while True:
+            moves = [z]
+            for i, by in itertools.product(range(7), (-1, 1)):
+                other = z.copy()
+                other[i] = np.clip(z[i] + by, -4, 3)
+                moves.append(other)
+            lost = [float(np.sum((x @ (step * one - w)) ** 2)) for one in moves]
+            if min(lost) >= lost[0] * (1 - 1e-12):
+                break
+            z = moves[int(np.argmin(lost))]
+        errors.append((lost[0], step))
+    assert found.details["step"] == pytest.approx(min(errors)[1], rel=1e-9)
 
 
 def test_feedback_heuristics_are_those_of_the_layer_compressor():

@@ -19,6 +19,9 @@ def test_rows_are_summed():
     assert (both.bound, both.optimum, both.heuristic, both.energy) == (1.5, None, 9.0, 150.0)
     assert (both.lower, both.nodes, both.errors, both.stopped) == (3.5, 12, {"b": 10.0}, 1)
     assert both.best == 2.0 + 6.0 and both.rows == (ONE, OPEN) and both.details == {"step": 0.5}
+    assert joined([ONE], False).rows == (ONE,) and joined([ONE], False).errors == ONE.errors
+    numbers = "bound=1.0, optimum=2.0, heuristic=3.0, energy=100.0, lower=2.0, nodes=5"
+    assert repr(ONE) == f"Range({numbers})"  # and no arrays
     np.testing.assert_array_equal(both.solution, [[1.0, 0.0], [0.0, 2.0]])
     assert (proved.optimum, proved.stopped, proved.best) == (4.0, 0, 4.0)
     assert joined([OPEN], True) is OPEN and (OPEN.stopped, OPEN.best, ONE.stopped, ONE.best) == (

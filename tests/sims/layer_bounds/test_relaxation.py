@@ -88,7 +88,10 @@ def test_the_exact_check_knows_a_matrix_that_is_not_semidefinite():
     third = Fraction(1, 3)
     assert _is_semidefinite([[third, third], [third, third]])
     assert not _is_semidefinite([[third, third], [third, third - Fraction(1, 10**30)]])
-    assert not _is_semidefinite([[Fraction(0), third], [third, Fraction(1)]])
+    one, none = Fraction(1), Fraction(0)
+    for beside, holds in ((none, True), (third, False), (one, False)):
+        assert _is_semidefinite([[none, beside], [beside, one]]) == holds
+    assert not _is_semidefinite([[-third]])
 
 
 @pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])

@@ -63,6 +63,7 @@ def test_an_interruption_keeps_the_rows_that_were_finished(monkeypatch):
     ("options", "words"),
     [
         ({"rows": [3]}, "rows must lie between 0 and 2, got 3"),
+        ({"rows": [-1]}, "rows must lie between 0 and 2, got -1"),
         ({"columns": []}, "columns must lie between 0 and 9, got none"),
         ({"time_limit": -1.0}, "time_limit must be positive"),
     ],
@@ -141,7 +142,13 @@ def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     assert sweep.run(cells, tmp_path / "out", processes=1, resume=True) == rows
     error, signal, *_ = layer_cell(**{**fixed, "method": "pruning"})
     assert 0 < error.measured < signal.theory
-    wrong = {"give either": {"inputs": ""}, "first must be": {"first": 5}, "method must be": {"method": "x"}}
+    wrong = {
+        "give either": {"inputs": ""},
+        "first must be": {"first": 5},
+        "count must be": {"count": 0},
+        "columns must be": {"columns": 0},
+        "method must be": {"method": "x"},
+    }
     for words, change in wrong.items():
         with pytest.raises(ValueError, match=words):
             layer_cell(**{**fixed, **change})

@@ -70,3 +70,14 @@ def test_measured_sizes_are_the_fewest_too():
 
         assert expected == failures(n) <= failure < failures(n - 1)
     assert (best_misses(9, 15, 4000, 1) == rare_misses(9, 15, 4000, 1)).all()
+
+
+@pytest.mark.parametrize(("construction", "law", "top"), [
+    ("two_layer", "nonzero", 3), ("two_layer", "product", 9),
+    ("depth_plus_one", "nonzero", 3), ("depth_plus_one", "product", 3),
+])  # fmt: skip
+def test_the_largest_weight_is_a_candidate_or_a_product_of_two(construction, law, top):
+    ticket = embed([np.array([[top], [-top]])], 3, 40, 1, construction, law)
+    assert ticket.verify()
+    with pytest.raises(ValueError, match=rf"= {top + 1} is beyond the grid {{-{top}..{top}}} of max_value=3"):
+        embed([np.array([[top + 1]])], 3, 40, 1, construction, law)

@@ -205,3 +205,16 @@ def test_every_ticket_of_a_sampler_has_a_seed_of_its_own(monkeypatch):
             sample(rng, 1)
     assert len(seeds) == len(set(seeds)) == 240 and max(seeds) > 2**61
     assert [w.shape for w in random_network([1, 1, 1], 3, seed=0)] == [(1, 1), (1, 1)]
+
+
+def test_networks_to_draw_have_two_layers_of_one_unit_or_more():
+    for sizes in ([3], [3, 0], [0, 3, 2]):
+        with pytest.raises(ValueError, match="must name at least two layers of at least one unit"):
+            random_network(sizes, 3, seed=0)
+    drawn = np.concatenate([w.ravel() for w in random_network([40, 40, 10], 2, seed=1)])
+    assert set(drawn.tolist()) == {-2, -1, 0, 1, 2} and abs(drawn.mean()) < 5 * np.sqrt(2 / drawn.size)
+
+
+def test_one_trial_is_enough_for_a_table():
+    table = miss_table(3, 2, 1, seed=0)
+    assert table.trials == 1 and set(table.p[1:, 1:].ravel().tolist()) <= {0.0, 0.5, 1.0}

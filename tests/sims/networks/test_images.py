@@ -104,6 +104,13 @@ def test_convolutions_as_matrices_are_convolutions():
         np.testing.assert_allclose(found[2][index], weights[2] @ hidden.ravel(), atol=1e-12)
 
 
+def test_four_by_four_pixels_are_enough():
+    smallest = Network("conv", 16, (4, 4), (2, 3), 5)
+    assert smallest.matrices == [(2, 9), (3, 18), (5, 3)] and smallest.size == 18 + 54 + 15
+    assert Network("conv", 63, (9, 7), (2, 3), 5).matrices[2] == (5, 2 * 1 * 3)
+    assert Network("dense", 7, None, (4, 6), 3).matrices == [(4, 7), (6, 4), (3, 6)]
+
+
 def test_accuracy_counts_over_batches():
     network = Network("dense", 2, None, (), 2)
     images = np.array([[1.0, 0.0], [0.0, 1.0]] * 300, np.float32)

@@ -5,7 +5,6 @@ import pytest
 
 from sims.layer_bounds.layers import compared, real_slices
 from sims.networks.patches import patches
-from sims.networks.transformer import linear_layers, token_ids, transformer_model
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(1, 1, 0), (3, 1, 1), (3, 2, 0), (2, 2, 1)])
@@ -39,14 +38,3 @@ def test_slices_of_the_digits_network():
     both = compared(slices[2], 2, 1)
     assert both.quantized.bound > both.published > 0  # in error: the box makes the bound larger
     assert both.pruned.details["cut"] == 28  # ceil(31 * 14/16)
-
-
-@pytest.mark.skipif(transformer_model() is None, reason="needs the transformer extra")
-def test_layers_of_the_transformer():
-    layers = {name: (w, x) for name, w, x in linear_layers(transformer_model(), sequences=1, length=4)}
-    assert len(layers) == 18
-    assert layers["0 feed-forward in"][0].shape == (1536, 384)
-    assert layers["2 feed-forward out"][1].shape == (4, 1536)
-    assert all(w.shape[1] == x.shape[1] for w, x in layers.values())
-    # the first layer sees normalised embeddings: the same token gives the same row up to its place
-    assert token_ids(1, 4, seed=1)[0, 1] != token_ids(1, 4)[0, 1]

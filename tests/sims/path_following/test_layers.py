@@ -114,6 +114,52 @@ def test_error_is_the_relative_output_error():
         assert levels.max() <= 7
 
 
+def test_every_name_is_its_method_random_or_not():
+    w, x = layer(n=5, columns=12)
+    rounding = {
+        "RTN": "direct", "stochastic rounding": "direct", "GPFQ": "path-following", "SPFQ": "path-following",
+        "OPTQ": "optq", "stochastic OPTQ": "optq",
+    }  # fmt: skip
+    pruning = {
+        "magnitude": "direct", "path following": "path-following", "OPTQ pruning": "optq", "OBS": "obs",
+        "stochastic path following": "path-following",
+    }  # fmt: skip
+    options = {"order": "norm", "scale": 1.5, "damping": 0.03, "seed": 7}
+    found = compare(w, x, bits=3, **options) + compare(w, x, sparsity=0.25, **options)
+    assert [row.name for row in found] == [*QUANTIZERS, *PRUNERS]
+    assert {row.name for row in found} == {*rounding, *pruning}
+    for row in found:
+        random = "stochastic" in row.name or row.name == "SPFQ"
+        operator = quantizer(w, 3, random) if row.name in rounding else PruneFraction(0.25, random)
+        method = (rounding | pruning)[row.name]
+        expected = compress(w, x, operator=operator, method=method, **options)
+        np.testing.assert_array_equal(row.weights, expected.weights, row.name)
+        np.testing.assert_array_equal(row.result.order, np.argsort(-np.sum(x * x, axis=0), kind="stable"))
+
+
+def test_decibels_and_plain_values_of_a_row():
+    w, x = layer(n=3, columns=6)
+    (row,) = compare(w, x, bits=4, methods=["RTN"])
+    assert row.snr == pytest.approx(-10 * np.log10(row.error), rel=1e-12)
+    values = row.as_dict()
+    assert (values["method"], values["error"], values["snr_db"]) == ("RTN", row.error, row.snr)
+    assert values["largest_error"] == row.largest and values["largest_error_bound"] is None
+    assert (values["exits"], values["sparsity"]) == (row.exits, np.mean(row.weights == 0))
+    lossless = compare(np.zeros((2, 6)) + 7.0, x, bits=4, methods=["RTN"])[0]
+    assert lossless.error == 0 and lossless.snr == np.inf and lossless.as_dict()["snr_db"] is None
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_one_bit_a_neuron_in_its_own_unit(random):
+    w = np.array([[0.5, -2.0, 0.5], [0.0, 0.0, 0.0], [3.0, 3.0, -3.0]])
+    operator, units = neuron_quantizer(w, 1, random)
+    assert operator == (OneBit(1.0) if random else NearestSign(1.0))
+    np.testing.assert_allclose(units, [2.0, 1.0, 3.0] if random else [1.0, 1.0, 3.0])
+    operator, units = neuron_quantizer(w, 3, random)
+    assert operator == (StochasticRounding(1.0, bits=3) if random else NearestRounding(1.0, bits=3))
+    np.testing.assert_allclose(units[[1, 2]], [1.0, quantizer(w[2], 3, random).step])
+
+
 def test_pruners_reach_the_sparsity_and_obs_is_best():
     w, x = layer(samples=200)
     rows = {row.name: row for row in compare(w, x, sparsity=0.5)}

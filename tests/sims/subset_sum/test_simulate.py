@@ -108,3 +108,38 @@ def test_primes():
     for least in range(2, 200):
         primes = [p for p in range(least, 2 * least + 1) if all(p % q for q in range(2, p))]
         assert _prime_from(least) == primes[0]
+
+
+def test_what_is_said_of_an_accuracy():
+    """The empty set reaches every target within delta: all forms are exact there."""
+    from sims.subset_sum.simulate import stated_accuracy
+
+    assert stated_accuracy("cox", 20, 3, 2, delta=2) == stated_accuracy("exact", 20, 3, 1) == "exact"
+    assert stated_accuracy("cox", 20, 3, 3, delta=2) != "exact"
+
+
+def test_a_limit_below_zero_is_one_sentence_and_none_is_fine():
+    from sims.subset_sum.search import coverage
+
+    with pytest.raises(ValueError, match="limit must be an integer >= 0, got -1"):
+        coverage([1, 2], -1)
+    assert coverage([1, 2], 0).tolist() == [True]
+
+
+def test_rows_of_no_items_reach_what_the_empty_set_does():
+    """targets <= 0 <= targets + width."""
+    targets = np.array([-3, -2, -1, 0, 1])
+    assert search_rows(np.zeros((5, 0), int), targets, width=2).tolist() == [-1, 0, 0, 0, -1]
+
+
+def test_the_largest_questions_to_draw():
+    """44 samples, and sums below 2^62."""
+    from sims.subset_sum.sampling import sampler
+
+    assert callable(sampler(44, 7, 3)) and callable(sampler(2, 2**60, 2**61 - 2, delta=1))
+    with pytest.raises(ValueError, match="n must be at most 44 for Monte Carlo"):
+        sampler(45, 7, 3)
+    for target, delta in ((2**61, 0), (2**61 - 2, 2)):
+        with pytest.raises(ValueError, match="must stay below 2"):
+            sampler(2, 2**60, target, delta=delta)
+    assert sampler(2, 3, -2, delta=2)(stream(0, ("x",)), 5).tolist() == [False] * 5

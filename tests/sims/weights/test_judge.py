@@ -1,5 +1,6 @@
 import json
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from sims import weights
 from sims.networks import digits
+from sims.weights import judge
 from sims.weights.scales import (
     Values,
     integer_codes,
@@ -348,3 +350,82 @@ def test_natural_zeros_of_one_bit_have_no_upper_end():
     errors = np.minimum(values[0] ** 2, (values[0] + steps[:, None]) ** 2).sum(axis=1)
     step = steps[errors.argmin()]
     assert row.zeros[1] == np.mean(values[0] > -step / 2) == 6 / 8
+
+
+# --- memory, masks, sentences ------------------------------------------------------------------------------
+
+
+def test_tensors_wait_until_there_is_room_but_the_first_never_does():
+    gate, entered = judge._Gate(10), []
+
+    def enter(need):
+        with gate.room(need):
+            entered.append(need)
+
+    with gate.room(25):  # alone it may be larger than everything
+        assert gate.used == 25
+        waiting = threading.Thread(target=enter, args=(4,), daemon=True)
+        waiting.start()
+        waiting.join(0.05)
+        assert entered == []
+    waiting.join(30)
+    assert entered == [4] and gate.used == 0
+    with gate.room(4), gate.room(6):  # exactly full
+        assert gate.used == 10
+        waiting = threading.Thread(target=enter, args=(1,), daemon=True)
+        waiting.start()
+        waiting.join(0.05)
+        assert entered == [4]
+    waiting.join(30)
+    assert entered == [4, 1] and gate.used == 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "other", "is_mask"),
+    [
+        (0, 1, 1, True),
+        (-1000, 0, -1000, True),
+        (-999, 0, -999, False),
+        (0, 2, 2, False),
+        (-1, 1, 1, False),
+        (0, 1, 0.5, False),
+    ],
+)
+def test_a_mask_holds_zero_and_one_other_value(monkeypatch, low, high, other, is_mask):
+    monkeypatch.setattr(judge, "_CHUNK", 3)
+    values = np.array([low, high, 0, high, low, 0, 0, other], float)
+    assert judge._is_mask(values) == is_mask
+    assert not judge._is_mask(np.array([0.0, 0.0]))
+
+
+def test_a_file_of_nothing_names_three_of_its_reasons(tmp_path):
+    np.savez(tmp_path / "n.npz", **{f"n{i}": np.arange(9) for i in range(5)})
+    with pytest.raises(ValueError, match=r"holds no weights to judge \(n0: [^;]*; n1: [^;]*; n2: [^;]*\)$"):
+        weights.report(tmp_path / "n.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "rows"),
+    [
+        ("mlp.Experts.up", (3, 8, 40), (24, 40)),
+        ("conv", (3, 8, 40), (3, 320)),
+        ("expert", (3, 8, 2, 2), (3, 32)),
+    ],
+)
+def test_experts_are_stacked_matrices_and_other_stacks_are_convolutions(monkeypatch, name, shape, rows):
+    seen = []
+    monkeypatch.setattr(judge.formats, "compare", lambda array: seen.append(array.shape) or [])
+    weights.analyse({name: np.random.default_rng(3).normal(size=shape)}, [4], 1, every_format=True)
+    assert seen == [rows]
+
+
+def test_a_copy_is_one_of_equal_shape_and_values():
+    w = np.random.default_rng(4).normal(size=(20, 30))
+    turned = np.asfortranarray(w)
+    arrays = {"w": w, "copy": turned, "reshaped": w.reshape(30, 20), "narrow": w.astype(np.float32)}
+    table = weights.analyse(arrays, [4])
+    assert table.skipped == {"copy": "equal to 'w'"} and [row.name for row in table.rows] == [
+        "w",
+        "reshaped",
+        "narrow",
+    ]

@@ -36,4 +36,5 @@ def test_wins_counted_one_by_one():
             masked += math.isfinite(found.pruning_mask[row, column]) and q > found.pruning_mask[row, column]
     assert (ahead, finite) == (16856, 18605)
     assert [int(x.sum()) for x in found.wins()] == [ahead, finite]
+    assert [x.shape for x in (*found.wins(), *found.wins(mask=True))] == [(7,)] * 4
     assert int(found.wins(mask=True)[0].sum()) == masked == 18894

@@ -272,3 +272,11 @@ def test_sixteen_bits_are_still_accurate():
 def test_bad_input_is_one_sentence(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_pruning_cuts_the_smallest_squares_of_any_number_of_values():
+    values = np.random.default_rng(8).standard_t(2, size=41)
+    squares = np.sort(values**2)
+    for count in range(41):
+        found = snr.pruning_error(Empirical(values), count / 41)
+        assert found == pytest.approx(squares[:count].sum() / 41, rel=1e-12, abs=1e-300), count

@@ -252,3 +252,17 @@ def test_lemma_4_term_by_term(n, max_value, target):
     found = subset_sum.lemma4_failure(n, max_value, target)
     assert found == pytest.approx(2 * n ** (-1 / 7) + second, rel=1e-10)
     assert 0.1 < second < 1.0
+
+
+@pytest.mark.parametrize(("n", "max_value"), [(14, 4000), (24, 2**20)])
+def test_lemma_3_knows_a_target_by_its_distance_from_half_the_total(n, max_value):
+    """Lemma 2: t given Lambda is the number partitioning target Lambda - 2 t, of either sign."""
+    from theory.subset_sum.lemmas import lemma3_bounds
+
+    values = [
+        lemma3_bounds(n, max_value, t, total) for t, total in ((7, 0), (-7, 0), (7, 28), (1, 16), (3, -8))
+    ]
+    assert len({tuple(value) for value in values}) == 1
+    far = 2 * max_value
+    assert lemma3_bounds(n, max_value, far, 2 * far)[0] > lemma3_bounds(n, max_value, far, 0)[0]
+    assert lemma3_bounds(n, max_value, far, 2 * far) == lemma3_bounds(n, max_value, far // 2, far)

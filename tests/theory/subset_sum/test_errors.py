@@ -80,3 +80,19 @@ def test_errors_are_stated_only_where_they_were_measured():
 def test_half_of_the_reach_belongs_to_the_near_targets(form):
     near, middle, far = (miss_error(12, 4, target, form=form) for target in (1, 2, 4))
     assert near == middle != far
+
+
+def test_the_stated_error_is_the_largest_near_by_and_a_margin():
+    """Even n up to three away; targets on their side of half the largest sample, the half itself below."""
+    for (law, form, max_value, low), row in list(LOG_ERRORS.items())[::7]:
+        reach = largest(max_value, law)
+        target = max(1, reach // 2) if low else reach
+        if (2 * target <= reach) != low:
+            continue
+        for n in (2, 3, 7, 8, 39, 40):
+            near = [error for m, error in zip(range(2, 41, 2), row, strict=True) if n - 3 <= m <= n + 3]
+            stated = math.exp(1.35 * max(near) + 0.02) - 1
+            assert miss_error(n, max_value, target, law, form) == pytest.approx(stated, rel=1e-12)
+        assert all(math.isnan(miss_error(n, max_value, target, law, form)) for n in (1, 41))
+        assert math.isnan(miss_error(8, max_value, reach + 1, law, form))
+    assert tuple(range(2, 41, 2)) == SAMPLES

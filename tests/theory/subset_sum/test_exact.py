@@ -247,3 +247,14 @@ def test_samples_needed_is_the_first_number_that_suffices(max_value, target, mis
     law = exact.miss_law(max_value, target)
     first = next(n for n in range(1, 100) if law.probability(n) <= miss)
     assert samples_needed(max_value, target, miss) == first
+
+
+@pytest.mark.parametrize("delta", [0, 1, 2, 9])
+def test_one_sample_misses_with_the_mass_outside_the_window(delta):
+    """{-5..5} without 0, target 4: of ten values those within delta hit."""
+    near = sum(abs(v - 4) <= delta for v in range(-5, 6) if v)
+    interval = exact.certified_interval(1, 5, 4, delta=delta)
+    missed = Fraction(10 - near, 10) if delta < 4 else Fraction(0)
+    assert interval.lower <= missed == interval.upper
+    with pytest.raises(ValueError, match="delta must be an integer >= 0, got -1"):
+        exact.certified_interval(3, 5, 4, delta=-1)

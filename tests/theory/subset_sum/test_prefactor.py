@@ -1,3 +1,4 @@
+import itertools
 import math
 from fractions import Fraction
 
@@ -62,3 +63,24 @@ def test_bad_input_is_one_sentence():
         prefactor.failure_prefactor(5000, 1)
     with pytest.raises(TypeError, match="target must be"):
         prefactor.failure_prefactor(5, 1.0)
+
+
+@pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
+@pytest.mark.parametrize("g", [2, 3, 5])  # primes: else multiples of a divisor never hit
+def test_divisor_terms_are_counted_draw_by_draw(law, g):
+    """Lists of k samples, none divisible by g, of which no subset has the target's remainder."""
+    max_value, target = 3, 1
+    grid = range(-max_value, max_value + 1)
+    samples = [v for v in grid if v or law == "uniform"]
+    if law == "product":
+        samples = [a * b for a in samples for b in samples]
+    rate = Fraction(1, 3)
+    found = prefactor._divisor_terms(max_value, target, law, rate, g)
+    left = [x % g for x in samples if x % g]
+    for k in range(min(g, 4)):
+        ways = 0
+        for draw in itertools.product(left, repeat=k):
+            sums = {sum(chosen) % g for size in range(k + 1) for chosen in itertools.combinations(draw, size)}
+            ways += target % g not in sums
+        term = found[k] if k < len(found) else 0
+        assert term == Fraction(ways, math.factorial(k)) / (len(samples) * rate) ** k

@@ -1,0 +1,56 @@
+"""Medians, settings, and rows of a cell by hand."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from sims.fine_tuning import Setting, cells
+from sims.fine_tuning.training import Recipe, Trained
+
+
+def test_the_interval_of_a_median_is_two_of_the_values():
+    """Ten values: all but the least and the largest one hold the median 978.5 times in 1000."""
+    values = np.array([5.0, 1.0, 9.0, 3.0, 7.0, 2.0, 8.0, 4.0, 6.0, 10.0])
+    assert cells.median(values) == (5.5, 2.0, 9.0)
+    assert cells.median([3.0]) == (3.0, 3.0, 3.0) and cells.CONFIDENCE == 0.95
+
+
+def test_a_setting_makes_both_recipes():
+    network, data, first, second = Setting(seeds=2, pretraining=7, epochs=3, batch=16, rate=0.2).made()
+    assert (network.kind, network.hidden, data.name) == ("dense", (48, 32), "digits")
+    assert first == Recipe(7, 16, 0.2) and second == Recipe(3, 16, 0.05)
+    assert Setting(hidden=(5,)).made()[0].hidden == (5,)
+
+
+def test_what_a_sweep_leaves_out_is_what_a_setting_has():
+    """Two lists of the same defaults: of the cell of a sweep, and of a setting."""
+    theirs = {name: p.default for name, p in inspect.signature(cells.simulate).parameters.items()}
+    mine = {name: p.default for name, p in inspect.signature(Setting).parameters.items() if name != "hidden"}
+    assert {name: theirs[name] for name in mine} == mine
+    assert {name: value for name, value in theirs.items() if name not in mine} == {
+        "method": "qat", "bits": 4, "store": None, "seed": 0,
+    }  # fmt: skip
+
+
+def test_rows_hold_the_medians(monkeypatch):
+    weights = [np.zeros((3, 1, 1))]
+    trained = Trained(weights, weights, weights)
+    by_layer = {"layer1": np.array([1.0, 3.0, 9.0]), "layer2": np.array([np.nan, np.inf, np.inf])}
+    cell = cells.Cell(
+        "qat", 4, 0.0, trained, trained, np.array([0.9, 0.7, 0.8]), np.array([0.95, 0.99, 0.97]), 450,
+        by_layer, {"layer1": np.array([4.0, 5.0, 7.0])}, {"layer1": np.array([0.5, 0.6, 0.9])}, {},
+    )  # fmt: skip
+    seen = []
+    monkeypatch.setattr(cells, "compare", lambda *arguments: seen.append(arguments) or cell)
+    first, *rest = cells.simulate("dense", "digits", "qat", 4, 3, 7, 5, 32, 0.3, 0.06, seed=9, store="here")
+    assert seen == [(Setting("dense", "digits", 3, 7, 5, 32, 0.3, 0.06), "qat", 4, 9, "here")]
+    assert (first.measured, first.theory, first.trials) == (0.8, 0.97, 3)
+    assert first.low == 0.7 and first.high == 0.9
+    found = {row.quantity: row.measured for row in rest}
+    assert found == {
+        "accuracy of seed 0": 0.9, "accuracy of seed 1": 0.7, "accuracy of seed 2": 0.8,
+        "accuracy before, seed 0": 0.95, "accuracy before, seed 1": 0.99, "accuracy before, seed 2": 0.97,
+        "SNR of the weights, dB, layer1": 3.0, "SNR of the weights, dB, layer2": None,
+        "SNR of the outputs, dB, layer1": 5.0, "CKA of the outputs, layer1": pytest.approx(0.6),
+    }  # fmt: skip
