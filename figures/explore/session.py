@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from figures.explore import pages, picture, view
-from figures.explore.page import Page, Series, State, to_csv
+from figures.explore.page import Page, Series, State, curves_of
 
 _REDRAW = 0.4  # least seconds between pictures of a running simulation ...
 _SHARE = 0.2  # ... and at most this share of its time goes into drawing them
@@ -104,11 +104,11 @@ class Shown:
 
     def csv(self) -> bytes:
         """Laws and points on screen."""
-        return to_csv([*self.laws, *self.points])
+        return self.page.data([*self.laws, *self.points])
 
     def file(self, kind: str) -> bytes:
         """The picture on screen as a file."""
-        points = self.points
+        points = curves_of(self.points)
         return picture.export(lambda axes: self.page.draw(axes, self.state, self.laws, points, False), kind)
 
 

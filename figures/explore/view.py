@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from figures.explore.page import MAX_UPLOAD, Lines, Page, Parameter, Series, State
+from figures.explore.page import MAX_UPLOAD, Lines, Page, Parameter, Series, State, curves_of
 from figures.explore.picture import NARROW, WIDE, superscript, themed_svg
 from sims.support.output import visible
 from sims.support.row import Row
@@ -103,18 +103,29 @@ def number(value: float) -> str:
 
 
 def numbers(rows: Lines) -> str:
-    """The table of numbers, a column per heading."""
-    lines = [_texts(one) for one in rows]
-    if not lines:
-        return '<div class="snapcut-numbers"></div>'
+    """The tables of numbers, a column per heading, a new one where the headings change; sentences between."""
+    parts: list[str] = []
+    lines: list[dict[str, str]] = []
+    for one in [*rows, ""]:
+        line = None if isinstance(one, str) else _texts(one)
+        if lines and (line is None or line.keys() != lines[0].keys()):
+            parts.append(_numbers(lines))
+            lines = []
+        if line is not None:
+            lines.append(line)
+        elif one:
+            parts.append(f"<p>{escape(visible(str(one)))}</p>")
+    return f'<div class="snapcut-numbers">{"".join(parts)}</div>'
+
+
+def _numbers(lines: Sequence[dict[str, str]]) -> str:
     head = "".join(f"<th scope=col{_class(name)}>{escape(visible(name))}</th>" for name in lines[0])
     body = ""
     for line in lines:
         (_, title), *cells = line.items()
         others = "".join(f"<td{_class(name)}>{text}</td>" for name, text in cells)
         body += f"<tr><th scope=row>{title}</th>{others}</tr>"
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="snapcut-numbers">{table}</div>'
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _class(name: str) -> str:
@@ -146,13 +157,15 @@ def picture(
 ) -> str:
     """Picture in two shapes (the style sheet shows the fitting one), status, problem and numbers."""
     rows = page.rows(state, points)
-    first = [[text for text in _texts(one).values() if text][:2] for one in rows[:3]]
+    drawn = curves_of(points)
+    head = [one for one in rows[:3] if not isinstance(one, str)]
+    first = [[text for text in _texts(one).values() if text][:2] for one in head]
     description = f"{page.title}: " + "; ".join(" ".join(pair) for pair in first)
     shapes = ""
     for shape, size in (("wide", WIDE), ("narrow", NARROW)):
 
         def draw(axes: Axes, narrow: bool = shape == "narrow") -> None:
-            page.draw(axes, state, laws, points, narrow)
+            page.draw(axes, state, laws, drawn, narrow)
 
         shapes += f'<div class="snapcut-{shape}">{themed_svg(draw, size, shape, description)}</div>'
     above, below = notice([problem] if problem else []), status(page.count(points), running)

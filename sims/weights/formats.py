@@ -89,6 +89,10 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
         return (
             _searched(rows, form) if form.rule == "search" else _block_noise(rows, form)
         ) / prepared.energy
+    if form.offset:
+        from sims.weights.affine import SplitValues
+
+        return SplitValues(array).optimal(form.bits, zero_point=form.offset == "zero").noise
     if not (form.group or form.sparsity):
         return prepared.optimal_scale(codebook(form.codes)).noise
     if form.group:
@@ -112,8 +116,12 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
 def _block_noise(rows: np.ndarray, form: Format) -> float:
     from sims.kernels import formats as kernels
 
-    if form.offset:
+    if form.offset == "zero":
         return float(kernels.zero_point_errors(rows, form.block, 2**form.bits - 1, np.ones(1)).sum())
+    if form.offset or form.codes.startswith("flipped"):
+        from sims.weights.encoding import encode
+
+        return float(np.sum((rows - encode(rows, form)) ** 2))
     largest = kernels.block_maxima(rows, form.block)
     scales = block_scale(form, largest, float(largest.max()))
     return float(kernels.block_errors(rows, form.block, codebook(form.codes).levels, scales).sum())

@@ -41,9 +41,9 @@ LIGHT = {  # settings that do not keep the machine busy after their test
     "partition": "&n=10&bits=8&width=0.1",
     "subset-sum": "&n=8&max_value=31&width=0.1",
     "lottery": "&samples=6&bits=2&inputs=2&hidden=2&outputs=1&width=0.1",
-    "path-following": "&columns=16&samples=8&stop=0.2",
-    "snr": "&size=256&stop=0.5",
-    "layer-bounds": "&inputs=6&stop=4.0",
+    "path-following": "&columns=16&samples=8&width=0.2",
+    "snr": "&size=256&width=0.5",
+    "layer-bounds": "&inputs=6&width=4.0",
     "fine-tuning": "",  # a finished run: nothing is simulated
     "weights": "",
 }
@@ -274,7 +274,7 @@ def test_data_and_pictures_are_downloaded(reader):
     page = reader().open("?page=partition&n=10&bits=8" + QUICK)
     number = float(first_number(page))
     for label, start in (
-        ("Data (CSV)", b"series,x,value"),
+        ("Data (CSV)", b"series,log2_max_value,probability_perfect"),
         ("PDF", b"%PDF"),
         ("SVG", b"<?xml"),
         ("PNG", b"\x89PNG"),
