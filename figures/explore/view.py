@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from figures.explore.page import MAX_UPLOAD, Lines, Page, Parameter, Series, State, curves_of
-from figures.explore.picture import NARROW, WIDE, superscript, themed_svg
+from figures.explore.picture import NARROW, WIDE, Spot, superscript, themed_svg
 from sims.support.output import visible
 from sims.support.row import Row
 
@@ -71,7 +71,13 @@ def controls(page: Page, elements: Any, file: Any = None) -> str:
     groups = {"model": "Parameters", "simulation": "Simulation"}
     blocks = []
     for kind, heading in groups.items():
-        inside = "".join(f"<div>{elements[p.name]}</div>" for p in page.parameters if p.kind == kind)
+        inside = ""
+        for p in page.parameters:
+            if p.kind == kind:
+                names = (
+                    f'data-snapcut-parameter="{p.name}" data-snapcut-label="{escape(p.label, quote=True)}"'
+                )
+                inside += f"<div {names}>{elements[p.name]}</div>"
         if kind == "model" and file is not None:
             hint = f"{' '.join(page.upload)}, up to {MAX_UPLOAD >> 20} MB"
             inside += f'<div class="snapcut-upload">{file}<p>{hint}</p></div>'
@@ -167,9 +173,29 @@ def picture(
         def draw(axes: Axes, narrow: bool = shape == "narrow") -> None:
             page.draw(axes, state, laws, drawn, narrow)
 
-        shapes += f'<div class="snapcut-{shape}">{themed_svg(draw, size, shape, description)}</div>'
+        svg = themed_svg(draw, size, shape, description, hover(page, [*laws, *drawn]))
+        shapes += f'<div class="snapcut-{shape}">{svg}</div>'
     above, below = notice([problem] if problem else []), status(page.count(points), running)
-    return f'<div class="snapcut-figure">{above}{shapes}{below}</div>{numbers(rows)}'
+    tip = '<div class="snapcut-tip" role="status" hidden></div>'
+    return f'<div class="snapcut-figure">{above}{shapes}{tip}{below}</div>{numbers(rows)}'
+
+
+def hover(page: Page, series: Sequence[Series]) -> list[Spot]:
+    """What the pointer says beside every point: series, coordinates by name, the interval."""
+    x_name, value_name = (name.replace("_db", " (dB)").replace("_", " ") for name in page.axes)
+    found = []
+    for one in series:
+        names = one.columns().get("tensor")
+        for i, (x, value) in enumerate(zip(one.x.tolist(), one.value.tolist(), strict=True)):
+            if not (math.isfinite(x) and math.isfinite(value)):
+                continue
+            interval = ""
+            if one.low is not None and one.high is not None:
+                interval = f" [{number(float(one.low[i]))}, {number(float(one.high[i]))}]"
+            title = one.name if names is None else visible(str(names[i]))
+            text = f"{title}: {x_name} {number(x)}, {value_name} {number(value)}{interval}"
+            found.append(Spot(x, value, text))
+    return found
 
 
 def status(text: str, running: bool) -> str:
@@ -189,7 +215,11 @@ def texts(page: Page, state: State) -> str:
         )
     )
     address, title = escape(page.link(state)), escape(f"{page.title} · snapcut")
-    mark = f'<span data-snapcut-link="{address}" data-snapcut-title="{title}">restores this page</span>'
+    idle = escape(" ".join(page.idle(state)))
+    mark = (
+        f'<span data-snapcut-link="{address}" data-snapcut-title="{title}" data-snapcut-idle="{idle}">'
+        "restores this page</span>"
+    )
     link = f'<div class="snapcut-text">{_button("link", "link")}{mark}</div>'
     return f'<div class="snapcut-texts">{blocks}{link}</div>'
 

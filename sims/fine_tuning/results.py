@@ -101,7 +101,7 @@ def comparison(network: str, data: str, bits: int, methods: Sequence[str] = ("qa
     --------
     >>> first, *_ = comparison("dense", "digits", 2)
     >>> first.quantity, round(first.theory, 3)
-    ('accuracy of the original networks', 0.962)
+    ('accuracy of the original networks', 0.964)
     """
     cells = {row["method"]: row for row in load()
              if (row["network"], row["data"], row["bits"]) == (network, data, bits)}  # fmt: skip

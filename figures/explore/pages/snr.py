@@ -117,7 +117,7 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
         color = style.SNAP if one.name.startswith("rounding") else style.CUT
         known = np.isfinite(one.low)
         style.interval(axes, one.x[known], one.value[known], one.low[known], one.high[known], color)
-    top = max(rounded.value.max(), pruned.value.max())
+    top = max(float(one.value.max()) for one in (*laws, *points))
     axes.set(xlabel="bits per code", ylabel="SNR (dB)", xlim=(1.7, 8.3), ylim=(0, 1.08 * top))
 
 
