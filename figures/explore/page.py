@@ -206,7 +206,7 @@ class Page:
                 state[parameter.name] = parameter.read(text if isinstance(text, str) else str(text[-1]))
             except ValueError as error:
                 problems.append(f"{error}; {parameter.default} is shown instead.")
-        known = {"page", "file", *(p.name for p in self.parameters)}
+        known = {"page", "file", "pin", *(p.name for p in self.parameters)}
         problems += [f"This page has no parameter {name!r}." for name in query if name not in known]
         return state, problems
 

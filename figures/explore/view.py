@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from matplotlib.axes import Axes
 
@@ -163,21 +164,31 @@ def picture(
 ) -> str:
     """Picture in two shapes (the style sheet shows the fitting one), status, problem and numbers."""
     rows = page.rows(state, points)
-    drawn = curves_of(points)
+    drawn, pinned = curves_of(points), state.get("pin")
+    kept = pinned.laws if pinned else []
     head = [one for one in rows[:3] if not isinstance(one, str)]
     first = [[text for text in _texts(one).values() if text][:2] for one in head]
     description = f"{page.title}: " + "; ".join(" ".join(pair) for pair in first)
     shapes = ""
     for shape, size in (("wide", WIDE), ("narrow", NARROW)):
 
-        def draw(axes: Axes, narrow: bool = shape == "narrow") -> None:
-            page.draw(axes, state, laws, drawn, narrow)
+        def drawn_shape(axes: Axes, narrow: bool = shape == "narrow") -> None:
+            draw(axes, page, state, laws, drawn, narrow)
 
-        svg = themed_svg(draw, size, shape, description, hover(page, [*laws, *drawn]))
+        svg = themed_svg(drawn_shape, size, shape, description, hover(page, [*laws, *drawn, *kept]))
         shapes += f'<div class="snapcut-{shape}">{svg}</div>'
     above, below = notice([problem] if problem else []), status(page.count(points), running)
     tip = '<div class="snapcut-tip" role="status" hidden></div>'
     return f'<div class="snapcut-figure">{above}{shapes}{tip}{below}</div>{numbers(rows)}'
+
+
+def draw(
+    axes: Axes, page: Page, state: State, laws: list[Series], points: list[Series], narrow: bool
+) -> None:
+    """The picture of a state, pinned curves behind it."""
+    page.draw(axes, state, laws, points, narrow)
+    if pinned := state.get("pin"):
+        pinned.draw(axes, state, narrow)
 
 
 def hover(page: Page, series: Sequence[Series]) -> list[Spot]:
@@ -214,7 +225,9 @@ def texts(page: Page, state: State) -> str:
             ("command", "as command", page.command(state)),
         )
     )
-    address, title = escape(page.link(state)), escape(f"{page.title} · snapcut")
+    pinned = state.get("pin")
+    link_text = page.link(state) + ("&" + urlencode({"pin": pinned.text()}) if pinned else "")
+    address, title = escape(link_text), escape(f"{page.title} · snapcut")
     idle = escape(" ".join(page.idle(state)))
     mark = (
         f'<span data-snapcut-link="{address}" data-snapcut-title="{title}" data-snapcut-idle="{idle}">'

@@ -297,6 +297,23 @@ def test_the_pointer_reads_values_off_the_picture(reader):
     assert page.locator(".snapcut-tip").is_hidden()
 
 
+def test_curves_are_pinned_and_compared(reader):
+    one = reader()
+    page = one.open("?page=partition&n=10&bits=8" + QUICK)
+    page.get_by_role("button", name="Pin these curves").click()
+    page.wait_for_function("() => location.search.includes('pin=')")
+    page.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => location.search.includes('n=11')")
+    page.wait_for_selector(FINISHED)
+    spots = page.locator(".snapcut-wide svg").get_attribute("data-snapcut-spots")
+    assert "pinned: limit" in spots
+    again = reader().open(page.url.removeprefix(one.address))
+    assert again.locator(".snapcut-wide svg").get_attribute("data-snapcut-spots") == spots
+    page.get_by_role("button", name="Unpin the dotted curves").click()
+    page.wait_for_function("() => !location.search.includes('pin=')")
+
+
 def test_from_the_key_to_the_picture_is_measured(reader):
     """Printed, not asserted: a loaded machine is slow (200 ms at the median is the aim on an idle one)."""
     page = reader().open("?page=partition&n=6&bits=8" + QUICK)

@@ -24,6 +24,7 @@ from figures import style
 from figures.explore import live, page, pages, picture, server, session, view
 from figures.explore.page import Series
 from figures.explore.pages import lottery, weights
+from figures.explore.pin import Pinned
 from sims import montecarlo
 from sims.support import output
 from sims.support.row import Row
@@ -212,6 +213,28 @@ def test_a_picture_follows_the_theme_and_has_both_shapes(name, finished):
     for used in re.findall(r'(?:href="#|url\(#)([^")]+)', html):
         assert used in identifiers[0] | identifiers[1]
     assert 'role="img" aria-label="' in html
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_curves_are_pinned_behind_those_of_another_state_and_a_link_keeps_them(name, finished):
+    one, state, laws, points = finished[name]
+    first = one.parameters[0]
+    other = (list(first.choices.values()) or list(first.values))[-1]
+    pinned = Pinned(one, {**state, first.name: other})
+    together = {**state, "pin": pinned}
+    text = re.search(r'data-snapcut-link="([^"]+)"', view.texts(one, together)).group(1).replace("&amp;", "&")
+    query = {key: values[0] for key, values in parse_qs(text[1:]).items()}
+    opened, restored, problems = session.open_page(query)
+    assert problems == [] and opened is one and restored["pin"].state == pinned.state
+    assert first.label in pinned.differs(state)
+    shown = session.Shown(None, one, together)
+    held = {line["series"] for line in csv.DictReader(io.StringIO(shown.csv().decode()))}
+    assert {f"pinned: {law.name}" for law in one.curves(pinned.state)} <= held
+    drawn = [curve for curve in points if len(curve.x)]
+    (axes,) = picture._drawn(lambda a: view.draw(a, one, together, laws, drawn, False), picture.WIDE).axes
+    (alone,) = picture._drawn(lambda a: one.draw(a, state, laws, drawn, False), picture.WIDE).axes
+    assert len(axes.lines) == len(alone.lines) + len(pinned.laws) and "dotted: pinned" in axes.get_xlabel()
+    assert axes.get_ylim()[1] >= alone.get_ylim()[1]
 
 
 @pytest.mark.parametrize("name", pages.LABELS)
