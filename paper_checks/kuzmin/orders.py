@@ -70,7 +70,7 @@ CLAIMS = (
         statement=r"\lVert X(W - Q(PW))\rVert^2 = \lVert X(W - PW)\rVert^2 + \lVert X(PW - Q(PW))\rVert^2"
         r" \text{ where } X^\top X \text{ is diagonal}",
         hypotheses="2:4 and 50 % unstructured; integers, groups, MXFP4, FP8; Gaussian and Student-t weights; "
-        "128 inputs of unequal power..",
+        "128 inputs of unequal power.",
         mark="derived",
         check=output_errors_add,
         twins=(Twin("neighbouring inputs correlated by 0.8", {"correlation": 0.8}),),
