@@ -13,7 +13,14 @@ from sims.support.row import Row
 Rows = list[Row]
 
 
-def partition(n: int = 20, max_value: int = 100_000, trials: int = 20_000, seed: int = 0) -> Rows:
+def partition(
+    n: int = 20,
+    max_value: int = 100_000,
+    trials: int = 20_000,
+    seed: int = 0,
+    width: float | None = None,
+    confidence: float = 0.99,
+) -> Rows:
     """P(perfect partition) of n integers uniform on {1..M}, beside its laws and bounds.
 
     Parameters
@@ -26,10 +33,15 @@ def partition(n: int = 20, max_value: int = 100_000, trials: int = 20_000, seed:
         Random instances, each decided exactly.
     seed
         Seed of the random streams.
+    width
+        Stop as soon as the interval is at most this wide; it then holds at all times, and `trials` is the
+        most.
+    confidence
+        Of the intervals.
     """
     from sims.partition import simulate
 
-    return simulate(n, max_value, trials, seed)
+    return simulate(n, max_value, trials, seed, width=width, level=confidence)
 
 
 def subset_sum(
@@ -42,6 +54,8 @@ def subset_sum(
     every_target: bool = False,
     trials: int = 20_000,
     seed: int = 0,
+    width: float | None = None,
+    confidence: float = 0.99,
 ) -> Rows:
     """P(no subset sums to the target) of n random samples, beside every law and bound.
 
@@ -65,11 +79,28 @@ def subset_sum(
         Random instances, each decided exactly.
     seed
         Seed of the random streams.
+    width
+        Stop as soon as the interval is at most this wide; it then holds at all times, and `trials` is the
+        most.
+    confidence
+        Of the intervals.
     """
     from sims.subset_sum import simulate
 
+    if rare and width is not None:
+        raise ValueError("width stops plain sampling; leave it out with rare")
+    options = {"level": confidence} if rare else {"level": confidence, "width": width}
     return simulate(
-        n, max_value, target, trials, seed, law=law, delta=delta, rare=rare, every_target=every_target
+        n,
+        max_value,
+        target,
+        trials,
+        seed,
+        law=law,
+        delta=delta,
+        rare=rare,
+        every_target=every_target,
+        **options,
     )
 
 
@@ -80,6 +111,8 @@ def lottery(
     construction: Literal["two_layer", "depth_plus_one"] = "two_layer",
     trials: int = 2_000,
     seed: int = 0,
+    width: float | None = None,
+    confidence: float = 0.99,
 ) -> Rows:
     """P(a random network has no exact ticket of a random target), and the parameters it takes.
 
@@ -97,10 +130,17 @@ def lottery(
         Random networks.
     seed
         Seed of the random streams.
+    width
+        Stop as soon as the interval is at most this wide; it then holds at all times, and `trials` is the
+        most.
+    confidence
+        Of the intervals.
     """
     from sims.lottery.simulate import simulate
 
-    return simulate(tuple(sizes), bits, samples, trials, seed, construction)
+    return simulate(
+        tuple(sizes), bits, samples, trials, seed, construction, width=width, confidence=confidence
+    )
 
 
 def path_following(
@@ -115,6 +155,8 @@ def path_following(
     level: float = 0.05,
     trials: int = 10_000,
     seed: int = 0,
+    width: float | None = None,
+    confidence: float = 0.99,
 ) -> Rows:
     """Output error of one neuron compressed column by column, beside every bound.
 
@@ -142,6 +184,12 @@ def path_following(
         Independent runs on the same data.
     seed
         Seed of the data and of the random streams.
+    width
+        Stop as soon as the interval is at most this wide a share of
+        the second-moment bound; it then holds at all times, and `trials` is the
+        most.
+    confidence
+        Of the intervals.
     """
     from sims.path_following.simulate import named_operator, simulate
 
@@ -154,7 +202,103 @@ def path_following(
         level=level,
         trials=trials,
         seed=seed,
+        width=width,
+        confidence=confidence,
     )
+
+
+def snr(
+    weights: Literal["gaussian", "laplace", "uniform", "student-t"] = "gaussian",
+    df: float = 2.0,
+    bound: float = 30.0,
+    bits: int = 4,
+    codes: Literal[
+        "twos-complement", "symmetric", "zero-point", "offset", "float", "normal-float"
+    ] = "twos-complement",
+    group: int = 0,
+    scale: Literal["float16", "power-of-two", "e4m3"] = "float16",
+    rotate: bool = False,
+    mask: bool = False,
+    size: int = 4096,
+    trials: int = 640,
+    seed: int = 0,
+    width: float | None = None,
+    confidence: float = 0.99,
+) -> Rows:
+    """Signal-to-noise ratio of random tensors, rounded to a format or pruned to the same size.
+
+    Parameters
+    ----------
+    weights
+        Law of independent weights.
+    df, bound
+        Degrees of freedom of the Student-t law, and where it is truncated.
+    bits
+        Of a code.
+    codes
+        Integers of two's complement, symmetric ones, from an integer zero point or from any offset; floating
+        point (E2M1, E2M3, E4M3), or NF4.
+    group
+        Weights of a row that share a scale; 0 is the whole tensor.
+    scale
+        How the scale of a group is stored.
+    rotate
+        Rotate the rows first, by a randomized Hadamard transform.
+    mask
+        Let pruning pay one bit per weight for saying which are kept.
+    size
+        Weights of a tensor, in rows of 256.
+    trials
+        Random tensors, each with the scales that are best for itself.
+    seed
+        Seed of the random streams.
+    width
+        Stop as soon as the intervals are at most this wide, in dB; they hold at all times, and `trials` is
+        the most.
+    confidence
+        Of the intervals.
+    """
+    from sims.weights.simulate import Setting, named_law, simulate
+
+    setting = Setting(named_law(weights, df, bound), codes, group, scale, rotate, mask, size)
+    return simulate(setting, bits, trials=trials, seed=seed, width=width, level=confidence)
+
+
+def layer_bounds(
+    kind: Literal["independent", "autoregressive", "equicorrelated", "relu"] = "autoregressive",
+    inputs: int = 10,
+    correlation: float = 0.8,
+    bits: int = 4,
+    trials: int = 64,
+    seed: int = 0,
+    width: float | None = None,
+    confidence: float = 0.99,
+) -> Rows:
+    """The best codes and the best mask of a small random layer, beside heuristics and the certified limit.
+
+    Parameters
+    ----------
+    kind
+        Correlation of the inputs.
+    inputs
+        Of the neuron, at most 24.
+    correlation
+        r, between neighbours or between all inputs.
+    bits
+        Of a code; the mask keeps as many 16-bit weights as take the same room.
+    trials
+        Random layers, from that of `seed` on; the methods are shown on that one, medians over all.
+    seed
+        Seed of the first layer.
+    width
+        Stop as soon as the intervals are at most this wide, in dB; they hold at all times, and `trials` is
+        the most.
+    confidence
+        Of the intervals.
+    """
+    from sims.layer_bounds.simulate import simulate
+
+    return simulate(kind, inputs, correlation, bits, trials=trials, seed=seed, width=width, level=confidence)
 
 
 # The functions above import what they need when they are called: looking one up here loads nothing heavy.
@@ -163,6 +307,8 @@ SIMULATIONS: dict[str, Callable[..., Rows]] = {
     "subset-sum": subset_sum,
     "lottery": lottery,
     "path-following": path_following,
+    "snr": snr,
+    "layer-bounds": layer_bounds,
 }
 
 

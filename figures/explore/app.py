@@ -17,8 +17,9 @@ def heading():
     from figures.explore import pages, session, view
 
     page, start, problems = session.open_page(mo.query_params())
+    get_pin, set_pin = mo.state(start.pop("pin", None))
     mo.Html(view.navigation(pages.LABELS, page.name) + view.notice(problems))
-    return mo, page, session, start, view
+    return get_pin, mo, page, session, set_pin, start, view
 
 
 @app.cell
@@ -36,8 +37,8 @@ def controls(mo, page, start, view):
 
 
 @app.cell
-def picture(elements, mo, page, session, upload):
-    shown = session.Shown(mo, page, session.state_of(elements, upload))
+def picture(elements, get_pin, mo, page, session, upload):
+    shown = session.Shown(mo, page, session.state_of(elements, upload, get_pin()))
     shown.start()
     return (shown,)
 
@@ -49,9 +50,10 @@ def caption(mo, page):
 
 
 @app.cell
-def keep(mo, session, shown):
-    mo.Html(session.downloads(mo, shown))
-    return
+def keep(mo, session, set_pin, shown):
+    pinning = session.pin_button(mo, shown, set_pin)
+    mo.Html(session.downloads(mo, shown, pinning.text))
+    return (pinning,)
 
 
 @app.cell

@@ -4,11 +4,9 @@ Blocks and streams are those of `sims.montecarlo`, so that a point which has rea
 numbers that `sims.montecarlo.probability(..., width=...)` returns for the same seed and key.
 """
 
-import bisect
-import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -62,55 +60,6 @@ def probabilities(
                 open_.remove(i)
             yield [_series(name, events, sequences, intervals)]
         index += 1
-
-
-@dataclass
-class QuantileSequence:
-    r"""Confidence sequence for a quantile, without assumptions on the law of the values.
-
-    .. math:: \{q : k_0 \le \#\{i : X_i \le q\} \le k_1\} = [X_{(k_0)},\; X_{(k_1+1)})
-
-    At the true quantile the counted events have probability p; k_0 and k_1 are the least and the greatest
-    count that `BernoulliSequence` does not reject, which it then does at no time with probability `level`.
-
-    Examples
-    --------
-    >>> median = QuantileSequence(0.99)
-    >>> median.update(np.arange(1001.0))
-    >>> median.value, median.interval()
-    (500.0, (436.0, 564.0))
-    """
-
-    level: float
-    probability: float = 0.5
-    values: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-    def update(self, values: np.ndarray) -> None:
-        """Add values."""
-        self.values = np.sort(np.concatenate([self.values, values]))
-
-    @property
-    def value(self) -> float:
-        """The sample quantile."""
-        return float(np.quantile(self.values, self.probability))
-
-    def interval(self) -> tuple[float, float]:
-        """The values not rejected so far; infinite ends while the values are too few."""
-        n, threshold = len(self.values), -math.log(1.0 - self.level)
-
-        def kept(k: int) -> bool:
-            return BernoulliSequence(self.level, k, n - k).log_e(self.probability) < threshold
-
-        # The e-process falls towards the expected count and rises after it: bisect on either side.
-        middle = min(max(round(n * self.probability), 0), n)
-        if not kept(middle):
-            return -math.inf, math.inf
-        low = bisect.bisect_left(range(middle + 1), True, key=kept)
-        high = middle + bisect.bisect_left(range(middle, n + 1), True, key=lambda k: not kept(k)) - 1
-        return (
-            float(self.values[low - 1]) if low >= 1 else -math.inf,
-            float(self.values[high]) if high < n else math.inf,
-        )
 
 
 def _series(

@@ -5,10 +5,11 @@ A page is made of plain functions of its state, a dict {parameter: value}; nothi
 
 import inspect
 import math
+import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import numpy as np
@@ -18,7 +19,7 @@ from sims.support.output import csv_text
 from sims.support.row import Row
 
 State = dict[str, Any]
-Lines = Sequence[Row] | Sequence[dict[str, Any]]
+Lines = Sequence[Row] | Sequence[dict[str, Any] | str]
 MAX_UPLOAD = 200 * 2**20  # bytes of a file handed to a page
 
 
@@ -31,7 +32,7 @@ class Parameter:
     name
         As in the functions it is handed to, and in links.
     label
-        Markdown with $formulas$.
+        Plain text: what is on screen is what a screen reader says.
     default
         Value on a fresh page.
     values
@@ -42,6 +43,8 @@ class Parameter:
         Least and greatest value accepted.
     kind
         "model" or "simulation", the group it is shown in.
+    used
+        Whether the control has an effect in a state; it is disabled where it has none.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Parameter:
     low: float = -math.inf
     high: float = math.inf
     kind: str = "model"
+    used: Callable[[State], bool] = lambda state: True
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -109,9 +113,31 @@ class Series:
     high: np.ndarray | None = None
     trials: np.ndarray | None = None
 
-    def columns(self) -> dict[str, Sequence | np.ndarray | None]:
-        """What the data file holds of it."""
-        return {"x": self.x, "value": self.value, "low": self.low, "high": self.high, "trials": self.trials}
+    def columns(self, x: str = "x", value: str = "value") -> dict[str, Sequence | np.ndarray | None]:
+        """What the data file holds of it, under the names of the page's axes."""
+        return {x: self.x, value: self.value, "low": self.low, "high": self.high, "trials": self.trials}
+
+
+@dataclass(frozen=True)
+class Finished(Series):
+    """The rows of a finished simulation: no curve, but what its command prints."""
+
+    rows: Sequence[Row] = ()
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Finished":
+        """These rows."""
+        return cls("rows", np.zeros(0), np.zeros(0), rows=tuple(rows))
+
+
+def curves_of(points: Sequence[Series]) -> list[Series]:
+    """Those of the series that a picture draws."""
+    return [one for one in points if len(one.x)]
+
+
+def finished_rows(points: Sequence[Series]) -> list[Row] | None:
+    """The rows of a simulation that is done, or None."""
+    return next((list(one.rows) for one in points if isinstance(one, Finished)), None)
 
 
 @dataclass(frozen=True)
@@ -128,6 +154,8 @@ class Page:
         LaTeX of the law, in pieces that may stand beside each other or on lines of their own.
     parameters
         Its controls.
+    axes
+        Names of what the series hold, x and value: columns of the data file, and what hovering says.
     curves
         state -> the laws, under 50 ms.
     live
@@ -135,7 +163,8 @@ class Page:
     draw
         (axes, state, curves, points, narrow) -> None.
     rows
-        (state, points) -> the numbers on screen, or lines of a table of the page's own.
+        (state, points) -> the numbers on screen: rows, or dicts of tables of the page's own, a new one where
+        the columns change, and sentences between them.
     caption
         Markdown below the picture.
     python, command
@@ -152,6 +181,7 @@ class Page:
     formulas: Sequence[str]
     caption: str
     parameters: Sequence[Parameter]
+    axes: tuple[str, str]
     curves: Callable[[State], list[Series]]
     live: Callable[[State], Iterator[list[Series]]]
     draw: Callable[[Axes, State, list[Series], list[Series], bool], None]
@@ -176,7 +206,7 @@ class Page:
                 state[parameter.name] = parameter.read(text if isinstance(text, str) else str(text[-1]))
             except ValueError as error:
                 problems.append(f"{error}; {parameter.default} is shown instead.")
-        known = {"page", "file", *(p.name for p in self.parameters)}
+        known = {"page", "file", "pin", *(p.name for p in self.parameters)}
         problems += [f"This page has no parameter {name!r}." for name in query if name not in known]
         return state, problems
 
@@ -185,60 +215,82 @@ class Page:
         names = [p.name for p in self.parameters if p.name in state]
         return "?" + urlencode({"page": self.name, **{name: state[name] for name in names}})
 
+    def idle(self, state: State) -> list[str]:
+        """Names of the controls without effect."""
+        return [p.name for p in self.parameters if not p.used(state)]
+
+    def data(self, series: Sequence[Series]) -> bytes:
+        """The data file: a line per point."""
+        return to_csv(series, *self.axes)
+
 
 def _count_trials(points: list[Series]) -> str:
     total = sum(int(one.trials.sum()) for one in points if one.trials is not None)
     return f"{total:,} trials".replace(",", "\u202f") if total else ""
 
 
-def to_csv(series: Sequence[Series]) -> bytes:
+def to_csv(series: Sequence[Series], x: str, value: str) -> bytes:
     """Tidy table: series, x, value, low, high, trials, and what further columns a series has.
 
     Examples
     --------
-    >>> print(to_csv([Series("law", np.array([1]), np.array([0.5]))]).decode())
-    series,x,value,low,high,trials
+    >>> print(to_csv([Series("law", np.array([1]), np.array([0.5]))], "n", "probability").decode())
+    series,n,probability,low,high,trials
     law,1,0.5,,,
     <BLANKLINE>
     """
-    names = list(dict.fromkeys(name for one in series for name in one.columns()))
+    held = [(one, one.columns(x, value)) for one in series if len(one.x)]
+    names = list(dict.fromkeys(name for _, columns in held for name in columns))
     lines: list[list[Any]] = []
-    for one in series:
-        columns = [one.columns().get(name) for name in names]
-        cells = [[""] * len(one.x) if column is None else np.asarray(column).tolist() for column in columns]
+    for one, columns in held:
+        found = [columns.get(name) for name in names]
+        cells = [[""] * len(one.x) if column is None else np.asarray(column).tolist() for column in found]
         lines += ([one.name, *values] for values in zip(*cells, strict=True))
     return csv_text(["series", *names], lines).encode()
 
 
-def call_text(module: str, function: str, *positional: str, **arguments: Any) -> str:
-    """Python source of one call that prints what it returns.
+def simulation_text(name: str, **arguments: Any) -> str:
+    """Python source that runs a simulation of `sims.simulations` and prints its rows.
 
     Examples
     --------
-    >>> print(call_text("sims.partition", "estimate", n=24, max_value=2**20))
-    from sims import partition
+    >>> print(simulation_text("partition", n=24, max_value=2**20))
+    from sims.simulations import partition
+    from sims.support.output import print_table
     <BLANKLINE>
-    print(partition.estimate(
+    rows = partition(
         n=24, max_value=1048576,
-    ))
+    )
+    print_table([row.as_dict() for row in rows])
     """
-    package, _, name = module.rpartition(".")
-    inside = ", ".join([*positional, *(f"{key}={value!r}" for key, value in arguments.items())])
+    inside = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     lines = textwrap.fill(
         inside + ",", 72, initial_indent="    ", subsequent_indent="    ", break_long_words=False
     )
-    return f"from {package} import {name}\n\nprint({name}.{function}(\n{lines}\n))"
+    return (
+        f"from sims.simulations import {name}\nfrom sims.support.output import print_table\n\n"
+        f"rows = {name}(\n{lines}\n)\nprint_table([row.as_dict() for row in rows])"
+    )
 
 
 def command_text(*words: str, **options: Any) -> str:
-    """A `snapcut` command line.
+    """A `snapcut` command line; a list takes its option once per entry, False leaves it out.
 
     Examples
     --------
     >>> command_text("simulate", "partition", n=24, max_value=1048576)
     'snapcut simulate partition --n 24 --max-value 1048576'
+    >>> command_text("simulate", "lottery", sizes=(2, 1), rotate=True, mask=False)
+    'snapcut simulate lottery --sizes 2 --sizes 1 --rotate'
     """
-    flags = [f"--{name.replace('_', '-')} {value}" for name, value in options.items()]
+    flags = []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            flags += [flag] if value else []
+            continue
+        entries = value if isinstance(value, tuple) else (value,)
+        flags += [f"{flag} {shlex.quote(str(one))}" for one in entries]
     return " ".join(["snapcut", *words, *flags])
 
 
@@ -254,21 +306,26 @@ def python_line(code: str) -> str:
     return "python -c '" + "; ".join(lines).replace("'", '"') + "'"
 
 
-def simulated_row(quantity: str, series: Series, unit: str = "instances") -> list[Row]:
-    """The line of the chosen point, the first of its series."""
-    if series.low is None or series.high is None or series.trials is None or not len(series.value):
-        return []
-    trials = int(series.trials[0])
-    return [
-        Row(
-            quantity,
-            series.value[0],
-            series.low[0],
-            series.high[0],
-            source=f"{trials} {unit}",
-            trials=trials,
-        )
-    ]
+class Point(NamedTuple):
+    """An estimate as the picture holds it."""
+
+    value: float
+    low: float
+    high: float
+    trials: int
+
+
+def first_point(series: Series) -> Point:
+    """The chosen point, which is the first of its series."""
+    assert series.low is not None and series.high is not None and series.trials is not None
+    value, low, high = (float(column[0]) for column in (series.value, series.low, series.high))
+    return Point(value, low, high, int(series.trials[0]))
+
+
+def measured_row(quantity: str, series: Series, unit: str = "trials", theory: float | None = None) -> Row:
+    """The line of the chosen point."""
+    point = first_point(series)
+    return Row.of(quantity, point, f"{point.trials} {unit}", theory)
 
 
 def defaults(simulation: Callable) -> dict[str, Any]:
@@ -283,21 +340,14 @@ def defaults(simulation: Callable) -> dict[str, Any]:
     return {p.name: p.default for p in inspect.signature(simulation).parameters.values()}
 
 
-def fixed_trials(state: State) -> int:
-    """Trials after which a fixed-length interval is at most as wide as the state asks, whatever the truth.
-
-    The commands run a fixed number of trials; the normal approximation is wide enough for choosing it.
-
-    Examples
-    --------
-    >>> fixed_trials({"width": 0.02, "level": 0.99})
-    17000
-    """
-    from scipy.special import ndtri
-
-    trials = (float(ndtri((1 + state["level"]) / 2)) / state["width"]) ** 2
-    step = 10 ** max(int(math.log10(trials)) - 1, 0)
-    return math.ceil(trials / step) * step
+def stopping(state: State, trials: int) -> dict[str, Any]:
+    """How the simulation of a page ends, as arguments of its function and of its command."""
+    return {
+        "trials": trials,
+        "width": state["width"],
+        "confidence": state["level"],
+        "seed": state["seed"],
+    }
 
 
 SEED = Parameter("seed", "seed", 0, low=0, high=2**31 - 1, kind="simulation")

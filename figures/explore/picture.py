@@ -5,14 +5,16 @@ are threads of it: one thread draws for all.
 """
 
 import io
+import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -69,6 +71,14 @@ def decades(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+class Spot(NamedTuple):
+    """A point of the picture, in its own coordinates, and what is said when the pointer is near."""
+
+    x: float
+    value: float
+    text: str
+
+
 @style.styled
 def _drawn(draw: Callable[[Axes], None], size: tuple[float, float]) -> Figure:
     figure = Figure(figsize=size)
@@ -92,21 +102,64 @@ def export(draw: Callable[[Axes], None], kind: str, size: tuple[float, float] = 
 
 
 def _saved(draw: Callable[[Axes], None], size: tuple[float, float], salt: str, **options: Any) -> bytes:
+    return _drawing(draw, size, salt, **options)[1]
+
+
+def _drawing(
+    draw: Callable[[Axes], None], size: tuple[float, float], salt: str, **options: Any
+) -> tuple[Figure, bytes]:
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
-        _drawn(draw, size).savefig(buffer, **options)
-    return buffer.getvalue()
+        figure = _drawn(draw, size)
+        figure.savefig(buffer, **options)
+    return figure, buffer.getvalue()
 
 
-def themed_svg(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str, description: str) -> str:
-    """The picture as an <svg> element whose colours are CSS variables and whose ids begin with `prefix`."""
+def _placed(figure: Figure, spots: Sequence[Spot]) -> str:
+    """[x, y, text] of every spot inside the axes, in points from the upper left corner, as JSON."""
+    (axes,) = figure.axes
+    if not spots:
+        return "[]"
+    pixels = axes.transData.transform(np.array([(one.x, one.value) for one in spots]))
+    inside = axes.patch.contains_points(pixels, radius=1.0)
+    x, y = (72 * pixels / figure.dpi).T
+    top = 72 * figure.get_figheight()
+    return json.dumps(
+        [
+            [round(float(x[i]), 1), round(float(top - y[i]), 1), one.text]
+            for i, one in enumerate(spots)
+            if inside[i] and math.isfinite(x[i]) and math.isfinite(y[i])
+        ],
+        ensure_ascii=False,
+    )
+
+
+def themed_svg(
+    draw: Callable[[Axes], None],
+    size: tuple[float, float],
+    prefix: str,
+    description: str,
+    spots: Sequence[Spot] = (),
+) -> str:
+    """The picture as an <svg> element whose colours are CSS variables and whose ids begin with `prefix`.
+
+    `spots` go into its data, for the pointer.
+    """
     info = {"Date": None, "Creator": None}
-    drawn = _PEN.submit(_saved, draw, size, prefix, format="svg", transparent=True, metadata=info).result()
-    text = drawn.decode()
+
+    def drawn() -> tuple[bytes, str]:
+        figure, content = _drawing(draw, size, prefix, format="svg", transparent=True, metadata=info)
+        return content, _placed(figure, spots)
+
+    content, places = _PEN.submit(drawn).result()
+    text = content.decode()
     text = text[text.index("<svg") :]
     text = _COLOUR.sub(lambda m: f"var(--snapcut-{_THEMED[m.group().upper()]})", text)
     text = _IDENTIFIER.sub(rf"\g<1>{prefix}", text)
     # Its <style> would apply to the whole page; head.html has the same rule for pictures alone.
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", text, count=1)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(description, quote=True)}" ', 1)
+    data = f'role="img" aria-label="{escape(description, quote=True)}"'
+    if spots:
+        data += f' data-snapcut-spots="{escape(places, quote=True)}"'
+    return text.replace("<svg ", f"<svg {data} ", 1)

@@ -2,17 +2,21 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from figures.explore import pages, picture, view
-from figures.explore.page import Page, Series, State, to_csv
+from figures.explore.page import Page, Series, State, curves_of
+from figures.explore.pin import Pinned
 
 _REDRAW = 0.4  # least seconds between pictures of a running simulation ...
 _SHARE = 0.2  # ... and at most this share of its time goes into drawing them
 
 
 def open_page(query: Any) -> tuple[Page, State, list[str]]:
-    """Page and state of a link, with a sentence for whatever in it could not be used.
+    """Page and state of a link, with a sentence for whatever in it could not be used; a pin is in the state.
 
     `query` maps names to texts, as a dict or marimo's query parameters do.
     """
@@ -22,12 +26,18 @@ def open_page(query: Any) -> tuple[Page, State, list[str]]:
     except ValueError as error:
         first = pages.find(None)
         return first, first.defaults(), [str(error)]
-    return page, *page.read(given)
+    state, problems = page.read(given)
+    if "pin" in given:
+        pinned, more = Pinned.read(page, str(given["pin"]))
+        state, problems = {**state, "pin": pinned}, [*problems, *more]
+    return page, state, problems
 
 
-def state_of(elements: Any, upload: Any) -> State:
+def state_of(elements: Any, upload: Any, pinned: Pinned | None = None) -> State:
     """The state that the controls show."""
     state = dict(elements.value)
+    if pinned is not None:
+        state["pin"] = pinned
     if upload is not None and upload.value:
         state["upload"] = (upload.value[0].name, upload.value[0].contents)
     return state
@@ -104,16 +114,32 @@ class Shown:
 
     def csv(self) -> bytes:
         """Laws and points on screen."""
-        return to_csv([*self.laws, *self.points])
+        pinned = self.state.get("pin")
+        return self.page.data([*self.laws, *self.points, *(pinned.laws if pinned else ())])
 
     def file(self, kind: str) -> bytes:
         """The picture on screen as a file."""
-        points = self.points
-        return picture.export(lambda axes: self.page.draw(axes, self.state, self.laws, points, False), kind)
+        points = curves_of(self.points)
+
+        def draw(axes: Axes) -> None:
+            view.draw(axes, self.page, self.state, self.laws, points, False)
+
+        return picture.export(draw, kind)
 
 
-def downloads(mo: Any, shown: Shown) -> str:
-    """Buttons that make their file when pressed."""
+def pin_button(mo: Any, shown: Shown, set_pin: Callable[[Pinned | None], None]) -> Any:
+    """Keeps the curves on screen to compare with, or lets go of those kept."""
+    pinned = shown.state.get("pin")
+    state = {p.name: shown.state[p.name] for p in shown.page.parameters}
+    return mo.ui.button(
+        label="Unpin the dotted curves" if pinned else "Pin these curves",
+        on_click=lambda _: set_pin(None if pinned else Pinned(shown.page, state)),
+        disabled=bool(shown.problem),
+    )
+
+
+def downloads(mo: Any, shown: Shown, first: str = "") -> str:
+    """Buttons that make their file when pressed, beside `first`."""
     if shown.problem:
         return ""
     name = f"snapcut-{shown.page.name}"
@@ -127,4 +153,4 @@ def downloads(mo: Any, shown: Shown) -> str:
                 label=kind.upper(),
             )
         )
-    return f'<div class="snapcut-downloads">{"".join(button.text for button in buttons)}</div>'
+    return f'<div class="snapcut-downloads">{first}{"".join(button.text for button in buttons)}</div>'

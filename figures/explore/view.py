@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from matplotlib.axes import Axes
 
-from figures.explore.page import MAX_UPLOAD, Lines, Page, Parameter, Series, State
-from figures.explore.picture import NARROW, WIDE, superscript, themed_svg
+from figures.explore.page import MAX_UPLOAD, Lines, Page, Parameter, Series, State, curves_of
+from figures.explore.picture import NARROW, WIDE, Spot, superscript, themed_svg
 from sims.support.output import visible
 from sims.support.row import Row
 
@@ -71,7 +72,13 @@ def controls(page: Page, elements: Any, file: Any = None) -> str:
     groups = {"model": "Parameters", "simulation": "Simulation"}
     blocks = []
     for kind, heading in groups.items():
-        inside = "".join(f"<div>{elements[p.name]}</div>" for p in page.parameters if p.kind == kind)
+        inside = ""
+        for p in page.parameters:
+            if p.kind == kind:
+                names = (
+                    f'data-snapcut-parameter="{p.name}" data-snapcut-label="{escape(p.label, quote=True)}"'
+                )
+                inside += f"<div {names}>{elements[p.name]}</div>"
         if kind == "model" and file is not None:
             hint = f"{' '.join(page.upload)}, up to {MAX_UPLOAD >> 20} MB"
             inside += f'<div class="snapcut-upload">{file}<p>{hint}</p></div>'
@@ -103,18 +110,29 @@ def number(value: float) -> str:
 
 
 def numbers(rows: Lines) -> str:
-    """The table of numbers, a column per heading."""
-    lines = [_texts(one) for one in rows]
-    if not lines:
-        return '<div class="snapcut-numbers"></div>'
+    """The tables of numbers, a column per heading, a new one where the headings change; sentences between."""
+    parts: list[str] = []
+    lines: list[dict[str, str]] = []
+    for one in [*rows, ""]:
+        line = None if isinstance(one, str) else _texts(one)
+        if lines and (line is None or line.keys() != lines[0].keys()):
+            parts.append(_numbers(lines))
+            lines = []
+        if line is not None:
+            lines.append(line)
+        elif one:
+            parts.append(f"<p>{escape(visible(str(one)))}</p>")
+    return f'<div class="snapcut-numbers">{"".join(parts)}</div>'
+
+
+def _numbers(lines: Sequence[dict[str, str]]) -> str:
     head = "".join(f"<th scope=col{_class(name)}>{escape(visible(name))}</th>" for name in lines[0])
     body = ""
     for line in lines:
         (_, title), *cells = line.items()
         others = "".join(f"<td{_class(name)}>{text}</td>" for name, text in cells)
         body += f"<tr><th scope=row>{title}</th>{others}</tr>"
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="snapcut-numbers">{table}</div>'
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _class(name: str) -> str:
@@ -146,17 +164,49 @@ def picture(
 ) -> str:
     """Picture in two shapes (the style sheet shows the fitting one), status, problem and numbers."""
     rows = page.rows(state, points)
-    first = [[text for text in _texts(one).values() if text][:2] for one in rows[:3]]
+    drawn, pinned = curves_of(points), state.get("pin")
+    kept = pinned.laws if pinned else []
+    head = [one for one in rows[:3] if not isinstance(one, str)]
+    first = [[text for text in _texts(one).values() if text][:2] for one in head]
     description = f"{page.title}: " + "; ".join(" ".join(pair) for pair in first)
     shapes = ""
     for shape, size in (("wide", WIDE), ("narrow", NARROW)):
 
-        def draw(axes: Axes, narrow: bool = shape == "narrow") -> None:
-            page.draw(axes, state, laws, points, narrow)
+        def drawn_shape(axes: Axes, narrow: bool = shape == "narrow") -> None:
+            draw(axes, page, state, laws, drawn, narrow)
 
-        shapes += f'<div class="snapcut-{shape}">{themed_svg(draw, size, shape, description)}</div>'
+        svg = themed_svg(drawn_shape, size, shape, description, hover(page, [*laws, *drawn, *kept]))
+        shapes += f'<div class="snapcut-{shape}">{svg}</div>'
     above, below = notice([problem] if problem else []), status(page.count(points), running)
-    return f'<div class="snapcut-figure">{above}{shapes}{below}</div>{numbers(rows)}'
+    tip = '<div class="snapcut-tip" role="status" hidden></div>'
+    return f'<div class="snapcut-figure">{above}{shapes}{tip}{below}</div>{numbers(rows)}'
+
+
+def draw(
+    axes: Axes, page: Page, state: State, laws: list[Series], points: list[Series], narrow: bool
+) -> None:
+    """The picture of a state, pinned curves behind it."""
+    page.draw(axes, state, laws, points, narrow)
+    if pinned := state.get("pin"):
+        pinned.draw(axes, state, narrow)
+
+
+def hover(page: Page, series: Sequence[Series]) -> list[Spot]:
+    """What the pointer says beside every point: series, coordinates by name, the interval."""
+    x_name, value_name = (name.replace("_db", " (dB)").replace("_", " ") for name in page.axes)
+    found = []
+    for one in series:
+        names = one.columns().get("tensor")
+        for i, (x, value) in enumerate(zip(one.x.tolist(), one.value.tolist(), strict=True)):
+            if not (math.isfinite(x) and math.isfinite(value)):
+                continue
+            interval = ""
+            if one.low is not None and one.high is not None:
+                interval = f" [{number(float(one.low[i]))}, {number(float(one.high[i]))}]"
+            title = one.name if names is None else visible(str(names[i]))
+            text = f"{title}: {x_name} {number(x)}, {value_name} {number(value)}{interval}"
+            found.append(Spot(x, value, text))
+    return found
 
 
 def status(text: str, running: bool) -> str:
@@ -175,8 +225,14 @@ def texts(page: Page, state: State) -> str:
             ("command", "as command", page.command(state)),
         )
     )
-    address, title = escape(page.link(state)), escape(f"{page.title} · snapcut")
-    mark = f'<span data-snapcut-link="{address}" data-snapcut-title="{title}">restores this page</span>'
+    pinned = state.get("pin")
+    link_text = page.link(state) + ("&" + urlencode({"pin": pinned.text()}) if pinned else "")
+    address, title = escape(link_text), escape(f"{page.title} · snapcut")
+    idle = escape(" ".join(page.idle(state)))
+    mark = (
+        f'<span data-snapcut-link="{address}" data-snapcut-title="{title}" data-snapcut-idle="{idle}">'
+        "restores this page</span>"
+    )
     link = f'<div class="snapcut-text">{_button("link", "link")}{mark}</div>'
     return f'<div class="snapcut-texts">{blocks}{link}</div>'
 

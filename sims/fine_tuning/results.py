@@ -11,21 +11,27 @@ import csv
 import functools
 import json
 import time
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sims.data import FOLDER
 from sims.fine_tuning.cells import Setting
 from sims.fine_tuning.methods import METHODS
+from sims.fine_tuning.statistics import sign_flip_p_value
 from sims.fine_tuning.study import EPOCHS, Study, accuracies, study
 from sims.support.files import atomic_write
 from sims.support.output import csv_text
+from sims.support.row import Row
 
 FILE = "fine_tuning_results.csv"
 BITS = (8, 7, 6, 5, 4, 3, 2, 1)
 CONV = ("qat", "prune", "nearest", "optq", "magnitude")
 PAPER = "kuzmin_table1.csv"
+_IMAGES = {"digits": 450, "mnist": 1000}  # of the tests
 CASES = (("dense", "digits"), ("dense", "mnist"), ("conv", "digits"))
 LAYER_COLUMNS = {
     "weights_snr": "SNR of the weights, dB",
@@ -86,6 +92,35 @@ def _read(row: dict[str, Any]) -> dict[str, Any]:
         **{name: float(row[name]) for name in ("median", "low", "high")},
         **{name: json.loads(row[name] or "[]") for name in ("accuracies", "originals", *LAYER_COLUMNS)},
     }
+
+
+def comparison(network: str, data: str, bits: int, methods: Sequence[str] = ("qat", "prune")) -> list[Row]:
+    """Rows of the committed table at one width: accuracies by method, and the paired test of the first two.
+
+    Examples
+    --------
+    >>> first, *_ = comparison("dense", "digits", 2)
+    >>> first.quantity, round(first.theory, 3)
+    ('accuracy of the original networks', 0.964)
+    """
+    cells = {row["method"]: row for row in load()
+             if (row["network"], row["data"], row["bits"]) == (network, data, bits)}  # fmt: skip
+    original = float(np.median(cells["qat"]["originals"]))
+    found = [Row.law("accuracy of the original networks", original, "median over seeds")]
+    for method in methods:
+        cell = cells[method]
+        ends = cell["median"], cell["low"], cell["high"]
+        source = f"median over {cell['seeds']} seeds; before compression beside it"
+        found.append(Row(f"accuracy, {method}", *ends, theory=original, source=source, trials=cell["seeds"]))
+    ours, theirs = (np.array(cells[method]["accuracies"]) for method in ("qat", "prune"))
+    differences = np.rint((ours - theirs) * _IMAGES[data]).astype(np.int64)
+    gap = float((ours - theirs).mean())
+    p = sign_flip_p_value(differences)
+    return [
+        *found,
+        Row("learned steps above pruning", gap, trials=len(ours), source="mean of paired seeds"),
+        Row.law("p of no advantage", p, "exact sign-flip test over the seeds"),
+    ]
 
 
 def rows(budget: str = "quick", seeds: int = 10) -> tuple[dict[str, Any], ...]:

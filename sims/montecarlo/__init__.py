@@ -2,11 +2,14 @@
 
 from sims.montecarlo.estimate import BLOCK, Estimate, Sample, mean, means, probabilities, probability, stream
 from sims.montecarlo.intervals import quantile
+from sims.montecarlo.quantiles import QuantileSequence, growing_medians
 
 __all__ = [
     "BLOCK",
     "Estimate",
+    "QuantileSequence",
     "Sample",
+    "growing_medians",
     "mean",
     "means",
     "probabilities",

@@ -1,15 +1,17 @@
 """One setting of path following: the output error measured, every bound and law beside it."""
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sims.montecarlo import Sample, means, probability, quantile, stream
+from sims.montecarlo import Estimate, Sample, means, probability, quantile, stream
 from sims.path_following.problems import problem
 from sims.path_following.trials import error_sampler, exit_sampler
-from sims.support.row import Row
+from sims.support.row import Measured, Row
 from theory.arguments import choice
 from theory.convex_order import tail_bound
 from theory.operators import OneBit, Operator, PruneThenRound, StochasticPruning, StochasticRounding
@@ -24,6 +26,7 @@ OPERATORS: dict[str, Callable[[float, float, int | None], Operator]] = {  # of s
     "prune-then-round": lambda step, threshold, bits: PruneThenRound(threshold, step),
 }
 SQUARE_KEY = ("path_following", "square")  # streams of the mean squared error
+EXIT_TRIALS = 10_000
 
 
 def named_operator(name: str, step: float, threshold: float, bits: int | None = None) -> Operator:
@@ -73,6 +76,108 @@ def block_size(columns: int, samples: int) -> int:
     return max(64, min(4096, 2**21 // max(columns, samples)))
 
 
+@dataclass(frozen=True)
+class Case:
+    """One neuron on drawn data: its bounds and laws, computed once, and the rows that show them.
+
+    Attributes
+    ----------
+    operator, columns, samples, scale, rank, level, seed
+        As in :func:`simulate`.
+    """
+
+    operator: Operator
+    columns: int = 128
+    samples: int = 128
+    scale: float = 1.0
+    rank: int | None = None
+    level: float = 0.05
+    seed: int = 0
+
+    @functools.cached_property
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and weights."""
+        return setting(self.operator, self.columns, self.samples, self.seed, self.rank)
+
+    @functools.cached_property
+    def _bounds(self) -> dict[str, float]:
+        """Per coordinate, by form."""
+        norm = float(np.linalg.norm(self.data[0], axis=0).max())
+        return {form: error_variance(self.scale, self.operator, norm, form) for form in ("paper", "range")}
+
+    @functools.cached_property
+    def square_laws(self) -> dict[str, float]:
+        """Bounds and laws of the mean squared error, by source."""
+        (inputs, _), op, beta = self.data, self.operator, self._bounds
+        laws = {
+            "bound, paper form": self.samples * beta["paper"],
+            "bound, range form": self.samples * beta["range"],
+            "bound, Popoviciu": second_moment(inputs, self.scale, float(op.interval_length) ** 2 / 4),
+        }
+        if isinstance(op, StochasticRounding):
+            # d^2/6 is its mean variance over weights that fill whole cells; else the errors have another one
+            variance, cells = float(op.unit) ** 2 / 6, 2 * _spread(op) / float(op.unit)
+            mark = "law" if abs(cells - round(cells)) < 1e-9 * cells else "no law (cells not filled)"
+            laws[f"{mark}, these inputs"] = second_moment(inputs, self.scale, variance)
+            if self.rank is None:
+                gaussian = saturation_law(self.columns, self.samples, self.scale, variance)
+                laws[f"{mark}, Gaussian inputs"] = float(gaussian)
+            laws["round to nearest"] = float(direct_error(self.columns, self.samples, float(op.unit)))
+        return laws
+
+    @functools.cached_property
+    def largest_laws(self) -> dict[str, float]:
+        """Bounds of the quantile of the largest error, by source."""
+        beta, level, m = self._bounds, self.level, self.samples
+        stds = error_stds(self.data[0], self.scale, self.operator)
+        return {
+            "bound, paper form and tail": tail_bound(math.sqrt(beta["paper"]), level, m, "paper"),
+            "bound, range form, sharp tail": tail_bound(math.sqrt(beta["range"]), level, m),
+            "bound, covariance, sharp tail": tail_bound(float(stds.max()), level, m),
+        }
+
+    def exits(self, trials: int, **options: Any) -> Estimate | None:
+        """How often v leaves the operator's limits; None where it has none."""
+        if not any(math.isfinite(limit) for limit in self.operator.limits):
+            return None
+        inputs, weights = self.data
+        left = exit_sampler(weights, inputs, self.operator, self.scale)
+        return probability(left, trials, seed=self.seed, key=("path_following", "exit"), **options)
+
+    def largest(self, trials: int, confidence: float = 0.99) -> tuple[float, float, float]:
+        """Quantile of the largest error over `trials` trials, and its interval."""
+        inputs, weights = self.data
+        sample = error_sampler(weights, inputs, self.operator, self.scale)
+        key, block = ("path_following", "largest"), block_size(self.columns, self.samples)
+        return quantile(largest_errors(sample, trials, self.seed, key, block), 1 - self.level, confidence)
+
+    def rows(
+        self,
+        square: Measured | None = None,
+        largest: tuple[float, float, float] | None = None,
+        exits: Measured | None = None,
+    ) -> list[Row]:
+        """One row per bound or law, with what was measured."""
+        found = []
+        if exits is not None:
+            inputs, weights = self.data
+            bound = exit_bound(weights, inputs, self.scale, self.operator)[0]
+            found.append(Row.of("P(v leaves the limits)", exits, "bound, covariance", bound))
+            if square is None:  # every other bound is silent about trials that did
+                return found
+        for source, law in self.square_laws.items():
+            name = "mean squared error"
+            found.append(Row.law(name, law, source) if square is None else Row.of(name, square, source, law))
+        name = f"{100 * (1 - self.level):g} % quantile of the largest error"
+        for source, law in self.largest_laws.items():
+            if square is None or largest is None:
+                found.append(Row.law(name, law, source))
+            else:
+                value, low, high = largest
+                found.append(Row(name, value, low, high, law, source, square.trials))
+        return found
+
+
 def simulate(
     operator: Operator,
     *,
@@ -84,6 +189,8 @@ def simulate(
     trials: int = 10_000,
     seed: int = 0,
     threads: int | None = None,
+    width: float | None = None,
+    confidence: float = 0.99,
 ) -> list[Row]:
     """Measure the output error u_N of one neuron, and put every bound and law beside it.
 
@@ -99,14 +206,19 @@ def simulate(
         Failure level of the sup-norm bounds.
     trials, seed, threads
         As in `sims.montecarlo`
+    width
+        Stop as soon as the interval of the mean squared error is narrower than this share of its
+        second-moment bound ("Popoviciu"); it then holds at all times, and `trials` is the most.
+    confidence
+        Of the intervals.
 
     Returns
     -------
     list of Row
         One per bound or law, with the measured number beside it; `source` begins with "bound" or "law" ("no
         law" where the weights' range is no whole number of cells). An operator with limits adds the
-        probability of leaving them; if that happened in any trial it is the only row, as the other bounds are
-        silent then.
+        probability of leaving them (with `width`, from at most `EXIT_TRIALS` trials); if that happened in any
+        trial it is the only row, as the other bounds are silent then.
 
     Raises
     ------
@@ -121,49 +233,23 @@ def simulate(
     """
     if not operator.unbiased:
         raise ValueError(f"{type(operator).__name__} is biased: no bound of this framework covers it")
-    inputs, weights = setting(operator, columns, samples, seed, rank)
+    case = Case(operator, columns, samples, scale, rank, level, seed)
+    inputs, weights = case.data
+    options: dict[str, Any] = {"threads": threads, "block": block_size(columns, samples), "level": confidence}
+    exits = case.exits(trials if width is None else min(trials, EXIT_TRIALS), **options)
+    if exits is not None and exits.successes:
+        return case.rows(exits=exits)
     sample = error_sampler(weights, inputs, operator, scale)
-
-    def squares(rng: np.random.Generator, count: int) -> np.ndarray:
-        return (sample(rng, count) ** 2).sum(axis=1)
-
-    block = block_size(columns, samples)
-    settings: dict[str, Any] = {"seed": seed, "threads": threads, "block": block}
-    rows = []
-    if any(math.isfinite(limit) for limit in operator.limits):
-        left = exit_sampler(weights, inputs, operator, scale)
-        exits = probability(left, trials, key=("path_following", "exit"), **settings)
-        bound = exit_bound(weights, inputs, scale, operator)[0]
-        rows.append(Row.of("P(v leaves the limits)", exits, "bound, covariance", bound))
-        if exits.successes:  # the bounds below are silent about such trials
-            return rows
-    limits = [(0.0, square_limit(inputs, scale, operator))]
-    square = means(squares, trials, bounds=limits, key=SQUARE_KEY, **settings)[0]
-    norm = float(np.linalg.norm(inputs, axis=0).max())
-    beta = {form: error_variance(scale, operator, norm, form) for form in ("paper", "range")}
-    stds = error_stds(inputs, scale, operator)
-    laws = {
-        "bound, paper form": samples * beta["paper"],
-        "bound, range form": samples * beta["range"],
-        "bound, Popoviciu": second_moment(inputs, scale, float(operator.interval_length) ** 2 / 4),
-    }
-    if isinstance(operator, StochasticRounding):
-        # d^2/6 is its mean variance over weights that fill whole cells; else the errors have another one
-        variance, cells = float(operator.unit) ** 2 / 6, 2 * _spread(operator) / float(operator.unit)
-        mark = "law" if abs(cells - round(cells)) < 1e-9 * cells else "no law (cells not filled)"
-        laws[f"{mark}, these inputs"] = second_moment(inputs, scale, variance)
-        if rank is None:
-            laws[f"{mark}, Gaussian inputs"] = saturation_law(columns, samples, scale, variance)
-        laws["round to nearest"] = direct_error(columns, samples, float(operator.unit))
-    rows += [Row.of("mean squared error", square, source, law) for source, law in laws.items()]
-    largest = quantile(largest_errors(sample, trials, seed, ("path_following", "largest"), block), 1 - level)
-    radii = {
-        "bound, paper form and tail": tail_bound(math.sqrt(beta["paper"]), level, samples, "paper"),
-        "bound, range form, sharp tail": tail_bound(math.sqrt(beta["range"]), level, samples),
-        "bound, covariance, sharp tail": tail_bound(float(stds.max()), level, samples),
-    }
-    name = f"{100 * (1 - level):g} % quantile of the largest error"
-    return rows + [Row(name, *largest, radius, source, trials) for source, radius in radii.items()]
+    square = means(
+        lambda rng, count: (sample(rng, count) ** 2).sum(axis=1),
+        trials,
+        bounds=[(0.0, square_limit(inputs, scale, operator))],
+        seed=seed,
+        key=SQUARE_KEY,
+        width=None if width is None else width * case.square_laws["bound, Popoviciu"],
+        **options,
+    )[0]
+    return case.rows(square, case.largest(square.trials, confidence), exits)
 
 
 def largest_errors(

@@ -70,19 +70,50 @@ def simulate(
     else:
         plain = estimate(n, max_value, target, trials, seed, law, delta, **options)
         rows = [Row.of(name, plain, f"{plain.trials} trials, exact decisions")]
+    rows += law_rows(n, max_value, target, law, delta)
+    if every_target:
+        sample, key = every_target_sampler(n, max_value, law), ("every_target", n, max_value, law)
+        every = montecarlo.probability(sample, trials, seed=seed, key=key, level=options.get("level", 0.99))
+        rows.append(Row.of("P(some |t| <= M missed), measured", every, f"{trials} trials"))
+        if law != "product":
+            some = theory.every_target_miss(n, max_value, law)
+            rows.append(Row.law("P(some |t| <= M missed), Cox law", some, "law"))
+    return rows
+
+
+def law_rows(
+    n: int, max_value: int, target: int, law: Law = "nonzero", delta: int = 0, *, quick: bool = False
+) -> list[Row]:
+    """Every law and bound of one setting.
+
+    Parameters
+    ----------
+    quick
+        Leave out what takes longer than a slider may wait: the saddlepoint law and the bounds.
+
+    Examples
+    --------
+    >>> [row.quantity for row in law_rows(12, 127, 1)][:3]
+    ['P(miss), best law', 'P(miss), cox law', 'P(miss), saddlepoint law']
+    """
+    from theory import subset_sum as theory
+    from theory.subset_sum.cox import cox_mean
+
+    rows = []
 
     def add(quantity: str, value: float, source: str) -> None:
         rows.append(Row.law(quantity, value, source))
 
     cell = n, max_value, target, law
     form, _ = theory.miss_form(n, max_value, law, delta, target)
-    words = "exact" if form == "exact" else f"{form}; accuracy {stated_accuracy(form, *cell, delta)}"
-    add("P(miss), best law", theory.miss_probability(*cell, delta=delta), words)
+    if not (quick and form == "saddlepoint"):
+        words = "exact" if form == "exact" else f"{form}; accuracy {stated_accuracy(form, *cell, delta)}"
+        add("P(miss), best law", theory.miss_probability(*cell, delta=delta), words)
     forms: tuple = ("saddlepoint",) if law == "product" else ("cox", "saddlepoint")
-    for name in forms:
+    for name in forms[:-1] if quick else forms:
         accuracy = stated_accuracy(name, *cell, delta)
         add(f"P(miss), {name} law", theory.miss_probability(*cell, name, delta), accuracy)
-    if delta == 0:
+    if delta == 0 and not quick:
         lower, upper = theory.miss_probability_bounds(n, max_value, target, law)
         add("P(miss), lower bound", lower, "rigorous: reach and divisibility")
         add("P(miss), upper bound", upper, "rigorous: moments in blocks, trivial event")
@@ -92,10 +123,9 @@ def simulate(
         if law == "nonzero" and n >= 2:
             lemma = theory.lemma4_failure(n, max_value, target)
             add("P(miss), Lemma 4", lemma, "KN Lemma 4; above 1: vacuous")
-    if every_target:
-        sample = every_target_sampler(n, max_value, law)
-        every = montecarlo.probability(sample, trials, seed=seed, key=("every_target", n, max_value, law))
-        rows.append(Row.of("P(some |t| <= M missed), measured", every, f"{trials} trials"))
-        if law != "product":
-            add("P(some |t| <= M missed), Cox law", theory.every_target_miss(n, max_value, law), "law")
+    add("E solutions at the most favourable sum", cox_mean(n, max_value, law, delta), "mu of the cox law")
+    values = max_value**2 if law == "product" else max_value
+    add(
+        "window position n - log2 M" + ("^2" if law == "product" else ""), n - math.log2(values), "definition"
+    )
     return rows

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sims.weights.affine import optimal_affine
 from sims.weights.axes import from_rows, rows_of
 from sims.weights.ggml import encode_rows
 from sims.weights.scales import Values, quantize
@@ -42,7 +43,7 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
     if form.scale == "half":
         found = encode_rows(rows, form.name).astype(np.float64)
     elif form.block:
-        found = _zero_points(rows, form) if form.offset else _blocks(rows, form)
+        found = _offsets(rows, form) if form.offset else _blocks(rows, form)
     elif form.group or form.sparsity:
         kept = _groups(rows, form) if form.group else _largest(rows, form.sparsity)
         found = np.where(kept, rows, 0.0)
@@ -50,6 +51,10 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
             book = codebook(form.codes)
             scale = Values(rows[kept]).optimal_scale(book).scale
             found[kept] = quantize(rows[kept], book.levels, scale)
+    elif form.offset:
+        grid = optimal_affine(rows, form.bits, zero_point=form.offset == "zero")
+        codes = np.clip(np.rint((rows - grid.offset) / grid.scale), 0, 2**form.bits - 1)
+        found = grid.offset + grid.scale * codes
     else:
         book = codebook(form.codes)
         found = quantize(rows, book.levels, prepared.optimal_scale(book).scale)
@@ -76,21 +81,24 @@ def _groups(rows: np.ndarray, form: Format) -> np.ndarray:
 
 
 def _in_blocks(rows: np.ndarray, size: int) -> np.ndarray:
-    """(rows, blocks, size), the last block of a row filled up with zeros."""
+    """(rows, blocks, size), the last block of a row filled up with its last weight, which moves no end."""
     count = -(-rows.shape[1] // size)
-    padded = np.zeros((rows.shape[0], count * size))
-    padded[:, : rows.shape[1]] = rows
+    padded = np.pad(rows, ((0, 0), (0, count * size - rows.shape[1])), mode="edge")
     return padded.reshape(rows.shape[0], count, size)
 
 
-def _zero_points(rows: np.ndarray, form: Format) -> np.ndarray:
+def _offsets(rows: np.ndarray, form: Format) -> np.ndarray:
+    """Blocks from the least weight in steps to the largest, or on a grid that holds zero."""
     blocks, steps = _in_blocks(rows, form.block), 2**form.bits - 1
-    low = np.minimum(blocks.min(axis=2, keepdims=True), 0.0)
-    scale = (np.maximum(blocks.max(axis=2, keepdims=True), 0.0) - low) / steps
+    low, high = blocks.min(axis=2, keepdims=True), blocks.max(axis=2, keepdims=True)
+    if form.offset == "zero":
+        low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    scale = (high - low) / steps
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.rint(-low / scale)
-        codes = np.clip(np.floor(blocks / scale + 0.5) + z, 0, steps)
-        found = np.where(scale > 0, scale * (codes - z), 0.0)
+        if form.offset == "zero":
+            low = -np.rint(-low / scale) * scale
+        codes = np.clip(np.rint((blocks - low) / scale), 0, steps)
+        found = np.where(scale > 0, low + scale * codes, 0.0 if form.offset == "zero" else low)
     return found.reshape(rows.shape[0], -1)[:, : rows.shape[1]]
 
 
@@ -98,7 +106,9 @@ def _blocks(rows: np.ndarray, form: Format) -> np.ndarray:
     blocks = _in_blocks(rows, form.block)
     largest = np.abs(blocks).max(axis=2)
     scales = block_scale(form, largest, float(largest.max()))[:, :, None]
+    if form.codes.startswith("flipped"):  # the largest magnitude is on the last code, whatever its sign
+        scales = np.where(blocks.max(axis=2, keepdims=True) < largest[:, :, None], -scales, scales)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        units = np.where(scales > 0, blocks / scales, 0.0)
+        units = np.where(scales != 0, blocks / scales, 0.0)
     found = scales * quantize(units, codebook(form.codes).levels, 1.0)
     return found.reshape(rows.shape[0], -1)[:, : rows.shape[1]]

@@ -89,6 +89,10 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
         return (
             _searched(rows, form) if form.rule == "search" else _block_noise(rows, form)
         ) / prepared.energy
+    if form.offset:
+        from sims.weights.affine import SplitValues
+
+        return SplitValues(array).optimal(form.bits, zero_point=form.offset == "zero").noise
     if not (form.group or form.sparsity):
         return prepared.optimal_scale(codebook(form.codes)).noise
     if form.group:
@@ -112,8 +116,12 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
 def _block_noise(rows: np.ndarray, form: Format) -> float:
     from sims.kernels import formats as kernels
 
-    if form.offset:
+    if form.offset == "zero":
         return float(kernels.zero_point_errors(rows, form.block, 2**form.bits - 1, np.ones(1)).sum())
+    if form.offset or form.codes.startswith("flipped"):
+        from sims.weights.encoding import encode
+
+        return float(np.sum((rows - encode(rows, form)) ** 2))
     largest = kernels.block_maxima(rows, form.block)
     scales = block_scale(form, largest, float(largest.max()))
     return float(kernels.block_errors(rows, form.block, codebook(form.codes).levels, scales).sum())
@@ -188,10 +196,40 @@ def affine(array: np.ndarray) -> list[Stored]:
     return found
 
 
+def channel_affine(array: np.ndarray, prepared: Values) -> list[Stored]:
+    """Integers with a step and a zero point per row (output channel), from its ends: "INT4 per channel asym".
+
+    At 4 bits "mse" also takes the best of the shrunk ranges of a row.
+
+    Examples
+    --------
+    >>> w = np.random.default_rng(0).uniform(0.5, 1.5, (50, 64)) * np.geomspace(1, 9, 50)[:, None]
+    >>> [f"{one.name} {one.snr:.1f}" for one in channel_affine(w, Values(w)) if one.name.startswith("INT4")]
+    ['INT4 per channel asym 31.2', 'INT4 per channel asym mse 31.4']
+    """
+    from sims.kernels import formats as kernels
+
+    rows, found = _normalised(array, prepared), []
+    columns, energy = rows.shape[1], prepared.energy
+    for bits in WIDTHS:
+        for ending, ratios in (("", SHRUNK[:1]), (" mse", SHRUNK)):
+            if ending and bits != 4:
+                continue
+            lost = (
+                float(kernels.zero_point_errors(rows, columns, 2**bits - 1, ratios).sum()) if energy else 0.0
+            )
+            stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16 + bits)
+            ratio = noise_snr(lost / energy if energy else 0.0)
+            found.append(Stored(f"INT{bits} per channel asym{ending}", stored, ratio))
+    return found
+
+
 def compare(
     array: np.ndarray, formats: Sequence[Format] = EVERY, prepared: Values | None = None
 ) -> list[Stored]:
-    """Every format, integers with a scale per channel, and (of `EVERY`) affine ones; by stored bits.
+    """Every format, integers with a scale per channel, and (of `EVERY`) affine ones, whole or per channel.
+
+    By stored bits.
 
     Examples
     --------
@@ -212,7 +250,7 @@ def compare(
         stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)
         found.append(Stored(f"INT{bits} per channel", stored, snr))
     if formats is EVERY:
-        found += affine(array)
+        found += [*affine(array), *channel_affine(array, prepared)]
     order = {one.name: i for i, one in enumerate(found)}  # of equals those come first that prune nothing
     return sorted(
         found + _own_zeros(prepared, zeros),

@@ -137,12 +137,17 @@ def _line(
         line[""] = str(len(rows)) if len(rows) > 1 else ""
     return line | {
         "weights": _count(sum(row.size for row in rows)),
-        "kurt.": f"{statistics.median(_number(row.kurtosis) for row in rows):.3g}",
+        "kurt.": _kurtosis([row.kurtosis for row in rows if not math.isnan(row.kurtosis)]),
         f"{bits} bits": _range([row.quantization[bits] for row in rows]),
         f"cut {percent(equal_sparsity(bits))}": _range([row.pruning[bits] for row in rows]),
         "error": percent(sum(shares[row.name] for row in rows), 2),
         "verdict": _short(verdicts[0]) if len(set(verdicts)) == 1 else _winners(rows, bits),
     }
+
+
+def _kurtosis(values: Sequence[float]) -> str:
+    """The median; a constant tensor has none."""
+    return f"{statistics.median(values):.3g}" if values else "-"
 
 
 def _winners(rows: Sequence[TensorRow], bits: int) -> str:

@@ -100,6 +100,8 @@ TARGETS = {
     ("simulate subset-sum", "json"): (),
     ("simulate lottery", "json"): (),
     ("simulate path-following", "json"): (),
+    ("simulate snr", "json"): (),
+    ("simulate layer-bounds", "json"): (),
 }
 
 

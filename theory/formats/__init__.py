@@ -1,6 +1,7 @@
 """Number formats of compressed weights, and the laws of their errors."""
 
 from theory.formats.affine import affine_snr
+from theory.formats.families import CODES, GROUPS, SCALES, family, widths
 from theory.formats.formats import (
     FORMATS,
     SEARCHED,
@@ -12,12 +13,17 @@ from theory.formats.formats import (
 )
 
 __all__ = [
+    "CODES",
     "FORMATS",
+    "GROUPS",
+    "SCALES",
     "SEARCHED",
     "Format",
     "affine_snr",
     "block_scale",
     "codebook",
+    "family",
     "float_levels",
     "normal_float_levels",
+    "widths",
 ]

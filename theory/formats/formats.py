@@ -103,8 +103,8 @@ class Format:
         float16, codes as llama.cpp finds them), "double" (8 bits, quantized in blocks of 256 beside a
         float32 scale), "power" or "e4m3" (8 bits).
     offset
-        Of blocks: "" for none; "float", the least weight, as wide as the scale; "zero", an integer of the
-        codes' size that stands for 0.
+        "" for none; "float", any number, in blocks the least weight, as wide as the scale; "zero", an integer
+        of the codes' size that stands for 0. Of a whole tensor step and offset are those of least error.
     rule
         "max" from the block's largest magnitude (or its ends, with an offset), or "search" for a lesser
         error.
@@ -136,8 +136,8 @@ class Format:
             ("rule", ("max", "search")),
         ):
             choice(f"{self.name}: {name}", getattr(self, name), options)
-        if self.offset and not self.block:
-            raise ValueError(f"{self.name}: an offset belongs to a block")
+        if self.offset and (self.group or self.sparsity):
+            raise ValueError(f"{self.name}: an offset belongs to a block or to a whole tensor")
         if not (self.codes or self.group or self.sparsity):
             raise ValueError(f"{self.name}: values as they are, all of them, are no format")
         if not self.keep <= self.group or (self.group and not self.keep):

@@ -27,7 +27,7 @@ from theory.arguments import whole
 from theory.codebooks import Codebook, optimal_scale, quantization_error
 from theory.distributions import Distribution, Truncated
 from theory.distributions.base import tail_inside
-from theory.formats.affine import block_offset_error
+from theory.formats.affine import affine_error, block_offset_error
 from theory.formats.formats import Format, block_scale, codebook
 from theory.snr import decibel, pruning_error
 
@@ -80,6 +80,8 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
         )
     if form.block:
         return _block_error(law, form, size)
+    if form.offset:
+        return affine_error(law, form.bits, zero_point=form.offset == "zero")
     if form.codes and form.keep == form.group and not form.sparsity:
         return float(quantization_error(law, codebook(form.codes), optimal_scale(law, codebook(form.codes))))
     if form.group and form.keep == form.group:

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from figures import style
-from figures.explore.page import Page, Parameter, Series, State, command_text
-from sims.fine_tuning import results, sign_flip_p_value
+from figures.explore.page import Page, Parameter, Series, State, python_line
+from sims.fine_tuning import results
 from sims.support.row import Row
 
 SHOWN = {  # method: label, colour, marker
@@ -91,43 +91,24 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
 
 
 def rows(state: State, points: list[Series]) -> list[Row]:
-    """Numbers at the chosen width, and the paired test once the seeds are there."""
-    case, bits = _case(state["case"]), state["bits"]
-    original = float(np.median(case["qat", bits]["originals"]))
-    found = [Row.law("accuracy of the original networks", original, "median over seeds")]
-    for method in _methods(state):
-        row = case[method, bits]
-        source = f"{SHOWN[method][0]}, median over {row['seeds']} seeds"
-        found.append(Row(f"accuracy, {method}", row["median"], row["low"], row["high"], original, source))
-    if points:
-        ours, theirs = (np.array(case[method, bits]["accuracies"]) for method in _TUNED)
-        images = 1000 if state["case"].endswith("mnist") else 450
-        differences = np.rint((ours - theirs) * images).astype(np.int64)
-        gap = float((ours - theirs).mean())
-        found.append(Row("learned steps above pruning", gap, trials=len(ours), source="mean of paired seeds"))
-        p = sign_flip_p_value(differences)
-        found.append(Row.law("p of no advantage", p, "exact sign-flip test over the seeds"))
-    return found
+    """Numbers at the chosen width."""
+    network, data = state["case"].split("-")
+    return results.comparison(network, data, state["bits"], _methods(state))
 
 
 def python(state: State) -> str:
     """The rows of the finished run."""
     network, data = state["case"].split("-")
     return (
-        "from sims.fine_tuning import results\n\n"
-        "for row in results.load():\n"
-        f"    if (row['network'], row['data'], row['bits']) == "
-        f"({network!r}, {data!r}, {state['bits']}):\n"
-        "        print(row['method'], row['median'], row['accuracies'])"
+        "from sims.fine_tuning import results\nfrom sims.support.output import print_table\n\n"
+        f"rows = results.comparison({network!r}, {data!r}, {state['bits']}, {_methods(state)})\n"
+        "print_table([row.as_dict() for row in rows])"
     )
 
 
 def command(state: State) -> str:
-    """`snapcut tune` runs this width anew."""
-    network, data = state["case"].split("-")
-    return command_text(
-        "tune", network=network, data=data, bits=state["bits"], method=",".join(_methods(state))
-    )
+    """The same, in one line; `snapcut tune` would train anew."""
+    return python_line(python(state))
 
 
 PAGE = Page(
@@ -148,10 +129,11 @@ PAGE = Page(
         "and see the same batches."
     ),
     parameters=(
-        Parameter("bits", "bits $b$", 2, values=tuple(range(1, 9))),
+        Parameter("bits", "bits b", 2, values=tuple(range(1, 9))),
         Parameter("case", "network and images", "dense-digits", choices=CASES),
         Parameter("methods", "methods", "tuned", choices=GROUPS),
     ),
+    axes=("bits", "test_error_percent"),
     curves=curves,
     live=live,
     draw=draw,

@@ -1,47 +1,43 @@
 """Explorer page: the best codes and the best mask of a small layer, beside heuristics and the limit."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from figures import style
-from figures.explore.live import BUSY, QuantileSequence
-from figures.explore.page import LEVEL, SEED, Page, Parameter, Series, State, python_line, simulated_row
-from sims.layer_bounds import Range, pruning_range, quantization_range
-from sims.layer_bounds.problems import KINDS, problem
+from figures.explore.live import BUSY
+from figures.explore.page import (
+    LEVEL,
+    SEED,
+    Page,
+    Parameter,
+    Series,
+    State,
+    command_text,
+    simulation_text,
+    stopping,
+)
+from sims.layer_bounds import simulate as simulation
+from sims.layer_bounds.problems import KINDS
 from sims.support.row import Row
-from theory.snr import decibel, equal_sparsity, pruned_count
+from theory.snr import decibel
 
 WIDTHS = tuple(range(2, 9))
-_BLOCK, _MAX_LAYERS = 16, 640
+_MAX_LAYERS = 640
 _STOP = {"4 dB": 4.0, "2 dB": 2.0, "1 dB": 1.0}
 _SIZES = (4, 6, 8, 10, 12, 14, 16)
 _CORRELATIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)
 _KINDS = dict(zip(("independent", "neighbours", "all alike", "all alike, ReLU"), KINDS, strict=True))
 
 
-def _ranges(
-    kind: str, inputs: int, correlation: float, bits: int, seed: int, relaxation: bool
-) -> tuple[Range, Range]:
-    x, w = problem(kind, inputs, seed, correlation=correlation)
-    gram = x.T @ x
-    keep = inputs - pruned_count(inputs, equal_sparsity(bits))
-    quantized = quantization_range(w, gram=gram, bits=bits, relaxation=relaxation, node_limit=500_000)
-    return quantized, pruning_range(w, gram=gram, keep=keep, node_limit=50_000)
-
-
-_kept = lru_cache(maxsize=512)(_ranges)  # every redrawing asks for them
-
-
-def _layer(state: State, bits: int) -> tuple[Range, Range]:
-    return _kept(state["kind"], state["inputs"], state["correlation"], bits, state["seed"], True)
+def _drawn(state: State) -> simulation.Drawn:
+    return state["kind"], state["inputs"], state["correlation"]
 
 
 def curves(state: State) -> list[Series]:
     """SNR of one drawn layer against the width: limit, best and rounded codes, best and greedy mask."""
-    both = [_layer(state, bits) for bits in WIDTHS]
+    both = [simulation.first_layer(_drawn(state), bits, state["seed"]) for bits in WIDTHS]
     columns = {
         "certified limit": [q.snr().bound for q, _ in both],
         "best codes": [decibel(q.energy, q.best) for q, _ in both],
@@ -55,26 +51,24 @@ def curves(state: State) -> list[Series]:
 def live(state: State) -> Iterator[list[Series]]:
     """Median SNR of the best codes and the best mask over drawn layers, at the chosen width."""
     names = ("best codes, drawn layers", "best mask, drawn layers")
-    medians = [QuantileSequence(state["level"]) for _ in names]
-    at = np.array([state["bits"]])
-    for start in range(0, _MAX_LAYERS, _BLOCK):
+    growing = simulation.growing_best(
+        _drawn(state),
+        state["bits"],
+        seed=state["seed"],
+        trials=_MAX_LAYERS,
+        level=state["level"],
+        width=state["width"],
+    )
+    while True:
         with BUSY:
-            found = [
-                _ranges(state["kind"], state["inputs"], state["correlation"], state["bits"], seed, False)
-                for seed in range(state["seed"] + start, state["seed"] + start + _BLOCK)
-            ]
-        series = []
-        for index, (name, median) in enumerate(zip(names, medians, strict=True)):
-            median.update(np.array([decibel(pair[index].energy, pair[index].best) for pair in found]))
-            low, high = (np.array([end]) for end in median.interval())
-            trials = np.array([start + _BLOCK])
-            series.append(Series(name, at, np.array([median.value]), low, high, trials))
-        yield series
-        if (
-            max(float(s.high[0] - s.low[0]) for s in series if s.high is not None and s.low is not None)
-            <= (state["stop"])
-        ):
+            found = next(growing, None)
+        if found is None:
             return
+        layers, medians = found
+        yield [
+            Series(name, *(np.array([number]) for number in (state["bits"], *median, layers)))
+            for name, median in zip(names, medians, strict=True)
+        ]
 
 
 _STYLES = {
@@ -116,48 +110,15 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
 
 def rows(state: State, points: list[Series]) -> list[Row]:
     """Numbers at the chosen width, as SNR in dB."""
-    quantized, pruned = _layer(state, state["bits"])
-    kept = state["inputs"] - pruned.details["cut"]
-    proved = "proved optimum" if quantized.optimum is not None else "best found, search stopped"
-    tried = {name: error for name, error in pruned.errors.items() if name != "smallest kept"}
-    found = [
-        Row.law("certified limit of any codes (dB)", quantized.snr().bound, "relaxation with box and cuts"),
-        Row.law("best codes (dB)", decibel(quantized.energy, quantized.best), proved),
-    ]
-    for name in ("1-opt from all", "OPTQ", "nearest"):
-        found.append(
-            Row.law(f"… {name} (dB)", decibel(quantized.energy, quantized.errors[name]), "heuristic")
-        )
-    found.append(
-        Row.law(
-            f"best mask, {kept} of {state['inputs']} kept (dB)",
-            decibel(pruned.energy, pruned.best),
-            "refitted",
-        )
-    )
-    for name in tried:
-        found.append(Row.law(f"… {name} (dB)", decibel(pruned.energy, pruned.errors[name]), "heuristic"))
-    for one in points:
-        found += simulated_row(f"{one.name} (dB)", one, "layers, median")
-    return found
+    medians = [(float(one.value[0]), float(one.low[0]), float(one.high[0])) for one in points
+               if one.low is not None and one.high is not None]  # fmt: skip
+    layers = int(points[0].trials[0]) if points and points[0].trials is not None else 0
+    return simulation.rows(_drawn(state), state["bits"], state["seed"], layers, medians)
 
 
-def python(state: State) -> str:
-    """Both ranges of the layer on screen."""
-    n = state["inputs"]
-    keep = n - pruned_count(n, equal_sparsity(state["bits"]))
-    return (
-        "from sims.layer_bounds import pruning_range, quantization_range\n"
-        "from sims.layer_bounds.problems import problem\n\n"
-        f"x, w = problem({state['kind']!r}, {n}, {state['seed']}, correlation={state['correlation']!r})\n"
-        f"print(quantization_range(w, inputs=x, bits={state['bits']}).snr())\n"
-        f"print(pruning_range(w, inputs=x, keep={keep}).snr())"
-    )
-
-
-def command(state: State) -> str:
-    """The same, in one line."""
-    return python_line(python(state))
+def _arguments(state: State) -> dict:
+    given = {name: state[name] for name in ("kind", "inputs", "correlation", "bits")}
+    return given | stopping(state, _MAX_LAYERS)
 
 
 PAGE = Page(
@@ -179,18 +140,25 @@ PAGE = Page(
     ),
     parameters=(
         Parameter("kind", "correlation of inputs", "autoregressive", choices=_KINDS),
-        Parameter("correlation", "correlation $r$", 0.8, values=_CORRELATIONS),
-        Parameter("inputs", "inputs $n$", 10, values=_SIZES),
-        Parameter("bits", "bits $b$", 4, values=WIDTHS),
-        Parameter("stop", "stop at interval width", 2.0, choices=_STOP, kind="simulation"),
+        Parameter(
+            "correlation",
+            "correlation r",
+            0.8,
+            values=_CORRELATIONS,
+            used=lambda s: s["kind"] != "independent",
+        ),
+        Parameter("inputs", "inputs n", 10, values=_SIZES),
+        Parameter("bits", "bits b", 4, values=WIDTHS),
+        Parameter("width", "stop at interval width", 2.0, choices=_STOP, kind="simulation"),
         LEVEL,
         SEED,
     ),
+    axes=("bits", "output_snr_db"),
     curves=curves,
     live=live,
     draw=draw,
     rows=rows,
-    python=python,
-    command=command,
+    python=lambda s: simulation_text("layer_bounds", **_arguments(s)),
+    command=lambda s: command_text("simulate", "layer-bounds", **_arguments(s)),
     count=lambda points: f"{points[0].trials[0]} layers" if points and points[0].trials is not None else "",
 )

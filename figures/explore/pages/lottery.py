@@ -14,21 +14,25 @@ from figures.explore.page import (
     LEVEL,
     SEED,
     WIDTH,
+    Finished,
     Page,
     Parameter,
     Series,
     State,
-    call_text,
     command_text,
     defaults,
-    fixed_trials,
-    simulated_row,
+    finished_rows,
+    first_point,
+    measured_row,
+    simulation_text,
+    stopping,
 )
 from figures.explore.picture import decades
 from sims import simulations
 from sims.lottery import CONSTRUCTIONS
 from sims.lottery.misses import rare_misses
-from sims.lottery.simulate import NETWORK_BLOCK, NETWORK_KEY
+from sims.lottery.simulate import MISS_TRIALS, NETWORK_BLOCK, NETWORK_KEY
+from sims.lottery.simulate import rows as ticket_rows
 from sims.lottery.trials import network_failures, random_network
 from sims.support.row import Row
 from theory.lottery import (
@@ -43,7 +47,7 @@ from theory.subset_sum.bounds import reach_probability
 _DEFAULTS = defaults(simulations.lottery)
 _MOST = 30  # samples per weight
 _SAMPLES = tuple(range(1, _MOST + 1))
-_MISS_TRIALS = (1000, 20_000, 300_000)  # sets of candidates behind the law, in successive versions
+_MISS_TRIALS = (1000, 20_000, MISS_TRIALS)  # sets of candidates behind the law, in successive versions
 _NETWORKS = 16_384
 _UNITS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 _CONSTRUCTIONS = dict(zip(("two layers per layer", "depth plus one"), CONSTRUCTIONS, strict=True))
@@ -129,6 +133,18 @@ def live(state: State) -> Iterator[list[Series]]:
         block=NETWORK_BLOCK,
     ):
         yield [*points, *law]
+    (measured,) = points
+    with BUSY:
+        rows = ticket_rows(
+            _sizes(state),
+            state["bits"],
+            chosen,
+            state["seed"],
+            first_point(measured),
+            construction=state["construction"],
+            confidence=state["level"],
+        )
+    yield [measured, *law, Finished.of(rows)]
 
 
 def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], narrow: bool) -> None:
@@ -165,44 +181,27 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
 
 
 def rows(state: State, points: list[Series]) -> list[Row]:
-    """Numbers at the chosen number of samples."""
-    n, size = state["samples"], max_value(state)
-    counts = parameter_counts(_sizes(state), n, size, state["construction"])
-    found: list[Row] = []
-    for one in points:
-        if one.trials is not None:
-            found += simulated_row("P(network fails), simulated", one, "random networks")
-    for one in points:
-        if one.trials is None:
-            source = f"from {one.name.removeprefix('law, ')} of single weights"
-            found.append(Row.law("P(network fails), law", float(one.value[n - 1]), source))
-    reach = float(_failure(state, _reach(size))[n - 1])
+    """Numbers at the chosen number of samples; of single weights and of one ticket at the end."""
+    if (found := finished_rows(points)) is not None:
+        return found
+    n = state["samples"]
+    laws = [one for one in points if one.trials is None]
+    law = float(laws[0].value[n - 1]) if laws else None
+    measured = [
+        measured_row("network fails", one, "networks", law) for one in points if one.trials is not None
+    ]
+    counts = parameter_counts(_sizes(state), n, max_value(state), state["construction"])
     return [
-        *found,
-        Row.law("P(network fails), reach law alone", reach, "from exact misses out of reach"),
-        Row.law("weights of the target", counts.target, ", ".join(map(str, _sizes(state))) + " units"),
-        Row.law("parameters drawn, mean", counts.drawn, "exact"),
-        Row.law("parameters drawn per weight", counts.overparameterization, "overparameterization"),
-        Row.law("candidates over counting bound", counts.ratio, "Kumar & Natale, Theorem 3"),
+        *(measured or ([Row.law("network fails", law, laws[0].name)] if laws else [])),
+        Row.law("drawn parameters", counts.drawn, ""),
+        Row.law("drawn per target weight", counts.overparameterization, ""),
+        Row("candidates / counting bound", counts.ratio),
     ]
 
 
 def _arguments(state: State) -> dict:
-    return {
-        "sizes": _sizes(state),
-        "bits": state["bits"],
-        "samples": state["samples"],
-        "construction": state["construction"],
-        "trials": min(fixed_trials(state), _NETWORKS),
-        "seed": state["seed"],
-    }
-
-
-def command(state: State) -> str:
-    """A list takes its option once per entry."""
-    sizes = " ".join(f"--sizes {size}" for size in _sizes(state))
-    options = {name: value for name, value in _arguments(state).items() if name != "sizes"}
-    return command_text("simulate", "lottery", sizes, **options)
+    given = {name: state[name] for name in ("bits", "samples", "construction")}
+    return {"sizes": _sizes(state), **given, **stopping(state, _NETWORKS)}
 
 
 PAGE = Page(
@@ -225,8 +224,8 @@ PAGE = Page(
         "triangle is an upper limit. Dotted: the chosen $n$."
     ),
     parameters=(
-        Parameter("samples", "samples per weight $n$", _DEFAULTS["samples"], values=_SAMPLES),
-        Parameter("bits", "bits per weight $b$", _DEFAULTS["bits"], values=(2, 3, 4, 5, 6, 7)),
+        Parameter("samples", "samples per weight n", _DEFAULTS["samples"], values=_SAMPLES),
+        Parameter("bits", "bits per weight b", _DEFAULTS["bits"], values=(2, 3, 4, 5, 6, 7)),
         Parameter("inputs", "inputs", _INPUTS, values=_UNITS),
         Parameter("hidden", "hidden units", _HIDDEN, values=_UNITS),
         Parameter("outputs", "outputs", _OUTPUTS, values=_UNITS),
@@ -235,12 +234,13 @@ PAGE = Page(
         LEVEL,
         SEED,
     ),
+    axes=("samples_per_weight", "probability_network_fails"),
     curves=curves,
     live=live,
     draw=draw,
     rows=rows,
-    python=lambda s: call_text("sims.simulations", "lottery", **_arguments(s)),
-    command=command,
+    python=lambda s: simulation_text("lottery", **_arguments(s)),
+    command=lambda s: command_text("simulate", "lottery", **_arguments(s)),
     count=lambda points: next(
         (
             f"{int(one.trials.sum()):,} networks".replace(",", "\u202f")

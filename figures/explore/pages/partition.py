@@ -15,11 +15,11 @@ from figures.explore.page import (
     Parameter,
     Series,
     State,
-    call_text,
     command_text,
     defaults,
-    fixed_trials,
-    simulated_row,
+    measured_row,
+    simulation_text,
+    stopping,
 )
 from sims import partition as simulation
 from sims import simulations
@@ -93,12 +93,12 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
 
 def rows(state: State, points: list[Series]) -> list[Row]:
     """Numbers at the chosen n and M."""
-    found = [line for one in points for line in simulated_row("P(perfect), simulated", one)]
+    found = [measured_row("P(perfect), measured", one) for one in points]
     return [*found, *simulation.law_rows(state["n"], max_value(state))]
 
 
 def _arguments(state: State) -> dict:
-    return {"n": state["n"], "max_value": max_value(state), "seed": state["seed"]}
+    return {"n": state["n"], "max_value": max_value(state), **stopping(state, MAX_TRIALS)}
 
 
 PAGE = Page(
@@ -118,18 +118,17 @@ PAGE = Page(
         "holds at all times at the chosen confidence, so it may be watched while it shrinks."
     ),
     parameters=(
-        Parameter("n", "items $n$", _DEFAULTS["n"], values=tuple(range(4, 31))),
-        Parameter("bits", "precision $\\log_2 M$", 17.0, values=tuple(np.arange(0, 36.1, 0.25).tolist())),
+        Parameter("n", "items n", _DEFAULTS["n"], values=tuple(range(4, 31))),
+        Parameter("bits", "precision log₂ M", 17.0, values=tuple(np.arange(0, 36.1, 0.25).tolist())),
         WIDTH,
         LEVEL,
         SEED,
     ),
+    axes=("log2_max_value", "probability_perfect"),
     curves=curves,
     live=live,
     draw=draw,
     rows=rows,
-    python=lambda s: call_text(
-        "sims.partition", "estimate", **_arguments(s), trials=MAX_TRIALS, width=s["width"], level=s["level"]
-    ),
-    command=lambda s: command_text("simulate", "partition", **_arguments(s), trials=fixed_trials(s)),
+    python=lambda s: simulation_text("partition", **_arguments(s)),
+    command=lambda s: command_text("simulate", "partition", **_arguments(s)),
 )

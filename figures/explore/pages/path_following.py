@@ -9,37 +9,40 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from figures import style
-from figures.explore.live import BUSY, QuantileSequence
+from figures.explore.live import BUSY
 from figures.explore.page import (
     LEVEL,
     SEED,
+    Finished,
     Page,
     Parameter,
     Series,
     State,
-    call_text,
     command_text,
     defaults,
-    simulated_row,
+    finished_rows,
+    first_point,
+    simulation_text,
+    stopping,
 )
 from figures.explore.picture import decades
 from sims import simulations
 from sims.montecarlo import stream
 from sims.montecarlo.intervals import BoundedSequence
+from sims.montecarlo.store import Moments
 from sims.path_following.simulate import (
+    EXIT_TRIALS,
     OPERATORS,
     SQUARE_KEY,
+    Case,
     block_size,
     named_operator,
-    setting,
     square_limit,
 )
 from sims.path_following.trials import error_sampler
 from sims.support.row import Row
-from theory.convex_order import tail_bound
-from theory.operators import Operator
 from theory.path_following import error_variance
-from theory.path_following.laws import direct_error, saturation_law, second_moment
+from theory.path_following.laws import direct_error, saturation_law
 
 _MAX_BLOCKS = 64
 _POINTS = 9
@@ -54,84 +57,89 @@ _FAILURES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
 _DEFAULTS = defaults(simulations.path_following)
 
 
-def operator(state: State) -> Operator:
-    """The operator of the state."""
-    return named_operator(state["operator"], state["step"], state["threshold"])
+@lru_cache(maxsize=8)  # every redrawing asks for it
+def _case(operator: str, step: float, threshold: float, *setting: float) -> Case:
+    columns, samples, scale, level, seed = setting
+    op = named_operator(operator, step, threshold)
+    return Case(op, int(columns), int(samples), scale, None, level, int(seed))
 
 
-_setting = lru_cache(maxsize=8)(setting)  # every redrawing asks for it
-
-
-def _data(state: State) -> tuple[np.ndarray, np.ndarray]:
-    return _setting(operator(state), state["columns"], state["samples"], state["seed"])
-
-
-def _law(state: State, t: np.ndarray) -> np.ndarray | None:
-    """Mean squared error of stochastic rounding after t columns of Gaussian data, per output."""
-    if state["operator"] != "rounding":
-        return None
-    return (
-        np.asarray(saturation_law(t, state["samples"], state["scale"], state["step"] ** 2 / 6))
-        / state["samples"]
-    )
+def case(state: State) -> Case:
+    """The neuron of the state, with its data."""
+    names = ("operator", "step", "threshold", "columns", "samples", "scale", "failure", "seed")
+    return _case(*(state[name] for name in names))
 
 
 def curves(state: State) -> list[Series]:
-    """Laws and bounds of the mean squared error per output, after t columns."""
-    op, m, scale = operator(state), state["samples"], state["scale"]
-    inputs, _ = _data(state)
+    """Laws and bounds of the mean squared error after t columns."""
+    one, m, scale = case(state), state["samples"], state["scale"]
+    op = one.operator
     t = np.unique(np.round(np.geomspace(1, state["columns"], 80)).astype(int))
-    norms = np.maximum.accumulate(np.linalg.norm(inputs, axis=0))[t - 1]
+    norms = np.maximum.accumulate(np.linalg.norm(one.data[0], axis=0))[t - 1]
     series = [
-        Series(f"bound, {form} form", t, np.array([error_variance(scale, op, norm, form) for norm in norms]))
+        Series(
+            f"bound, {form} form", t, m * np.array([error_variance(scale, op, norm, form) for norm in norms])
+        )
         for form in ("paper", "range")
     ]
     length = float(op.interval_length)
-    popoviciu = np.asarray(saturation_law(t, m, scale, length**2 / 4)) / m
+    popoviciu = np.asarray(saturation_law(t, m, scale, length**2 / 4))
     series.append(Series("second-moment bound, Gaussian data", t, popoviciu))
-    if (law := _law(state, t)) is not None:
+    if state["operator"] == "rounding":
+        law = np.asarray(saturation_law(t, m, scale, state["step"] ** 2 / 6))
         series.append(Series("law, Gaussian data", t, law))
-        series.append(Series("round to nearest", t, np.asarray(direct_error(t, m, state["step"])) / m))
+        series.append(Series("round to nearest", t, np.asarray(direct_error(t, m, state["step"]))))
     return series
 
 
 def live(state: State) -> Iterator[list[Series]]:
     """Errors after the first t columns of one drawn data matrix, the whole of it first."""
-    op, m, scale = operator(state), state["samples"], state["scale"]
-    inputs, weights = _data(state)
-    columns = state["columns"]
+    whole, scale, columns = case(state), state["scale"], state["columns"]
+    op, (inputs, weights) = whole.operator, whole.data
     sizes = np.unique(np.round(np.geomspace(1, columns, _POINTS)).astype(int))[::-1].tolist()
-    block = block_size(columns, m)
+    block = block_size(columns, state["samples"])
+    most = _MAX_BLOCKS * block
+    with BUSY:
+        exits = whole.exits(min(most, EXIT_TRIALS), block=block, level=state["level"])
+    if exits is not None and exits.successes:
+        yield [Finished.of(whole.rows(exits=exits))]
+        raise ValueError(
+            f"v left the limits of the operator in {exits.successes} of {exits.trials} trials, about which "
+            "the bounds say nothing; a larger scale C keeps it inside"
+        )
     samplers = [error_sampler(weights[:t], inputs[:, :t], op, scale) for t in sizes]
-    limits = [square_limit(inputs[:, :t], scale, op) / m for t in sizes]
+    limits = [square_limit(inputs[:, :t], scale, op) for t in sizes]
     sequences = [BoundedSequence(state["level"], 0.0, limit) for limit in limits]
-    sums, counts = np.zeros(len(sizes)), np.zeros(len(sizes), int)
+    moments = [Moments(0, (), ()) for _ in sizes]
     ends = np.array([(0.0, limit) for limit in limits])
-    largest = QuantileSequence(state["level"], 1.0 - state["failure"])
+    enough = state["width"] * np.array([whole.square_laws["bound, Popoviciu"], *limits[1:]])
     open_ = list(range(len(sizes)))
+    series: list[Series] = []
     for index in range(_MAX_BLOCKS):
         for i in list(open_):
             key = SQUARE_KEY if i == 0 else (*SQUARE_KEY, sizes[i])
             with BUSY:
                 errors = samplers[i](stream(state["seed"], key, index), block)
-            squares = (errors**2).sum(axis=1) / m
-            sequences[i].update(block, float(squares.sum()), float(((squares - squares.mean()) ** 2).sum()))
-            sums[i] += squares.sum()
-            counts[i] += block
+            new = Moments.of((errors**2).sum(axis=1))
+            sequences[i].update(new.count, new.mean[0] * new.count, new.deviations[0])
+            moments[i] = moments[i].merge(new)
             ends[i] = sequences[i].interval()
-            if i == 0:
-                largest.update(np.abs(errors).max(axis=1))
-            if ends[i, 1] - ends[i, 0] <= state["stop"] * sums[i] / counts[i]:
+            if i:  # the chosen point stops as its command does, the others at the same relative width
+                enough[i] = enough[0] * moments[i].mean[0] / moments[0].mean[0]
+            if ends[i, 1] - ends[i, 0] <= enough[i]:
                 open_.remove(i)
-            seen = counts > 0
-            square = (np.array(sizes)[seen], sums[seen] / counts[seen], *ends[seen].T, counts[seen])
-            top = (columns, largest.value, *largest.interval(), counts[0])
-            yield [
-                Series("simulation", *square),
-                Series("largest error", *(np.array([value]) for value in top)),
-            ]
+            seen = np.array([one.count for one in moments]) > 0
+            means = np.array([one.mean[0] for one in moments if one.count])
+            counts = np.array([one.count for one in moments if one.count])
+            low, high = ends[seen].T
+            series = [Series("simulation", np.array(sizes)[seen], means, low, high, counts)]
+            yield series
         if not open_:
-            return
+            break
+    square = first_point(series[0])
+    with BUSY:
+        largest = whole.largest(square.trials, state["level"])
+    yield [*series, Finished.of(whole.rows(square, largest, exits))]
 
 
 _COLOURS = {
@@ -159,11 +167,10 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
         axes.plot(one.x, one.value, color=color, linestyle=dashes, linewidth=1.4, marker=mark)
     _place_names(axes, laws, state["columns"], narrow)
     for one in points:
-        if one.name == "simulation":
-            assert one.low is not None and one.high is not None
-            low = np.maximum(one.low, one.value / 1e3)
-            style.interval(axes, one.x, one.value, low, one.high, style.BLACK, zorder=4)
-    values = np.concatenate([one.value for one in (*laws, *points) if one.name != "largest error"])
+        assert one.low is not None and one.high is not None
+        low = np.maximum(one.low, one.value / 1e3)
+        style.interval(axes, one.x, one.value, low, one.high, style.BLACK, zorder=4)
+    values = np.concatenate([one.value for one in (*laws, *points)])
     last = max(state["columns"], 2)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -173,7 +180,7 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set(
         xlabel="columns compressed, t",
-        ylabel="squared error per output",
+        ylabel="squared error of the output",
         xlim=(
             0.9,
             last * (last / 0.9) ** (0.55 if narrow else 0.24),
@@ -195,43 +202,26 @@ def _place_names(axes: Axes, laws: list[Series], last: int, narrow: bool) -> Non
 
 
 def rows(state: State, points: list[Series]) -> list[Row]:
-    """Numbers after all columns."""
-    op, m, scale = operator(state), state["samples"], state["scale"]
-    inputs, _ = _data(state)
-    length, norm = float(op.interval_length), float(np.linalg.norm(inputs, axis=0).max())
-    beta = {form: error_variance(scale, op, norm, form) for form in ("paper", "range")}
-    found = [line for one in points if one.name == "simulation"
-             for line in simulated_row("squared error per output, simulated", one, "runs")]  # fmt: skip
-    popoviciu = second_moment(inputs, scale, length**2 / 4) / m
-    law = _law(state, np.array([state["columns"]]))
-    if law is not None:
-        found.append(Row.law("… law", law[0], "Gaussian data, weights spread over cells"))
-    found += [
-        Row.law("… second-moment bound", popoviciu, "rigorous, these data"),
-        Row.law("… bound, range form", beta["range"], "rigorous"),
-        Row.law("… bound, published form", beta["paper"], "Zhang & Saab, Theorem 4.2"),
-    ]
-    if law is not None:
-        found.append(
-            Row.law("… round to nearest", direct_error(state["columns"], m, state["step"]) / m, "no feedback")
-        )
-    share = f"{100 * (1 - state['failure']):g} % quantile of the largest error"
-    found += [line for one in points if one.name == "largest error"
-              for line in simulated_row(f"{share}, simulated", one, "runs")]  # fmt: skip
-    level = state["failure"]
-    sharp = tail_bound(math.sqrt(beta["range"]), level, m)
-    published = tail_bound(math.sqrt(beta["paper"]), level, m, "paper")
-    return [
-        *found,
-        Row.law("… bound, range form and sharp tail", sharp, "rigorous"),
-        Row.law("… bound, published form", published, "Zhang & Saab"),
-    ]
+    """Numbers after all columns; the largest error once the simulation has ended."""
+    if (found := finished_rows(points)) is not None:
+        return found
+    return case(state).rows(first_point(points[0]) if points else None)
+
+
+def _steps(state: State) -> bool:
+    return state["operator"] != "pruning"
+
+
+def _thresholds(state: State) -> bool:
+    return state["operator"] in ("pruning", "prune-then-round")
 
 
 def _arguments(state: State) -> dict:
-    own = {"rounding": ("step",), "one-bit": ("step",), "pruning": ("threshold",)}
-    names = ("operator", *own.get(state["operator"], ("step", "threshold")), "columns", "samples", "scale")
-    return {**{name: state[name] for name in names}, "level": state["failure"], "seed": state["seed"]}
+    optional = {"step": _steps(state), "threshold": _thresholds(state)}
+    names = ("operator", *(name for name, used in optional.items() if used), "columns", "samples", "scale")
+    given = {name: state[name] for name in names}
+    most = _MAX_BLOCKS * block_size(state["columns"], state["samples"])
+    return {**given, "level": state["failure"], **stopping(state, most)}
 
 
 PAGE = Page(
@@ -247,28 +237,31 @@ PAGE = Page(
         r"u_t\leq_{cx}N\!\left(0,\ \frac{\pi L^2}{8}\,\frac{C^2}{2C-1}\max_{j\le t}\|X_j\|^2 I\right)",
     ),
     caption=(
-        "Error $\\|u_t\\|^2/m$ after $t$ columns of Gaussian data. Points: repeated runs on one drawn "
+        "Error $\\|u_t\\|^2$ after $t$ columns of Gaussian data. Points: repeated runs on one drawn "
         "matrix, with intervals that hold at all times. Range form: the bound above, $L$ the operator's "
         "interval; published form: with the largest error in place of half of $L$. The second-moment bound "
         "and the law are means over the data."
     ),
     parameters=(
         Parameter("operator", "operator", _DEFAULTS["operator"], choices=_OPERATORS),
-        Parameter("step", "step $d$ (level $A$ of one bit)", _DEFAULTS["step"], values=_STEPS),
-        Parameter("threshold", "pruning threshold $c$", _DEFAULTS["threshold"], values=_STEPS),
-        Parameter("columns", "columns $N$", 256, values=_SIZES),
-        Parameter("samples", "data rows $m$", 64, values=_SIZES),
-        Parameter("scale", "scale $C$", _DEFAULTS["scale"], values=_SCALES),
-        Parameter("failure", "failure level $\\gamma$", _DEFAULTS["level"], values=_FAILURES),
-        Parameter("stop", "stop at interval width", 0.1, choices=_STOP, kind="simulation"),
+        Parameter("step", "step d (level A of one bit)", _DEFAULTS["step"], values=_STEPS, used=_steps),
+        Parameter(
+            "threshold", "pruning threshold c", _DEFAULTS["threshold"], values=_STEPS, used=_thresholds
+        ),
+        Parameter("columns", "columns N", 256, values=_SIZES),
+        Parameter("samples", "data rows m", 64, values=_SIZES),
+        Parameter("scale", "scale C", _DEFAULTS["scale"], values=_SCALES),
+        Parameter("failure", "failure level γ", _DEFAULTS["level"], values=_FAILURES),
+        Parameter("width", "stop at interval width", 0.1, choices=_STOP, kind="simulation"),
         LEVEL,
         SEED,
     ),
+    axes=("columns", "squared_error"),
     curves=curves,
     live=live,
     draw=draw,
     rows=rows,
-    python=lambda s: call_text("sims.simulations", "path_following", **_arguments(s)),
+    python=lambda s: simulation_text("path_following", **_arguments(s)),
     command=lambda s: command_text("simulate", "path-following", **_arguments(s)),
     count=lambda points: (
         f"{int(points[0].trials.sum()):,} runs".replace(",", "\u202f")

@@ -13,24 +13,25 @@ from figures.explore.page import (
     LEVEL,
     SEED,
     WIDTH,
+    Finished,
     Page,
     Parameter,
     Series,
     State,
-    call_text,
     command_text,
     defaults,
-    fixed_trials,
-    simulated_row,
+    finished_rows,
+    measured_row,
+    simulation_text,
+    stopping,
 )
 from figures.explore.picture import decades
 from sims import simulations
 from sims import subset_sum as simulation
-from sims.subset_sum.simulate import stated_accuracy
+from sims.subset_sum.simulate import law_rows
 from sims.support.row import Row
 from theory import subset_sum as theory
 from theory.integer_sums import LAWS, check_arguments
-from theory.subset_sum.cox import cox_mean
 from theory.subset_sum.miss import MissForm
 
 _DEFAULTS = defaults(simulations.subset_sum)
@@ -121,15 +122,12 @@ def live(state: State) -> Iterator[list[Series]]:
         width=state["width"],
     ):
         yield simulated
+    (measured,) = simulated
+    rows = [_measured(measured), *law_rows(chosen, m, t, law, delta)]
+    simulated = [measured, Finished.of(rows)]
+    yield simulated
     if not _has_tail(state):
         return
-    if delta == 0:
-        low, high = theory.miss_probability_bounds(chosen, m, t, law=law)
-        simulated = [
-            *simulated,
-            Series("bounds", np.array([chosen]), np.array([np.nan]), np.array([low]), np.array([high])),
-        ]
-        yield simulated
     first, last = _shown(state)
     tail = [n for n in range(first, last + 1) if not _in_cox_range(state, n)]
     tail.sort(key=lambda n: n != chosen)
@@ -138,6 +136,10 @@ def live(state: State) -> Iterator[list[Series]]:
         found[n] = _miss(state, n, "saddlepoint")
         ordered = np.array(sorted(found))
         yield [*simulated, Series("saddlepoint law", ordered, np.array([found[int(k)] for k in ordered]))]
+
+
+def _measured(point: Series) -> Row:
+    return measured_row("P(miss), measured", point, "trials, exact decisions")
 
 
 def _shown(state: State) -> tuple[int, int]:
@@ -201,34 +203,12 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
 
 
 def rows(state: State, points: list[Series]) -> list[Row]:
-    """Numbers at the chosen setting."""
-    n, m, t, law = (state[name] for name in ("n", "max_value", "target", "law"))
-    found: list[Row] = []
-    for one in points:
-        if one.trials is not None:
-            found += simulated_row("P(miss), simulated", one)
-    joined = {one.name for one in points if n in one.x}
-    found += [_row(state, form) for form in _forms(state) if form != "saddlepoint" or _NAMES[form] in joined]
-    for one in points:
-        if one.name == "bounds":
-            assert one.low is not None and one.high is not None
-            found.append(Row.law("P(miss) at least", one.low[0], "rigorous"))
-            found.append(Row.law("P(miss) at most", one.high[0], "rigorous"))
-    if law != "product":
-        mean = theory.expected_solutions(n, m, t, law=law)
-        found.append(Row.law("mean number of solutions", mean, "exact"))
-    return [
-        *found,
-        Row.law("… at the most favourable sum, μ", cox_mean(n, m, law, state["delta"]), "Cox law"),
-        Row.law("n − log₂ M²" if law == "product" else "n − log₂ M", n - _bits(state), "place in the window"),
-    ]
-
-
-def _row(state: State, form: MissForm) -> Row:
-    """The value of a form at the chosen setting and its stated error."""
-    cell = (state[name] for name in ("n", "max_value", "target", "law", "delta"))
-    name = _NAMES[form].replace("cox", "Cox")
-    return Row.law(f"P(miss), {name}", _miss(state, state["n"], form), stated_accuracy(form, *cell))
+    """Numbers at the chosen setting; bounds and the saddlepoint law once they are computed."""
+    if (found := finished_rows(points)) is not None:
+        return found
+    measured = [_measured(one) for one in points if one.trials is not None]
+    setting = (state[name] for name in ("n", "max_value", "target", "law", "delta"))
+    return [*measured, *law_rows(*setting, quick=True)]
 
 
 def _in_cox_range(state: State, n: int) -> bool:
@@ -238,19 +218,7 @@ def _in_cox_range(state: State, n: int) -> bool:
 
 def _arguments(state: State) -> dict:
     given = {name: state[name] for name in ("n", "max_value", "target", "law", "delta")}
-    return {**given, "seed": state["seed"]}
-
-
-def python(state: State) -> str:
-    """The estimate, then every law on screen."""
-    stop = {"trials": MAX_TRIALS, "width": state["width"], "level": state["level"]}
-    estimate = call_text("sims.subset_sum", "estimate", **_arguments(state), **stop)
-    cell = ", ".join(repr(state[name]) for name in ("n", "max_value", "target", "law"))
-    forms = ", ".join(map(repr, _forms(state)))
-    return (
-        f"{estimate}\n\nfrom theory.subset_sum import miss_probability\n\nfor form in [{forms}]:\n"
-        f"    print(form, miss_probability({cell}, form, {state['delta']}))"
-    )
+    return {**given, **stopping(state, MAX_TRIALS)}
 
 
 PAGE = Page(
@@ -274,19 +242,20 @@ PAGE = Page(
         "the chosen confidence."
     ),
     parameters=(
-        Parameter("n", "samples $n$", 16, values=tuple(range(1, _LARGEST_N + 1))),
-        Parameter("max_value", "largest value $M$", 8191, values=SIZES),
-        Parameter("target", "target $t$", _DEFAULTS["target"], values=TARGETS),
-        Parameter("delta", "tolerance $\\Delta$", _DEFAULTS["delta"], values=DELTAS),
+        Parameter("n", "samples n", 16, values=tuple(range(1, _LARGEST_N + 1))),
+        Parameter("max_value", "largest value M", 8191, values=SIZES),
+        Parameter("target", "target t", _DEFAULTS["target"], values=TARGETS),
+        Parameter("delta", "tolerance Δ", _DEFAULTS["delta"], values=DELTAS),
         Parameter("law", "samples", _DEFAULTS["law"], choices=_LAWS),
         WIDTH,
         LEVEL,
         SEED,
     ),
+    axes=("n", "probability_miss"),
     curves=curves,
     live=live,
     draw=draw,
     rows=rows,
-    python=python,
-    command=lambda s: command_text("simulate", "subset-sum", **_arguments(s), trials=fixed_trials(s)),
+    python=lambda s: simulation_text("subset_sum", **_arguments(s)),
+    command=lambda s: command_text("simulate", "subset-sum", **_arguments(s)),
 )

@@ -18,12 +18,17 @@ from figures import style
 from figures.explore.page import MAX_UPLOAD, Page, Parameter, Series, State, command_text
 from sims import checkpoints
 from sims import weights as simulation
+from sims.weights import layout
+from sims.weights.allocation import allocate_table
 from theory import snr
 from theory.distributions import StudentT
 
 _BOUNDS = np.geomspace(1.5, 3000.0, 40)
 _DF = 2.0
 _SOURCES = {"digits": "digits", "efficientnet-lite0": "efficientnet"}  # as `snapcut weights` names them
+BUDGETS = {"(not asked)": 0.0} | {
+    f"{b:g} bits per weight": b for b in (2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0)
+}
 SOURCES = {"digits network (built in)": "digits"}
 if simulation.zoo_checkpoint() is not None:
     SOURCES["EfficientNet-Lite0"] = "efficientnet-lite0"
@@ -35,15 +40,15 @@ class Tensors(Series):
 
     table: simulation.Table = field(kw_only=True)
 
-    def columns(self) -> dict[str, Sequence | np.ndarray | None]:
+    def columns(self, x: str = "x", value: str = "value") -> dict[str, Sequence | np.ndarray | None]:
         """The tensors by name, with both ratios."""
         rows, (bits,) = self.table.rows, self.table.bits
         return {
-            **super().columns(),
+            **super().columns(x, value),
             "tensor": [row.name for row in rows],
             "weights": [row.size for row in rows],
-            "quantization_snr": [row.quantization[bits] for row in rows],
-            "pruning_snr": [row.pruning[bits] for row in rows],
+            "quantization_snr_db": [row.quantization[bits] for row in rows],
+            "pruning_snr_db": [row.pruning[bits] for row in rows],
         }
 
 
@@ -89,7 +94,7 @@ def live(state: State) -> Iterator[list[Series]]:
     """Judge tensor after tensor."""
     bits = state["bits"]
     with _contents(state) as contents:
-        for table in simulation.growing_report(contents, [bits]):
+        for table in simulation.growing_report(contents, [bits], every_format=state["budget"] > 0):
             yield [_points(table, bits)]
 
 
@@ -114,6 +119,11 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
         finite = np.isfinite(found.value) & np.isfinite(found.x)
         kurtosis, margin = found.x[finite], found.value[finite]
         sizes = np.array([row.size for row in table.rows])[finite]
+        if not finite.all():
+            hidden = (
+                f"{np.sum(~finite)} of {finite.size} tensors are in the table only:\nconstant, or kept whole"
+            )
+            axes.text(0.02, 0.97, hidden, transform=axes.transAxes, va="top", color=style.GREY)
     top = max([1.1 * float(student.value.max()), *(1.1 * margin)])
     low = min([-0.35 * top, *(1.15 * margin)])
     right = max([60.0, *(1.3 * kurtosis)])
@@ -147,37 +157,46 @@ def draw(axes: Axes, state: State, laws: list[Series], points: list[Series], nar
     )
 
 
-def rows(state: State, points: list[Series]) -> list[dict[str, Any]]:
-    """The network as a whole (errors summed), then every tensor, then what was not judged and why."""
-    table, bits = _table(points), state["bits"]
+def rows(state: State, points: list[Series]) -> list[dict[str, Any] | str]:
+    """What `snapcut weights` prints: the table, what was not judged and why, the verdict, the allocation."""
+    table = _table(points)
     if table is None:
         return []
-    (total,) = table.totals()
-    share = f"{total.winner}; quantization wins {total.wins} of {total.tensors} tensors"
-    whole = ("network, errors summed", table.size, None, total.quantization, total.pruning, share)
-    judged = [
-        (row.name, row.size, row.kurtosis, row.quantization[bits], row.pruning[bits], row.winner(bits))
-        for row in table.rows
-    ]
-    skipped = [(line, None, None, None, None, "not judged") for line in table.skipped_lines()]
-    basis = (table.basis(), None, None, None, None, "")
-    names = ("tensor", "weights", "kurtosis", "quantized (dB)", "pruned (dB)", "verdict")
-    return [dict(zip(names, line, strict=True)) for line in (whole, *judged, *skipped, basis)]
+    found: list[dict[str, Any] | str] = [*layout.lines(table), *table.skipped_lines(), *table.sentences()]
+    if state["budget"] and not table.partial:
+        allocation = allocate_table(table, state["budget"])
+        found += [*allocation.lines(), allocation.sentence()]
+    return found
 
 
 def python(state: State) -> str:
     """The same analysis of the same file."""
-    source = _file(state) if state.get("upload") is not None else _SOURCES[state["source"]]
-    return (
-        f"from sims import weights\n\ntable = weights.report({source!r}, bits=[{state['bits']}])\n"
-        f"for row in table.rows:\n    print(row.as_dict())\nprint(table.network())"
+    budget = state["budget"]
+    every = ", every_format=True" if budget else ""
+    text = (
+        "from sims.support.output import print_table, say\nfrom sims.weights import layout, report\n\n"
+        f"table = report({_source(state)!r}, bits=[{state['bits']}]{every})\n"
+        "print_table(layout.lines(table), title=layout.title(table))\n"
+        "say(*table.skipped_lines(), *table.sentences())"
     )
+    if budget:
+        text += (
+            "\n\nfrom sims.weights.allocation import allocate_table\n\n"
+            f"allocation = allocate_table(table, {budget})\n"
+            f"print_table(allocation.lines(), title='Formats by tensor within {budget:g} bits per weight')\n"
+            "say(allocation.sentence())"
+        )
+    return text
 
 
 def command(state: State) -> str:
     """`snapcut weights` on the same network."""
-    source = shlex.quote(_file(state)) if state.get("upload") is not None else _SOURCES[state["source"]]
-    return command_text("weights", source, bits=state["bits"])
+    options = {"bits": state["bits"], **({"allocate": state["budget"]} if state["budget"] else {})}
+    return command_text("weights", shlex.quote(_source(state)), **options)
+
+
+def _source(state: State) -> str:
+    return _file(state) if state.get("upload") is not None else _SOURCES[state["source"]]
 
 
 def _file(state: State) -> str:
@@ -202,9 +221,11 @@ PAGE = Page(
         "network's verdict comes from errors and signals summed over tensors, not from a mean of decibels."
     ),
     parameters=(
-        Parameter("bits", "bits $b$", 4, values=tuple(range(2, 9))),
-        Parameter("source", "network", "digits", choices=SOURCES),
+        Parameter("bits", "bits b", 4, values=tuple(range(2, 9))),
+        Parameter("budget", "formats by tensor within", 0.0, choices=BUDGETS),
+        Parameter("source", "network", "digits", choices=SOURCES, used=lambda s: s.get("upload") is None),
     ),
+    axes=("kurtosis", "quantization_above_pruning_db"),
     curves=curves,
     live=live,
     draw=draw,

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+import itertools
 import os
 import re
 import shlex
@@ -18,11 +19,14 @@ import matplotlib
 import numpy as np
 import pytest
 
+import snapcut
 from figures import style
 from figures.explore import live, page, pages, picture, server, session, view
 from figures.explore.page import Series
 from figures.explore.pages import lottery, weights
+from figures.explore.pin import Pinned
 from sims import montecarlo
+from sims.support import output
 from sims.support.row import Row
 from theory.subset_sum import exact_is_cheap, exact_miss_probability, miss_error
 
@@ -30,11 +34,11 @@ QUICK = {  # states whose simulation ends within a second or two
     "partition": {"n": 10, "bits": 8.0, "width": 0.1},
     "subset-sum": {"n": 8, "max_value": 31, "width": 0.1},
     "lottery": {"samples": 6, "bits": 2, "inputs": 2, "hidden": 2, "outputs": 1, "width": 0.1},
-    "path-following": {"columns": 8, "samples": 4, "stop": 0.2},
-    "snr": {"size": 256, "stop": 0.5},
-    "layer-bounds": {"inputs": 6, "stop": 4.0},
+    "path-following": {"columns": 8, "samples": 4, "width": 0.2},
+    "snr": {"size": 256, "width": 0.5},
+    "layer-bounds": {"inputs": 6, "width": 4.0},
     "fine-tuning": {},
-    "weights": {},
+    "weights": {"budget": 4.0},
 }
 
 
@@ -105,24 +109,52 @@ def test_laws_are_finite_and_simulation_agrees_with_the_table(name, finished):
     for series in laws:
         assert len(series.x) == len(series.value) and np.isfinite(series.value).all()
     rows = one.rows(state, points)
-    assert rows and all(type(row) is (dict if name == "weights" else Row) for row in rows)
-    lines = [view._texts(row) for row in rows]
-    assert all(line.keys() == lines[0].keys() for line in lines)
-    assert len(rows) > len(one.rows(state, [])) or name == "weights"
+    assert rows and all(type(row) in ((dict, str) if name == "weights" else (Row,)) for row in rows)
+    assert len(rows) > len(one.rows(state, [])) or name in ("snr", "path-following", "fine-tuning")
     assert one.count(points) and not one.count([])
 
 
-@pytest.mark.parametrize("name", ["partition", "subset-sum"])
-def test_the_point_on_screen_is_the_estimate_that_its_python_text_prints(name, finished):
+def printed(rows):
+    """What the command line prints of these rows: tables, and sentences between them."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for kind, group in itertools.groupby(
+            rows, lambda row: row if isinstance(row, str) else list(_cells(row))
+        ):
+            output.say(kind) if isinstance(kind, str) else output.print_table([_cells(row) for row in group])
+    return out.getvalue()
+
+
+def _heading(row):
+    return row if isinstance(row, str) else list(_cells(row))
+
+
+def _cells(row):
+    return row if isinstance(row, dict) else row.as_dict()
+
+
+def run_command(words):
+    """What a command copied from a page prints: `snapcut` in this process, anything else in a shell."""
+    name, *rest = shlex.split(words)
+    if name == "python":
+        assert rest[0] == "-c" and len(rest) == 2
+        return run(rest[1])
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as ended:
+        snapcut.main(rest)
+    assert ended.value.code in (0, None)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
+def test_what_is_copied_prints_the_numbers_on_screen(name, finished):
+    """Names, digits and intervals of every row: Python and command print the table that the page shows."""
     one, state, _, points = finished[name]
-    shown = one.rows(state, points)[0]
-    printed = run(one.python(state))
-    trials = int(points[0].trials[0])
-    numbers = f"{shown.measured:.6g} [{shown.low:.6g}, {shown.high:.6g}]"
-    assert shown.trials == trials
-    first, *laws = printed.splitlines()
-    assert first == f"{numbers} at {state['level']}, {trials} trials"
-    assert all(float(line.split()[1]) in [row.theory for row in one.rows(state, points)] for line in laws)
+    wanted = printed(one.rows(state, points))
+    titles = ("SNR in dB", "Formats by tensor within 4 bits per weight")
+    for text in (run(one.python(state)), run_command(one.command(state))):
+        lines = [line for line in text.splitlines(keepends=True) if not line.startswith(titles)]
+        assert "".join(lines) == wanted
 
 
 SMALL = {"n": 12, "max_value": 3, "target": 1, "width": 0.1}
@@ -136,15 +168,10 @@ def test_the_subset_sum_page_shows_the_exact_value_and_the_error_of_every_law_on
     assert (exact.name, cox.name) == ("exact", "cox law")
     assert exact.value[11] == float(exact_miss_probability(12, 3, 1))
     rows = {row.quantity: row for row in one.rows(state, points)}
-    assert rows["P(miss), exact"].theory == exact.value[11] and rows["P(miss), exact"].source == "exact"
-    for name, form in (("Cox law", "cox"), ("saddlepoint law", "saddlepoint")):
-        row = rows[f"P(miss), {name}"]
+    assert rows["P(miss), best law"].theory == exact.value[11] and rows["P(miss), best law"].source == "exact"
+    for form in ("cox", "saddlepoint"):
+        row = rows[f"P(miss), {form} law"]
         assert row.source == f"within a factor of {1 + miss_error(12, 3, 1, form=form):.2f}, as measured"
-    printed = dict(line.split() for line in run(one.python(state)).splitlines()[1:])
-    wanted = {"exact": "exact", "cox": "Cox law", "saddlepoint": "saddlepoint law"}
-    assert {form: float(text) for form, text in printed.items()} == {
-        form: rows[f"P(miss), {name}"].theory for form, name in wanted.items()
-    }
 
 
 @pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
@@ -165,63 +192,9 @@ def test_every_law_keeps_its_colour_whatever_the_grid(law, size, target, delta):
     assert {style.GREEN in (line.get_color() for line in axes.lines)} == {cheap}
 
 
-def test_the_numbers_of_a_small_grid_are_those_that_its_command_prints():
-    from sims import subset_sum
-
-    one = pages.find("subset-sum")
-    state = {**one.defaults(), **SMALL}
-    *_, points = one.live(state)
-    theirs = {row.theory for row in subset_sum.simulate(12, 3, 1, trials=100, seed=0)}
-    laws = [row.theory for row in one.rows(state, points) if row.quantity.startswith("P(miss), ")]
-    assert {value for value in laws if value is not None} <= theirs
-
-
-def test_the_lottery_point_is_the_one_that_the_library_measures(finished):
-    _, state, _, points = finished["lottery"]
-    from sims.lottery.simulate import simulate
-
-    trials = int(points[0].trials[0])
-    again = simulate((2, 2, 1), state["bits"], state["samples"], trials, state["seed"])
-    assert again[0].measured == points[0].value[0]
-
-
-@pytest.mark.parametrize("name", ["snr", "weights", "path-following"])
-def test_the_python_text_runs_and_prints_the_numbers_of_the_table(name, finished):
-    one, state, _, points = finished[name]
-    printed = run(one.python(state))
-    rows = one.rows(state, points)
-    wanted = {
-        "snr": lambda: [rows[0].theory, rows[1].theory],
-        "weights": lambda: [rows[1]["quantized (dB)"], rows[1]["pruned (dB)"], rows[1]["kurtosis"]],
-        "path-following": lambda: [4 * row.theory for row in rows if row.quantity.endswith("range form")],
-    }[name]()
-    numbers = np.array([float(text) for text in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", printed)])
-    for value in wanted:
-        assert np.isclose(numbers, value, rtol=1e-12).any(), value
-
-
-@pytest.mark.parametrize("name", ["partition", "subset-sum", "lottery", "path-following"])
-def test_the_command_is_one_that_snapcut_takes(name):
-    from snapcut.app import app
-    from snapcut.commands.simulate import offer_simulations
-
-    one, state = state_of(name)
-    words = one.command(state).split()
-    assert words[0] == "snapcut"
-    offer_simulations()
-    command, bound, *_ = app.parse_args(words[1:], exit_on_error=False, print_error=False)
-    given = bound.arguments.get("parameters", bound.arguments)
-    assert given["seed"] == state["seed"] and callable(command)
-
-
-def test_the_commands_of_the_other_pages_hold_their_python():
-    one, state = state_of("snr")
-    command = one.command(state)
-    compile(one.python(state), "snr", "exec")
-    assert command.startswith("python ") and "\\" not in command
+def test_an_uploaded_file_is_named_as_one_word_of_the_command():
     one, state = state_of("weights")
-    assert one.command(state) == "snapcut weights digits --bits 4"
-    state["upload"] = ("my net.npz", b"")
+    state |= {"upload": ("my net.npz", b""), "budget": 0.0}
     assert one.command(state) == "snapcut weights 'my net.npz' --bits 4"
 
 
@@ -243,6 +216,28 @@ def test_a_picture_follows_the_theme_and_has_both_shapes(name, finished):
 
 
 @pytest.mark.parametrize("name", pages.LABELS)
+def test_curves_are_pinned_behind_those_of_another_state_and_a_link_keeps_them(name, finished):
+    one, state, laws, points = finished[name]
+    first = one.parameters[0]
+    other = (list(first.choices.values()) or list(first.values))[-1]
+    pinned = Pinned(one, {**state, first.name: other})
+    together = {**state, "pin": pinned}
+    text = re.search(r'data-snapcut-link="([^"]+)"', view.texts(one, together)).group(1).replace("&amp;", "&")
+    query = {key: values[0] for key, values in parse_qs(text[1:]).items()}
+    opened, restored, problems = session.open_page(query)
+    assert problems == [] and opened is one and restored["pin"].state == pinned.state
+    assert first.label in pinned.differs(state)
+    shown = session.Shown(None, one, together)
+    held = {line["series"] for line in csv.DictReader(io.StringIO(shown.csv().decode()))}
+    assert {f"pinned: {law.name}" for law in one.curves(pinned.state)} <= held
+    drawn = [curve for curve in points if len(curve.x)]
+    (axes,) = picture._drawn(lambda a: view.draw(a, one, together, laws, drawn, False), picture.WIDE).axes
+    (alone,) = picture._drawn(lambda a: one.draw(a, state, laws, drawn, False), picture.WIDE).axes
+    assert len(axes.lines) == len(alone.lines) + len(pinned.laws) and "dotted: pinned" in axes.get_xlabel()
+    assert axes.get_ylim()[1] >= alone.get_ylim()[1]
+
+
+@pytest.mark.parametrize("name", pages.LABELS)
 def test_every_end_of_every_control_has_laws_a_picture_and_numbers(name):
     one, state = state_of(name)
     for parameter in one.parameters:
@@ -255,7 +250,7 @@ def test_every_end_of_every_control_has_laws_a_picture_and_numbers(name):
             there = {**state, parameter.name: value}
             laws = one.curves(there)
             picture._drawn(lambda axes, s=there, c=laws: one.draw(axes, s, c, [], True), picture.NARROW)
-            assert all(np.isfinite(row.theory) for row in one.rows(there, []))
+            assert all(row.theory is None or np.isfinite(row.theory) for row in one.rows(there, []))
 
 
 @pytest.mark.parametrize("name", pages.LABELS)
@@ -265,8 +260,8 @@ def test_the_data_are_tidy_and_the_files_are_what_they_say(name, finished):
     shown.points = points
     lines = list(csv.DictReader(io.StringIO(shown.csv().decode())))
     assert len(lines) == sum(len(series.x) for series in [*laws, *points])
-    assert {line["series"] for line in lines} == {series.name for series in [*laws, *points]}
-    assert float(lines[0]["value"]) == laws[0].value[0]
+    assert {line["series"] for line in lines} == {s.name for s in [*laws, *points] if len(s.x)}
+    assert float(lines[0][one.axes[1]]) == laws[0].value[0] and float(lines[0][one.axes[0]]) == laws[0].x[0]
 
 
 def test_files_are_equal_for_equal_pictures(finished):
@@ -363,30 +358,6 @@ def test_a_simulation_reports_after_every_block_and_stops_at_its_trials():
     assert widths == sorted(widths, reverse=True)
 
 
-@pytest.mark.parametrize("probability", [0.5, 0.95])
-def test_quantile_intervals_cover_at_all_times(probability):
-    rng = np.random.default_rng(0)
-    runs, missed = 300, 0
-    for _ in range(runs):
-        sequence = live.QuantileSequence(0.9, probability)
-        inside = True
-        for _ in range(12):
-            sequence.update(rng.random(40))
-            low, high = sequence.interval()
-            inside &= low <= probability < high
-        missed += not inside
-    assert np.isfinite([low, high]).all() and high - low < 0.2
-    assert missed <= 0.1 * runs + 3 * np.sqrt(
-        0.09 * runs
-    )  # a fixed-sample interval misses here 25 % of the time
-
-
-def test_few_values_give_an_open_interval():
-    sequence = live.QuantileSequence(0.99)
-    sequence.update(np.arange(3.0))
-    assert sequence.interval() == (-np.inf, np.inf)
-
-
 def test_a_setting_that_no_law_covers_is_one_sentence_under_the_laws():
     one, state = state_of("path-following")
     state |= {"operator": "one-bit", "step": 0.5, "scale": 1.0, "columns": 64}
@@ -403,34 +374,41 @@ def npz(**arrays):
     return buffer.getvalue()
 
 
-def test_an_uploaded_network_is_judged_like_the_file():
-    from sims.weights import analyse
-
+def test_the_same_file_gives_what_the_command_line_prints(tmp_path, monkeypatch):
+    """Constants, NaN, zeros and short tensors among them: a note for each, and the same numbers."""
+    monkeypatch.chdir(tmp_path)
     one, state = state_of("weights")
+    rng = np.random.default_rng(0)
     arrays = {
-        "a<b>": np.random.default_rng(0).standard_t(2, (64, 64)),
+        "a<b>": rng.standard_t(2, (64, 64)),
+        "constant": np.full((32, 32), 0.1),
+        "nan": np.where(np.eye(32) > 0, np.nan, 1.0),
+        "zero": np.zeros((32, 32)),
         "b": np.zeros(64),
         "c": np.ones((4, 4), int),
     }
-    state["upload"] = ("net.npz", npz(**arrays))
+    content = npz(**arrays)
+    Path("net.npz").write_bytes(content)
+    state |= {"upload": ("net.npz", content), "budget": 0.0}
     *_, points = one.live(state)
-    (expected,) = analyse(arrays, [4]).rows
-    whole, row, *others = one.rows(state, points)
-    assert (row["quantized (dB)"], row["pruned (dB)"]) == (expected.quantization[4], expected.pruning[4])
-    assert row["verdict"] == expected.verdict and whole["weights"] == 4096
-    assert whole["quantized (dB)"] == row["quantized (dB)"] and whole["verdict"].startswith("cut;")
-    *others, basis = others
-    assert basis["tensor"].startswith("The verdict rests on 98.1 % of the file's bytes")
-    assert [line["tensor"].partition(":")[0] for line in others] == [
-        "skipped 1 (int64 values",
-        "skipped 1 (a vector",
+    rows = one.rows(state, points)
+    text = run_command(one.command(state))
+    assert text.partition("\n")[2] == printed(rows) and run(one.python(state)) == text
+    (row,) = [row for row in rows if isinstance(row, dict) and row["tensor"] == "constant"]
+    assert (row["kurt."], row["4 bits"]) == ("-", "inf")
+    notes = [row for row in rows if isinstance(row, str)]
+    assert [note for note in notes if "NaN or infinity" in note and "nan" in note]
+    assert [note for note in notes if "all zeros" in note and "zero" in note]
+    (figure,) = [
+        picture._drawn(lambda axes: one.draw(axes, state, one.curves(state), points, False), picture.WIDE)
     ]
-    assert {line["verdict"] for line in others} == {"not judged"}
-    (tensor,) = csv.DictReader(io.StringIO(page.to_csv(points).decode()))
-    assert tensor["tensor"] == "a<b>" and float(tensor["quantization_snr"]) == expected.quantization[4]
-    assert "a&lt;b&gt;" in view.numbers(one.rows(state, points)) and "<b>" not in view.numbers(
-        one.rows(state, points)
+    assert any("1 of 2 tensors" in text.get_text() for text in figure.axes[0].texts)
+    held = {line["tensor"]: line for line in csv.DictReader(io.StringIO(one.data(points).decode()))}
+    assert float(held["a<b>"]["quantization_snr_db"]) == pytest.approx(
+        points[0].table.rows[0].quantization[4]
     )
+    html = view.numbers(rows)
+    assert "a&lt;b&gt;" in html and "<b>" not in html
 
 
 @pytest.mark.parametrize(
@@ -595,8 +573,8 @@ def run(source):
 
 
 def test_series_without_intervals_leave_their_cells_empty():
-    text = page.to_csv([Series("a", np.array([1.0]), np.array([2.0]))]).decode()
-    assert text.splitlines() == ["series,x,value,low,high,trials", "a,1.0,2.0,,,"]
+    text = page.to_csv([Series("a", np.array([1.0]), np.array([2.0]))], "n", "probability").decode()
+    assert text.splitlines() == ["series,n,probability,low,high,trials", "a,1.0,2.0,,,"]
 
 
 def test_the_lottery_law_is_exact_on_small_grids_and_measured_beyond(monkeypatch):
@@ -608,6 +586,6 @@ def test_the_lottery_law_is_exact_on_small_grids_and_measured_beyond(monkeypatch
     assert nonzero > 0
     assert [series.name for series in first] == ["law, exact misses"]
     assert first[0].value[7] == pytest.approx(1 - (1 - 2.0**-8) ** nonzero)
-    assert one.rows(state, first)[0].source == "from exact misses of single weights"
+    assert one.rows(state, first)[0].source == "law, exact misses"
     (measured,) = next(iter(one.live({**state, "bits": 5})))
     assert measured.name == "law, measured misses"

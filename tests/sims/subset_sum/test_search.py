@@ -145,7 +145,7 @@ def test_rows_for_the_command_line(law, rare):
     assert table[0].low <= table[0].measured <= table[0].high
     assert table[0].trials == (4 * 400 if rare else 400)
     assert 0.0 <= rows["P(some |t| <= M missed), measured"] <= 1.0
-    assert len(subset_sum.simulate(9, 5, 3, 400, 1, law, delta=1)) == (3 if law == "product" else 4)
+    assert len(subset_sum.simulate(9, 5, 3, 400, 1, law, delta=1)) == (5 if law == "product" else 6)
 
 
 def test_every_target_sampler_decides_as_coverage_does():

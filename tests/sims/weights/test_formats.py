@@ -235,6 +235,27 @@ def test_budget_and_sentences():
     line = table.lines(4.25)[0]
     assert line["verdict"] == "snap" and line["best within 4.25 bits"].startswith("NF4 b64 (20.")
     assert list(table.lines()[0]) == ["tensor", "weights", "kurtosis", "4 bits", "verdict"]
-    assert len(table.as_dict()["formats"]) == len(formats.EVERY) + 7 + 3 * 7  # its own zeros are none
+    assert len(table.as_dict()["formats"]) == len(formats.EVERY) + 7 + 3 * 7 + 8  # its own zeros are none
     prepared = Values(rng.normal(size=(8, 8)))
     assert prepared.size == 64
+
+
+def test_zero_points_per_channel_are_literal():
+    """Row by row in plain Python: the range of a row and 0, a step, an integer for zero."""
+    w = np.random.default_rng(4).gamma(3.0, size=(6, 40)) * np.array([1, -1, 2, 5, 0, 1e-3])[:, None]
+    found = {one.name: one for one in formats.channel_affine(w, Values(w))}
+    for bits in (2, 4, 8):
+        lost = 0.0
+        for row in w:
+            low, high = min(*row, 0.0), max(*row, 0.0)
+            step = (high - low) / (2**bits - 1)
+            for x in row if step else ():
+                zero = round(-low / step)
+                code = min(max(math.floor(x / step + 0.5) + zero, 0), 2**bits - 1)
+                lost += (x - step * (code - zero)) ** 2
+        one = found[f"INT{bits} per channel asym"]
+        assert one.snr == pytest.approx(decibel(float((w**2).sum()), lost), rel=1e-9)
+        assert one.bits == bits + (16 + bits) / 40
+    assert found["INT4 per channel asym mse"].snr >= found["INT4 per channel asym"].snr
+    assert {one.name for one in found.values()} <= {one.name for one in formats.compare(w)}
+    assert all(one.snr == math.inf for one in formats.channel_affine(0 * w, Values(0 * w)))

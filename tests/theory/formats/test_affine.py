@@ -59,8 +59,8 @@ def test_edges_and_bad_input():
         affine_error(Empirical([1.0, 2.0]), 4)
     with pytest.raises(ValueError, match="no law of a searched scale"):
         format_snr(Gaussian(), SEARCHED[0])
-    with pytest.raises(ValueError, match="an offset belongs to a block"):
-        Format("x", "uint4", 4, offset="zero")
+    with pytest.raises(ValueError, match="an offset belongs to a block or to a whole tensor"):
+        Format("x", "uint4", 4, sparsity=0.5, offset="zero")
     with pytest.raises(ValueError, match="x: rule must be one of max, search, got 'best'"):
         Format("x", "int4", 4, block=32, rule="best")
 

@@ -1,0 +1,33 @@
+"""Rows of a drawn layer: the ranges of that layer, and medians over the layers that follow it."""
+
+import numpy as np
+import pytest
+
+from sims import simulations
+from sims.layer_bounds import pruning_range, quantization_range
+from sims.layer_bounds.problems import problem
+
+
+def test_rows_are_the_ranges_of_the_layer_and_medians_over_layers():
+    rows = {row.quantity: row for row in simulations.layer_bounds("relu", 5, 0.5, 3, trials=16, seed=2)}
+    best = []
+    for seed in range(2, 18):
+        x, w = problem("relu", 5, seed, correlation=0.5)
+        codes = quantization_range(w, inputs=x, bits=3)
+        mask = pruning_range(w, inputs=x, keep=5 - 5)
+        best.append([10 * np.log10(one.energy / one.best) for one in (codes, mask)])
+        if seed == 2:
+            assert rows["best codes (dB)"].theory == pytest.approx(best[0][0], rel=1e-9)
+            limit = rows["certified limit of any codes (dB)"].theory
+            assert limit == pytest.approx(codes.snr().bound, rel=1e-6)
+            rounded = 10 * np.log10(codes.energy / codes.errors["nearest"])
+            assert rows["codes by nearest (dB)"].theory == pytest.approx(rounded, rel=1e-9)
+    assert rows["best mask, 0 of 5 kept (dB)"].theory == pytest.approx(best[0][1], abs=1e-9)
+    for index, name in enumerate(("best codes", "best mask")):
+        row = rows[f"{name}, median over layers (dB)"]
+        assert row.measured == pytest.approx(np.median(best, axis=0)[index], abs=1e-9) and row.trials == 16
+
+
+def test_a_layer_too_wide_is_one_sentence():
+    with pytest.raises(ValueError, match="inputs must be an integer from 1 to 24, got 40"):
+        simulations.layer_bounds(inputs=40)

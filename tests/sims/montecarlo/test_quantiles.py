@@ -1,0 +1,45 @@
+"""Quantiles watched while they are measured: coverage at all times, streams by block, when to stop."""
+
+import numpy as np
+import pytest
+
+from sims.montecarlo import QuantileSequence, growing_medians, stream
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.95])
+def test_quantile_intervals_cover_at_all_times(probability):
+    rng = np.random.default_rng(0)
+    runs, missed = 300, 0
+    for _ in range(runs):
+        sequence = QuantileSequence(0.9, probability)
+        inside = True
+        for _ in range(12):
+            sequence.update(rng.random(40))
+            low, high = sequence.interval()
+            inside &= low <= probability < high
+        missed += not inside
+    assert np.isfinite([low, high]).all() and high - low < 0.2
+    assert missed <= 0.1 * runs + 3 * np.sqrt(
+        0.09 * runs
+    )  # a fixed-sample interval misses here 25 % of the time
+
+
+def test_few_values_give_an_open_interval():
+    sequence = QuantileSequence(0.99)
+    sequence.update(np.arange(3.0))
+    assert sequence.interval() == (-np.inf, np.inf)
+
+
+def test_medians_grow_block_by_block_and_stop_where_the_watched_ones_are_known():
+    def sample(rng, count):
+        return np.stack([rng.random(count), 100 * rng.random(count)], axis=1)
+
+    options = {"seed": 3, "key": ("a", 1), "block": 50, "level": 0.9}
+    found = list(growing_medians(sample, 420, **options))
+    assert [trials for trials, _ in found] == [50, 100, 150, 200, 250, 300, 350, 400, 420]
+    first = np.concatenate([sample(stream(3, ("a", 1), i), 50) for i in range(2)])
+    assert [median[0] for median in found[1][1]] == np.median(first, axis=0).tolist()
+    *_, (trials, medians) = growing_medians(sample, 10_000, width=0.3, watched=1, **options)
+    assert trials < 1000 and medians[0][2] - medians[0][1] <= 0.3 < medians[1][2] - medians[1][1]
+    with pytest.raises(ValueError, match="width must be positive and finite"):
+        next(growing_medians(sample, 10, width=0.0, **options))

@@ -1,0 +1,57 @@
+"""Random tensors, rounded or pruned: medians against tensors drawn here, and the laws beside them."""
+
+import numpy as np
+import pytest
+
+from sims import simulations
+from sims.montecarlo import stream
+from sims.weights.rotation import rotate
+from sims.weights.simulate import Setting, named_law, simulate
+from theory.distributions import Gaussian, StudentT
+
+
+def test_rows_are_medians_of_the_tensors_of_their_streams():
+    law = StudentT(3.0, 20.0)
+    rows = simulate(Setting(law, "symmetric", 32, rotated=True, size=512), 3, trials=70, seed=5)
+    ratios = []
+    for block, count in ((0, 64), (1, 6)):
+        rng = stream(5, ("snr", repr(law), 512), block)
+        for _ in range(count):
+            w = rotate(law.ppf(rng.random(512)).reshape(2, 256))
+            blocks = w.reshape(-1, 32)
+            scale = np.abs(blocks).max(axis=1, keepdims=True) / 3
+            error = np.sum((blocks - scale * np.rint(blocks / scale)) ** 2)
+            cut = np.sort(np.abs(w).ravel())[: int(np.ceil((1 - 3.5 / 16) * 512))]
+            ratios.append(10 * np.log10(np.sum(w**2) / np.array([error, np.sum(cut**2)])))
+    for row, wanted in zip(rows[:2], np.median(ratios, axis=0), strict=True):
+        assert row.measured == pytest.approx(wanted, abs=1e-9)
+        assert row.low <= row.measured <= row.high and row.trials == 70
+    assert rows[0].quantity == "SNR of INT3 symmetric g32 (dB)" and "78.12 %" in rows[1].quantity
+    by_name = {row.quantity: row.theory for row in rows}
+    assert by_name["stored bits per weight"] == 3.5 and by_name["kurtosis"] == pytest.approx(3.0)
+
+
+def test_laws_stand_in_the_row_and_the_width_stops():
+    plain = simulations.snr(width=0.5, trials=6400)
+    assert plain[0].theory == pytest.approx(19.2577, abs=1e-4)
+    assert plain[1].theory == pytest.approx(5.5847, abs=1e-4)
+    assert plain[0].high - plain[0].low <= 0.5 and plain[0].trials < 6400
+    assert simulations.snr(mask=True, trials=64)[1].quantity == "SNR of pruning 81.25 % (dB)"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"size": 300}, "size must be a multiple of 256, got 300"),
+        ({"weights": "cauchy"}, "weights must be one of gaussian, laplace, uniform, student-t, got 'cauchy'"),
+        ({"codes": "float", "bits": 5}, "float codes have 4, 6, 8 bits, got 5"),
+        ({"trials": 0}, "trials must be"),
+    ],
+)
+def test_bad_settings_are_one_sentence(options, words):
+    with pytest.raises(ValueError, match=words):
+        simulations.snr(**options)
+
+
+def test_names_of_laws():
+    assert named_law("gaussian") == Gaussian() and named_law("student-t", 2.5, 9.0) == StudentT(2.5, 9.0)
