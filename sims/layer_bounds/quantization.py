@@ -43,8 +43,9 @@ def quantization_range(
 
     .. math:: \min_{z \in \{l, \dots, h\}^N} |X (s z - w)|^2
 
-    Step, grid and box are the same for all three numbers ("joint": all steps). The optimum is found by sphere decoding
-    (`sims.kernels.layer_bounds.nearest_codes`), the bound is the certificate of a semidefinite relaxation.
+    Step, grid and box are the same for all three numbers ("joint": all steps). The optimum is found by
+    sphere decoding (`sims.kernels.layer_bounds.nearest_codes`), the bound is the certificate of a
+    semidefinite relaxation.
 
     Parameters
     ----------
