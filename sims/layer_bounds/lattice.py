@@ -95,13 +95,13 @@ class Lattice:
         """
         n = len(y)
         box = np.maximum(np.abs(low - y), np.abs(high - y))[self.order]
-        reach = np.minimum(box, np.sqrt(radius * self._spread[self.order])) if self.definite else box
+        reach = np.minimum(box, np.sqrt(radius * self.spread[self.order])) if self.definite else box
         sums = np.sqrt(self.squares) * (np.abs(self.u) @ reach)
         size = float(sums @ sums)
         return 4 * n * 2.0**-53 * (radius + np.sqrt(radius * size) + size) + float(self.dropped @ reach**2)
 
     @cached_property
-    def _spread(self) -> np.ndarray:
+    def spread(self) -> np.ndarray:
         """Diagonal of the inverse: |e_j|^2 <= [G^-1]_jj e'G e; a little more than computed."""
         return 1.01 * np.abs(np.diagonal(np.linalg.inv(self.gram)))
 

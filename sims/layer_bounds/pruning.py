@@ -1,13 +1,12 @@
 """The best any pruning can do on a layer: heuristics, a proved bound and the optimal mask."""
 
-import time
 from typing import Any
 
 import numpy as np
 
 from sims.layer_bounds.certificate import diagonal_below
 from sims.layer_bounds.lattice import factor, semidefinite
-from sims.layer_bounds.quantization import check_time
+from sims.layer_bounds.limits import Limits
 from sims.layer_bounds.ranges import Range, joined
 from sims.layer_bounds.rows import over_rows
 from sims.path_following import as_weights
@@ -91,7 +90,7 @@ def pruning_range(
     """
     matrix = semidefinite(inputs, gram)
     w = as_weights(weights, len(matrix))
-    limits = (whole("node_limit", node_limit, 1), check_time(time_limit))
+    limits = Limits.checked(node_limit, time_limit)
     group, quota = _quotas(w.shape[1], keep, pattern)
     low, high = _box(box, refit)
     neuron = _Neuron(matrix, group, quota, low, high, refit, limits)
@@ -141,7 +140,7 @@ class _Neuron:
         low: float,
         high: float,
         refit: bool,
-        limits: tuple[int, float],
+        limits: Limits,
     ) -> None:
         self.live = np.diagonal(gram) > 0
         # a dead column is cut at no cost, before any other of its group
@@ -252,21 +251,17 @@ class _Neuron:
 
     def search(self, w: np.ndarray, start: np.ndarray, radius: float) -> tuple[np.ndarray, float, int, bool]:
         """Best set, lower bound, nodes, and whether the search ended; time limits as in quantization."""
-        node_limit, seconds = self.limits
-        if not self.refit:
-            node_limit *= 10
+        limits = self.limits if self.refit else self.limits._replace(nodes=10 * self.limits.nodes)
         run = self._refitted(w) if self.refit else self._frozen(w)
-        allowed = node_limit if np.isinf(seconds) else min(node_limit, 50_000)
-        end = time.perf_counter() + seconds
-        mask, total, lower = start.copy(), 0, 0.0
-        while True:
+        mask = start.copy()
+
+        def attempt(allowed: int) -> tuple[float, int, bool]:
+            nonlocal radius
             slack = self.slack(radius)
             radius, frontier, nodes, ended = run(radius, slack, allowed, mask)
-            total += nodes
-            lower = max(lower, frontier - slack)
-            if ended or allowed >= node_limit or time.perf_counter() >= end:
-                return mask, max(lower, 0.0), total, ended
-            allowed = min(4 * allowed, node_limit)
+            return frontier - slack, nodes, ended
+
+        return mask, *limits.spend(attempt, first=50_000)
 
     def _refitted(self, w: np.ndarray):
         from sims.kernels.layer_bounds_pruning import best_cut

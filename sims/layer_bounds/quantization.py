@@ -1,26 +1,26 @@
 """The best any quantizer can do on a layer: heuristics, a proved bound and the optimum on one grid."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from sims.layer_bounds.certificate import certify
+from sims.layer_bounds.joint import STEPS, JointNeuron
 from sims.layer_bounds.lattice import Lattice, semidefinite
+from sims.layer_bounds.limits import Limits
 from sims.layer_bounds.ranges import Range, joined
 from sims.layer_bounds.relaxation import solve
 from sims.layer_bounds.rounding import Rounding
 from sims.layer_bounds.rows import over_rows
 from sims.montecarlo import stream
 from sims.path_following import as_weights
-from theory.arguments import choice, positive, whole
+from theory.arguments import choice, whole
 from theory.codebooks import Grid, integer_levels
 
 NODE_LIMIT = 20_000_000  # about two seconds
 Rule = Literal["weights", "outputs"]
 Per = Literal["row", "matrix"]
-_STEPS = np.linspace(0.5, 1.2, 36)  # multiples of the weights' best step that the rule "outputs" tries
 
 
 def quantization_range(
@@ -43,8 +43,9 @@ def quantization_range(
 
     .. math:: \min_{z \in \{l, \dots, h\}^N} |X (s z - w)|^2
 
-    Step, grid and box are the same for all three numbers. The optimum is found by sphere decoding
-    (`sims.kernels.layer_bounds.nearest_codes`), the bound is the certificate of a semidefinite relaxation.
+    Step, grid and box are the same for all three numbers ("joint": all steps). The optimum is found by
+    sphere decoding (`sims.kernels.layer_bounds.nearest_codes`), the bound is the certificate of a
+    semidefinite relaxation.
 
     Parameters
     ----------
@@ -56,8 +57,9 @@ def quantization_range(
         X'X instead, so that the data may have any length.
     bits : int
         2 to 16: codes {-2^(b-1), .., 2^(b-1) - 1}, or without the first on the "symmetric" grid.
-    step : float or (fan_out,) array_like, optional
-        s, chosen by `rule` if not given.
+    step : float or (fan_out,) array_like or "joint", optional
+        s, chosen by `rule` if not given. "joint": the optimum over step and codes of every row, for which
+        the Gram matrix must be definite (else no proof is tried).
     rule : {"weights", "outputs"}
         "weights": the step of least squared error of the weights, certified. "outputs": of 36 steps from
         0.5 to 1.2 times that one, the step at which single moves from the nearest codes end with the least
@@ -103,18 +105,21 @@ def quantization_range(
     choice("per", per, get_args(Per))
     levels = integer_levels(bits, grid)
     low, high = float(levels[0]), float(levels[-1])
-    limits = (whole("node_limit", node_limit, 1), check_time(time_limit))
+    limits = Limits.checked(node_limit, time_limit)
     matrix = semidefinite(inputs, gram)
     w = as_weights(weights, len(matrix))
+    neuron: Callable[..., Range]
+    if isinstance(step, str):
+        choice("step", step, ("joint",))
+        if rule != "weights" or per != "row":
+            raise ValueError(f"a joint step is chosen by no rule and per row, got rule={rule!r}, per={per!r}")
+        step, neuron = None, JointNeuron(matrix, limits, relaxation, seed)
+    else:
+        neuron = _Neuron(matrix, limits, relaxation, seed)
     steps = _steps(w, matrix, step, bits, rule, per, grid)
     cells = [(row, float(s), low, high, index) for index, (row, s) in enumerate(zip(w, steps, strict=True))]
-    found = over_rows(_Neuron(matrix, limits, relaxation, seed), cells, processes, "quantizing neurons")
+    found = over_rows(neuron, cells, processes, "quantizing neurons")
     return joined(list(found), np.ndim(weights) == 1)
-
-
-def check_time(limit: float | None) -> float:
-    """A time limit in seconds; infinity for none."""
-    return float("inf") if limit is None else float(positive("time_limit", limit, "seconds"))
 
 
 def _steps(
@@ -149,13 +154,13 @@ def _chosen_step(rows: np.ndarray, gram: np.ndarray, bits: int, rule: Rule, grid
         y = rows / step
         return step**2 * sum(descend(gram, one, low, high, np.clip(np.rint(one), low, high)) for one in y)
 
-    return float(min(first * _STEPS, key=error))
+    return float(min(first * STEPS, key=error))
 
 
 class _Neuron:
     """What one cell computes; the layer is prepared once in every process."""
 
-    def __init__(self, gram: np.ndarray, limits: tuple[int, float], relaxation: bool, seed: int) -> None:
+    def __init__(self, gram: np.ndarray, limits: Limits, relaxation: bool, seed: int) -> None:
         self.lattice = Lattice(gram)
         self.rounding = Rounding(self.lattice) if len(self.lattice.gram) else None
         self.limits, self.relaxation, self.seed = limits, relaxation, seed
@@ -208,7 +213,7 @@ def search(
     low: float,
     high: float,
     start: np.ndarray,
-    limits: tuple[int, float],
+    limits: Limits,
 ) -> tuple[np.ndarray, float, int, bool]:
     """Codes with the least error by sphere decoding, from feasible ones.
 
@@ -216,9 +221,6 @@ def search(
     ----------
     start : (n,) ndarray
         Codes that set the first radius.
-    limits
-        Nodes and seconds. A time limit runs the search with four times the nodes again and again, each time
-        from the best codes known, until it ends or the time is over.
 
     Returns
     -------
@@ -229,23 +231,19 @@ def search(
     order = lattice.order
     codes = start[order].copy()
     radius = lattice.error(y, start)
-    node_limit, seconds = limits
-    allowed = node_limit if np.isinf(seconds) else min(node_limit, 100_000)
-    end = time.perf_counter() + seconds
-    total, lower = 0, 0.0
-    while True:
+
+    def attempt(allowed: int) -> tuple[float, int, bool]:
+        nonlocal radius
         slack = lattice.slack(radius, y, low, high)
         radius, frontier, nodes, ended = nearest_codes(
             lattice.squares, lattice.u, y[order], low, high, radius, slack, allowed, codes
         )
-        total += nodes
-        lower = max(lower, frontier)
-        if ended or allowed >= node_limit or time.perf_counter() >= end:
-            break
-        allowed = min(4 * allowed, node_limit)
+        return frontier - slack, nodes, ended
+
+    lower, nodes, ended = limits.spend(attempt)
     result = np.empty(len(y))
     result[order] = codes
-    return result, max(0.0, lower - slack), total, ended
+    return result, lower, nodes, ended
 
 
 def feasible_codes(found: Range) -> Iterator[np.ndarray]:

@@ -201,6 +201,8 @@ from sims.layer_bounds import quantization_range
 x = np.maximum(np.random.default_rng(0).standard_normal((40, 7)) + 0.5, 0)
 found = quantization_range(np.linspace(-1, 1, 7), inputs=x, bits=2)
 print(found.optimum.hex(), found.nodes, {k: v.hex() for k, v in found.errors.items()})
+joint = quantization_range(np.linspace(-1, 1, 7), inputs=x, bits=2, step="joint", relaxation=False)
+print(joint.optimum.hex(), joint.nodes, joint.details["step"].hex())
 """
     plain, compiled = outputs(code)
     assert plain == compiled

@@ -1,0 +1,63 @@
+"""Codes and step together against every code vector, each at its best step; boxes against a library."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import lsq_linear
+
+from sims.kernels import layer_bounds_joint as kernels
+
+boxes = st.sampled_from([(-1, 1), (-2, 1), (-4, 3), (0, 2)])
+
+
+def instance(seed, n):
+    """A triangular factor R of full rank, and weights."""
+    rng = np.random.default_rng(seed)
+    return np.linalg.qr(rng.standard_normal((n + 2, n)) @ (np.eye(n) + 0.5))[1], rng.uniform(-2, 2, n)
+
+
+def every_code(R, w, low, high):
+    """Errors of all codes at their best steps, least squares on the line of each; and those steps."""
+    errors, steps = [], []
+    for z in itertools.product(range(low, high + 1), repeat=len(w)):
+        step = np.linalg.lstsq((R @ z)[:, None], R @ w, rcond=None)[0][0]
+        steps.append(max(step, 0.0))
+        errors.append(np.sum((R @ (steps[-1] * np.array(z) - w)) ** 2))
+    return np.array(errors), np.array(steps)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 4), boxes)
+def test_joint_codes_are_the_best_of_every_code_at_its_best_step(seed, n, box):
+    R, w = instance(seed, n)
+    errors, steps = every_code(R, w, *box)
+    squares, u = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1)
+    energy, first, last = float(np.sum((R @ w) ** 2)), 1e-6, 2 * steps.max() + 1e-3
+
+    def search(radius, limit, best):
+        return kernels.joint_codes(
+            squares, u, w, float(box[0]), float(box[1]), first, last, radius, 1e-9, limit, best
+        )
+
+    best = np.zeros(n)
+    error, lower, nodes, ended = search(energy, 10**6, best)
+    assert ended and lower == error and abs(error - errors.min()) < 1e-9
+    step = max(steps[np.argmin(errors)], 1e-9)
+    assert np.sum((R @ (step * best - w)) ** 2) < error + 1e-8 or np.sum(errors < error + 1e-9) > 1
+    for limit in (1, nodes // 3 + 1, nodes - 1):
+        if not 0 < limit < nodes:
+            continue
+        found, lower, spent, ended = search(energy, limit, np.zeros(n))
+        assert not ended and spent == limit and lower <= errors.min() + 1e-9 <= found + 2e-9
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 6), st.floats(0.1, 2.5))
+def test_the_error_of_a_box_is_bounded_from_below_and_nearly_reached(seed, n, half):
+    R, w = instance(seed, n)
+    found = kernels.clipped_error(R.T @ R, w, -half, half, 2000)
+    least = 2 * lsq_linear(R, R @ w, (-half, half), tol=1e-14).cost
+    assert least - 1e-6 * (1 + least) <= found <= least + 1e-9
+    assert kernels.clipped_error(R.T @ R, w, -half, half, 1) <= least + 1e-9

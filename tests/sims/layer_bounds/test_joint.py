@@ -1,0 +1,97 @@
+"""The optimum over step and codes: against every code at its best step, and every step of a fine grid."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sims.layer_bounds import quantization_range
+from sims.layer_bounds.problems import KINDS, problem
+
+
+def least_error(x, w, levels):
+    """Least error over codes, each at its best step, by projection on the ray that it spans."""
+    codes = np.array(list(itertools.product(levels, repeat=len(w))))
+    points, target = codes @ x.T, x @ w
+    lengths = np.linalg.norm(points, axis=1)
+    along = np.divide(points @ target, lengths, out=np.zeros(len(points)), where=lengths > 0)
+    return float(target @ target - np.maximum(along, 0).max() ** 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("bits", "n", "grid"), [(2, 7, "twos-complement"), (3, 5, "symmetric"), (4, 4, "symmetric")]
+)
+def test_the_joint_optimum_is_the_least_of_all_codes_at_their_best_steps(kind, bits, n, grid):
+    levels = range(-(2 ** (bits - 1)) + (grid == "symmetric"), 2 ** (bits - 1))
+    for seed in range(3):
+        x, w = problem(kind, n, seed)
+        proof = bits == 2 and seed == 0  # dear, and at more bits and few columns often 0
+        found = quantization_range(w, inputs=x, bits=bits, step="joint", grid=grid, relaxation=proof)
+        assert found.optimum == pytest.approx(least_error(x, w, levels), rel=1e-9)
+        assert found.bound <= found.lower == found.optimum <= found.heuristic
+        assert (found.bound > 0) == proof
+        codes = found.solution / found.details["step"]
+        np.testing.assert_allclose(codes, np.rint(codes), atol=1e-12)
+        assert levels[0] <= codes.min() and codes.max() <= levels[-1]
+        assert found.optimum == pytest.approx(np.sum((x @ (found.solution - w)) ** 2))
+
+
+def test_no_fixed_step_is_better_and_the_best_one_is_among_them():
+    x, w = problem("relu", 12, 4)
+    joint = quantization_range(w, inputs=x, bits=2, step="joint")
+    steps = joint.details["step"] * np.append(np.geomspace(0.5, 2.0, 40), 1.0)
+    fixed = [quantization_range(w, inputs=x, bits=2, step=s, relaxation=False).optimum for s in steps]
+    assert min(fixed) == fixed[-1] == pytest.approx(joint.optimum)
+    for rule in ("weights", "outputs"):
+        ruled = quantization_range(w, inputs=x, bits=2, rule=rule, relaxation=False)
+        assert joint.optimum < ruled.optimum, rule
+
+
+def test_weights_on_a_grid_are_found_whatever_its_step():
+    x, _ = problem("autoregressive", 10, 0)
+    codes = np.random.default_rng(5).integers(-4, 4, (3, 10))
+    found = quantization_range(
+        codes * [[0.3], [1.7], [40.0]], inputs=x, bits=3, step="joint", relaxation=False
+    )
+    assert found.stopped == 0 and found.optimum <= 1e-20 * found.energy
+    assert len(found.rows) == 3 and found.solution.shape == (3, 10)
+
+
+def test_a_stopped_joint_search_keeps_a_valid_range():
+    x, w = problem("equicorrelated", 16, 3)
+    whole = quantization_range(w, inputs=x, bits=2, step="joint")
+    assert whole.stopped == 0 and whole.bound < whole.optimum
+    for limit in (1, 100):
+        part = quantization_range(w, inputs=x, bits=2, step="joint", node_limit=limit)
+        assert part.optimum is None and part.nodes == limit
+        assert part.bound == whole.bound <= part.lower <= whole.optimum <= part.heuristic
+
+
+def test_awkward_layers_keep_a_valid_range():
+    singular = np.random.default_rng(0).standard_normal((3, 5))  # fewer samples than columns
+    found = quantization_range(np.arange(1.0, 6.0), inputs=singular, bits=2, step="joint")
+    assert found.optimum is None and found.lower == found.bound == 0.0
+    assert found.heuristic == pytest.approx(np.sum((singular @ (found.solution - np.arange(1.0, 6.0))) ** 2))
+    dead = np.array([[1.0, 0.0, 2.0], [3.0, 0.0, 1.0]])
+    found = quantization_range([0.5, 9.0, 1.0], inputs=dead, bits=2, step="joint")
+    assert found.optimum == pytest.approx(least_error(dead[:, ::2], np.array([0.5, 1.0]), range(-2, 2)))
+    for w, x in (([0.0, 0.0], np.eye(2)), ([1.0, 2.0], np.zeros((2, 2)))):
+        found = quantization_range(w, inputs=x, bits=2, step="joint")
+        assert found.optimum == found.bound == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"step": "best"}, "step must be one of joint"),
+        ({"rule": "outputs"}, "a joint step is chosen by no rule and per row, got rule='outputs', per='row'"),
+        (
+            {"per": "matrix"},
+            "a joint step is chosen by no rule and per row, got rule='weights', per='matrix'",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(change, words):
+    with pytest.raises(ValueError, match=words):
+        quantization_range([0.5, 0.2], gram=np.eye(2), bits=2, **{"step": "joint", **change})
