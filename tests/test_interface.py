@@ -47,7 +47,7 @@ def defaults(thing: Any) -> dict[str, str]:
 
 
 def interface(module: ModuleType) -> dict[str, Any]:
-    """Constants and defaults of what a module itself defines and does not hide."""
+    """Constants and defaults that a module itself defines and does not hide; none that names this folder."""
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     assigned = {
         node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
@@ -56,7 +56,7 @@ def interface(module: ModuleType) -> dict[str, Any]:
     for name, value in sorted(vars(module).items()):
         if name.startswith("_"):
             continue
-        if name.isupper() and name in assigned and is_plain(value):
+        if name.isupper() and name in assigned and is_plain(value) and str(ROOT) not in repr(value):
             found[name] = repr(value)
         elif getattr(value, "__module__", "") == module.__name__:
             found[name] = defaults(value)
