@@ -9,7 +9,7 @@ from sims.fine_tuning import results
 
 SOURCE = "Kuzmin et al. 2023, Table 1, beside small networks"
 TITLE = (
-    "Quantization minus pruning after fine-tuning: nine large models of the paper, three small settings here"
+    "Quantization minus pruning after fine-tuning: nine large models of the paper, four small settings here"
 )
 CAPTION = (
     "(a) Table 1 of Kuzmin et al. 2023, fine-tuned quantization minus fine-tuned pruning at b bits and "

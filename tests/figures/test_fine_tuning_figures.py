@@ -33,7 +33,7 @@ def test_figures_of_the_finished_run_draw_and_say_what_their_captions_say():
         rows &= (accuracy["method"] == method) & (accuracy["bits"] == bits)
         return float(accuracy["median"][rows][0])
 
-    for network, data in (("dense", "digits"), ("dense", "mnist"), ("conv", "digits")):
+    for network, data in (("dense", "digits"), ("dense", "mnist"), ("conv", "digits"), ("conv", "mnist")):
         for bits in (2, 1):
             assert median(network, data, "qat", bits) > median(network, data, "prune", bits)
             assert median(network, data, "prune", bits) > median(network, data, "magnitude", bits)

@@ -24,6 +24,7 @@ CASES = {
     "dense, digits of 8 x 8": "dense-digits",
     "dense, MNIST of 14 x 14": "dense-mnist",
     "convolutional, digits of 8 x 8": "conv-digits",
+    "convolutional, MNIST of 14 x 14": "conv-mnist",
 }
 GROUPS = {"fine-tuned": "tuned", "all methods": "all"}
 _TUNED = ("qat", "prune")
