@@ -105,6 +105,7 @@ TWINS = {
     "ku.kurtosis_predicts": 2,
     "ku.late_start": 2,
     "ku.layer_box": 1,
+    "ku.layer_joint": 2,
     "ku.layer_certificate": 2,
     "ku.layer_correlation": 2,
     "ku.layer_masks": 2,
