@@ -63,7 +63,7 @@ def test_no_table_holds_a_formula(name, tmp_path):
     texts = [
         csv_text([name], [[name]]),
         sweep.save([{name: name, "x": -1.5}], tmp_path / "a.csv").read_text(),
-        page.to_csv([page.Series(name, np.array([-1.0]), np.array([0.5]))]).decode(),
+        page.to_csv([page.Series(name, np.array([-1.0]), np.array([0.5]))], name, "value").decode(),
     ]
     for text in texts:
         cells = [cell for line in csv.reader(io.StringIO(text)) for cell in line]
