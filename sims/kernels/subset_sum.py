@@ -49,6 +49,17 @@ def subset_sums(items, out):
 
 
 @njit(cache=True, nogil=True)
+def next_subset(items, mask, turn):
+    """The subset after `mask` in Gray order, and what that adds to its sum; turn = 1, 2, ..."""
+    j = 0
+    while turn & 1 == 0:
+        turn >>= 1
+        j += 1
+    bit = np.int64(1) << np.int64(j)
+    return mask ^ bit, -items[j] if mask & bit else items[j]
+
+
+@njit(cache=True, nogil=True)
 def build_layers(items, base, size, b, layers, width):
     """Fill `layers` (left items - b + 2 rows); return the row to probe, whose bit r covers r..r+width."""
     words = layers.shape[1]
@@ -156,18 +167,9 @@ def search(items, target, width, split, b, c, layers, second, base, inner, hits,
                 chosen = walk_back(layers, left, base, size, b, need - inner[i] + extra, stack)
                 if chosen >= 0:
                     return chosen | (i << np.int64(split)) | (gray << np.int64(split + c))
-        if g < blocks:  # step to the next subset of the outer items in Gray order
-            j = 0
-            x = g
-            while x & 1 == 0:
-                x >>= 1
-                j += 1
-            bit = np.int64(1) << np.int64(j)
-            if gray & bit:
-                need += outer[j]
-            else:
-                need -= outer[j]
-            gray ^= bit
+        if g < blocks:
+            gray, step = next_subset(outer, gray, g)
+            need -= step
     return np.int64(-1)
 
 

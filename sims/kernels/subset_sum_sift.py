@@ -11,7 +11,7 @@ grows by rotations.
 import numpy as np
 from numba import njit
 
-from sims.kernels.subset_sum import rotate_or, subset_sums
+from sims.kernels.subset_sum import next_subset, rotate_or, subset_sums
 from sims.kernels.subset_sum_count import count_pairs
 
 _1 = np.uint64(1)
@@ -24,53 +24,12 @@ _FEW = 1024  # sums on each side that are sorted without further sifting
 
 
 @njit(cache=True, nogil=True)
-def left_bits(items, base, bits, spare):
-    """Bitset of the subset sums of `items` modulo its length (a power of two); base: room for 2^b sums."""
-    m = np.int64(bits.size) * 64
+def first_sums(items, sums):
+    """Subset sums of as many of the first items as have room in `sums`; how many items and sums that are."""
     b = 0
-    while (1 << (b + 1)) <= base.size and b < items.size:
+    while (1 << (b + 1)) <= sums.size and b < items.size:
         b += 1
-    size = subset_sums(items[:b], base)
-    bits[:] = 0
-    for j in range(size):
-        r = np.uint64(base[j] & (m - 1))
-        bits[r >> _6] |= _1 << (r & _63)
-    source, sink = bits, spare
-    for k in range(b, items.size):
-        rotate_or(sink, source, np.uint64(items[k] & (m - 1)))
-        source, sink = sink, source
-    return source
-
-
-@njit(cache=True, nogil=True)
-def keep_sums(start, items, inner, bits, multiplier, shift, kept):
-    """Write every start + s, s a subset sum, whose bit is set to `kept`; their number, or -1: no room."""
-    c = 0
-    while (1 << (c + 1)) <= inner.size and c < items.size:
-        c += 1
-    count = subset_sums(items[:c], inner)
-    outer = items[c:]
-    blocks = np.int64(1) << np.int64(outer.size)
-    gray = np.int64(0)
-    found = np.int64(0)
-    v = np.int64(start)
-    for g in range(1, blocks + 1):
-        if found + count > kept.size:
-            return np.int64(-1)
-        for i in range(count):  # branch-free: an accidental hit must not cost a misprediction
-            place = (np.uint64(v + inner[i]) * multiplier) >> shift
-            kept[found] = v + inner[i]
-            found += np.int64((bits[place >> _6] >> (place & _63)) & _1)
-        if g < blocks:  # step to the next subset of the outer items in Gray order
-            j = 0
-            x = g
-            while x & 1 == 0:
-                x >>= 1
-                j += 1
-            bit = np.int64(1) << np.int64(j)
-            v += -outer[j] if gray & bit else outer[j]
-            gray ^= bit
-    return found
+    return b, subset_sums(items[:b], sums)
 
 
 @njit(cache=True, nogil=True)
@@ -83,14 +42,59 @@ def mark(values, bits, multiplier, shift):
 
 
 @njit(cache=True, nogil=True)
+def marked(value, bits, multiplier, shift):
+    """1 where the place of `value` is in the bitset, else 0."""
+    place = (np.uint64(value) * multiplier) >> shift
+    return np.int64((bits[place >> _6] >> (place & _63)) & _1)
+
+
+@njit(cache=True, nogil=True)
+def left_bits(items, base, bits, spare, shift):
+    """Bitset of the subset sums of `items` modulo its length 2^(64 - shift), in one of the two arrays.
+
+    base: room for the sums that are marked one by one; every other item is a rotation.
+    """
+    m = np.int64(bits.size) * 64
+    b, size = first_sums(items, base)
+    mark(base[:size], bits, _1 << shift, shift)
+    source, sink = bits, spare
+    for i in range(b, items.size):
+        rotate_or(sink, source, np.uint64(items[i] & (m - 1)))
+        source, sink = sink, source
+    return source
+
+
+@njit(cache=True, nogil=True)
+def keep_sums(start, items, inner, bits, multiplier, shift, kept):
+    """Write every start + s, s a subset sum, whose bit is set to `kept`; their number, or -1: no room."""
+    c, count = first_sums(items, inner)
+    outer = items[c:]
+    blocks = np.int64(1) << np.int64(outer.size)
+    gray = np.int64(0)
+    found = np.int64(0)
+    v = np.int64(start)
+    for g in range(1, blocks + 1):
+        if found + count > kept.size:
+            return np.int64(-1)
+        for i in range(count):  # branch-free: an accidental hit must not cost a misprediction
+            value = v + inner[i]  # read before what is kept is written: the two could be one array
+            hit = marked(value, bits, multiplier, shift)
+            kept[found] = value
+            found += hit
+        if g < blocks:
+            gray, step = next_subset(outer, gray, g)
+            v += step
+    return found
+
+
+@njit(cache=True, nogil=True)
 def keep_values(values, bits, multiplier, shift):
     """Move the values whose bit is set to the front; their number."""
     found = np.int64(0)
     for i in range(values.size):
         v = values[i]
-        place = (np.uint64(v) * multiplier) >> shift
         values[found] = v
-        found += np.int64((bits[place >> _6] >> (place & _63)) & _1)
+        found += marked(v, bits, multiplier, shift)
     return found
 
 
@@ -103,7 +107,7 @@ def sift(left, right, target, log2_bits, log2_marks, lefts, needs):
     inner = np.empty(256, np.int64)
     bits = np.empty(1 << (log2_bits - 6), np.uint64)
     shift = np.uint64(64 - log2_bits)
-    first = left_bits(left, inner, bits, np.empty_like(bits))
+    first = left_bits(left, inner, bits, np.empty_like(bits), shift)
     passed_needs = keep_sums(target, -right, inner, first, _1 << shift, shift, needs)
     if passed_needs <= 0:
         return passed_needs

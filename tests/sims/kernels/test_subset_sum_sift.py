@@ -28,8 +28,19 @@ def place(value, multiplier, log2_bits):
 @given(items, st.sampled_from([1, 2, 8, 16]), st.sampled_from([64, 128]))
 def test_left_bits_are_the_sums_modulo_the_length(x, room, length):
     bits, spare = np.full((2, length // 64), 2**64 - 1, np.uint64)
-    found = kernels.left_bits(np.array(x), np.empty(room, np.int64), bits, spare)
+    shift = np.uint64({64: 58, 128: 57}[length])
+    found = kernels.left_bits(np.array(x), np.empty(room, np.int64), bits, spare, shift)
     assert places(found) == {s % length for s in sums(x)}
+
+
+def test_gray_order_visits_every_subset_once_and_moves_by_one_item():
+    x, mask, total, seen = np.array([5, -3, 11, 2]), np.int64(0), 0, [0]
+    for turn in range(1, 16):
+        mask, step = kernels.next_subset(x, mask, turn)
+        total += step
+        assert total == x[(mask >> np.arange(4)) & 1 == 1].sum()
+        seen.append(int(mask))
+    assert sorted(seen) == list(range(16))
 
 
 @given(items, st.integers(-99, 99), st.sampled_from([1, 4, 16]), st.sets(st.integers(0, 127)))
