@@ -27,13 +27,19 @@ from theory.snr import decibel, equal_sparsity, pruned_count
 PAPER = "kuzmin"
 
 
+SMALL = {2: 6, 3: 4}  # inputs of layers whose code vectors are all tried, by bits
+
+
+def _codes(bits: int) -> np.ndarray:
+    """Every code vector of a small layer."""
+    return np.array(list(itertools.product(range(-(2 ** (bits - 1)), 2 ** (bits - 1)), repeat=SMALL[bits])))
+
+
 @functools.cache
 def _small(kind: str, bits: int, seed: int) -> tuple[np.ndarray, np.ndarray, Range, float]:
     """A layer with all its code vectors tried: inputs, weights, its range, the least error."""
-    n = {2: 6, 3: 4}[bits]
-    x, w = problem(kind, n, seed)
-    step = 1.0 / 2 ** (bits - 2)
-    codes = np.array(list(itertools.product(range(-(2 ** (bits - 1)), 2 ** (bits - 1)), repeat=n)))
+    x, w = problem(kind, SMALL[bits], seed)
+    step, codes = 1.0 / 2 ** (bits - 2), _codes(bits)
     least = float((((codes * step - w) @ x.T) ** 2).sum(axis=1).min())
     return x, w, quantization_range(w, inputs=x, bits=bits, step=step), least
 
@@ -95,12 +101,12 @@ JOINT = {"independent": 0.047, "autoregressive": 1.250, "equicorrelated": 0.721,
 
 def joint(run: Run, step: str | None = "joint", factor: float = 1.0) -> Iterator[Measurement]:
     """The optimum over step and codes against every code vector at its own best step, and what it gains."""
-    for bits, n in ((2, 6), (3, 4)):
-        codes = np.array(list(itertools.product(range(-(2 ** (bits - 1)), 2 ** (bits - 1)), repeat=n)))
+    for bits in SMALL:
+        codes = _codes(bits)
         for kind in KINDS:
             offs = []
             for seed in range(4):
-                x, w = problem(kind, n, seed)
+                x, w = problem(kind, SMALL[bits], seed)
                 images, y = codes @ x.T, x @ w
                 lengths = np.maximum((images**2).sum(axis=1), 1e-300)  # zero codes leave y as it is
                 steps = np.maximum(images @ y / lengths, 0.0)

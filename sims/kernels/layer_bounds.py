@@ -42,6 +42,20 @@ def descend(G, y, low, high, z):
 
 
 @njit(cache=True, nogil=True)
+def refresh(k, u, values, sums, stale):
+    """Bring row k of `sums`, sum_{i >= j} u_ki values_i, up to date with the levels above that changed.
+
+    stale[k]: the largest level that changed since the row was filled.
+    """
+    top = max(stale[k], k + 1)
+    for j in range(top, k, -1):
+        sums[k, j] = sums[k, j + 1] + u[k, j] * values[j]
+    if k > 0 and stale[k - 1] < top:
+        stale[k - 1] = top
+    stale[k] = k + 1
+
+
+@njit(cache=True, nogil=True)
 def nearest_codes(squares, u, y, low, high, radius, slack, node_limit, best):
     """Codes in the box with the least error below `radius`; depth first, nearest values first.
 
@@ -88,12 +102,7 @@ def nearest_codes(squares, u, y, low, high, radius, slack, node_limit, best):
             e[k] = z[k] - y[k]
             if k > 0:
                 k -= 1
-                top = max(stale[k], k + 1)
-                for j in range(top, k, -1):
-                    sums[k, j] = sums[k, j + 1] + u[k, j] * e[j]
-                if k > 0 and stale[k - 1] < top:
-                    stale[k - 1] = top
-                stale[k] = k + 1
+                refresh(k, u, e, sums, stale)
                 c[k] = y[k] - sums[k, k + 1]
                 z[k] = min(max(np.rint(c[k]), low), high)
                 below[k], above[k] = z[k] - 1.0, z[k] + 1.0

@@ -8,6 +8,8 @@ quadratic A s^2 - 2 B s + C in the step s.
 import numpy as np
 from numba import njit
 
+from sims.kernels.layer_bounds import refresh
+
 
 @njit(cache=True, nogil=True)
 def _least(a, b, c, first, last):
@@ -71,12 +73,7 @@ def joint_codes(squares, u, w, low, high, first, last, radius, slack, node_limit
             A[k], B[k] = a, b
             if k > 0:
                 k -= 1
-                top = max(stale[k], k + 1)
-                for j in range(top, k, -1):
-                    sums[k, j] = sums[k, j + 1] + u[k, j] * z[j]
-                if k > 0 and stale[k - 1] < top:
-                    stale[k - 1] = top
-                stale[k] = k + 1
+                refresh(k, u, z, sums, stale)
                 centre[k] = v[k] / s - sums[k, k + 1]
                 z[k] = min(max(np.rint(centre[k]), low), high)
                 below[k], above[k] = z[k] - 1.0, z[k] + 1.0

@@ -6,11 +6,9 @@ import math
 import numpy as np
 
 from sims.layer_bounds.certificate import certify
-from sims.layer_bounds.lattice import Lattice
-from sims.layer_bounds.limits import Limits
+from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.ranges import Range
 from sims.layer_bounds.relaxation import solve
-from sims.layer_bounds.rounding import Rounding
 from sims.montecarlo import stream
 
 STEPS = np.linspace(0.5, 1.2, 36)  # multiples of the weights' best step that heuristics try
@@ -18,7 +16,7 @@ PIECES = 96  # relaxations solved for one bound at most: a second at 36 columns
 _CLOSE = 0.97  # of the least relaxation met: then the bound is not refined further
 
 
-class JointNeuron:
+class JointNeuron(Neuron):
     r"""What one cell computes for the step that suits the codes; the layer is prepared once per process.
 
     .. math:: \min_{s > 0} \min_z |X (s z - w)|^2 = w^\top G w - \max_z \frac{(w^\top G z)_+^2}{z^\top G z}
@@ -26,11 +24,6 @@ class JointNeuron:
     Heuristics run at 36 steps, and each of their code vectors takes its best step. The search is one tree for
     all steps (`sims.kernels.layer_bounds_joint.joint_codes`), the bound a cover of the steps by relaxations.
     """
-
-    def __init__(self, gram: np.ndarray, limits: Limits, relaxation: bool, seed: int) -> None:
-        self.lattice = Lattice(gram)
-        self.rounding = Rounding(self.lattice) if len(self.lattice.gram) else None
-        self.limits, self.relaxation, self.seed = limits, relaxation, seed
 
     def __call__(self, w: np.ndarray, first: float, low: float, high: float, index: int) -> Range:
         """The range of weights w; `first` is the step of least squared error of the weights."""
@@ -53,19 +46,16 @@ class JointNeuron:
             if self.error(w, found) < heuristic:
                 best = found
         error = self.error(w, best)
-        if not ended and error < heuristic:
-            errors["stopped search"] = heuristic = error
-        error = min(error, heuristic)
         step = self.step(w, best) or first
         codes[live] = best
-        return Range(
-            bound=min(bound, error),
-            optimum=error if ended else None,
-            heuristic=heuristic,
+        return self.searched(
+            error,
+            errors,
+            bound=min(bound, error, heuristic),
+            frontier=lower,
+            ended=ended,
             solution=codes * step,
             energy=energy,
-            errors=errors,
-            lower=error if ended else max(min(bound, error), lower),
             nodes=nodes,
             details={**details, "step": step},
         )

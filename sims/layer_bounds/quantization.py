@@ -9,9 +9,9 @@ from sims.layer_bounds.certificate import certify
 from sims.layer_bounds.joint import STEPS, JointNeuron
 from sims.layer_bounds.lattice import Lattice, semidefinite
 from sims.layer_bounds.limits import Limits
+from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.ranges import Range, joined
 from sims.layer_bounds.relaxation import solve
-from sims.layer_bounds.rounding import Rounding
 from sims.layer_bounds.rows import over_rows
 from sims.montecarlo import stream
 from sims.path_following import as_weights
@@ -157,13 +157,8 @@ def _chosen_step(rows: np.ndarray, gram: np.ndarray, bits: int, rule: Rule, grid
     return float(min(first * STEPS, key=error))
 
 
-class _Neuron:
-    """What one cell computes; the layer is prepared once in every process."""
-
-    def __init__(self, gram: np.ndarray, limits: Limits, relaxation: bool, seed: int) -> None:
-        self.lattice = Lattice(gram)
-        self.rounding = Rounding(self.lattice) if len(self.lattice.gram) else None
-        self.limits, self.relaxation, self.seed = limits, relaxation, seed
+class _Neuron(Neuron):
+    """What one cell computes at a given step."""
 
     def __call__(self, w: np.ndarray, step: float, low: float, high: float, index: int) -> Range:
         lattice = self.lattice
@@ -186,18 +181,15 @@ class _Neuron:
         error = self.error(w, found, step)
         if error <= heuristic:
             best = found
-        error = min(error, heuristic)
-        if not ended and error < heuristic:
-            errors["stopped search"] = heuristic = error
         codes[live] = best
-        return Range(
+        return self.searched(
+            error,
+            errors,
             bound=bound,
-            optimum=error if ended else None,
-            heuristic=heuristic,
+            frontier=frontier * step**2,
+            ended=ended,
             solution=codes * step,
             energy=energy,
-            errors=errors,
-            lower=error if ended else max(bound, frontier * step**2),
             nodes=nodes,
             details=details,
         )
