@@ -126,7 +126,12 @@ def first_number(page):
 
 
 def picture(page, shape="wide"):
-    return page.locator(f".snapcut-{shape} svg").inner_html()
+    """The drawing; attributes sorted, because a page that updates one in place may append what it changes."""
+    return page.locator(f".snapcut-{shape} svg").evaluate(
+        """svg => [...svg.querySelectorAll("*")].map(one => [
+          one.tagName, ...[...one.attributes].map(each => each.name + "=" + each.value).sort(),
+          one.childElementCount ? "" : one.textContent].join(" ")).join("\\n")"""
+    )
 
 
 def change(page, rng):
