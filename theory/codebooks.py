@@ -162,9 +162,10 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     Factor-two steps bracket the minimum, 24 logarithmic steps inside the bracket (and, for bounded laws,
     eight around covering everything) find the best valley, Newton steps on the exact derivative polish it.
     Tests hold the result against a branch-and-bound certificate (L is convex, so a chord bounds the error
-    from below). Levels of unequal spacing and empirical laws, which may have valleys anywhere, are searched
-    by branch and bound on that very certificate, to 1e-6 of the error (codebooks of at most 12 bits). For
-    large tensors :func:`sims.weights.scales.optimal_scale` does so faster. A law without signal gives 1.
+    from below). Levels of unequal spacing and laws that are not symmetric, values among them, may have
+    valleys anywhere: they are searched by branch and bound on that very certificate, to 1e-6 of the error
+    (codebooks of at most 12 bits). For large tensors :func:`sims.weights.scales.optimal_scale` does so
+    faster. A law without signal gives 1.
     """
     codebook = _codebook(levels)
     largest = float(np.max(np.abs(codebook.levels)))
@@ -184,7 +185,7 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
         # covering everything is a valley of its own, one level wide: too narrow for the bracket's steps
         around = law.bound / float(codebook.merged[0][-1]) * np.exp(_COVER / codebook.levels.size)
         fine = np.unique(np.concatenate([fine, around[32:97:8]]))
-    if not _regular(codebook) or (isinstance(law, Empirical) and codebook.levels.size <= 4096):
+    if not _regular(codebook) or (not law.symmetric and codebook.levels.size <= 4096):
         fine = np.unique(np.concatenate([fine, _branch_and_bound(law, codebook, reach)]))
         cover = False
     errors = _errors(law, codebook, fine)
@@ -292,16 +293,7 @@ def scale_for(
         return law.bound / top if law.bound > 0 else 1.0
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
-    return _magnitude_quantile(law, percentile / 100) / top
-
-
-def _magnitude_quantile(law: Distribution, share: float) -> float:
-    """The least x with P(|W| <= x) >= share."""
-    if isinstance(law, Empirical):
-        return float(Empirical(np.abs(law.values)).ppf(share))
-    if share == 1:
-        return law.bound
-    return float(law.ppf(0.5 + share / 2))
+    return law.magnitude_quantile(percentile / 100) / top
 
 
 def _newton(law: Distribution, codebook: Codebook, scale: float, a: float, b: float) -> float:

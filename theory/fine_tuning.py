@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 
 from theory.arguments import choice, plain, positive, share_of_zeros, whole
 from theory.codebooks import Grid, check_bits, integer_levels
-from theory.distributions import Distribution
+from theory.distributions import Distribution, takes_symmetric_law
 
 
 class Codes(NamedTuple):
@@ -173,6 +173,7 @@ def published_step(weights: ArrayLike, codes: Codes) -> float:
     return 2.0 * positive("mean |w|", mean) / math.sqrt(codes.high)
 
 
+@takes_symmetric_law
 def balanced_step(law: Distribution, bits: int) -> float:
     r"""Step at which LSQ's gradient of the weights' own squared error vanishes; not the step of least error.
 
@@ -198,8 +199,6 @@ def balanced_step(law: Distribution, bits: int) -> float:
     """
     from scipy.optimize import brentq
 
-    if not law.symmetric:
-        raise ValueError(f"law must be symmetric, got {law!r}")
     high = int(integer_levels(whole("bits", bits, 2, 16), "symmetric")[-1])
 
     def balance(step: float) -> float:

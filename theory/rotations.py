@@ -28,7 +28,7 @@ tensor, long blocks, powers of two as scales), and stop *paying* where they pay:
 import math
 
 from theory.arguments import whole
-from theory.distributions import Distribution, Gaussian
+from theory.distributions import Distribution, Gaussian, takes_symmetric_law
 from theory.formats import Format
 from theory.formats.laws import format_snr
 from theory.snr import pruning_snr
@@ -96,11 +96,10 @@ def rotated_kurtosis(kurtosis: float, size: int, block: int | None = None) -> fl
 
 
 def _gaussian(law: Distribution) -> Gaussian:
-    if not law.symmetric:
-        raise TypeError("laws of rotations need a continuous symmetric law; rotate tensors themselves")
     return Gaussian(math.sqrt(law.second_moment))
 
 
+@takes_symmetric_law
 def rotation_gain(law: Distribution, form: Format) -> float:
     """dB that a long rotation adds to a format: its SNR for Gaussian weights minus that for the law.
 
@@ -115,6 +114,7 @@ def rotation_gain(law: Distribution, form: Format) -> float:
     return format_snr(_gaussian(law), form) - format_snr(law, form)
 
 
+@takes_symmetric_law
 def rotation_gain_pruning(law: Distribution, sparsity: float) -> float:
     """The same for magnitude pruning: what was far from zero no longer is.
 

@@ -57,7 +57,7 @@ def test_bad_input():
             rotations.rotation_block(96, block)
     with pytest.raises(ValueError, match="kurtosis must be a finite number of at least 1"):
         rotations.rotated_kurtosis(0.5, 8)
-    with pytest.raises(TypeError, match="rotate tensors themselves"):
+    with pytest.raises(TypeError, match="symmetric about zero"):
         rotations.rotation_gain(Empirical([1.0, 2.0]), FORMATS[0])
 
 

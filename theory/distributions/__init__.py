@@ -1,7 +1,7 @@
 """Weight distributions with exact partial moments."""
 
 from theory.distributions.base import Distribution
-from theory.distributions.frozen import Frozen, as_law, takes_law
+from theory.distributions.frozen import Frozen, as_law, takes_law, takes_symmetric_law
 from theory.distributions.laws import Empirical, Gaussian, Laplace, Truncated, Uniform
 from theory.distributions.student_t import StudentT
 
@@ -16,4 +16,5 @@ __all__ = [
     "Uniform",
     "as_law",
     "takes_law",
+    "takes_symmetric_law",
 ]

@@ -70,10 +70,7 @@ class Distribution(ABC):
         >>> round(float(Gaussian().partial_moment(1, 0.0)), 12) == round((2 * np.pi) ** -0.5, 12)
         True
         """
-        order = whole("order", order, 0, 4)
-        low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
-        if not np.all(low <= high):  # also catches NaN
-            raise ValueError("low must not exceed high, and neither may be NaN")
+        order, low, high = interval(order, low, high)
         if order % 2:  # the law is symmetric: (-x, x) adds nothing, and is left out rather than cancelled
             with np.errstate(invalid="ignore"):  # -inf + inf
                 sign = np.where(low + high < 0, -1.0, 1.0)
@@ -100,9 +97,28 @@ class Distribution(ABC):
         """E W^4 / (E W^2)^2 (central moments where the mean is not zero): 3 for the Gaussian."""
         return float(self.partial_moment(4)) / self.second_moment**2
 
+    def magnitude_quantile(self, share: float) -> float:
+        """The least x with P(|W| <= x) >= share, for share in [0, 1].
+
+        Examples
+        --------
+        >>> from theory.distributions import Empirical, Uniform
+        >>> Uniform(2.0).magnitude_quantile(0.75), Empirical([1.0, -2.0, 4.0]).magnitude_quantile(0.5)
+        (1.5, 2.0)
+        """
+        return self.bound if share == 1 else float(self.ppf(0.5 + share / 2))
+
     def reflected(self) -> "Distribution":
         """The law of -W."""
         return self
+
+
+def interval(order: int, low: ArrayLike, high: ArrayLike) -> tuple[int, np.ndarray, np.ndarray]:
+    """Order and ends of a partial moment, checked, the ends of one shape."""
+    low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
+    if not np.all(low <= high):  # also catches NaN
+        raise ValueError("low must not exceed high, and neither may be NaN")
+    return whole("order", order, 0, 4), low, high
 
 
 def legendre(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from theory.arguments import share_count, whole
-from theory.distributions.base import Distribution, legendre, scale_parameter, tail_inside
+from theory.arguments import share_count
+from theory.distributions.base import Distribution, interval, legendre, scale_parameter, tail_inside
 
 
 def _gamma_difference(shape: float, z_low: np.ndarray, z_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -294,9 +294,7 @@ class Empirical(Distribution):
 
     def partial_moment(self, order: int, low: ArrayLike = -np.inf, high: ArrayLike = np.inf) -> np.ndarray:
         """Mean of w^order over the values with low < w <= high, times their share."""
-        order = whole("order", order, 0, 4)
-        if not np.all(np.asarray(low) <= np.asarray(high)):
-            raise ValueError("low must not exceed high, and neither may be NaN")
+        order, low, high = interval(order, low, high)
         prefix = self._prefix(order)
         ends = [np.searchsorted(self.values, end, side="right") for end in (low, high)]
         return ((prefix[ends[1]] - prefix[ends[0]]) / self.values.size).astype(np.float64)
@@ -324,6 +322,10 @@ class Empirical(Distribution):
         # in two steps: 2^-k itself may overflow; what falls below 1e-308 of the largest is lost
         half = -exponent // 2
         return Empirical(np.ldexp(np.ldexp(self.values, half), -exponent - half)), exponent
+
+    def magnitude_quantile(self, share: float) -> float:
+        """The least magnitude that at least the share of all values does not exceed."""
+        return float(Empirical(np.abs(self.values)).ppf(share))
 
     def reflected(self) -> "Empirical":
         """The law of -W."""

@@ -20,7 +20,7 @@ from scipy import special
 
 from theory.arguments import whole
 from theory.codebooks import Codebook, check_bits, optimal_scale, quantization_error
-from theory.distributions import Distribution
+from theory.distributions import Distribution, takes_symmetric_law
 from theory.formats.formats import Format
 from theory.snr.ratio import decibel
 
@@ -45,6 +45,7 @@ def _tails(law: Distribution, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(x < 0, 1 - probability, probability), first
 
 
+@takes_symmetric_law
 def block_offset_error(law: Distribution, form: Format) -> float:
     """E (W - F(W))^2 of blocks with an offset from their ends, for independent weights of a symmetric law.
 
@@ -95,6 +96,7 @@ def _between(
     return np.maximum(total, 0.0)
 
 
+@takes_symmetric_law
 def affine_error(law: Distribution, bits: int, *, zero_point: bool = False) -> float:
     """Least error over step and offset of c + s {0, ..., 2^b - 1} for a symmetric law.
 
@@ -114,8 +116,6 @@ def affine_error(law: Distribution, bits: int, *, zero_point: bool = False) -> f
     """
     from scipy.optimize import minimize_scalar
 
-    if not law.symmetric:
-        raise TypeError("laws of grids need a continuous symmetric law; use sims.weights.affine for tensors")
     levels = np.arange(2.0 ** check_bits(bits))
 
     def error(zero: float) -> float:
@@ -132,6 +132,7 @@ def affine_error(law: Distribution, bits: int, *, zero_point: bool = False) -> f
     return min(errors[k], float(minimize_scalar(error, bounds=(low, high), method="bounded").fun))
 
 
+@takes_symmetric_law
 def affine_snr(law: Distribution, bits: int, *, zero_point: bool = False) -> float:
     """SNR in dB of :func:`affine_error`: 0.1 dB above two's complement at 4 bits of Gaussian weights.
 

@@ -25,7 +25,7 @@ from scipy import special
 
 from theory.arguments import whole
 from theory.codebooks import Codebook, optimal_scale, quantization_error
-from theory.distributions import Distribution, Truncated
+from theory.distributions import Distribution, Truncated, takes_symmetric_law
 from theory.distributions.base import tail_inside
 from theory.formats.affine import affine_error, block_offset_error
 from theory.formats.formats import Format, block_scale, codebook
@@ -53,6 +53,7 @@ def _halvings(law: Distribution) -> int:
 _PEAKS = np.polynomial.legendre.leggauss(5)  # for R, which matters little: see the test of these nodes
 
 
+@takes_symmetric_law
 def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
     """E (W - F(W))^2 of a format for iid weights of a continuous symmetric law.
 
@@ -74,10 +75,6 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
     ValueError
         A size below that of a block.
     """
-    if not law.symmetric:
-        raise TypeError(
-            "laws of formats need a continuous symmetric law; use sims.weights.formats.noise for tensors"
-        )
     if form.block:
         return _block_error(law, form, size)
     if form.offset:
@@ -95,6 +92,7 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
     return pruned + _kept_error(law, codebook(form.codes), sparsity, mass) if form.codes else pruned
 
 
+@takes_symmetric_law
 def format_snr(law: Distribution, form: Format, size: int = 2**20) -> float:
     """SNR in dB of a format; compare formats at equal :attr:`Format.stored_bits`.
 
@@ -108,6 +106,7 @@ def format_snr(law: Distribution, form: Format, size: int = 2**20) -> float:
     return decibel(law.second_moment, format_error(law, form, size))
 
 
+@takes_symmetric_law
 def group_pruning_error(law: Distribution, keep: int, group: int) -> float:
     r"""int_0^1 G^{-1}(u)^2 P(Bin(m - 1, u) <= m - n - 1) du: the error of keeping n of every m weights.
 

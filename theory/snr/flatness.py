@@ -33,18 +33,19 @@ from theory.codebooks import (
     quantization_error,
     scale_for,
 )
-from theory.distributions import Distribution
+from theory.distributions import Distribution, Empirical, takes_law
 from theory.snr.ratio import decibel
 
 
 def _prepared(law: Distribution, levels: np.ndarray | Codebook) -> tuple[Codebook, float]:
     """The codebook and its best scale; laws with a density only."""
-    if not law.symmetric:
+    if isinstance(law, Empirical):
         raise TypeError("the flatness of an optimum is a property of a law with a density, not of values")
     codebook = levels if isinstance(levels, Codebook) else Codebook(levels)
     return codebook, optimal_scale(law, codebook)
 
 
+@takes_law
 def scale_condition(law: Distribution, levels: np.ndarray | Codebook) -> float:
     """c = s*^2 E''(s*) / E*: a scale off by a small share d loses 10 log10(1 + c d^2 / 2) dB.
 
@@ -60,6 +61,7 @@ def scale_condition(law: Distribution, levels: np.ndarray | Codebook) -> float:
     return scale**2 * error_curvature(law, codebook, scale) / error
 
 
+@takes_law
 def scale_loss(law: Distribution, levels: np.ndarray | Codebook, factor: float) -> float:
     """dB lost by the scale factor * s* instead of s*, exactly.
 
@@ -76,6 +78,7 @@ def scale_loss(law: Distribution, levels: np.ndarray | Codebook, factor: float) 
     return decibel(float(found), float(best))
 
 
+@takes_law
 def ladder_loss(law: Distribution, levels: np.ndarray | Codebook, ratio: float) -> tuple[float, float]:
     """(mean, worst) dB lost where scales come as a ladder of that ratio, over the ladder's position.
 
@@ -103,6 +106,7 @@ def ladder_loss(law: Distribution, levels: np.ndarray | Codebook, ratio: float) 
     return float(lost.mean()), float(lost.max())
 
 
+@takes_law
 def grid_ratio(law: Distribution, levels: np.ndarray | Codebook, largest: float, steps: int = 100) -> float:
     """Ratio of neighbouring scales near s* where `steps` equal steps lead up to largest / top.
 
@@ -121,6 +125,7 @@ def grid_ratio(law: Distribution, levels: np.ndarray | Codebook, largest: float,
     return 1 + float(positive("largest", largest)) / (steps * top * scale)
 
 
+@takes_law
 def percentile_loss(law: Distribution, levels: np.ndarray | Codebook, percentile: float = 99.9) -> float:
     """dB lost where the last level meets that percentile of the magnitudes.
 
@@ -137,6 +142,7 @@ def percentile_loss(law: Distribution, levels: np.ndarray | Codebook, percentile
     return decibel(float(found), float(best))
 
 
+@takes_law
 def scale_spread(law: Distribution, levels: np.ndarray | Codebook, size: int) -> float:
     """Standard deviation of the best scale of `size` drawn weights, relative to s*: sqrt(V / n) / s*.
 

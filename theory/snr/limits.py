@@ -25,7 +25,7 @@ from scipy.linalg import solve_banded
 
 from theory.arguments import shown, whole
 from theory.codebooks import check_bits
-from theory.distributions import Distribution
+from theory.distributions import Distribution, takes_symmetric_law
 from theory.snr.ratio import decibel
 
 DECIBEL_PER_BIT = 20 * math.log10(2)
@@ -51,6 +51,7 @@ def _rate(bits: float) -> float:
     return float(bits)
 
 
+@takes_symmetric_law
 def differential_entropy(law: Distribution) -> float:
     """H(W) = -int f log2 f in bits, to 1e-12.
 
@@ -65,6 +66,7 @@ def differential_entropy(law: Distribution) -> float:
     return float(-2 * weight @ (density * np.log2(density)))
 
 
+@takes_symmetric_law
 def shannon_bound_snr(law: Distribution, bits: float) -> float:
     """No code of `bits` bits per weight exceeds this SNR (Shannon lower bound on the distortion); dB.
 
@@ -79,6 +81,7 @@ def shannon_bound_snr(law: Distribution, bits: float) -> float:
     return decibel(law.second_moment, 1.0) - entropy_power + rate_distortion_snr(bits)
 
 
+@takes_symmetric_law
 def panter_dite_snr(law: Distribution, bits: float) -> float:
     """High-rate SNR in dB of the best quantizer of 2^bits levels: 12 N^2 E W^2 / (int f^(1/3))^3.
 
@@ -135,6 +138,7 @@ def _magnitude_nodes(law: Distribution) -> tuple[np.ndarray, np.ndarray]:
     return x, np.tile(half * weights, panels) * unit * np.cosh(t)
 
 
+@takes_symmetric_law
 def lloyd_max(law: Distribution, count: int) -> np.ndarray:
     """Levels of the best quantizer with `count` (even) levels for a continuous symmetric law, ascending.
 
@@ -151,8 +155,6 @@ def lloyd_max(law: Distribution, count: int) -> np.ndarray:
     count = whole("count", count, 2, 2**20)
     if count % 2:
         raise ValueError(f"count must be an even integer of at least 2, got {count!r}")
-    if not law.symmetric:
-        raise TypeError("lloyd_max needs a continuous symmetric law")
     half = count // 2
     # companding: equal steps of int_0^x f^(1/3)
     x = law.ppf(1 - 0.5 * 0.5 ** np.linspace(0, 40, 4001))
@@ -196,6 +198,7 @@ def _centroid_system(
     return levels * zero - first, bands, zero, float(2 * levels @ first - levels**2 @ zero)
 
 
+@takes_symmetric_law
 def lloyd_max_snr(law: Distribution, bits: int) -> float:
     """SNR in dB of :func:`lloyd_max` with 2^bits levels: the error is E W^2 minus the levels' own power.
 
@@ -212,6 +215,7 @@ def lloyd_max_snr(law: Distribution, bits: int) -> float:
     return decibel(law.second_moment, law.second_moment - power)
 
 
+@takes_symmetric_law
 def entropy_coded(law: Distribution, step: float) -> tuple[float, float]:
     """(entropy in bits, SNR in dB) of uniform cells of width `step`, one around 0; centroids as levels.
 

@@ -168,7 +168,7 @@ def pruning_error(distribution: Distribution, sparsity: float) -> float:
         count = pruned_count(distribution.values.size, sparsity)
         smallest = np.partition(np.abs(distribution.values), max(count - 1, 0))[:count]
         return math.fsum(smallest**2) / distribution.values.size
-    threshold = distribution.ppf(0.5 + sparsity / 2)
+    threshold = distribution.magnitude_quantile(sparsity)
     return float(distribution.partial_moment(2, -threshold, threshold))
 
 
@@ -189,8 +189,8 @@ def pruned_count(size: int, sparsity: float) -> int:
 def pruning_snr(distribution: Distribution, sparsity: float) -> float:
     """SNR in dB of setting the share `sparsity` of the weights, the smallest magnitudes, to zero.
 
-    For a symmetric law the threshold is F^-1(1/2 + sparsity/2) and the error E[W^2; |W| <= threshold]; for
-    N(0, 1) that is sparsity - 2 t phi(t).
+    The threshold t has P(|W| <= t) = sparsity, for a symmetric law F^-1(1/2 + sparsity/2), and the error is
+    E[W^2; |W| <= t]; for N(0, 1) that is sparsity - 2 t phi(t).
 
     Parameters
     ----------

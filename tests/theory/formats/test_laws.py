@@ -285,7 +285,7 @@ def test_truncated_law_is_the_conditional_law():
 
 
 def test_formats_refuse_what_has_no_law():
-    with pytest.raises(TypeError, match=r"use sims.weights.formats.noise"):
+    with pytest.raises(TypeError, match=r"symmetric about zero.* sims.weights"):
         format_laws.format_error(Empirical([1.0, 2.0]), BY_NAME["INT4"])
     for wrong, message in (
         ({"keep": 5, "group": 4}, "1 <= keep <= group"),
