@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import sims.kernels
 
 ROOT = Path(sims.kernels.__file__).parents[2]
