@@ -125,7 +125,7 @@ def test_colours_only_where_they_are_wanted(plain):
     if plain:
         environment["NO_COLOR"] = "1"
     process = subprocess.Popen(
-        [COMMAND, "check", "ku.identities"], stdout=child, stderr=child, env=environment
+        [COMMAND, "check", "ku.gaussian_pruning"], stdout=child, stderr=child, env=environment
     )
     os.close(child)
     shown = b""

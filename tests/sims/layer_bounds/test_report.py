@@ -1,8 +1,6 @@
 """The user's own layer: rows and columns, both methods, what is said, and rows kept after an interruption."""
 
 import json
-import sys
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
