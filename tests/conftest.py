@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 # Before numpy loads: two test processes whose matrix products each start a thread per core spin against one
 # another, and products of 100 x 100 take ten times as long as with one thread.
@@ -31,5 +32,22 @@ def outputs():
             ).stdout
             for plain in ("1", "0")
         ]
+
+    return run
+
+
+@pytest.fixture
+def here(capsys, monkeypatch):
+    """Run `snapcut` with these words in this process, for what needs none of its own: no start."""
+    from snapcut import main
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` sets its own
+
+    def run(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([*map(str, arguments)])
+        out, errors = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, end.value.code, out, errors)
 
     return run

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import sims.kernels
 
 ROOT = Path(sims.kernels.__file__).parents[2]
@@ -101,15 +99,13 @@ def test_a_folder_prepared_by_somebody_else_is_not_trusted(tmp_path):
     assert run(code, tmp_path, **environment) != run(code, tmp_path, **environment)
 
 
-DAMAGES = {
-    "empty": lambda data: b"",
-    "truncated": lambda data: data[: len(data) // 2],
-    "cut by one byte": lambda data: data[:-1],
-    "flipped at the start": lambda data: bytes([data[0] ^ 1]) + data[1:],
-    "flipped in the middle": lambda data: (
-        data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 16]) + data[len(data) // 2 + 1 :]
-    ),
-    "of another kind": lambda data: b"hello" * 100,
+DAMAGES = {  # of the bytes in `data`
+    "empty": "b''",
+    "truncated": "data[: len(data) // 2]",
+    "cut by one byte": "data[:-1]",
+    "flipped at the start": "bytes([data[0] ^ 1]) + data[1:]",
+    "flipped in the middle": "data[: (h := len(data) // 2)] + bytes([data[h] ^ 16]) + data[h + 1 :]",
+    "of another kind": "b'hello' * 100",
 }
 
 
@@ -125,21 +121,56 @@ def compiled(folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("ending", ["nbi", "nbc"])
-def test_a_damaged_cache_is_compiled_again_with_one_line(tmp_path, damage, ending):
+def test_a_damaged_cache_is_compiled_again_with_one_line(tmp_path):
     kernels = house(tmp_path)
     (kernels / "helper.py").write_text(HELPER.format(value=6))
     assert compiled(tmp_path).stderr == ""
-    (victim,) = (tmp_path / "cache").rglob(f"caller.answer*.{ending}")
-    victim.write_bytes(DAMAGES[damage](victim.read_bytes()))
-    done = compiled(tmp_path)
-    assert (done.returncode, done.stdout.strip()) == (0, "6")
-    assert done.stderr == f"snapcut: the compiled kernel {str(victim)!r} is damaged and is compiled again\n"
-    before = victim.stat().st_mtime_ns
-    again = compiled(tmp_path)
-    assert (again.stdout.strip(), again.stderr) == ("6", "")
-    assert victim.stat().st_mtime_ns == before  # mended, and used
+    for ending, damage in (("nbi", "truncated"), ("nbc", "flipped in the middle")):
+        (victim,) = (tmp_path / "cache").rglob(f"caller.answer*.{ending}")
+        victim.write_bytes(eval(DAMAGES[damage], {"data": victim.read_bytes()}))
+        done = compiled(tmp_path)
+        assert (done.returncode, done.stdout.strip()) == (0, "6")
+        line = f"snapcut: the compiled kernel {str(victim)!r} is damaged and is compiled again\n"
+        assert done.stderr == line
+        before = victim.stat().st_mtime_ns
+        again = compiled(tmp_path)
+        assert (again.stdout.strip(), again.stderr) == ("6", "")
+        assert victim.stat().st_mtime_ns == before  # mended, and used
+
+
+# Every damage in one process: the modules are imported anew, and read their machine code from the files.
+EVERY_DAMAGE = f"""
+import contextlib, io, os, sys
+from pathlib import Path
+import sims.kernels
+
+def imported():
+    for name in ("sims.kernels.caller", "sims.kernels.helper"):
+        sys.modules.pop(name, None)
+    sims.kernels._report_once.cache_clear()
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        from sims.kernels.caller import answer
+        value = answer()
+    return value, said.getvalue(), bool(answer.stats.cache_hits)
+
+imported()
+for ending in ("nbi", "nbc"):
+    (victim,) = Path(os.environ["SNAPCUT_CACHE"]).rglob("caller.answer*." + ending)
+    for name, damage in {DAMAGES}.items():
+        victim.write_bytes(eval(damage, dict(data=victim.read_bytes())))
+        line = "snapcut: the compiled kernel " + repr(str(victim)) + " is damaged and is compiled again\\n"
+        assert imported() == (6, line, False), (ending, name)
+        before = victim.stat().st_mtime_ns
+        assert imported() == (6, "", True), (ending, name)
+        assert victim.stat().st_mtime_ns == before, (ending, name)
+print("whole")
+"""
+
+
+def test_every_damage_is_noticed(tmp_path):
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=6))
+    assert run(EVERY_DAMAGE, tmp_path, SNAPCUT_CACHE=str(tmp_path / "cache")) == "whole"
 
 
 def test_a_folder_in_the_place_of_a_compiled_kernel_is_done_without(tmp_path):

@@ -16,8 +16,8 @@ NETWORK = str(Path(__file__).parents[2] / "sims" / "data" / "digits_network.npz"
 COMMAND = str(Path(sys.executable).with_name("snapcut"))
 
 
-def test_help_names_every_command(snapcut):
-    done = snapcut("--help")
+def test_help_names_every_command(here):
+    done = here("--help")
     assert done.returncode == 0
     for command in ("check", "figures", "report", "simulate", "sweep", "weights"):
         assert command in done.stdout
@@ -125,7 +125,7 @@ def test_colours_only_where_they_are_wanted(plain):
     if plain:
         environment["NO_COLOR"] = "1"
     process = subprocess.Popen(
-        [COMMAND, "check", "ku.identities"], stdout=child, stderr=child, env=environment
+        [COMMAND, "check", "ku.gaussian_pruning"], stdout=child, stderr=child, env=environment
     )
     os.close(child)
     shown = b""
@@ -147,7 +147,7 @@ def test_the_shell_completes_commands_and_options(snapcut, tmp_path):
     assert done.stdout.split() == ["partition", "path-following"]
 
 
-def test_a_terminal_obeys_nothing_that_a_file_says(snapcut, tmp_path):
+def test_a_terminal_obeys_nothing_that_a_file_says(here, tmp_path):
     """Names of tensors judged and skipped, of the file itself, of options; in results and in errors."""
     evil = "a\x1b]0;owned\x07\x9b2J\u202e[red]"
     arrays = {f"{evil}{i}": np.random.default_rng(0).standard_normal((30, 30)) for i in range(2)}
@@ -156,12 +156,12 @@ def test_a_terminal_obeys_nothing_that_a_file_says(snapcut, tmp_path):
     (tmp_path / f"{evil}.toml").write_text('simulation = "partition"\nmax_value = 9\n[grid]\nn = [4]\n')
     (tmp_path / evil / "cells").mkdir(parents=True)
     runs = [
-        snapcut("weights", tmp_path / f"{evil}.npz"),
-        snapcut("weights", tmp_path / f"{evil}.npy"),
-        snapcut("weights", tmp_path / f"{evil}.none"),
-        snapcut("weights", tmp_path / f"{evil}.npz", f"--{evil}"),
-        snapcut("sweep", tmp_path / f"{evil}.toml"),
-        snapcut("check", evil),
+        here("weights", tmp_path / f"{evil}.npz"),
+        here("weights", tmp_path / f"{evil}.npy"),
+        here("weights", tmp_path / f"{evil}.none"),
+        here("weights", tmp_path / f"{evil}.npz", f"--{evil}"),
+        here("sweep", tmp_path / f"{evil}.toml"),
+        here("check", evil),
     ]
     assert [done.returncode for done in runs] == [0, 2, 2, 2, 0, 2]
     for done in runs:

@@ -146,10 +146,10 @@ for app in (every, simulate):
     assert {target for target in found if target[1] not in read} == set(TARGETS)
 
 
-def test_a_disk_that_fills_up_leaves_no_half_written_file(snapcut, tmp_path):
+def test_a_disk_that_fills_up_leaves_no_half_written_file(here, tmp_path):
     """A limit on file size stands in for the full disk: the write fails in the middle."""
     arguments = ["figures", "partition_threshold", "--out"]
-    snapcut(*arguments, tmp_path / "before")  # kernels are compiled and cached before the disk is full
+    here(*arguments, tmp_path / "before")  # kernels are compiled and cached before the disk is full
     done = snapcut_on_a_small_disk(*arguments, tmp_path / "out")
     assert done.returncode == 2
     assert done.stderr == f"snapcut: {tmp_path}/out/partition_threshold.png: File too large\n"

@@ -154,12 +154,20 @@ def _reach_terms(max_value: int, target: int, law: Law, rate: Fraction) -> list[
 
 
 def _divisor_terms(max_value: int, target: int, law: Law, rate: Fraction, g: int) -> list[Fraction]:
-    """Terms k: (ways of k samples not divisible by g with no subset sum = t mod g)/(total rate)^k/k!."""
+    """Terms k: (ways of k samples not divisible by g with no subset sum = t mod g)/(total rate)^k/k!.
+
+    They end where every sample enlarges the set of sums, part (3) of the proof: gcd(sample, g) divides t.
+    """
     counts, total = sample_counts(max_value, law)
     reach = largest(max_value, law)
     residues = [0] * g
     for x in range(-reach, reach + 1):
         residues[x % g] += int(counts[reach + x])
+    if endless := sorted({math.gcd(r, g) for r in range(1, g) if residues[r] and target % math.gcd(r, g)}):
+        raise ValueError(
+            f"g must be critical for target={target}, got {g}: multiples of {endless[0]} never reach the "
+            f"target, so the terms have no end"
+        )
     goal, full = 1 << (target % g), (1 << g) - 1
     states, terms = {1: 1}, list[Fraction]()
     while states:

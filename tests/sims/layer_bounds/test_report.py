@@ -1,9 +1,6 @@
 """The user's own layer: rows and columns, both methods, what is said, and rows kept after an interruption."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -13,8 +10,6 @@ from sims.layer_bounds import pruning_range, quantization_range, report
 from sims.layer_bounds.problems import problem
 from sims.networks.samples import as_samples
 from sims.path_following.layers import compare, remarks
-
-SNAPCUT = str(Path(sys.executable).with_name("snapcut"))
 
 
 def layer(rows=3, columns=10):
@@ -107,16 +102,16 @@ def test_a_massive_channel_is_spoken_of():
     assert notes[-1].startswith("no bound is shown for ") and "--bounds" in notes[-1]
 
 
-def test_the_command(tmp_path):
+def test_the_command(here, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     w, x = layer()
     np.save(tmp_path / "W.npy", w.astype(np.float16))
     np.save(tmp_path / "X.npy", x.reshape(4, -1, 10).astype(np.float32))
     np.save(tmp_path / "G.npy", x.astype(np.float32).astype(np.float64).T @ x.astype(np.float32))
-    start = [SNAPCUT, "layer", "--weights", "W.npy"]
     options = ["--bounds", "--bits", "2", "--rows", "0-1", "--json", "-"]
     answers = []
     for source in (["--inputs", "X.npy"], ["--gram", "G.npy"]):
-        done = subprocess.run([*start, *source, *options], cwd=tmp_path, capture_output=True, text=True)
+        done = here("layer", "--weights", "W.npy", *source, *options)
         assert done.returncode == 0, done.stderr
         answers.append(json.loads(done.stdout)["bounds"])
     for method in ("quantization", "pruning"):

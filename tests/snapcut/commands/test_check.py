@@ -21,8 +21,8 @@ def test_every_measurement_of_a_verdict_is_shown_on_demand(here):
     assert " printed 5.6 " in shown[1]  # what is stated stands beside what was measured
 
 
-def test_check_one_claim_with_its_twins(snapcut, tmp_path):
-    done = snapcut("check", "kn.threshold", "--power", "--json", tmp_path / "verdicts.json")
+def test_check_one_claim_with_its_twins(here, tmp_path):
+    done = here("check", "kn.threshold", "--power", "--json", tmp_path / "verdicts.json")
     assert done.returncode == 0, done.stderr
     assert "holds" in done.stdout
     assert "refuted" in done.stdout

@@ -8,17 +8,17 @@ from sims.fine_tuning import available
 
 
 @pytest.mark.skipif(not available(), reason="the train extra is not installed")
-def test_fine_tuning_a_network_and_its_ticket(snapcut, tmp_path):
+def test_fine_tuning_a_network_and_its_ticket(here, tmp_path):
     options = ("--seeds", 2, "--pretraining", 3, "--epochs", 2, "--grid", "symmetric", "--processes", 1)
-    done = snapcut("tune", "--bits", "2", *options, "--out", tmp_path / "out", "--json", "-")
+    done = here("tune", "--bits", "2", *options, "--out", tmp_path / "out", "--json", "-")
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(done.stdout)["table"]
     assert {"bits", "sparsity", "original", "qat", "prune", "qat - prune", "p", "seeds won"} == set(line)
     network = tmp_path / "out" / "networks" / "dense-digits-qat-2.npz"
-    ticket = snapcut("ticket", "--network", network, "--data", "digits", "--bits", "2", "--json", "-")
+    ticket = here("ticket", "--network", network, "--data", "digits", "--bits", "2", "--json", "-")
     (row,) = json.loads(ticket.stdout)["tickets"]
     assert row["ticket accuracy"] == row["quantized accuracy"] == row["float accuracy"] > 0.8
-    again = snapcut("tune", "--bits", "2", *options, "--out", tmp_path / "out")
+    again = here("tune", "--bits", "2", *options, "--out", tmp_path / "out")
     assert again.returncode == 2 and "holds 2 finished cells" in again.stderr
 
 

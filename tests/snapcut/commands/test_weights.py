@@ -8,12 +8,12 @@ import numpy as np
 NETWORK = str(Path(__file__).parents[3] / "sims" / "data" / "digits_network.npz")
 
 
-def test_a_signalling_nan_is_no_news(snapcut, tmp_path):
+def test_a_signalling_nan_is_no_news(here, snapcut, tmp_path):
     """Tensors that hold one are skipped with their reason; numpy's remark on the cast reaches nobody."""
     odd = np.random.default_rng(0).standard_normal((30, 30)).astype(np.float32)
     odd.view(np.uint32)[0, 0] = 0x7FA00001
     np.savez(tmp_path / "w.npz", odd=odd, even=np.random.default_rng(0).standard_normal((30, 30)))
-    done = snapcut("weights", tmp_path / "w.npz")
+    done = here("weights", tmp_path / "w.npz")
     assert (done.returncode, done.stderr) == (0, "")
     assert "skipped 1 (NaN or infinity): odd" in done.stdout
     done = snapcut("ticket", "--network", tmp_path / "w.npz", "--layers")

@@ -1,3 +1,4 @@
+import collections
 import itertools
 import math
 from fractions import Fraction
@@ -66,21 +67,30 @@ def test_bad_input_is_one_sentence():
 
 
 @pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
-@pytest.mark.parametrize("g", [2, 3, 5])  # primes: else multiples of a divisor never hit
-def test_divisor_terms_are_counted_draw_by_draw(law, g):
+@pytest.mark.parametrize(("g", "target"), [(2, 1), (3, 1), (5, 1), (4, 2), (9, 3)])  # no factor of g blocks
+def test_divisor_terms_are_counted_draw_by_draw(law, g, target):
     """Lists of k samples, none divisible by g, of which no subset has the target's remainder."""
-    max_value, target = 3, 1
+    max_value = 3
     grid = range(-max_value, max_value + 1)
     samples = [v for v in grid if v or law == "uniform"]
     if law == "product":
         samples = [a * b for a in samples for b in samples]
     rate = Fraction(1, 3)
     found = prefactor._divisor_terms(max_value, target, law, rate, g)
-    left = [x % g for x in samples if x % g]
+    left = collections.Counter(x % g for x in samples if x % g)
     for k in range(min(g, 4)):
         ways = 0
         for draw in itertools.product(left, repeat=k):
             sums = {sum(chosen) % g for size in range(k + 1) for chosen in itertools.combinations(draw, size)}
-            ways += target % g not in sums
+            ways += (target not in sums) * math.prod(left[r] for r in draw)
         term = found[k] if k < len(found) else 0
         assert term == Fraction(ways, math.factorial(k)) / (len(samples) * rate) ** k
+
+
+@pytest.mark.parametrize(
+    ("g", "target", "law"), [(4, 1, "nonzero"), (9, 1, "uniform"), (12, 3, "nonzero"), (4, 3, "product")]
+)
+def test_a_divisor_of_which_a_factor_alone_blocks_the_target_is_refused(g, target, law):
+    """Any number of twos, say, never sums to an odd target: the terms of g = 4 had no end."""
+    with pytest.raises(ValueError, match=f"g must be critical for target={target}, got {g}: multiples of"):
+        prefactor._divisor_terms(8, target, law, Fraction(1, 3), g)
