@@ -14,17 +14,18 @@ from theory.snr import crossover_kurtosis
 
 
 @pytest.mark.parametrize("unit", [1.0, 2.0**-40, 3e5])
-def test_moments_peaks_and_zeros_in_any_unit(unit):
+def test_moments_peaks_and_widths_in_any_unit(unit):
     values = np.array([-4.0, -1.0, 0.0, 0.5, 0.5, 2.0, 6.0, -0.25]) * unit
     prepared = Values(values)
     assert prepared.second_moment == pytest.approx(np.mean(values**2), rel=1e-12)
     assert prepared.peak == pytest.approx(6 * unit / math.sqrt(np.mean(values**2)), rel=1e-12)
-    for scale in (0.4, 1.0, 1.2, 3.0):
-        half = scale * unit / 2
-        both = np.mean(np.abs(values) <= half)  # a weight half a step from zero counts
-        assert prepared.zeros(scale * unit, integer_levels(3)) == both
-        assert prepared.zeros(scale * unit, np.array([0.0, 1.0])) == np.mean(values <= half)
-        assert prepared.zeros(scale * unit, np.array([-1.0, 0.0])) == np.mean(values >= -half)
+    for bits, one in zip((1, 2, 3), prepared.at_widths((1, 2, 3), (0.5, 0.25, 0.7)), strict=True):
+        assert one.quantized == prepared.optimal_scale(integer_levels(bits))
+        # a weight half a step from zero counts; 1 bit is {-1, 0}
+        small = np.abs(values) if bits > 1 else -values
+        assert one.zeros == np.mean(small <= one.quantized.scale / 2)
+        kept = np.sort(values**2)[math.ceil((0.5, 0.25, 0.7)[bits - 1] * 8) :]
+        assert one.pruned == pytest.approx(1 - kept.sum() / np.sum(values**2), rel=1e-12)
 
 
 def test_halves_go_down_and_the_ends_hold_the_rest():
