@@ -22,7 +22,7 @@ from theory.snr import decibel, noise_snr, pruned_count
 if TYPE_CHECKING:
     from sims.kernels import snr as kernels
 
-NARROW = 2**22  # from this size on, float32 values are sorted as float32: memory matters more than compiling
+COUNTED = 2**22  # from this size on, values of bfloat16 are counted rather than sorted
 CHUNK = 2**20  # values looked at together where all of them would need a copy
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
 
@@ -78,7 +78,7 @@ class AtWidth:
 class Values:
     """Weights prepared once for any number of codebooks and sparsities.
 
-    Sorted magnitudes of both signs (one copy of the values, in float32 where many came so), prefix sums at
+    Sorted magnitudes of both signs (one copy of the values, in float32 where they came so), prefix sums at
     every 16th element and a bucket table of at most 32 MB. Values are normalised by a power of two, so that
     neither huge nor tiny ones overflow when squared.
 
@@ -105,8 +105,7 @@ class Values:
             raise TypeError(f"values must be real numbers, got an array of {values.dtype}")
         if values.size == 0:
             raise ValueError("values must hold at least one weight, got an empty array")
-        narrow = values.dtype in (np.float32, np.float16) and values.size >= NARROW
-        wanted = np.dtype(np.float32 if narrow else np.float64)
+        wanted = np.dtype(np.float32 if values.dtype in (np.float32, np.float16) else np.float64)
         mine = overwrite and values.flags.writeable and values.flags.c_contiguous
         with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
             magnitudes = values.reshape(-1).astype(wanted, copy=not mine)
@@ -207,7 +206,7 @@ def _sort(values: np.ndarray) -> None:
 
     Their lower 16 bits are zero, so there are at most 65,536 of them. NaN comes last.
     """
-    if values.dtype != np.float32 or values.size < NARROW:
+    if values.dtype != np.float32 or values.size < COUNTED:
         values.sort()
         return
     bits = values.view(np.uint32)

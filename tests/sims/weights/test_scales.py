@@ -122,7 +122,7 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
     """Zeros of both signs, subnormals, the largest numbers; and values with low bits, which are sorted."""
     from sims.weights import scales
 
-    monkeypatch.setattr(scales, "NARROW", 1)
+    monkeypatch.setattr(scales, "COUNTED", 1)
     monkeypatch.setattr(scales, "CHUNK", 700)
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 2**16, size=size).astype(np.uint32) << np.uint32(16)
@@ -135,16 +135,15 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
         np.testing.assert_array_equal(found, np.sort(array))
     normal = (rng.normal(size=4000).astype(np.float32).view(np.uint32) >> 16 << 16).view(np.float32)
     counted = scales.Values(normal).optimal_scale(integer_levels(4))
-    monkeypatch.setattr(scales, "NARROW", 10**9)
+    monkeypatch.setattr(scales, "COUNTED", 10**9)
     assert counted.noise == pytest.approx(
         scales.Values(normal).optimal_scale(integer_levels(4)).noise, rel=1e-9
     )
 
 
-def test_arrays_of_the_caller_stay_as_they_are(monkeypatch):
+def test_arrays_of_the_caller_stay_as_they_are():
     from sims.weights import scales
 
-    monkeypatch.setattr(scales, "NARROW", 1)
     array = np.random.default_rng(1).normal(size=(40, 50)).astype(np.float32)
     before = array.copy()
     table = weights.analyse({"w": array, "flat": array.reshape(-1)[:1999]}, [4], every_format=True)
