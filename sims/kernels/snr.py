@@ -45,29 +45,29 @@ def prepare(w, buckets):
     n = w.size
     blocks = n // BLOCK + 1
     p1, p2 = np.empty(blocks + 1), np.empty(blocks + 1)
-    table = np.empty((buckets + 2, 2))
+    table = np.zeros((buckets + 2, 2))
     rate = buckets / np.float64(w[n - 1]) if n and w[n - 1] > 0 else 0.0
     s1 = s2 = c1 = c2 = 0.0
-    i = 0
     for block in range(blocks):
         p1[block], p2[block] = s1 + c1, s2 + c2
-        for k in range(block * BLOCK, min((block + 1) * BLOCK, n)):
+        for k in range(np.uint64(block * BLOCK), np.uint64(min((block + 1) * BLOCK, n))):
             x = np.float64(w[k])
-            j = int(x * rate)
-            while i <= j:
-                table[i, 0], table[i, 1] = k, s1 + c1
-                i += 1
             t = s1 + x
-            c1 += (s1 - t) + x if s1 >= x else (x - t) + s1
+            c1 += (max(s1, x) - t) + min(s1, x)
             s1 = t
             y = x * x
             t = s2 + y
-            c2 += (s2 - t) + y if s2 >= y else (y - t) + s2
+            c2 += (max(s2, y) - t) + min(s2, y)
             s2 = t
+            # the last element of a bucket stays in the next one's row: no branch to mispredict
+            after = np.uint64(np.int64(x * rate)) + np.uint64(1)
+            table[after, 0], table[after, 1] = k + np.uint64(1), s1 + c1
     p1[blocks], p2[blocks] = s1 + c1, s2 + c2
-    while i < buckets + 2:
-        table[i, 0], table[i, 1] = n, s1 + c1
-        i += 1
+    count = total = 0.0
+    for i in range(buckets + 2):
+        empty = table[i, 0] == 0.0
+        count, total = count if empty else table[i, 0], total if empty else table[i, 1]
+        table[i, 0], table[i, 1] = count, total
     return p1, p2, table
 
 

@@ -8,7 +8,16 @@ the sums, so :func:`integer_scale` rounds every weight at every scale, in vector
 import numpy as np
 from numba import njit
 
-from sims.kernels.snr import Levels, Side, chord_bound, fold, optimal_scale, prepare
+from sims.kernels.snr import (
+    Levels,
+    Side,
+    chord_bound,
+    fold,
+    optimal_scale,
+    position,
+    prepare,
+    smallest_squares,
+)
 
 SHORT = 2048  # weights per row up to which rounding all of them is faster than sorting: benchmarks/snr.py
 
@@ -126,8 +135,7 @@ def row_errors(rows, widths, tolerance, limit, short):
                     x, products, stack, n, n - 1.0, tolerance, limit
                 )
         return errors, bounds
-    edges = np.arange(2 ** (np.max(widths) - 1)) + 0.5
-    gaps = np.ones(edges.size)
+    limits = np.full(widths.size, limit)
     for r in range(count):
         w = np.sort(rows[r].astype(np.float64))
         zero = np.searchsorted(w, 0.0)
@@ -137,11 +145,38 @@ def row_errors(rows, widths, tolerance, limit, short):
         positive = Side(wp, p1, p2, table)
         p1, p2, table = prepare(wn, max(1, wn.size // 2))
         negative = Side(wn, p1, p2, table)
-        for j in range(widths.size):
-            n = 2 ** (widths[j] - 1)
-            above = Levels(edges[: n - 1], gaps[: n - 1], n - 1.0, n > 1)
-            below = Levels(edges[:n], gaps[:n], float(n), True)
-            _, errors[r, j], bounds[r, j], _ = optimal_scale(
-                positive, negative, above, below, tolerance, limit
-            )
+        found = width_scales(positive, negative, widths, tolerance, limits)
+        errors[r], bounds[r] = found[:, 1], found[:, 2]
     return errors, bounds
+
+
+@njit(cache=True, nogil=True)
+def width_scales(positive, negative, widths, tolerance, limits):
+    """:func:`optimal_scale` of the integer grid of every width, evaluations within its limit: a row each."""
+    found = np.empty((widths.size, 4))
+    edges = np.arange(2 ** (np.max(widths) - 1)) + 0.5
+    gaps = np.ones(edges.size)
+    for j in range(widths.size):
+        n = 2 ** (widths[j] - 1)
+        above = Levels(edges[: n - 1], gaps[: n - 1], n - 1.0, n > 1)
+        below = Levels(edges[:n], gaps[:n], float(n), True)
+        s, error, bound, evaluations = optimal_scale(positive, negative, above, below, tolerance, limits[j])
+        found[j, 0], found[j, 1], found[j, 2], found[j, 3] = s, error, bound, evaluations
+    return found
+
+
+@njit(cache=True, nogil=True)
+def judge_widths(positive, negative, widths, pruned, tolerance, limits):
+    """What a tensor is judged by, a row per width, in one call: the interpreter's lock is let go once.
+
+    Columns: those of :func:`width_scales`, the number of weights that round to zero there (halves included,
+    and a whole side where zero is its last level), and the energy of the `pruned[j]` smallest magnitudes.
+    """
+    found = np.empty((widths.size, 6))
+    found[:, :4] = width_scales(positive, negative, widths, tolerance, limits)
+    for j in range(widths.size):
+        half = 0.5 * found[j, 0]
+        above = position(positive.w, positive.table, half) if widths[j] > 1 else positive.w.size
+        found[j, 4] = above + position(negative.w, negative.table, half)
+        found[j, 5] = smallest_squares(positive, negative, pruned[j])
+    return found

@@ -1,12 +1,13 @@
 """Threads for compiled kernels: how many, and calls whose results come back in order."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_LARGE = 8  # an item is large if there are fewer than so many of its size for each thread
 
 
 def default_threads() -> int:
@@ -19,7 +20,10 @@ def default_threads() -> int:
 
 
 def in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int | None = None,
+    sizes: Sequence[int] | None = None,
 ) -> Iterator[Result]:
     """Yield function(item) for every item, in the order of the items, with `threads` calls under way.
 
@@ -32,6 +36,9 @@ def in_order(
         Releases the GIL for most of its time (a compiled kernel), or threads gain nothing.
     threads
         `default_threads()`; never changes a result.
+    sizes
+        Work in every item. Large ones begin first, lest one is left for a single thread at the end; all
+        items are taken at once, and no result that comes early is waited for.
 
     Examples
     --------
@@ -46,6 +53,11 @@ def in_order(
     waiting: list[Future[Result]] = []
     ended = False
     try:
+        if sizes is not None:
+            items, large = list(items), sum(sizes) / (_LARGE * threads)
+            begin = sorted(range(len(items)), key=lambda i: -sizes[i] if sizes[i] > large else 0)
+            begun = {i: pool.submit(function, items[i]) for i in begin}
+            waiting, items = [begun[i] for i in range(len(items))], ()
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) >= 2 * threads:

@@ -30,11 +30,11 @@ from sims.weights.axes import rows_of
 from sims.weights.kept import Judged, Kept
 from sims.weights.network import Signal
 from sims.weights.rotation import rotate
-from sims.weights.scales import Values, integer_scale, pruning_snr
+from sims.weights.scales import Values
 from sims.weights.select import MIN_SIZE, Selection, select
 from sims.weights.sources import in_memory, opened
 from sims.weights.table import Table, TensorRow
-from theory.snr import check_bits, equal_sparsity, integer_levels
+from theory.snr import check_bits, decibel, equal_sparsity
 
 _HUGE = -1000.0  # no weight, and what a mask of attention adds
 _CHUNK = 2**20
@@ -127,20 +127,26 @@ def judged(
     known = {tensor.name: kept.get(tensor) for tensor in tensors} if kept is not None else {}
     left = [tensor for tensor in tensors if known.get(tensor.name) is None]
 
+    def keep(tensor: Tensor, found: Judged) -> Judged:
+        if kept is not None:
+            kept.put(tensor, found)
+        return found
+
     def judge(tensor: Tensor) -> Judged:
         with gate.room(_needed(tensor, every_format)):
-            return judge_tensor(tensor, widths, every_format=every_format, masks=masks, rotated=rotated)
+            found = judge_tensor(tensor, widths, every_format=every_format, masks=masks, rotated=rotated)
+        return keep(tensor, found)
 
-    fresh = (
-        elsewhere(left, widths, masks) if elsewhere else in_order(judge, left, threads or default_threads())
-    )
+    fresh: Iterator[Judged]
+    if elsewhere:
+        fresh = map(keep, left, elsewhere(left, widths, masks))
+    else:
+        fresh = in_order(judge, left, threads or default_threads(), [tensor.size for tensor in left])
     with progress.bar(sum(tensor.nbytes for tensor in tensors), "weights") as advance:
         for tensor in tensors:
             found = known.get(tensor.name)
             if found is None:
                 found = next(fresh)
-                if kept is not None:
-                    kept.put(tensor, found)
             row, digest = found
             table.seen += 1
             first = seen.setdefault((tensor.shape, digest), tensor.name)
@@ -269,20 +275,17 @@ def _digest(array: np.ndarray) -> bytes:
 
 
 def _row(tensor: Tensor, kurtosis: float, prepared: Values, widths: tuple[int, ...]) -> TensorRow:
-    quantization, zeros = {}, {}
-    for bits in widths:
-        found = integer_scale(prepared, bits)
-        quantization[bits] = found.snr
-        zeros[bits] = prepared.zeros(found.scale, integer_levels(bits))
+    every = prepared.at_widths(widths, [equal_sparsity(bits) for bits in widths])
+    found = dict(zip(widths, every, strict=True))
     return TensorRow(
         name=tensor.name,
         shape=tensor.shape,
         size=prepared.size,
         kurtosis=kurtosis,
         peak=prepared.peak,
-        quantization=quantization,
-        pruning={bits: pruning_snr(prepared, equal_sparsity(bits)) for bits in widths},
-        zeros=zeros,
+        quantization={bits: one.quantized.snr for bits, one in found.items()},
+        pruning={bits: decibel(1.0, one.pruned) for bits, one in found.items()},
+        zeros={bits: one.zeros for bits, one in found.items()},
         signal=Signal(prepared.energy, prepared.exponent),
         nbytes=tensor.nbytes,
         note=tensor.note,

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from theory.arguments import share_of_zeros
-from theory.codebooks import Codebook, Grid, integer_codebook
+from theory.arguments import share_count, share_of_zeros
+from theory.codebooks import Codebook, Grid, check_bits, integer_codebook
 from theory.snr import decibel, noise_snr, pruned_count
 
 if TYPE_CHECKING:
     from sims.kernels import snr as kernels
 
-NARROW = 2**22  # from this size on, float32 values are sorted as float32: memory matters more than compiling
+COUNTED = 2**22  # from this size on, values of bfloat16 are counted rather than sorted
 CHUNK = 2**20  # values looked at together where all of them would need a copy
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
 
@@ -54,10 +55,30 @@ class Scale:
         return noise_snr(self.noise)
 
 
+@dataclass(frozen=True)
+class AtWidth:
+    """A tensor at one width: on the integer grid, and pruned to the same size.
+
+    Attributes
+    ----------
+    quantized
+        The best scale of the two's complement grid.
+    zeros
+        Share of the weights it rounds to zero, halves included; where zero is the last level (1 bit is
+        {-1, 0}), everything beyond counts, too.
+    pruned
+        Share of the energy in the smallest magnitudes.
+    """
+
+    quantized: Scale
+    zeros: float
+    pruned: float
+
+
 class Values:
     """Weights prepared once for any number of codebooks and sparsities.
 
-    Sorted magnitudes of both signs (one copy of the values, in float32 where many came so), prefix sums at
+    Sorted magnitudes of both signs (one copy of the values, in float32 where they came so), prefix sums at
     every 16th element and a bucket table of at most 32 MB. Values are normalised by a power of two, so that
     neither huge nor tiny ones overflow when squared.
 
@@ -84,8 +105,7 @@ class Values:
             raise TypeError(f"values must be real numbers, got an array of {values.dtype}")
         if values.size == 0:
             raise ValueError("values must hold at least one weight, got an empty array")
-        narrow = values.dtype in (np.float32, np.float16) and values.size >= NARROW
-        wanted = np.dtype(np.float32 if narrow else np.float64)
+        wanted = np.dtype(np.float32 if values.dtype in (np.float32, np.float16) else np.float64)
         mine = overwrite and values.flags.writeable and values.flags.c_contiguous
         with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
             magnitudes = values.reshape(-1).astype(wanted, copy=not mine)
@@ -144,23 +164,31 @@ class Values:
             tolerance,
             evaluations,
         )
+        return Scale(self._own(scale), error / self.energy, bound / self.energy, count)
+
+    def _own(self, scale: float) -> float:
+        """A scale of the normalised values in their own unit; infinite beyond double precision."""
         with np.errstate(over="ignore"):
-            scale = float(np.ldexp(scale, self.exponent))
-        return Scale(scale, error / self.energy, bound / self.energy, count)
+            return float(np.ldexp(scale, self.exponent))
 
-    def zeros(self, scale: float, levels: np.ndarray) -> float:
-        """Share of the values nearest to 0 among `scale` times the integer levels, halves included.
+    def at_widths(self, bits: Sequence[int], sparsities: Sequence[float]) -> list[AtWidth]:
+        """What :func:`integer_scale` finds for every width, and the noise of pruning to its sparsity.
 
-        Where 0 is the first or last level (1 bit is {-1, 0}), everything beyond it counts, too.
+        One call for all widths: threads that judge tensors side by side rarely wait for each other.
         """
-        from sims.kernels import snr as kernels
+        from sims.kernels import snr_rows as kernels
 
-        half = math.ldexp(0.5 * scale, -self.exponent)
-        counts = [kernels.position(side.w, side.table, half) for side in self._sides]
-        for index, end in enumerate((levels[-1], levels[0])):
-            if end == 0:
-                counts[index] = self._sides[index].w.size
-        return sum(counts) / self.size
+        widths = np.array([check_bits(width) for width in bits], dtype=np.int64)
+        counts = share_count(np.array([share_of_zeros(share) for share in sparsities]), self.size)
+        positive, negative = self._sides
+        found = kernels.judge_widths(positive, negative, widths, counts, 1e-6, _limits(widths))
+        unit = self.energy or 1.0
+        return [
+            AtWidth(
+                Scale(self._own(s), error / unit, bound / unit, int(tried)), zeros / self.size, lost / unit
+            )
+            for s, error, bound, tried, zeros, lost in found.tolist()
+        ]
 
     def pruning_noise(self, count: int) -> float:
         """Share of the energy in the `count` smallest magnitudes."""
@@ -178,7 +206,7 @@ def _sort(values: np.ndarray) -> None:
 
     Their lower 16 bits are zero, so there are at most 65,536 of them. NaN comes last.
     """
-    if values.dtype != np.float32 or values.size < NARROW:
+    if values.dtype != np.float32 or values.size < COUNTED:
         values.sort()
         return
     bits = values.view(np.uint32)
@@ -248,7 +276,11 @@ def integer_scale(values: "np.ndarray | Values", bits: int, grid: Grid = "twos-c
     scale per weight and level: 500 evaluations are spent, and `bound` says how far the proof got.
     """
     prepared = values if isinstance(values, Values) else Values(values)
-    return prepared.optimal_scale(integer_codebook(bits, grid), evaluations=EVALUATIONS if bits <= 8 else 500)
+    return prepared.optimal_scale(integer_codebook(bits, grid), evaluations=int(_limits(bits)))
+
+
+def _limits(bits: ArrayLike) -> np.ndarray:
+    return np.where(np.asarray(bits) <= 8, EVALUATIONS, 500)
 
 
 def integer_codes(values: np.ndarray, bits: int, grid: Grid = "twos-complement") -> tuple[np.ndarray, Scale]:

@@ -41,6 +41,21 @@ def test_items_are_taken_as_needed_and_dropped_when_the_caller_stops():
     assert len(taken) <= 3 * 2 + 1
 
 
+def test_large_items_begin_first_and_results_stay_in_order():
+    begun, sizes = [], [1] * 40 + [30, 2, 50]
+    gate = threading.Event()
+
+    def work(item: int) -> int:
+        begun.append(item)
+        assert gate.wait(10)
+        return item
+
+    results = in_order(work, range(43), threads=2, sizes=sizes)
+    threading.Timer(0.05, gate.set).start()
+    assert list(results) == list(range(43))
+    assert begun[:2] == [42, 40] and sorted(begun) == list(range(43)) and begun.index(41) > 30
+
+
 def test_an_error_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         list(in_order(lambda i: 1 // i, [1, 0], threads=2))

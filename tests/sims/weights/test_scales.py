@@ -14,17 +14,18 @@ from theory.snr import crossover_kurtosis
 
 
 @pytest.mark.parametrize("unit", [1.0, 2.0**-40, 3e5])
-def test_moments_peaks_and_zeros_in_any_unit(unit):
+def test_moments_peaks_and_widths_in_any_unit(unit):
     values = np.array([-4.0, -1.0, 0.0, 0.5, 0.5, 2.0, 6.0, -0.25]) * unit
     prepared = Values(values)
     assert prepared.second_moment == pytest.approx(np.mean(values**2), rel=1e-12)
     assert prepared.peak == pytest.approx(6 * unit / math.sqrt(np.mean(values**2)), rel=1e-12)
-    for scale in (0.4, 1.0, 1.2, 3.0):
-        half = scale * unit / 2
-        both = np.mean(np.abs(values) <= half)  # a weight half a step from zero counts
-        assert prepared.zeros(scale * unit, integer_levels(3)) == both
-        assert prepared.zeros(scale * unit, np.array([0.0, 1.0])) == np.mean(values <= half)
-        assert prepared.zeros(scale * unit, np.array([-1.0, 0.0])) == np.mean(values >= -half)
+    for bits, one in zip((1, 2, 3), prepared.at_widths((1, 2, 3), (0.5, 0.25, 0.7)), strict=True):
+        assert one.quantized == prepared.optimal_scale(integer_levels(bits))
+        # a weight half a step from zero counts; 1 bit is {-1, 0}
+        small = np.abs(values) if bits > 1 else -values
+        assert one.zeros == np.mean(small <= one.quantized.scale / 2)
+        kept = np.sort(values**2)[math.ceil((0.5, 0.25, 0.7)[bits - 1] * 8) :]
+        assert one.pruned == pytest.approx(1 - kept.sum() / np.sum(values**2), rel=1e-12)
 
 
 def test_halves_go_down_and_the_ends_hold_the_rest():
@@ -121,7 +122,7 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
     """Zeros of both signs, subnormals, the largest numbers; and values with low bits, which are sorted."""
     from sims.weights import scales
 
-    monkeypatch.setattr(scales, "NARROW", 1)
+    monkeypatch.setattr(scales, "COUNTED", 1)
     monkeypatch.setattr(scales, "CHUNK", 700)
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 2**16, size=size).astype(np.uint32) << np.uint32(16)
@@ -134,16 +135,15 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
         np.testing.assert_array_equal(found, np.sort(array))
     normal = (rng.normal(size=4000).astype(np.float32).view(np.uint32) >> 16 << 16).view(np.float32)
     counted = scales.Values(normal).optimal_scale(integer_levels(4))
-    monkeypatch.setattr(scales, "NARROW", 10**9)
+    monkeypatch.setattr(scales, "COUNTED", 10**9)
     assert counted.noise == pytest.approx(
         scales.Values(normal).optimal_scale(integer_levels(4)).noise, rel=1e-9
     )
 
 
-def test_arrays_of_the_caller_stay_as_they_are(monkeypatch):
+def test_arrays_of_the_caller_stay_as_they_are():
     from sims.weights import scales
 
-    monkeypatch.setattr(scales, "NARROW", 1)
     array = np.random.default_rng(1).normal(size=(40, 50)).astype(np.float32)
     before = array.copy()
     table = weights.analyse({"w": array, "flat": array.reshape(-1)[:1999]}, [4], every_format=True)
