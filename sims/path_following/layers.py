@@ -258,13 +258,13 @@ def remarks(rows: Sequence[LayerRow]) -> list[str]:
                 f"{row.name} left the grid at {row.exits} of {row.result.weights.size} weights "
                 f"({100 * share:.0f} %): they are clipped, and their errors reach all later ones; "
                 "where one input dominates, OPTQ, or compressing it last, keeps the others (largest norm "
-                "first is worse); else --rule max or a larger --scale"
+                "first is worse); else the rule max, which clips fewer, or a larger scale"
             )
     clipped = [row.name for row in rows if row.exits and not np.isfinite(row.bound)]
     if clipped:
         notes.append(
             f"no bound is shown for {', '.join(clipped)}: weights were clipped, and the theorems hold up to "
-            "the first; --rule max clips fewer, and --bounds gives the certified limit of any method"
+            "the first; the certified limit of any method is what bounds are for (--bounds, bounds=True)"
         )
     return notes
 
