@@ -137,15 +137,24 @@ def interval(axes: Axes, x, value, low, high, color: str, **options):
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Places and names of few round ticks of a logarithmic axis: 1, 2, 3, 5 in a decade, or 1 and 3.
+    """Places and names of few round ticks of a logarithmic axis: the coarsest of a decade that gives three.
 
     Examples
     --------
     >>> log_ticks(2.2, 25)
     ([3.0, 5.0, 10.0, 20.0], ['3', '5', '10', '20'])
+    >>> log_ticks(2.6, 3.8)[1], log_ticks(3, 2000)[1]
+    (['2.6', '2.8', '3', '3.2', '3.4', '3.6', '3.8'], ['3', '10', '30', '100', '300', '1000'])
     """
-    steps = (1, 2, 3, 5) if high / low < 30 else (1, 3)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [step * 10.0**decade for decade in decades for step in steps]
-    ticks = [tick for tick in ticks if low <= tick <= high]
+    ticks: list[float] = []
+    for steps in _STEPS[int(high / low < 30) :]:
+        ticks = [float(f"{step}e{decade}") for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) > 2:
+            break
     return ticks, [f"{tick:g}" for tick in ticks]
+
+
+_FIFTHS = tuple(round(1 + k / 5, 1) for k in range(45))
+_STEPS: tuple[tuple[float, ...], ...] = ((1, 3), (1, 2, 3, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8), _FIFTHS)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.parameters import wholes
-from figures.style import BLACK, CUT, GREY, SNAP, label, panels, styled
+from figures.style import BLACK, CUT, GREY, SNAP, label, log_ticks, panels, styled
 from figures.tables import Table, by_column
 from sims import weights
 from sims.networks import digits
@@ -113,11 +113,11 @@ def draw(table: Table) -> Figure:
     if behind["bits"].size:
         widest = max(widest, np.percentile(behind["kurtosis"], 99))
     for axes, most in ((right, 1.3 * widest), (density, 6 * table["kurtosis"].max())):
-        ticks = [tick for tick in (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if tick < most]
+        least = 0.55 * table["kurtosis"].min()
         axes.set_xscale("log")
-        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.set_xticks(*log_ticks(least, most))
         axes.minorticks_off()
-        axes.set(xlabel="kurtosis of the tensor", xlim=(0.55 * table["kurtosis"].min(), most))
+        axes.set(xlabel="kurtosis of the tensor", xlim=(least, most))
     _densities(density, table)
     widths = np.array([bits for bits in np.unique(table["bits"]) if bits in PLOTTED])
     if not widths.size:
@@ -207,8 +207,8 @@ def picture(table: weights.Table, name: str) -> Figure:
     left.text(0.97, 0.04, "pruning better", color=CUT, transform=left.transAxes, ha="right")
     right.axhline(0, color=GREY, linewidth=1)
     right.set_xscale("log")
-    ticks = [n for n in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _inside(n, kurtosis)]
-    right.set_xticks(ticks, [str(tick) for tick in ticks])
+    seen = kurtosis[np.isfinite(kurtosis)]
+    right.set_xticks(*(log_ticks(seen.min() / 1.1, 1.1 * seen.max()) if seen.size else ([], [])))
     right.minorticks_off()
     right.set(xlabel="kurtosis of the tensor", ylabel="quantization minus pruning (dB)", title="Margin")
     numbered = _standing_out(margin, kurtosis)
@@ -222,12 +222,6 @@ def picture(table: weights.Table, name: str) -> Figure:
     figure.suptitle(f"{shortened(name, 60)}: {middle.winner}", fontsize=11, parse_math=False)
     figure.supxlabel("\n".join(key), fontsize=8, x=0.02, ha="left", parse_math=False)
     return figure
-
-
-def _inside(value: float, kurtosis: np.ndarray) -> bool:
-    """Whether a tick lies in the range of these, or a little beside it."""
-    finite = kurtosis[np.isfinite(kurtosis)]
-    return bool(finite.size) and 0.8 * finite.min() <= value <= 1.25 * finite.max()
 
 
 def save_picture(table: weights.Table, name: str, path: Path) -> None:
