@@ -226,11 +226,24 @@ def figure(
     return Figure(build.build(name, budget, seed, parameters, width))
 
 
+def _saved_layer(weights: Any, inputs: Any, gram: Any, data: str) -> tuple[Any, Any]:
+    from sims.fine_tuning.saved import saved_layers
+    from sims.weights import picked
+
+    if inputs is not None or gram is not None:
+        raise ValueError("data brings the inputs of a layer: give it without inputs and gram")
+    file, colon, name = str(weights).rpartition(":")
+    if not colon:
+        raise ValueError(f"data goes with a layer of a network's file as FILE:LAYER, got {str(weights)!r}")
+    return picked(saved_layers(file, data), name, file)
+
+
 def layer(
     weights: Any,
     inputs: Any = None,
     *,
     gram: Any = None,
+    data: str | None = None,
     bits: int | None = None,
     sparsity: float | None = None,
     bounds: bool = False,
@@ -242,11 +255,15 @@ def layer(
     ----------
     weights
         W, shape (fan_out, fan_in), or (fan_out, channels, side, side) of a convolution; or a layer of a
-        network at hand with its own inputs, such as "digits:1" or "efficientnet:head".
+        network at hand with its own inputs, such as "digits:1" or "efficientnet:head"; with `data` one of a
+        file, such as "tuned/networks/dense-digits-qat-2.npz:layer2".
     inputs
         X, shape (samples, fan_in) or (batch, tokens, fan_in).
     gram
         X'X, shape (fan_in, fan_in), instead of the inputs.
+    data
+        The data set that the file's network reads, "digits", "mnist" or a .npz file: its training images
+        bring the inputs of the layer.
     bits
         Quantize to this width (4 if no sparsity is given).
     sparsity
@@ -283,7 +300,9 @@ def layer(
 
     if bits is None and sparsity is None:
         bits = 4
-    if isinstance(weights, str) and inputs is None and gram is None:
+    if data is not None:
+        weights, inputs = _saved_layer(weights, inputs, gram, data)
+    elif isinstance(weights, str) and inputs is None and gram is None:
         from sims.weights import layer_named
 
         weights, inputs = layer_named(weights)

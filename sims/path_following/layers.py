@@ -247,19 +247,19 @@ def remarks(rows: Sequence[LayerRow]) -> list[str]:
     >>> rows = compare(np.linspace(-1, 1, 32)[None], inputs, bits=3, methods=["GPFQ"])
     >>> for line in remarks(rows):
     ...     print(line.partition(":")[0])
-    GPFQ left the grid at 31 of 32 weights (97 %)
+    weights left the grid, GPFQ at 97 % of 32
     no bound is shown for GPFQ
     """
     notes = []
-    for row in rows:
-        share = row.exits / row.result.weights.size
-        if share > _MANY_EXITS:
-            notes.append(
-                f"{row.name} left the grid at {row.exits} of {row.result.weights.size} weights "
-                f"({100 * share:.0f} %): they are clipped, and their errors reach all later ones; "
-                "where one input dominates, OPTQ, or compressing it last, keeps the others (largest norm "
-                "first is worse); else the rule max, which clips fewer, or a larger scale"
-            )
+    shares = {row.name: row.exits / row.result.weights.size for row in rows}
+    many = [f"{name} at {100 * share:.0f} %" for name, share in shares.items() if share > _MANY_EXITS]
+    if many:
+        notes.append(
+            f"weights left the grid, {', '.join(many)} of {rows[0].result.weights.size}: they are clipped, "
+            "and with feedback their errors reach all later ones; where one input dominates, OPTQ, or "
+            "compressing it last, keeps the others (largest norm first is worse); else the rule max, which "
+            "clips fewer, or a larger scale"
+        )
     clipped = [row.name for row in rows if row.exits and not np.isfinite(row.bound)]
     if clipped:
         notes.append(

@@ -7,7 +7,7 @@ from sims.weights.judge import (
     growing_table,
     report,
 )
-from sims.weights.layers import layer_named, layers_of
+from sims.weights.layers import layer_named, layers_of, picked
 from sims.weights.network import CUT, EITHER, LOSSLESS, SNAP, Signal, Total
 from sims.weights.rotation import gain_lines, rotate, unrotate
 from sims.weights.select import MIN_SIZE, select
@@ -35,6 +35,7 @@ __all__ = [
     "layers_of",
     "load",
     "opened",
+    "picked",
     "report",
     "rotate",
     "select",

@@ -68,9 +68,14 @@ def layer_named(address: str) -> tuple[np.ndarray, np.ndarray]:
     ValueError: no layer of digits '4'; there are 1, 2, 3
     """
     network, _, layer = address.partition(":")
+    return picked(layers_of(network), layer, network)
+
+
+def picked(layers: Iterator[Layer], wanted: str, network: str) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and inputs of the layer of that name, or a sentence that says which there are."""
     names = []
-    for name, weights, inputs in layers_of(network):
-        if name == layer:
+    for name, weights, inputs in layers:
+        if name == wanted:
             return weights, inputs
         names.append(name)
-    raise ValueError(f"no layer of {network} {layer!r}; there are {', '.join(names)}")
+    raise ValueError(f"no layer of {network} {wanted!r}; there are {', '.join(names)}")

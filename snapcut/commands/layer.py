@@ -13,6 +13,7 @@ def layer(
     weights: Path,
     inputs: list[Path] | None = None,
     gram: Path | None = None,
+    data: str | None = None,
     kernel: int | None = None,
     stride: int = 1,
     padding: int = 0,
@@ -37,12 +38,15 @@ def layer(
     ----------
     weights
         W as .npy, shape (fan_out, fan_in), or (fan_out, channels, side, side) of a convolution; or a layer of
-        a network at hand, which brings its inputs, such as digits:1, efficientnet:head or "minilm:0 query".
+        a network at hand, which brings its inputs, such as digits:1, efficientnet:head or "minilm:0 query";
+        with --data a layer of a file, such as tuned/networks/dense-digits-float.npz:layer2.
     inputs
         X as .npy, shape (samples, fan_in), (batch, tokens, fan_in), or with --kernel (batch, channels,
         height, width); may be given several times.
     gram
         X'X as .npy instead of the inputs.
+    data
+        Data set that the file's network reads (digits, mnist or a .npz file) instead of the inputs.
     kernel
         Side of the convolution that reads images, 1 for a pointwise one.
     stride
@@ -89,8 +93,11 @@ def layer(
     if out is not None and method is None:
         raise ValueError("--out writes the weights of one method: name it with --method")
     own = not inputs and gram is None and str(weights).partition(":")[0] in AT_HAND and not weights.exists()
+    if data is not None and (inputs or gram is not None):
+        raise ValueError("--data brings the inputs of a layer: give it without --inputs and --gram")
+    own = own or data is not None
     if not own and (gram is None) == (not inputs):
-        raise ValueError("give either --inputs or --gram")
+        raise ValueError("give either --inputs or --gram, or --data for a layer of a network's file")
     w = str(weights) if own else array_of(weights, 2, 4)
     x = as_samples([array_of(path, 2, 3, 4) for path in inputs], kernel, stride, padding) if inputs else None
     g = None if gram is None else array_of(gram, 2)
@@ -98,6 +105,7 @@ def layer(
         "weights": str(weights),
         "inputs": [str(path) for path in inputs or ()],
         "gram": gram and str(gram),
+        "data": data,
     }
     chosen: dict
     if bounds:
@@ -117,7 +125,7 @@ def layer(
             "per_neuron": per_neuron,
             "seed": seed,
         }
-    table = face.layer(w, x, gram=g, bits=bits, sparsity=sparsity, bounds=bounds, **chosen)
+    table = face.layer(w, x, gram=g, data=data, bits=bits, sparsity=sparsity, bounds=bounds, **chosen)
     if out is not None and not bounds:
         with atomic_write(out, "wb") as file:
             np.save(file, table.source[0].weights)

@@ -87,7 +87,8 @@ BAD = [
     ),
     (["simulate", "partition", "--trials", "9" * 30], "trials must be an integer from 1 to 9007199254740992"),
     (["sweep", "/nowhere.toml"], "No such file"),
-    (["layer", "--weights", NETWORK], "give either --inputs or --gram"),
+    (["layer", "--weights", NETWORK], "give either --inputs or --gram, or --data"),
+    (["layer", "--weights", NETWORK, "--data", "digits", "--gram", NETWORK], "--data brings the inputs"),
     (["layer", "--weights", NETWORK, "--gram", NETWORK], "must hold one array of 2 or 4 dimensions"),
 ]
 
