@@ -54,11 +54,25 @@ def run_length_bits(sparsity: float, run_bits: int) -> float:
     >>> run_length_bits(0.5, 0), run_length_bits(0.5, 1)
     (1.0, 0.6666666666666666)
     """
-    kept = 1 - share_of_zeros(sparsity)
+    return _entries(share_of_zeros(sparsity), whole("run_bits", run_bits, 0, 1000))
+
+
+def _entries(sparsity: float, run_bits: int) -> float:
     if sparsity == 0:
         return 1.0
     # 1 - c^(2^r) where c^(2^r) is close to 1
-    return kept / -math.expm1(2.0 ** whole("run_bits", run_bits, 0, 1000) * math.log(sparsity))
+    return (1 - sparsity) / -math.expm1(2.0**run_bits * math.log(sparsity))
+
+
+def _best_run_length(sparsity: float, bits: float) -> float:
+    """Bits per weight with the best run field; r = 53 is that of c = 1 - 2^-53."""
+    best = math.inf
+    for r in range(64):
+        entries = _entries(sparsity, r)
+        best = min(best, entries * (bits + r))
+        if entries <= 1 - sparsity:  # no fillers are left to save
+            break
+    return best
 
 
 def bits_per_weight(
@@ -109,9 +123,7 @@ def bits_per_weight(
     if scheme == "csr":
         return kept * (bits + math.ceil(math.log2(columns))) + 32 / columns
     if scheme == "run-length":
-        return min(
-            run_length_bits(sparsity, r) * (bits + r) for r in range(64)
-        )  # r = 53 is the best of c = 1 - 2^-53
+        return _best_run_length(sparsity, bits)
     if scheme == "entropy":
         return binary_entropy(sparsity) + kept * bits
     if scheme == "n:m":
@@ -171,10 +183,9 @@ def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **opti
 
     # "entropy" first grows with sparsity, so look from the sparse end, where every scheme decreases
     grid = np.concatenate([[0.0], np.linspace(0.001, 0.999, 999), 1 - np.geomspace(1e-3, 1e-15, 120)[1:]])
-    enough = np.array([excess(c) <= 0 for c in grid])
-    if not enough[-1]:
+    last = next((i for i in reversed(range(grid.size)) if excess(grid[i]) > 0), -1)
+    if last == grid.size - 1:
         return math.nan
-    if enough.all():
+    if last < 0:
         return 0.0
-    last = int(np.flatnonzero(~enough)[-1])
     return float(brentq(excess, grid[last], grid[last + 1], xtol=1e-14))

@@ -181,8 +181,8 @@ def real_layers(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
             assert isinstance(found, Range)
             n = w.shape[1]
             keep = min(n - 1, round(factor * (n - pruned_count(n, equal_sparsity(bits)))))
-            pruned = pruning_range(w, gram=one.gram, keep=keep)
-            # where a search was stopped, the proved bound stands for the best mask: no pruning is better
+            pruned = pruning_range(w, gram=one.gram, keep=keep, node_limit=100_000)
+            # where a search was stopped, the proved bound stands for the best mask
             margins.append(found.snr().heuristic - decibel(pruned.energy, pruned.lower))
         detail = "2 rows; " + ", ".join(
             f"{m:+.1f} dB at {b} bits" for m, b in zip(margins, (2, 4, 8), strict=True)

@@ -1,7 +1,9 @@
 """Student's t truncated to an interval, for every real number of degrees of freedom."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,7 +60,7 @@ class StudentT(Distribution):
         object.__setattr__(self, "df", df)
         object.__setattr__(self, "bound", bound)
         object.__setattr__(self, "_df", df := min(df, _GAUSSIAN))
-        inside, outside = map(float, _two_sided(df, np.array(bound)))  # P(|T| <= bound), untruncated
+        inside, outside = (float(side(df, np.array(bound))) for side in (_inside, _outside))  # untruncated
         density = _half_gamma_ratio(df / 2) / math.sqrt(df * math.pi)
         object.__setattr__(self, "_inside", inside)
         object.__setattr__(self, "_outside", outside)
@@ -110,7 +112,7 @@ class StudentT(Distribution):
             both = (self.bound - x) * (self.bound + x) / (root * last)
             probability = both / (self._inside * (self.bound * root + x * last))
             return probability, self._constant * math.sqrt(8) * both / (root + last)
-        outside = _two_sided(self._df, x)[1]
+        outside = _outside(self._df, x)
         probability = np.maximum(outside - self._outside, 0.0)
         cancelled = np.flatnonzero(np.ravel((probability < 1e-3 * outside) & (x < self.bound)))
         probability = np.array(0.5 / self._inside * probability)
@@ -151,15 +153,28 @@ def _half_gamma_ratio(x: float) -> float:
     return math.sqrt(x) * sum(c * x**-i for i, c in enumerate(series))
 
 
-def _two_sided(df: float, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """P(|T| <= x) and P(|T| > x) of the untruncated t, each to full relative precision."""
-    if df == 2:  # elementary: x / sqrt(2 + x^2); the paper's law, and the fast path of its Figure 2
+def _inside(df: float, x: np.ndarray) -> np.ndarray:
+    """P(|T| <= x) of the untruncated t to full relative precision; for df = 2 it is elementary."""
+    if df == 2:
+        return x / np.sqrt(2 + x * x)
+    return _incomplete_beta(df, x, special.betainc, special.betaincc)
+
+
+def _outside(df: float, x: np.ndarray) -> np.ndarray:
+    """P(|T| > x), likewise."""
+    if df == 2:
         root = np.sqrt(2 + x * x)
-        return x / root, 2 / (root * (root + x))
-    square = x * (x / df)
-    near = square < 1  # the smaller of y = square/(1 + square) and 1 - y carries the digits
-    y, rest = np.where(near, square / (1 + square), 0.0), np.where(near, 1.0, 1 / (1 + square))
-    return (
-        np.where(near, special.betainc(0.5, df / 2, y), special.betaincc(df / 2, 0.5, rest)),
-        np.where(near, special.betaincc(0.5, df / 2, y), special.betainc(df / 2, 0.5, rest)),
-    )
+        return 2 / (root * (root + x))
+    return _incomplete_beta(df, x, special.betaincc, special.betainc)
+
+
+def _incomplete_beta(
+    df: float, x: np.ndarray, of_y: Callable[..., Any], of_rest: Callable[..., Any]
+) -> np.ndarray:
+    """Whichever of y = x^2/(df + x^2) and 1 - y is smaller carries the digits; only that one is evaluated."""
+    square = np.asarray(x * (x / df))
+    near = square < 1
+    found = np.empty_like(square)
+    found[near] = of_y(0.5, df / 2, square[near] / (1 + square[near]))
+    found[~near] = of_rest(df / 2, 0.5, 1 / (1 + square[~near]))
+    return found

@@ -120,14 +120,23 @@ def reader(context, address):
         assert one.errors == [] and one.foreign == []
 
 
+@pytest.fixture(scope="module")
+def still(context, address):
+    """One page for the tests that change nothing on it."""
+    one = Reader(context, address)
+    yield one.open("?page=partition&n=10&bits=8" + QUICK)
+    one.page.close()
+    assert one.errors == [] and one.foreign == []
+
+
 def first_number(page):
     """Value in the first row of the numbers."""
     return page.locator(".snapcut-numbers tbody td").first.inner_text()
 
 
-def picture(page, shape="wide"):
+def picture(page):
     """The drawing; attributes sorted, because a page that updates one in place may append what it changes."""
-    return page.locator(f".snapcut-{shape} svg").evaluate(
+    return page.locator(".snapcut-wide svg").evaluate(
         """svg => [...svg.querySelectorAll("*")].map(one => [
           one.tagName, ...[...one.attributes].map(each => each.name + "=" + each.value).sort(),
           one.childElementCount ? "" : one.textContent].join(" ")).join("\\n")"""
@@ -198,12 +207,13 @@ def test_every_page_opens_in_both_themes_and_widths(name, reader, tmp_path):
     assert box["y"] + box["height"] < WIDE["height"], "the picture is in sight without scrolling"
 
 
-def test_the_keyboard_moves_a_slider_the_picture_follows_and_the_link_restores_it(reader):
+def test_the_keyboard_moves_a_slider_beside_pinned_curves_and_the_link_restores_both(reader):
     one = reader()
     page = one.open("?page=partition&n=10&bits=8" + QUICK)
     before = picture(page)
-    thumb = page.get_by_role("slider").first
-    thumb.focus()
+    page.get_by_role("button", name="Pin these curves").click()
+    page.wait_for_function("() => location.search.includes('pin=')")
+    page.get_by_role("slider").first.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("() => location.search.includes('n=11')")
     page.wait_for_selector(FINISHED)
@@ -211,9 +221,13 @@ def test_the_keyboard_moves_a_slider_the_picture_follows_and_the_link_restores_i
     assert after != before
     expected = partition.estimate(11, 256, 2**20, 0, width=0.1)
     assert float(number) == pytest.approx(expected.value, abs=5e-5)
-    other = reader()
-    again = other.open(page.url.removeprefix(one.address))
+    spots = page.locator(".snapcut-wide svg").get_attribute("data-snapcut-spots")
+    assert "pinned: limit" in spots
+    again = reader().open(page.url.removeprefix(one.address))
     assert first_number(again) == number and picture(again) == after
+    assert again.locator(".snapcut-wide svg").get_attribute("data-snapcut-spots") == spots
+    page.get_by_role("button", name="Unpin the dotted curves").click()
+    page.wait_for_function("() => !location.search.includes('pin=')")
 
 
 def test_every_control_is_reached_by_the_tab_key(reader):
@@ -239,8 +253,17 @@ def test_every_control_is_reached_by_the_tab_key(reader):
     assert {"Copy as Python", "Copy as command", "Copy link"} <= seen
 
 
-def test_controls_are_named_announce_their_values_and_are_inert_where_they_do_nothing(reader):
+def test_the_pointer_reads_values_and_controls_announce_theirs_and_are_inert_where_they_do_nothing(reader):
     page = reader().open("?page=snr&size=256&width=0.5")
+    svg = page.locator(".snapcut-wide svg")
+    spots, box = json.loads(svg.get_attribute("data-snapcut-spots")), svg.bounding_box()
+    (x, y, text), *_ = (spot for spot in spots if spot[2] == "rounding: bits 4, snr (dB) 19.258")
+    scale = box["width"] / float(svg.get_attribute("viewBox").split()[2])
+    page.mouse.move(box["x"] + x * scale + 2, box["y"] + y * scale - 2)
+    assert page.locator(".snapcut-tip").inner_text() == text
+    page.mouse.move(5, 5)
+    assert page.locator(".snapcut-tip").is_hidden()
+
     labels = {p.name: p.label for p in pages.find("snr").parameters}
     for name, kind, value in (("bits", "slider", "4"), ("size", "slider", "256"), ("seed", "textbox", None)):
         control = page.locator(f"[data-snapcut-parameter={name}]").get_by_role(
@@ -266,41 +289,12 @@ def test_controls_are_named_announce_their_values_and_are_inert_where_they_do_no
     assert slider.get_attribute("aria-valuetext") == "5"
 
 
-def test_the_pointer_reads_values_off_the_picture(reader):
-    page = reader().open("?page=snr&size=256&width=0.5")
-    svg = page.locator(".snapcut-wide svg")
-    spots, box = json.loads(svg.get_attribute("data-snapcut-spots")), svg.bounding_box()
-    (x, y, text), *_ = (spot for spot in spots if spot[2] == "rounding: bits 4, snr (dB) 19.258")
-    scale = box["width"] / float(svg.get_attribute("viewBox").split()[2])
-    page.mouse.move(box["x"] + x * scale + 2, box["y"] + y * scale - 2)
-    assert page.locator(".snapcut-tip").inner_text() == text
-    page.mouse.move(5, 5)
-    assert page.locator(".snapcut-tip").is_hidden()
-
-
-def test_curves_are_pinned_and_compared(reader):
-    one = reader()
-    page = one.open("?page=partition&n=10&bits=8" + QUICK)
-    page.get_by_role("button", name="Pin these curves").click()
-    page.wait_for_function("() => location.search.includes('pin=')")
-    page.get_by_role("slider").first.focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => location.search.includes('n=11')")
-    page.wait_for_selector(FINISHED)
-    spots = page.locator(".snapcut-wide svg").get_attribute("data-snapcut-spots")
-    assert "pinned: limit" in spots
-    again = reader().open(page.url.removeprefix(one.address))
-    assert again.locator(".snapcut-wide svg").get_attribute("data-snapcut-spots") == spots
-    page.get_by_role("button", name="Unpin the dotted curves").click()
-    page.wait_for_function("() => !location.search.includes('pin=')")
-
-
 def test_from_the_key_to_the_picture_is_measured(reader):
     """Printed, not asserted: a loaded machine is slow (200 ms at the median is the aim on an idle one)."""
     page = reader().open("?page=partition&n=6&bits=8" + QUICK)
     page.get_by_role("slider").first.focus()
     times = []
-    for step in range(7, 16):
+    for step in range(7, 12):
         page.evaluate(
             """() => {
               const before = document.querySelector('.snapcut-wide svg').innerHTML, start = performance.now();
@@ -315,11 +309,11 @@ def test_from_the_key_to_the_picture_is_measured(reader):
         page.wait_for_function(f"() => location.search.includes('n={step}&')")
         page.wait_for_selector(FINISHED)
     print(f"\nlaw to picture: median {np.median(times):.0f} ms, largest {max(times):.0f} ms of {len(times)}")
-    assert len(times) == 9
+    assert len(times) == 5
 
 
-def test_copying_gives_the_text_on_screen(reader):
-    page = reader().open("?page=partition&n=10&bits=8" + QUICK)
+def test_copying_gives_the_text_on_screen(still):
+    page = still
     for name, wanted in (
         ("snapcut-python", page.locator("#snapcut-python").text_content()),
         ("snapcut-command", page.locator("#snapcut-command").text_content()),
@@ -331,8 +325,8 @@ def test_copying_gives_the_text_on_screen(reader):
         assert page.evaluate("navigator.clipboard.readText()") == wanted
 
 
-def test_data_and_pictures_are_downloaded(reader):
-    page = reader().open("?page=partition&n=10&bits=8" + QUICK)
+def test_data_and_pictures_are_downloaded(still):
+    page = still
     number = float(first_number(page))
     for label, start in (
         ("Data (CSV)", b"series,log2_max_value,probability_perfect"),
@@ -377,25 +371,19 @@ def test_own_weights_are_judged_and_a_bad_file_is_one_sentence(reader, tmp_path)
     assert "broken.npz" in sentence and sentence.count("\n") == 0 and "/tmp" not in sentence
 
 
-def test_two_sessions_at_once_get_their_own_numbers(reader, browser, context):
-    settings = [(10, 8), (12, 10)]
+def test_two_readers_at_once_change_controls_and_each_sees_the_numbers_of_its_state(reader, browser, context):
+    """Work of both is under way at once; `make torture` does it for minutes, on every page."""
     tabs = [reader(context), reader(browser.new_context())]
-    for one, (n, bits) in zip(tabs, settings, strict=True):
+    for one, (n, bits) in zip(tabs, [(10, 8), (12, 10)], strict=True):
         one.open(f"?page=partition&n={n}&bits={bits}&width=0.02&seed=3", finished=False)
-    for one, (n, bits) in zip(tabs, settings, strict=True):
+    for one, (n, bits) in zip(tabs, [(10, 8), (12, 10)], strict=True):
         one.page.wait_for_selector(FINISHED)
         expected = partition.estimate(n, 2**bits, 2**20, 3, width=0.02)
         assert float(first_number(one.page)) == pytest.approx(expected.value, abs=5e-5)
         assert f"{expected.trials} trials" in one.page.locator(".snapcut-source").all_inner_texts()
-
-
-def test_two_readers_change_controls_and_each_sees_the_numbers_of_its_state(reader, browser, context):
-    """Steps of both are under way at once; `make torture` does it for minutes, on every page."""
-    tabs = [reader(context), reader(browser.new_context())]
+    tabs[1].open(f"?page=snr{LIGHT['snr']}", finished=False)
     rngs = [np.random.default_rng(seed) for seed in (1, 2)]
-    for one, name in zip(tabs, ("partition", "snr"), strict=True):
-        one.open(f"?page={name}{LIGHT[name]}", finished=False)
-    for _ in range(3):
+    for _ in range(2):
         for one, rng in zip(tabs, rngs, strict=True):
             change(one.page, rng)
         for one in tabs:
