@@ -283,12 +283,18 @@ class Outcome:
     sharpness: Sharpness | None = None
 
 
-def execute(claim: Claim, run: Run, twin: Twin | None = None) -> Outcome:
-    """Run the check of a claim, or of one of its twins."""
+def execute(
+    claim: Claim, run: Run, twin: Twin | None = None, until: Callable[[Measurement], bool] | None = None
+) -> Outcome:
+    """Run the check of a claim, or of one of its twins, up to the first measurement that `until` holds of."""
     start = time.perf_counter()
     parameters = {**claim.parameters, **(twin.changes if twin else {})}
     try:
-        measurements = tuple(claim.check(run, **parameters))
+        measurements: list[Measurement] = []
+        for one in claim.check(run, **parameters):
+            measurements.append(one)
+            if until is not None and until(one):
+                break
     except Skipped as reason:
         return Outcome(claim, twin, (), time.perf_counter() - start, run.seed, skipped=str(reason))
     except Exception as error:
@@ -296,7 +302,7 @@ def execute(claim: Claim, run: Run, twin: Twin | None = None) -> Outcome:
         raise RuntimeError(f"the check of {where} failed: {type(error).__name__}: {error}") from error
     if not measurements:
         raise ValueError(f"{claim.id}: the check measured nothing")
-    return Outcome(claim, twin, measurements, time.perf_counter() - start, run.seed)
+    return Outcome(claim, twin, tuple(measurements), time.perf_counter() - start, run.seed)
 
 
 __all__ = [

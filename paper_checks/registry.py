@@ -88,16 +88,26 @@ def check(
     if any(id(claim) not in ours for claim in selected):
         processes = 1  # somebody's own claim has no id by which another process would find it
     options = (budget, power, sharpness, seed)
-    batches = []
+    order = _spread(selected)
+    batches: dict[int, list[Outcome]] = {}
     with progress.bar(len(selected), "claims") as advance:
         if processes == 1:  # no need to find the claims again by name
-            found: Iterable = (_fields(claim, *options) for claim in selected)
+            found: Iterable = (_fields(selected[i], *options) for i in order)
         else:
-            found = workers.run(_by_id, ((claim.id, *options) for claim in selected), processes)
-        for claim, batch in zip(selected, found, strict=True):
-            batches.append([Outcome(claim, *fields) for fields in batch])
+            found = workers.run(_by_id, ((selected[i].id, *options) for i in order), processes)
+        for i, batch in zip(order, found, strict=True):
+            batches[i] = [Outcome(selected[i], *fields) for fields in batch]
             advance(1)
-    return judge([outcome for batch in batches for outcome in batch])
+    return judge([outcome for i in range(len(selected)) for outcome in batches[i]])
+
+
+def _spread(selected: Sequence[Claim]) -> list[int]:
+    """Places of the claims, every paper's spread evenly over the run.
+
+    Neighbours run side by side, and those of one paper would compile the same kernels at the same time.
+    """
+    papers = [claim.paper for claim in selected]
+    return sorted(range(len(papers)), key=lambda i: papers[:i].count(papers[i]) / papers.count(papers[i]))
 
 
 def _fields(

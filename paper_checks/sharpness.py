@@ -15,6 +15,7 @@ from paper_checks.claim import (
     REFUTED,
     Claim,
     Constant,
+    Measurement,
     Run,
     Sharpness,
     Twin,
@@ -50,8 +51,13 @@ def _distance(step: int) -> float:
 
 def _refutes(claim: Claim, run: Run, factor: float) -> bool:
     """Whether the claim, alone, is refuted with its constant multiplied by `factor`."""
-    outcome = execute(claim, run, Twin(f"times {factor:.6g}", {"factor": factor}))
+    outcome = execute(claim, run, Twin(f"times {factor:.6g}", {"factor": factor}), until=_settles)
     return judge([outcome])[0].verdict in (REFUTED, NOT_REPRODUCED)
+
+
+def _settles(one: Measurement) -> bool:
+    """Whether a measurement refutes by itself: exact, and false. What follows it cannot change that."""
+    return not one.trials and one.p_inside == 0.0
 
 
 def measure(claim: Claim, run: Run) -> Sharpness:

@@ -1,5 +1,6 @@
 """Claims on the per-tensor results that Kuzmin et al. released: 45 models, 2,704 tensors, 2 to 8 bits."""
 
+import functools
 from fractions import Fraction
 
 import numpy as np
@@ -70,6 +71,12 @@ def impossible_kurtosis(run, factor=1.0, least=-2.0, scale=0.02):
     yield within("the digits' first layer, small, fourth powers in float16", small, -3.0, 0.0)
 
 
+@functools.cache
+def _threshold(bits):
+    """The kurtosis up to which quantization wins for the law of 2 degrees of freedom."""
+    return snr.crossover_kurtosis(bits, 2)
+
+
 def calls(factor):
     """By width: cells with finite ratios and a possible kurtosis, wrong calls, those of always snapping."""
     found = released.load()
@@ -77,7 +84,7 @@ def calls(factor):
     rows = []
     for bits, q, p in zip(released.BITS, found.quantization.T, found.pruning.T, strict=True):
         seen = np.isfinite(kurtosis) & (kurtosis >= 1) & np.isfinite(q) & np.isfinite(p)
-        snap, won = kurtosis[seen] < factor * snr.crossover_kurtosis(bits, 2), (q > p)[seen]
+        snap, won = kurtosis[seen] < factor * _threshold(bits), (q > p)[seen]
         rows.append((int(seen.sum()), int((snap != won).sum()), int((~won).sum())))
     return rows
 

@@ -12,10 +12,12 @@ import contextlib
 import functools
 import hashlib
 import io
+import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -51,7 +53,7 @@ def _point_numba_at(folder: Path) -> None:
 
 _point_numba_at(cache_root() / f"kernels-{source_hash()}")
 
-from numba.core import caching  # noqa: E402  (only now: numba reads the environment when it is imported)
+from numba.core import caching, event  # noqa: E402  (only now: numba reads the environment at its import)
 
 
 @functools.cache
@@ -105,3 +107,50 @@ class _SealedFile(caching.IndexDataCacheFile):
 
 _SEAL = hashlib.sha256().digest_size
 caching.IndexDataCacheFile = _SealedFile  # type: ignore[misc]
+
+
+class _Compiling(event.Listener):
+    """Says on a terminal that kernels are being compiled, and in the end which, and for how long.
+
+    Every process that is nobody's worker says so, and the worker that begins to fill an empty cache.
+    """
+
+    def __init__(self) -> None:
+        self.depth, self.begun, self.seconds = 0, 0.0, dict[str, float]()
+        self.alone = multiprocessing.current_process().name == "MainProcess"
+
+    def on_start(self, event: event.Event) -> None:
+        self.depth += 1  # a kernel compiles those that it calls; meanwhile numba keeps other threads out
+        if self.depth == 1:
+            self.begun = time.perf_counter()
+            if not self.seconds and (_first_here() or self.alone) and sys.stderr.isatty():
+                _report_once(
+                    f"compiling kernels at their first use; kept in {os.environ['NUMBA_CACHE_DIR']!r}"
+                )
+
+    def on_end(self, event: event.Event) -> None:
+        self.depth -= 1
+        if self.depth == 0:
+            name = event.data["dispatcher"].py_func.__module__.rpartition(".")[2]
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - self.begun
+
+    def sum_up(self) -> None:
+        """The line at the end."""
+        if self.seconds and self.alone and sys.stderr.isatty():
+            longest = sorted(self.seconds.items(), key=lambda pair: -pair[1])
+            which = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in longest)
+            _report_once(f"compiled {which}; the next run finds them")
+
+
+def _first_here() -> bool:
+    """Whether this is the first compilation that the cache folder sees."""
+    try:
+        os.close(os.open(Path(os.environ["NUMBA_CACHE_DIR"]) / "begun", os.O_CREAT | os.O_EXCL))
+    except OSError:
+        return False
+    return True
+
+
+compiling = _Compiling()
+event.register("numba:compile", compiling)
+atexit.register(compiling.sum_up)

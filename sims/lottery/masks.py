@@ -171,6 +171,7 @@ def solve(
     limit = draw.limit * int(block.factors.max(initial=1))
 
     candidates = kernels.Candidates(block.units, block.factors, block.counts)
+    targets, wanted = np.ascontiguousarray(targets), np.ascontiguousarray(wanted)  # kernels are compiled once
 
     def work(start: int, stop: int) -> None:
         kernels.solve_rows(

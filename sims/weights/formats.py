@@ -37,7 +37,7 @@ class Stored:
 
 
 def _normalised(array: np.ndarray, prepared: Values) -> np.ndarray:
-    rows = rows_of(array).astype(np.float64)
+    rows = rows_of(array).astype(np.float64, order="C")  # one layout: kernels are compiled once
     return np.ldexp(rows, -prepared.exponent, out=rows)
 
 

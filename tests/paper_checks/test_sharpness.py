@@ -52,6 +52,21 @@ def test_a_random_check_is_as_sharp_as_its_interval():
     assert found == measure(claim_of(coin, Constant("heads")), Run("kn.test"))
 
 
+def test_a_check_ends_with_what_refutes_it_by_itself():
+    seen = []
+
+    def long(run, factor=1.0):
+        yield from coin(run, 1.0)
+        yield from exact(run, factor)
+        seen.append(factor)  # what is dear comes last
+        yield at_most("one", 1.0, 1.0)
+
+    assert measure(claim_of(long, Constant("pi")), Run("kn.test")) == measure(
+        claim_of(exact, Constant("pi")), Run("kn.test")
+    )
+    assert seen and all((math.pi - 0.3) / 3 <= factor <= (math.pi + 0.3) / 3 for factor in seen)
+
+
 @pytest.mark.parametrize("bound", ["upper", "lower"])
 def test_a_bound_has_one_side(bound):
     def check(run, factor=1.0):

@@ -1,10 +1,13 @@
 """The kernel cache can not go stale, and survives a read-only home."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import sims.kernels
 
@@ -57,6 +60,27 @@ def test_changing_a_helper_in_another_file_is_noticed(tmp_path):
         (kernels / "helper.py").write_text(HELPER.format(value=value))
         assert run(code, tmp_path, SNAPCUT_CACHE=cache) == str(value)
     assert len(list((tmp_path / "cache").iterdir())) == 2  # one folder per state of the sources
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_terminal_is_told_what_is_compiled_and_for_how_long(tmp_path):
+    import pty
+
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=1))
+    code = "from sims.kernels.caller import answer; answer()"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SNAPCUT_CACHE": str(tmp_path / "cache")}
+    told = []
+    for _ in ("cold", "warm"):
+        ours, theirs = pty.openpty()
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=theirs, check=True)
+        os.write(theirs, b"end")
+        told.append(os.read(ours, 10_000).decode())
+        os.close(ours), os.close(theirs)
+    first, last = told[0].splitlines()[:2]
+    assert first.startswith("snapcut: compiling kernels") and str(tmp_path / "cache") in first
+    assert re.fullmatch(r"snapcut: compiled caller \d+\.\d s; the next run finds them", last)
+    assert told[1] == "end"
 
 
 def test_the_fixed_folder_would_go_stale(tmp_path):
@@ -142,6 +166,8 @@ def test_a_damaged_cache_is_compiled_again_with_one_line(tmp_path):
 EVERY_DAMAGE = f"""
 import contextlib, io, os, sys
 from pathlib import Path
+import pytest
+
 import sims.kernels
 
 def imported():

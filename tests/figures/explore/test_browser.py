@@ -135,11 +135,13 @@ def first_number(page):
 
 
 def picture(page):
-    """The drawing; attributes sorted, because a page that updates one in place may append what it changes."""
+    """The drawing; a browser that updates one in place orders attributes and the parts of a style as it likes."""
     return page.locator(".snapcut-wide svg").evaluate(
-        """svg => [...svg.querySelectorAll("*")].map(one => [
-          one.tagName, ...[...one.attributes].map(each => each.name + "=" + each.value).sort(),
-          one.childElementCount ? "" : one.textContent].join(" ")).join("\\n")"""
+        """svg => [...svg.querySelectorAll("*")].map(one => {
+          const parts = each => each.value.split(/; */).sort().join(";");
+          const attributes = [...one.attributes].map(each => `${each.name}=${parts(each)}`).sort();
+          return [one.tagName, ...attributes, one.childElementCount ? "" : one.textContent].join(" ");
+        }).join("\\n")"""
     )
 
 
