@@ -135,7 +135,7 @@ def first_number(page):
 
 
 def picture(page):
-    """The drawing; a browser that updates one in place orders attributes and the parts of a style as it likes."""
+    """The drawing; a browser that updates one in place orders attributes and parts of a style as it likes."""
     return page.locator(".snapcut-wide svg").evaluate(
         """svg => [...svg.querySelectorAll("*")].map(one => {
           const parts = each => each.value.split(/; */).sort().join(";");
