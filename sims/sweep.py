@@ -215,10 +215,12 @@ def run(
             )
         waiting = {key: parameters for key, parameters in asked.items() if key not in finished}
         failed = []
-        with progress.bar(len(cells), f"{sweep.simulation} cells") as advance:
+        label = "cells" if ":" in sweep.simulation else f"{sweep.simulation} cells"
+        with progress.bar(len(cells), label) as advance:
             advance(len(finished))
-            with _backend(backend, scheduler):
-                for key, row, why in _computed(sweep, waiting, processes, backend == "local"):
+            local = backend == "local"
+            with _backend(backend, scheduler), progress.inside() as news:
+                for key, row, why in _computed(sweep, waiting, processes, news if local else None, local):
                     if why:
                         failed.append((waiting[key], why))
                         continue
@@ -234,17 +236,20 @@ def run(
 
 
 def _computed(
-    sweep: Sweep, waiting: dict[str, dict], processes: int | None, local: bool
+    sweep: Sweep, waiting: dict[str, dict], processes: int | None, news: Path | None, local: bool
 ) -> Iterator[tuple[str, dict[str, Any], str]]:
     """(key, row, "") or (key, {}, error) of every cell, in the order they end."""
-    cells = ((key, sweep.simulation, parameters, sweep.seed) for key, parameters in waiting.items())
+    cells = ((key, sweep.simulation, parameters, sweep.seed, news) for key, parameters in waiting.items())
     return workers.run(_keyed, cells, processes or default_threads(), ordered=False, local=local)
 
 
-def _keyed(key: str, simulation: str, parameters: dict, seed: int) -> tuple[str, dict, str]:
+def _keyed(
+    key: str, simulation: str, parameters: dict, seed: int, news: Path | None
+) -> tuple[str, dict, str]:
     """One cell that fails must not take the others with it: its error travels back as text."""
     try:
-        return key, compute(simulation, parameters, seed), ""
+        with progress.reporting(news):
+            return key, compute(simulation, parameters, seed), ""
     except Exception as error:
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         return key, {}, f"{kind}{error}"

@@ -27,6 +27,7 @@ from sims.fine_tuning.training import Recipe, Trained
 from sims.montecarlo.intervals import quantile
 from sims.networks.images import Dataset, load
 from sims.representation import LinearCKA, SignalToNoise, layer_snr
+from sims.support import progress
 from sims.support.row import Row
 from theory.arguments import whole
 from theory.codebooks import Grid
@@ -181,7 +182,10 @@ def compare(
         )
     else:
         after = post_training(network, data, before, method, bits, seed=seed)
-    measured = [_measured(network, data, before.network(i), after.network(i)) for i in range(after.seeds)]
+    measured = [
+        _measured(network, data, before.network(i), after.network(i))
+        for i in progress.steps(range(after.seeds), f"{network.kind} on {data.name}, networks measured")
+    ]
     steps = {}
     if after.steps is not None:
         width = min(2 * bits, 16) if method == "prune-then-quantize" else bits

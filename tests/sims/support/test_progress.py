@@ -4,10 +4,11 @@ import io
 import re
 import sys
 import threading
+import time
 
 import pytest
 
-from sims.support import progress
+from sims.support import processes, progress
 
 
 class Terminal(io.StringIO):
@@ -53,3 +54,61 @@ def test_an_error_ends_the_display_and_the_next_run_has_its_own(monkeypatch):
 def test_nobody_watches_a_pipe(capsys):
     assert list(progress.steps([1, 2], "numbers")) == [1, 2]
     assert capsys.readouterr().err == ""
+
+
+def elsewhere(folder, label, total):
+    """What a worker does: a bar that takes its time."""
+    with progress.reporting(folder), progress.bar(total, label) as advance:
+        for _ in range(total):
+            time.sleep(1.0 / total)
+            advance(1)
+    return sys.stderr.isatty()
+
+
+def test_bars_of_other_processes_are_one_more_line(monkeypatch):
+    terminal = watched(monkeypatch)
+    with progress.bar(2, "cells") as advance, progress.inside() as folder:
+        calls = [(folder, "re[b]d\x1b epochs", 10), (folder, "re[b]d\x1b epochs", 20)]
+        for _ in processes.run(elsewhere, calls, 2, ordered=False):
+            advance(1)
+        assert len(progress._Display.shown.tasks) == 2
+    text = terminal.getvalue()
+    assert r"re[b]d\x1b epochs, 2 at once" in text and "\x1b epochs" not in text
+    assert not folder.exists() and progress._Display.lines == 0
+
+
+def test_steps_done_elsewhere_are_added_up(monkeypatch, tmp_path):
+    watched(monkeypatch)
+    with progress.bar(1, "cells"), progress.inside() as folder:
+        (folder / "1.txt").write_text("3 10 epochs")
+        (folder / "2.txt").write_text("1 30 epochs of another kind")
+        (folder / "3.txt").write_text("half a li")
+        line = progress._Display.shown.tasks[-1]
+        until = time.monotonic() + 20
+        while not (line.visible and line.total == 40) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert (line.completed, line.total) == (4, 40) and line.description.endswith(", 2 at once")
+        for file in folder.glob("*.txt"):
+            file.unlink()
+        while line.visible and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not line.visible
+
+
+def test_a_worker_writes_what_it_has_done_and_takes_it_away(tmp_path, capsys):
+    with progress.reporting(tmp_path), progress.bar(4, "all of it") as advance:
+        advance(3)
+        (file,) = tmp_path.glob("*.txt")
+        assert file.read_text() == "3 4 all of it"
+        advance(1)
+        assert file.read_text() == "4 4 all of it"
+        assert list(progress.steps("ab", "within")) == ["a", "b"]
+        assert file.read_text() == "4 4 all of it"
+    assert not list(tmp_path.iterdir()) and capsys.readouterr().err == ""
+    with progress.reporting(tmp_path / "gone"), progress.bar(1, "nowhere") as advance:
+        advance(1)
+
+
+def test_nobody_asks_other_processes_where_nobody_watches():
+    with progress.bar(2, "cells"), progress.inside() as folder:
+        assert folder is None
