@@ -11,7 +11,6 @@ from scipy import special
 
 from theory.distributions.base import CHUNK, NODES, WEIGHTS, Distribution, scale_parameter
 
-_Beta = Callable[..., Any]
 _GAUSSIAN = 1e20  # degrees of freedom from which on the law is Gaussian in double precision
 
 
