@@ -66,7 +66,7 @@ def test_the_wheel_runs_from_another_folder(unpacked):
 
 
 def test_the_wheel_finds_its_data(unpacked):
-    """And runs a claim: one that needs no compiled kernel, as they would be compiled for this folder alone."""
+    """And runs a claim, one without compiled kernels: they would be compiled for this folder alone."""
     code = """
 from snapcut import main
 from paper_checks import registry
