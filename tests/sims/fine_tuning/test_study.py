@@ -134,7 +134,7 @@ def test_sparsities_that_stand_beside_widths():
     [
         (lambda: study.study(Setting(seeds=1)), "seeds must be at least 2 for the paired test, got 1"),
         (lambda: study.study(Setting(), bits=[16]), "bits must be an integer from 1 to 15, got 16"),
-        (lambda: study.study(Setting(), methods=["prune", "no"]), "method must be one of qat"),
+        (lambda: study.study(Setting(), methods=["prune", "no"]), "^method must be one of qat"),
         (lambda: study.study(Setting(), bits=[]), "at least one width and one method"),
         (lambda: study.study(Setting(data="nothing.npz")), "cannot read"),
         (lambda: Setting(seeds=0), "seeds must be an integer >= 1, got 0"),
