@@ -7,6 +7,8 @@ MINUTES ?= 10
 SEED ?= 0
 BIN := $(VENV)/bin
 USER_STAMP := $(VENV)/.user-$(EXTRAS)
+# The suite starts a hundred processes: each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Files that take most of the suite's time (pytest --durations=0): `make quick` leaves them out.
 SLOW := tests/figures tests/test_docs.py tests/test_packaging.py tests/snapcut \

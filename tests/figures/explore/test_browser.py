@@ -23,7 +23,7 @@ from tests.browsers import MISSING, QUIET, chromium
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (extra dev)")
 pytest.importorskip("marimo", reason="the explorer needs marimo (extra explore)")
 
-PATIENCE = 60_000  # milliseconds: a loaded machine is slow, and no verdict hangs on the time
+PATIENCE = 180_000  # milliseconds: a loaded machine compiles for long, and no verdict hangs on the time
 FINISHED = '.snapcut-status[data-running="false"]'
 QUICK = "&width=0.1"
 LIGHT = {  # settings that do not keep the machine busy after their test

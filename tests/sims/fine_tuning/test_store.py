@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from sims.fine_tuning import store as runs
 from sims.fine_tuning.store import Store, _packed
 
 STATE = [np.arange(6.0).reshape(2, 3), np.array([1, 2], np.int32)]
@@ -19,6 +22,16 @@ def test_what_is_kept_comes_back(tmp_path):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
     assert Store(tmp_path, {"bits": 3}).load() is None  # another identity is another file
+
+
+def test_an_unfinished_run_is_saved_every_few_seconds_and_a_finished_one_at_once(tmp_path, monkeypatch):
+    clock = iter([100.0, 105, 109, 111, 111, 120, 122, 122, 123])  # a look before a save, and one after it
+    monkeypatch.setattr(runs, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    store, kept = Store(tmp_path, {"bits": 4}, every=10.0), []
+    for epochs in (1, 2, 3, 4, 5, 9):
+        store.save(epochs, STATE, last=9)
+        kept.append(found[0] if (found := store.load()) else 0)
+    assert kept == [0, 0, 3, 3, 5, 9]
 
 
 def test_every_flipped_byte_and_every_truncation_is_noticed(tmp_path):

@@ -109,10 +109,7 @@ setting = Setting(seeds=2, pretraining=1, epochs=int(epochs), hidden=(8,))
 np.save(out, compare(setting, "qat", 3, store=folder).trained.weights[0])
 """
 
-    def command(out):
-        return [sys.executable, "-c", code, str(tmp_path), "60", str(tmp_path / out)]
-
-    process = subprocess.Popen(command("never.npy"))
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), "60", str(tmp_path / "never.npy")])
     give_up = time.monotonic() + 120
     while len(list(tmp_path.glob("*.run"))) < 2:  # the pretrained networks, and the run under way
         assert process.poll() is None and time.monotonic() < give_up
@@ -120,9 +117,9 @@ np.save(out, compare(setting, "qat", 3, store=folder).trained.weights[0])
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "never.npy").exists()
-    subprocess.run(command("resumed.npy"), check=True)
-    whole = compare(Setting(seeds=2, pretraining=1, epochs=60, hidden=(8,)), "qat", 3)
-    np.testing.assert_array_equal(np.load(tmp_path / "resumed.npy"), whole.trained.weights[0])
+    setting = Setting(seeds=2, pretraining=1, epochs=60, hidden=(8,))
+    resumed, whole = compare(setting, "qat", 3, store=tmp_path), compare(setting, "qat", 3)
+    np.testing.assert_array_equal(resumed.trained.weights[0], whole.trained.weights[0])
 
 
 def test_sparsities_that_stand_beside_widths():
@@ -137,7 +134,7 @@ def test_sparsities_that_stand_beside_widths():
     [
         (lambda: study.study(Setting(seeds=1)), "seeds must be at least 2 for the paired test, got 1"),
         (lambda: study.study(Setting(), bits=[16]), "bits must be an integer from 1 to 15, got 16"),
-        (lambda: study.study(Setting(), methods=["prune", "no"]), "method must be one of qat"),
+        (lambda: study.study(Setting(), methods=["prune", "no"]), "^method must be one of qat"),
         (lambda: study.study(Setting(), bits=[]), "at least one width and one method"),
         (lambda: study.study(Setting(data="nothing.npz")), "cannot read"),
         (lambda: Setting(seeds=0), "seeds must be an integer >= 1, got 0"),

@@ -33,3 +33,31 @@ def test_memory_and_time_of_a_shape_by_hand():
     assert more[2] - more[1] == pytest.approx(2 * (more[1] - more[0]), rel=1e-9)  # twice the probes each
     assert shape.seconds(40, 25.0) == shape.seconds(60, 25.0) < shape.seconds(40, 26.0)  # it ends at a hit
     assert wide.seconds(30, 60.0) > shape.seconds(30, 60.0)
+
+
+def test_costs_of_counting_by_hand():
+    """Nanoseconds per entry, sum or word, as the module's head lists them, 20 us a call; bytes kept."""
+    found = plan(40, 2**50, 60.0, "count")  # halves of 2^20 sums, a bitset of 2^23 bits
+    costs = {name: (seconds, size) for name, seconds, size in found.others}
+    costs[found.algorithm] = (found.seconds, found.bytes)
+    assert costs["sorted"] == (pytest.approx(2 * 2**20 * 20e-9 + 2e-5, rel=1e-12), 32 * 2**20)
+    assert costs["lists"] == (pytest.approx(2 * 2**20 * 18e-9 + 4e-5, rel=1e-12), 2**10 * 200 + 2**23)
+    assert costs["table"] == (pytest.approx(40 * 2**50 * 0.6e-9 + 2e-5, rel=1e-12), 8 * (2**50 + 1))
+    sifted = pytest.approx(2 * 2**20 * 3.5e-9 + 2e-5, rel=1e-12)
+    assert costs["sifted"] == (sifted, 3 * 2**23 // 8 + 16 * (2**18 + 1024))
+    odd = {name: seconds for name, seconds, _ in plan(41, 2**50, 60.0, "count").others}
+    assert odd["sorted"] == pytest.approx(2 * 2**21 * 20e-9 + 2e-5, rel=1e-12)  # the larger half
+    many = plan(70, 10**6, 20.0, "count")
+    assert many.algorithm == "polynomial" and many.bytes == 70 * 10**6 // 2
+    assert many.seconds == pytest.approx(70e6 * 0.5e-9 * 6.129283, rel=1e-6)  # log2 70
+
+
+def test_costs_of_a_search_by_hand():
+    found = plan(20, 1000, 12.0, "find")
+    costs = {name: (seconds, size) for name, seconds, size in found.others}
+    costs[found.algorithm] = (found.seconds, found.bytes)
+    words = (1000 + 65) // 64
+    assert costs["table"] == (pytest.approx(20 * words * 0.4e-9 + 2e-5, rel=1e-12), 8 * 21 * words)
+    assert costs["lists"] == (pytest.approx(2 * 2**10 * 18e-9 + 4e-5, rel=1e-12), 2**5 * 200 + 2**23)
+    # 32 left and 2^7 right sums wanted at a spread of 12 bits: split 7, of which 6 one by one
+    assert costs["search"][1] == 8 * 4 * (32 + 1) + 8 * (2**6 + 2 * 2**7)

@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from sims.support import processes
 
 COMMAND = str(Path(sys.executable).with_name("snapcut"))
 
@@ -77,9 +80,10 @@ def all_end(workers, seconds):
     return not any(map(alive, workers))
 
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+looks_into_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
+@looks_into_proc
 def test_a_killed_parent_leaves_no_worker(sweep):
     process, workers, _ = sweep
     process.send_signal(signal.SIGKILL)
@@ -87,6 +91,7 @@ def test_a_killed_parent_leaves_no_worker(sweep):
     assert all_end(workers, 2)
 
 
+@looks_into_proc
 def test_sigterm_ends_the_workers_and_keeps_what_is_finished(sweep):
     process, workers, folder = sweep
     process.send_signal(signal.SIGTERM)
@@ -96,3 +101,23 @@ def test_sigterm_ends_the_workers_and_keeps_what_is_finished(sweep):
     assert all_end(workers, 2)
     assert len(list((folder / "out" / "cells").glob("*.json"))) == 2
     assert not list((folder / "out" / "cells").glob(".*"))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nothing://127.0.0.1:9"])
+def test_a_scheduler_that_cannot_answer_is_one_sentence(address):
+    pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    sentence = f"^no Dask scheduler answers at {address} within 0.2 s; run here$"
+    with pytest.raises(ConnectionError, match=sentence), processes.cluster(address, 0.2, "run here"):
+        pass
+
+
+def die(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_work_that_kills_every_worker_is_given_up(monkeypatch):
+    monkeypatch.setattr(processes, "_RESTARTS", 1)
+    lost = pytest.warns(UserWarning, match=r"its work runs again \(2 left\)")
+    with lost as said, pytest.raises(TerminatedWorkerError):
+        list(processes.run(die, [(0,), (1,)], 2))
+    assert len(said) == 1
