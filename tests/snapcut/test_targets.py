@@ -96,6 +96,7 @@ TARGETS = {
     ("sweep", "out"): ("grid.toml",),
     ("report", "json"): (),
     ("report", "out"): (),
+    ("warm", "json"): (),
     ("simulate partition", "json"): (),
     ("simulate subset-sum", "json"): (),
     ("simulate lottery", "json"): (),
