@@ -94,32 +94,25 @@ def zero_point_errors(rows, size, steps, ratios):
 
 
 @njit(cache=True, nogil=True)
-def keep_largest(rows, keep, group):
-    """What n:m pruning keeps of every row, in one array, and the energy of what it cuts.
+def largest_of_groups(rows, keep, group):
+    """Mask of the `keep` largest magnitudes of every group of a row; of equal ones the later are kept.
 
     Insertion into a sorted scratch of a group: groups are small. What remains of a row after the last whole
     group is kept.
     """
     count, columns = rows.shape
-    groups = columns // group
-    kept = np.empty(count * (columns - groups * (group - keep)))
-    order = np.empty(group)
-    filled, lost = 0, 0.0
+    kept = np.ones(rows.shape, dtype=np.bool_)
+    order = np.empty(group, dtype=np.int64)
+    size = np.empty(group)
     for r in range(count):
-        for g in range(groups):
+        for first in range(0, columns - group + 1, group):
             for j in range(group):
-                w = rows[r, g * group + j]
+                magnitude = abs(np.float64(rows[r, first + j]))
                 place = j
-                while place > 0 and abs(order[place - 1]) > abs(w):
-                    order[place] = order[place - 1]
+                while place > 0 and size[place - 1] > magnitude:
+                    size[place], order[place] = size[place - 1], order[place - 1]
                     place -= 1
-                order[place] = w
+                size[place], order[place] = magnitude, j
             for j in range(group - keep):
-                lost += order[j] ** 2
-            for j in range(group - keep, group):
-                kept[filled] = order[j]
-                filled += 1
-        for k in range(groups * group, columns):
-            kept[filled] = rows[r, k]
-            filled += 1
-    return kept, lost
+                kept[r, first + order[j]] = False
+    return kept

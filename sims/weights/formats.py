@@ -5,21 +5,22 @@ The laws of the same formats for independent weights are in :mod:`theory.formats
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sims.support.output import plain
 from sims.weights.axes import rows_of
+from sims.weights.masks import kept_by
 from sims.weights.scales import EVALUATIONS, Values
 from theory import storage
 from theory.codebooks import check_bits
-from theory.formats import FORMATS, SEARCHED, Format, block_scale, codebook
+from theory.formats import FORMATS, WITHOUT_LAW, Format, block_scale, codebook
 from theory.snr import noise_snr, pruned_count
 
 WIDTHS = tuple(range(2, 9))
 _MOST_ZEROS = 1 - 2**-40  # a share of zeros is below 1
-EVERY = (*FORMATS, *SEARCHED)
+EVERY = (*FORMATS, *WITHOUT_LAW)
 AFFINE_EVALUATIONS = 20_000
 
 
@@ -82,62 +83,69 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
     prepared = prepared or Values(array)
     if prepared.energy == 0:
         return 0.0
-    if form.scale == "half" and form.rule == "max":
-        return _half_noise(array, form, prepared)
+    if form.prunes:
+        return _pruned_noise(array, form, prepared)
     if form.block:
-        rows = _normalised(array, prepared)
-        return (
-            _searched(rows, form) if form.rule == "search" else _block_noise(rows, form)
-        ) / prepared.energy
+        return _block_errors(_normalised(array, prepared), form, prepared.exponent) / prepared.energy
     if form.offset:
         from sims.weights.affine import SplitValues
 
         return SplitValues(array).optimal(form.bits, zero_point=form.offset == "zero").noise
-    if not (form.group or form.sparsity):
-        return prepared.optimal_scale(codebook(form.codes)).noise
-    if form.group:
-        from sims.kernels.formats import keep_largest
-
-        kept, lost = keep_largest(_normalised(array, prepared), form.keep, form.group)
-        pruned = lost / prepared.energy
-    else:
-        kept, count = np.empty(0), max(pruned_count(prepared.size, form.sparsity), prepared.zero_count)
-        pruned = prepared.pruning_noise(count)
-        if form.codes and count < prepared.size:
-            flat = _normalised(array, prepared).ravel()
-            kept = flat[np.argpartition(np.abs(flat), count)[count:]]
-    if not form.codes or kept.size == 0:
-        return pruned
-    rest = Values(kept)
-    share = math.ldexp(rest.energy, 2 * rest.exponent) / prepared.energy
-    return pruned + rest.optimal_scale(codebook(form.codes)).noise * share
+    return prepared.optimal_scale(codebook(form.codes)).noise
 
 
-def _block_noise(rows: np.ndarray, form: Format) -> float:
+def _pruned_noise(array: np.ndarray, form: Format, prepared: Values) -> float:
+    """What is cut, and the error of what is kept: they add, since they lie on different weights."""
+    if not form.codes and form.sparsity:
+        count = max(pruned_count(prepared.size, form.sparsity), prepared.zero_count)
+        return prepared.pruning_noise(count)
+    rows = _normalised(array, prepared)
+    kept = kept_by(rows, form)
+    cut = rows[~kept]
+    lost = float(cut @ cut)
+    if form.block:
+        lost += _block_errors(np.where(kept, rows, 0.0), form, prepared.exponent, kept)
+    elif form.codes and kept.any():
+        rest = Values(rows[kept])
+        error = rest.optimal_scale(codebook(form.codes)).noise * rest.energy
+        lost += math.ldexp(error, 2 * rest.exponent)
+    return lost / prepared.energy
+
+
+def _block_errors(rows: np.ndarray, form: Format, exponent: int, kept: np.ndarray | None = None) -> float:
+    """Summed squared error of normalised rows in blocks; where some are pruned, zero there and not `kept`."""
     from sims.kernels import formats as kernels
 
+    if form.rule == "search":
+        return _searched(rows, form)
     if form.offset == "zero":
         return float(kernels.zero_point_errors(rows, form.block, 2**form.bits - 1, np.ones(1)).sum())
+    if form.scale == "half":
+        return _half_errors(rows, form, exponent, kept)
     if form.offset or form.codes.startswith("flipped"):
-        from sims.weights.encoding import encode
+        from sims.weights.encoding import encode_blocks
 
-        return float(np.sum((rows - encode(rows, form)) ** 2))
+        return _summed(rows - encode_blocks(rows, form), kept)
     largest = kernels.block_maxima(rows, form.block)
     scales = block_scale(form, largest, float(largest.max()))
     return float(kernels.block_errors(rows, form.block, codebook(form.codes).levels, scales).sum())
 
 
-def _half_noise(array: np.ndarray, form: Format, prepared: Values) -> float:
+def _half_errors(rows: np.ndarray, form: Format, exponent: int, kept: np.ndarray | None) -> float:
     """Float16 has smallest and largest numbers: these formats know the unit of the weights."""
-    from sims.weights.ggml import encode_rows
+    from sims.weights.encoding import encode_blocks
 
-    rows = rows_of(array)
     with np.errstate(over="ignore", invalid="ignore"):  # beyond float16 there is nothing to restore
-        restored = encode_rows(rows.astype(np.float32), form.name)
+        restored = encode_blocks(np.ldexp(rows, exponent).astype(np.float32), form)
     if not np.isfinite(restored).all():
         return math.inf
-    error = np.ldexp(rows.astype(np.float64) - restored, -prepared.exponent)
-    return float(np.sum(error * error)) / prepared.energy
+    return _summed(rows - np.ldexp(restored, -exponent), kept)
+
+
+def _summed(error: np.ndarray, kept: np.ndarray | None) -> float:
+    """Summed squares, of what is kept: the mask restores the others, also where zero is no level."""
+    error = (error if kept is None else error[kept]).ravel()
+    return float(error @ error)
 
 
 SHRUNK = np.array(
@@ -244,7 +252,7 @@ def compare(
         snr = noise_snr(noise(array, form, prepared))
         bits = form.stored_bits_in_rows(columns)
         if form.sparsity and form.sparsity < zeros:  # what is zero already is pruned without loss
-            bits = storage.bits_per_weight("bitmask", min(zeros, _MOST_ZEROS), form.bits)
+            bits = replace(form, sparsity=min(zeros, _MOST_ZEROS)).stored_bits_in_rows(columns)
         found.append(Stored(form.name, bits, snr))
     for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
         stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)
