@@ -8,7 +8,7 @@ from paper_checks.claim import Claim, Constant, Twin, identity, within
 from sims.layer_bounds.problems import problem
 from sims.weights.encoding import encode
 from sims.weights.formats import noise
-from sims.weights.masks import kept_by
+from sims.weights.masks import pruned
 from theory.codebooks import integer_levels
 from theory.distributions import Gaussian, Laplace, StudentT
 from theory.formats import FORMATS, Format, family
@@ -51,7 +51,7 @@ def block_order(run, names=("INT4 g128", "NVFP4", "MXFP4", "MXFP8 E4M3"), mask=M
         w = drawn(run, law)
         rounded = encode(w, BY_NAME[name])
         told_apart = np.abs(rounded) + 1e-9 * np.abs(w)
-        second = np.where(kept_by(told_apart, mask), rounded, 0.0)
+        second = np.where(pruned(told_apart, mask) != 0, rounded, 0.0)
         first = encode(encode(w, mask), BY_NAME[name])
         moved = int(np.sum(first != second))
         title = f"{type(law).__name__}: {mask.name} and {name}"
@@ -71,7 +71,7 @@ def late_masks(run, name="INT4 g128", factor=1.0):
         for law, mask in itertools.product((Gaussian(), Laplace()), MASKS):
             w = drawn(run, law, 1024)
             rounded, energy = encode(w, BY_NAME[name]), np.sum(w**2)
-            late = np.sum((w - np.where(kept_by(rounded, mask), rounded, 0.0)) ** 2)
+            late = np.sum((w - pruned(rounded, mask)) ** 2)
             early = np.sum((w - encode(w, BY_NAME[name].after(mask.keep, mask.group, mask.sparsity))) ** 2)
             found[mask.name, type(law).__name__] = decibel(energy, early) - decibel(energy, late)
         return found

@@ -94,25 +94,36 @@ def zero_point_errors(rows, size, steps, ratios):
 
 
 @njit(cache=True, nogil=True)
-def largest_of_groups(rows, keep, group):
-    """Mask of the `keep` largest magnitudes of every group of a row; of equal ones the later are kept.
+def keep_largest(rows, keep, group):
+    """Rows with zeros beside the `keep` largest magnitudes of every group; of equal ones the later are kept.
 
     Insertion into a sorted scratch of a group: groups are small. What remains of a row after the last whole
     group is kept.
     """
     count, columns = rows.shape
-    kept = np.ones(rows.shape, dtype=np.bool_)
+    left = rows.copy()
     order = np.empty(group, dtype=np.int64)
-    size = np.empty(group)
     for r in range(count):
+        row = rows[r]
         for first in range(0, columns - group + 1, group):
-            for j in range(group):
-                magnitude = abs(np.float64(rows[r, first + j]))
-                place = j
-                while place > 0 and size[place - 1] > magnitude:
-                    size[place], order[place] = size[place - 1], order[place - 1]
+            for k in range(first, first + group):
+                magnitude, place = abs(row[k]), k - first
+                while place > 0 and abs(row[order[place - 1]]) > magnitude:
+                    order[place] = order[place - 1]
                     place -= 1
-                size[place], order[place] = magnitude, j
+                order[place] = k
             for j in range(group - keep):
-                kept[r, first + order[j]] = False
-    return kept
+                left[r, order[j]] = 0
+    return left
+
+
+@njit(cache=True, nogil=True)
+def squared_difference(x, y):
+    """Sum of (x - y)^2 over two matrices."""
+    total = 0.0
+    for r in range(x.shape[0]):
+        part = 0.0
+        for k in range(x.shape[1]):
+            part += (x[r, k] - y[r, k]) ** 2
+        total += part
+    return total

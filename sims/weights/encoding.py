@@ -5,7 +5,7 @@ import numpy as np
 from sims.weights.affine import optimal_affine
 from sims.weights.axes import from_rows, rows_of
 from sims.weights.ggml import encode_rows
-from sims.weights.masks import kept_by
+from sims.weights.masks import pruned
 from sims.weights.scales import Values, quantize
 from theory.formats import Format, block_scale, codebook
 
@@ -41,8 +41,8 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
             f"{form.name}: the values of a searched scale are not kept; take a format without search"
         )
     if form.prunes:
-        kept = kept_by(rows, form)
-        found = np.where(kept, rows, 0.0)
+        found = pruned(rows, form)
+        kept = found != 0
         if form.block:
             found = np.where(kept, encode_blocks(found, form), 0.0)
         elif form.codes and kept.any():
