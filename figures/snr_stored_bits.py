@@ -19,7 +19,7 @@ CAPTION = (
     "(a) Gaussian weights; (b) a Student-t law with <df> degrees of freedom truncated at <bound>, kurtosis "
     "<kurtosis>. Integers have one scale of least error per tensor; g128 and b64 share a largest-magnitude "
     "scale per 128 or 64 weights; MX formats share a power of two per 32, NVFP4 an FP8 number per 16. "
-    "Pruned values keep 16 bits unless rounded, with one scale per tensor; "
+    "Pruned values keep 16 bits unless rounded, with one scale per tensor or a block's; "
     "solid with a mask of one bit per weight, dotted with the mask at its entropy. Grey: Lloyd-Max "
     "levels; black: the Shannon bound (for the Gaussian the rate-distortion line of 6.02 dB per bit), "
     "which no code exceeds."
@@ -45,8 +45,20 @@ NAMED = {
     "MXFP6 E2M3": (-2, 8),
 }
 NAMED_BY_LAW = {
-    "Gaussian": {"INT4": (-30, 2), "NF4 b64": (5, 6), "NVFP4": (6, -2), "2:4 + INT4": (6, -6)},
-    "Student-t": {"INT4": (-26, 3), "NF4 b64": (4, 6), "NVFP4": (6, 4), "2:4 + INT4": (-50, 5)},
+    "Gaussian": {
+        "INT4": (-30, 2),
+        "NF4 b64": (5, 6),
+        "NVFP4": (6, -2),
+        "2:4 + INT4": (6, -6),
+        "prune 50 % + NVFP4": (-8, 10),
+    },
+    "Student-t": {
+        "INT4": (-26, 3),
+        "NF4 b64": (4, 6),
+        "NVFP4": (6, 4),
+        "2:4 + INT4": (-50, 5),
+        "prune 50 % + NVFP4": (-72, 9),
+    },
 }
 
 
@@ -105,8 +117,8 @@ def draw(table: Table) -> Figure:
         "float": ("D", "FP4, FP8, one scale"),
         "block": ("s", "shared scales (g128, b64, MX, NVFP4)"),
         "n:m": ("v", "n:m, 16-bit values"),
-        "n:m + round": ("X", "2:4, then INT4, INT8, FP8"),
-        "prune + round": ("P", "50 % pruned, then INT b"),
+        "n:m + round": ("X", "2:4, then INT, FP8 or blocks"),
+        "prune + round": ("P", "50 % pruned, then INT b or blocks"),
     }
     for panel, law in zip(axes, ("Gaussian", "Student-t"), strict=True):
         here = table["law"] == law

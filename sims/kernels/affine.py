@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def split_weights(w, first, last, cells):
     """P(node >= i), E[node; node >= i] and the second moment of weights split between cells + 1 nodes.
 
@@ -46,7 +46,7 @@ def split_weights(w, first, last, cells):
     return tail0, tail1, moment
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def split_sums(tail0, tail1, first, last, steps, s, c):
     """A, K1 and K2 of the split weights on levels c + s {0, ..., steps}."""
     cells = tail0.size - 3
@@ -65,7 +65,7 @@ def split_sums(tail0, tail1, first, last, steps, s, c):
     return a, k1, k2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def weight_sums(w, steps, s, c):
     """A, K1 and K2 of the weights themselves, every one rounded; the first two loops are vectorised."""
     rate, top = 1.0 / s, float(steps)
@@ -89,7 +89,7 @@ def weight_sums(w, steps, s, c):
     return a / w.size, k1 / w.size, k2 / w.size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def polish(w, steps, v, s, c, rounds):
     """Alternate the codes of all weights and the best step and offset: error, step, offset."""
     best, best_s, best_c = np.inf, s, c
@@ -107,7 +107,7 @@ def polish(w, steps, v, s, c, rounds):
     return best, best_s, best_c
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def plane_bound(v, s0, c0, l0, s1, c1, l1, s2, c2, l2):
     """Least value of v + c^2 - 2 s (plane through the corners) over a triangle."""
     d = (s1 - s0) * (c2 - c0) - (s2 - s0) * (c1 - c0)
@@ -144,7 +144,7 @@ def plane_bound(v, s0, c0, l0, s1, c1, l1, s2, c2, l2):
     return best
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def search(tail0, tail1, first, last, moment, steps, tolerance, limit):
     """Step and offset of least error of the split weights, that error, a lower bound, evaluations.
 
@@ -169,6 +169,22 @@ def search(tail0, tail1, first, last, moment, steps, tolerance, limit):
             offset = -step * k1
             best, best_s, best_c = moment - a * a / spread, step, offset
         s *= 0.7
+    move = 0.25 * best_s * steps
+    while 16.0 * move > best_s:  # then either end of the levels, or both, moved by less and less
+        found = False
+        for turn in range(8):
+            low = (0.0, 0.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0)[turn] * move
+            high = (1.0, -1.0, 0.0, 0.0, 1.0, -1.0, -1.0, 1.0)[turn] * move
+            step, offset = best_s + (high - low) / steps, best_c + low
+            if step <= 0.0:
+                continue
+            a, k1, k2 = split_sums(tail0, tail1, first, last, steps, step, offset)
+            spread = k2 - k1 * k1
+            if spread > 0.0 and moment - a * a / spread < best:
+                best, best_s = moment - a * a / spread, a / spread
+                best_c, found = -best_s * k1, True
+        if not found:
+            move *= 0.5
     for row in range(2):
         stack[row, 0], stack[row, 1] = 0.0, first
     stack[1, 3], stack[1, 4] = 0.0, last
@@ -180,10 +196,10 @@ def search(tail0, tail1, first, last, moment, steps, tolerance, limit):
             s, c = stack[row, i], stack[row, i + 1]
             a, k1, k2 = split_sums(tail0, tail1, first, last, steps, s, c)
             stack[row, i + 2] = a - c * k1 - 0.5 * s * k2
-    count, evaluations, proved = 2, 0, best
+    count, evaluations, proved, t = 2, 0, best, np.empty(9)
     while count:
         count -= 1
-        t = stack[count].copy()
+        t[:] = stack[count]
         bound = plane_bound(moment, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8])
         enough = bound >= best * (1.0 - tolerance) - floor
         if enough or evaluations >= limit or count + 2 > stack.shape[0]:
@@ -214,7 +230,7 @@ def search(tail0, tail1, first, last, moment, steps, tolerance, limit):
     return best_s, best_c, max(best, 0.0), min(proved, best), evaluations
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def search_zero(tail0, tail1, first, last, moment, mean, steps, tolerance, limit):
     """The same where a level is zero: levels s {-z, ..., steps - z} with an integer z from 0 to `steps`.
 
@@ -236,6 +252,24 @@ def search_zero(tail0, tail1, first, last, moment, mean, steps, tolerance, limit
                 if below > 0.0 and above > 0.0 and moment + mean * mean - above * above / below < best:
                     best, best_s, best_z = moment + mean * mean - above * above / below, above / below, z
                 s *= 0.75
+            if (
+                turn == steps
+            ):  # then zero and the step moved by less and less, the codes' best step after each
+                move = 0.25 * steps
+                while 16.0 * move > 1.0:
+                    found = False
+                    for way in range(8):
+                        z = best_z + (0, 0, 1, -1, 1, -1, 1, -1)[way] * np.int64(max(move, 1.0))
+                        s = best_s * (1.0 + (1, -1, 0, 0, 1, -1, -1, 1)[way] * move / steps)
+                        if z < 0 or z > steps or s <= 0.0:
+                            continue
+                        a, k1, k2 = split_sums(tail0, tail1, first, last, steps, s, -z * s - mean)
+                        above, below = a + mean * k1 - z * mean, k2 - 2.0 * z * k1 + z * z
+                        error = moment + mean * mean - above * above / below if below > 0.0 else best
+                        if above > 0.0 and error < best:
+                            best, best_s, best_z, found = error, above / below, z, True
+                    if not found:
+                        move *= 0.5
             continue
         sb = 2.0 * largest
         a, k1, k2 = split_sums(tail0, tail1, first, last, steps, 0.0, -mean)
@@ -273,7 +307,7 @@ def search_zero(tail0, tail1, first, last, moment, mean, steps, tolerance, limit
     return best_s, best_z, max(best, 0.0), min(proved, best), evaluations
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def polish_zero(w, steps, v, mean, s, z, rounds):
     """Alternate codes and step for a fixed z; w centred, `mean` its mean: error and step."""
     best, best_s = np.inf, s
@@ -288,3 +322,41 @@ def polish_zero(w, steps, v, mean, s, z, rounds):
             break
         best, best_s = error, s
     return best, best_s
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def row_grids(rows, steps, zero_point, cells, tolerance, limit, rounds):
+    """Best grid of every row: step, offset, summed squared error and its lower bound, (4, rows).
+
+    With `zero_point`, zero is a level. Weights should be of the order of 1.
+    """
+    found = np.empty((4, rows.shape[0]))
+    v = np.empty(rows.shape[1])
+    for r in range(rows.shape[0]):
+        mean = 0.0
+        for x in rows[r]:
+            mean += x
+        mean /= v.size
+        first, last, variance = np.inf, -np.inf, 0.0
+        for k in range(v.size):
+            v[k] = rows[r, k] - mean
+            variance += v[k] * v[k]
+            first, last = min(first, v[k]), max(last, v[k])
+        variance /= v.size
+        if not variance > 0.0:  # one level is enough, on or beside zero
+            found[0, r], found[1, r] = abs(mean), min(mean, 0.0) if zero_point else mean
+            found[2, r] = found[3, r] = 0.0
+            continue
+        tail0, tail1, moment = split_weights(v, first, last, cells)
+        if zero_point:
+            s, z, _, bound, _ = search_zero(tail0, tail1, first, last, moment, mean, steps, tolerance, limit)
+            error, s = polish_zero(v, steps, variance, mean, s, z, rounds)
+            c = -z * s
+        else:
+            s, c, _, bound, _ = search(tail0, tail1, first, last, moment, steps, tolerance, limit)
+            error, s, c = polish(v, steps, variance, s, c, rounds)
+            c += mean
+        found[0, r], found[1, r] = s, c
+        found[2, r] = max(error, 0.0) * v.size
+        found[3, r] = min(max(bound - moment + variance, 0.0) * v.size, found[2, r])
+    return found

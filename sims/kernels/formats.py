@@ -95,31 +95,35 @@ def zero_point_errors(rows, size, steps, ratios):
 
 @njit(cache=True, nogil=True)
 def keep_largest(rows, keep, group):
-    """What n:m pruning keeps of every row, in one array, and the energy of what it cuts.
+    """Rows with zeros beside the `keep` largest magnitudes of every group; of equal ones the later are kept.
 
     Insertion into a sorted scratch of a group: groups are small. What remains of a row after the last whole
     group is kept.
     """
     count, columns = rows.shape
-    groups = columns // group
-    kept = np.empty(count * (columns - groups * (group - keep)))
-    order = np.empty(group)
-    filled, lost = 0, 0.0
+    left = rows.copy()
+    order = np.empty(group, dtype=np.int64)
     for r in range(count):
-        for g in range(groups):
-            for j in range(group):
-                w = rows[r, g * group + j]
-                place = j
-                while place > 0 and abs(order[place - 1]) > abs(w):
+        row = rows[r]
+        for first in range(0, columns - group + 1, group):
+            for k in range(first, first + group):
+                magnitude, place = abs(row[k]), k - first
+                while place > 0 and abs(row[order[place - 1]]) > magnitude:
                     order[place] = order[place - 1]
                     place -= 1
-                order[place] = w
+                order[place] = k
             for j in range(group - keep):
-                lost += order[j] ** 2
-            for j in range(group - keep, group):
-                kept[filled] = order[j]
-                filled += 1
-        for k in range(groups * group, columns):
-            kept[filled] = rows[r, k]
-            filled += 1
-    return kept, lost
+                left[r, order[j]] = 0
+    return left
+
+
+@njit(cache=True, nogil=True)
+def squared_difference(x, y):
+    """Sum of (x - y)^2 over two matrices."""
+    total = 0.0
+    for r in range(x.shape[0]):
+        part = 0.0
+        for k in range(x.shape[1]):
+            part += (x[r, k] - y[r, k]) ** 2
+        total += part
+    return total

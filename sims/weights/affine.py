@@ -2,7 +2,8 @@
 
 Two kinds: any offset, or an integer code that stands for zero. Both searches (:mod:`sims.kernels.affine`)
 cover every useful grid by branch and bound on weights split between 65,537 nodes, and say how far from the
-optimum they may be; the last rounds are made on the weights themselves.
+optimum they may be; the last rounds are made on the weights themselves. Rows with a grid each take fewer
+nodes, 64 for every level, and cost 10 to 150 microseconds at 2 to 4 bits.
 """
 
 import math
@@ -16,6 +17,8 @@ from theory.snr import noise_snr
 CELLS = 2**16  # two tables of 0.5 MB, which stay in the cache; at 8 bits they cost 3e-5 of the error
 EVALUATIONS = 3_000_000
 _ROUNDS = 6
+_ROW_CELLS = 64  # for every level of a row's grid: splitting adds at most 5e-4 of the error of a filled grid
+_ROW_EVALUATIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,11 @@ class SplitValues:
             offset, code = -z * s, int(z)
         else:
             s, c, _, bound, count = kernels.search(*settings, steps, tolerance, evaluations)
-            error, s, c = kernels.polish(self.values, steps, self.variance, s, c, _ROUNDS)
+            starts = ((s, c), ((self.last - self.first) / steps, self.first))  # the ends, if it was cut short
+            error, s, c = min(
+                kernels.polish(self.values, steps, self.variance, step, offset, _ROUNDS)
+                for step, offset in starts
+            )
             offset, code = c + self.mean, None
         error = min(max(error, 0.0), self.energy)
         noise, least = error / self.energy, max(bound - added, 0.0) / self.energy
@@ -162,3 +169,62 @@ def optimal_affine(
     (35.2, 31.4, 0, True)
     """
     return SplitValues(values).optimal(bits, zero_point=zero_point, tolerance=tolerance)
+
+
+@dataclass(frozen=True)
+class AffineRows:
+    """The best grid of every row, c + s {0, ..., 2^b - 1}.
+
+    Attributes
+    ----------
+    scale, offset
+        s and c of every row.
+    error, bound
+        Summed squared error of every row, and its proved lower limit over all steps and offsets.
+    """
+
+    scale: np.ndarray
+    offset: np.ndarray
+    error: np.ndarray
+    bound: np.ndarray
+
+
+def affine_rows(
+    rows: np.ndarray, bits: int, *, zero_point: bool = False, tolerance: float = 1e-3
+) -> AffineRows:
+    """:func:`optimal_affine` for every row (output channel) of a matrix, a step and an offset each.
+
+    Parameters
+    ----------
+    rows
+        Weights (fan_out, fan_in), finite.
+    bits
+        b, 1-16; the search is for few levels: a row takes 0.1 ms at 4 bits and 10 ms at 8.
+    zero_point
+        Zero must be a level.
+    tolerance
+        Relative gap at which a row's search stops; splitting adds up to 5e-4 of the error of a filled grid.
+
+    Examples
+    --------
+    >>> w = np.random.default_rng(0).normal(size=(4, 200)) * np.array([[1], [10], [100], [1000]]) + 2
+    >>> found = affine_rows(w, 4)
+    >>> bool(np.all(found.error < 1.002 * found.bound)), (found.scale / found.scale[0]).round().astype(int)
+    (True, array([   1,   15,  139, 1167]))
+    """
+    from sims.kernels import affine as kernels
+
+    rows = np.asarray(rows)
+    if rows.dtype.kind not in "fiu" or rows.ndim != 2 or rows.size == 0:
+        raise ValueError(f"rows must be a matrix of real numbers, got shape {rows.shape} of {rows.dtype}")
+    largest = np.abs(rows).max(axis=1).astype(np.float64)
+    if not np.isfinite(largest).all():
+        raise ValueError("rows must be finite, got NaN or infinity")
+    exponent = np.frexp(largest)[1][:, None]
+    unit = np.ldexp(rows.astype(np.float64), -exponent)
+    levels = 2 ** check_bits(bits)
+    found = kernels.row_grids(
+        unit, levels - 1, zero_point, _ROW_CELLS * levels, tolerance, _ROW_EVALUATIONS, _ROUNDS
+    )
+    with np.errstate(over="ignore"):  # beyond double precision it is infinite
+        return AffineRows(*np.ldexp(found[:2], exponent[:, 0]), *np.ldexp(found[2:], 2 * exponent[:, 0]))

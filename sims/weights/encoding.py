@@ -5,9 +5,9 @@ import numpy as np
 from sims.weights.affine import optimal_affine
 from sims.weights.axes import from_rows, rows_of
 from sims.weights.ggml import encode_rows
+from sims.weights.masks import pruned
 from sims.weights.scales import Values, quantize
 from theory.formats import Format, block_scale, codebook
-from theory.snr import pruned_count
 
 
 def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> np.ndarray:
@@ -40,17 +40,17 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
         raise ValueError(
             f"{form.name}: the values of a searched scale are not kept; take a format without search"
         )
-    if form.scale == "half":
-        found = encode_rows(rows, form.name).astype(np.float64)
-    elif form.block:
-        found = _offsets(rows, form) if form.offset else _blocks(rows, form)
-    elif form.group or form.sparsity:
-        kept = _groups(rows, form) if form.group else _largest(rows, form.sparsity)
-        found = np.where(kept, rows, 0.0)
-        if form.codes and kept.any():
+    if form.prunes:
+        found = pruned(rows, form)
+        kept = found != 0
+        if form.block:
+            found = np.where(kept, encode_blocks(found, form), 0.0)
+        elif form.codes and kept.any():
             book = codebook(form.codes)
             scale = Values(rows[kept]).optimal_scale(book).scale
             found[kept] = quantize(rows[kept], book.levels, scale)
+    elif form.block:
+        found = encode_blocks(rows, form)
     elif form.offset:
         grid = optimal_affine(rows, form.bits, zero_point=form.offset == "zero")
         codes = np.clip(np.rint((rows - grid.offset) / grid.scale), 0, 2**form.bits - 1)
@@ -61,23 +61,19 @@ def encode(array: np.ndarray, form: Format, prepared: Values | None = None) -> n
     return from_rows(found, array.shape)
 
 
-def _largest(rows: np.ndarray, sparsity: float) -> np.ndarray:
-    flat, count = np.abs(rows).ravel(), pruned_count(rows.size, sparsity)
-    kept = np.ones(flat.size, dtype=bool)
-    kept[np.argpartition(flat, max(count - 1, 0))[:count]] = False
-    return kept.reshape(rows.shape)
+def encode_blocks(rows: np.ndarray, form: Format) -> np.ndarray:
+    """Rows in the blocks of a format, as :func:`encode` restores them; what is pruned is zero in `rows`.
 
+    Without a level at zero, what is pruned comes back as something else: the mask says where.
 
-def _groups(rows: np.ndarray, form: Format) -> np.ndarray:
-    """Mask of what n:m pruning keeps; the rest of a row after its last whole group is kept."""
-    inside = rows.shape[1] // form.group * form.group
-    kept = np.ones(rows.shape, dtype=bool)
-    groups = np.abs(rows[:, :inside]).reshape(rows.shape[0], -1, form.group)
-    order = np.argsort(groups, axis=2, kind="stable")
-    mask = np.ones(groups.shape, dtype=bool)
-    np.put_along_axis(mask, order[:, :, : form.group - form.keep], False, axis=2)
-    kept[:, :inside] = mask.reshape(rows.shape[0], inside)
-    return kept
+    Examples
+    --------
+    >>> encode_blocks(np.array([[0.0, 3.0, 5.0, 7.0]]), Format("x", "uint1", 1, block=4, offset="zero"))
+    array([[0., 0., 7., 7.]])
+    """
+    if form.scale == "half":
+        return encode_rows(rows, f"Q{form.bits}_{int(form.offset == 'float')}").astype(np.float64)
+    return _offsets(rows, form) if form.offset else _blocks(rows, form)
 
 
 def _in_blocks(rows: np.ndarray, size: int) -> np.ndarray:
@@ -91,7 +87,7 @@ def _offsets(rows: np.ndarray, form: Format) -> np.ndarray:
     """Blocks from the least weight in steps to the largest, or on a grid that holds zero."""
     blocks, steps = _in_blocks(rows, form.block), 2**form.bits - 1
     low, high = blocks.min(axis=2, keepdims=True), blocks.max(axis=2, keepdims=True)
-    if form.offset == "zero":
+    if form.offset == "zero" or form.prunes:
         low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     scale = (high - low) / steps
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -3,24 +3,28 @@
 The laws of the same formats for independent weights are in :mod:`theory.formats`.
 """
 
+import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sims.support.output import plain
 from sims.weights.axes import rows_of
+from sims.weights.masks import pruned
 from sims.weights.scales import EVALUATIONS, Values
 from theory import storage
 from theory.codebooks import check_bits
-from theory.formats import FORMATS, SEARCHED, Format, block_scale, codebook
+from theory.formats import FORMATS, WITHOUT_LAW, Format, block_scale, codebook
 from theory.snr import noise_snr, pruned_count
 
 WIDTHS = tuple(range(2, 9))
 _MOST_ZEROS = 1 - 2**-40  # a share of zeros is below 1
-EVERY = (*FORMATS, *SEARCHED)
-AFFINE_EVALUATIONS = 20_000
+EVERY = (*FORMATS, *WITHOUT_LAW)
+AFFINE_EVALUATIONS = 12_000
+_CHUNK = 2**15
+CERTIFIED_ROWS = (2, 3, 4)  # widths at which a search per row is cheap
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,44 @@ class Stored:
         return plain({"name": self.name, "stored_bits": self.bits, "snr": self.snr})
 
 
-def _normalised(array: np.ndarray, prepared: Values) -> np.ndarray:
-    rows = rows_of(array).astype(np.float64, order="C")  # one layout: kernels are compiled once
-    return np.ldexp(rows, -prepared.exponent, out=rows)
+class Rows:
+    """A tensor for many formats: its rows, normalised, and what the last mask left of them.
+
+    Parameters
+    ----------
+    array
+        Weights, the first axis that of the outputs.
+    prepared
+        The same weights, prepared already.
+    """
+
+    def __init__(self, array: np.ndarray, prepared: Values | None = None) -> None:
+        self.array, self.prepared = array, prepared or Values(array)
+        self._mask: tuple | None = None
+
+    @functools.cached_property
+    def values(self) -> np.ndarray:
+        """Float64 (outputs, everything else), of the order of 1."""
+        rows = rows_of(self.array).astype(np.float64, order="C")  # one layout: kernels are compiled once
+        return np.ldexp(rows, -self.prepared.exponent, out=rows)
+
+    def pruned(self, form: Format) -> tuple[np.ndarray, float]:
+        """What the pruning of a format leaves, zeros elsewhere, and the energy of what it cuts."""
+        from sims.kernels import formats as kernels
+
+        mask = form.keep, form.group, form.sparsity
+        if self._mask != mask:
+            self._mask, self._left = mask, pruned(self.values, form)
+            self._rest: Values | None = None
+            self._lost = float(kernels.squared_difference(self.values, self._left))
+        return self._left, self._lost
+
+    def rest(self) -> Values | None:
+        """What the last mask left, prepared; None where it left nothing."""
+        if self._rest is None:
+            kept = self._left[self._left != 0]
+            self._rest = Values(kept, overwrite=True) if kept.size else None
+        return self._rest
 
 
 def channel_snr(
@@ -63,8 +102,7 @@ def channel_snr(
     widths = np.array([check_bits(width) for width in bits], dtype=np.int64)
     if prepared.energy == 0 or widths.size == 0:
         return [math.inf] * widths.size
-    rows = _normalised(array, prepared)
-    errors, _ = kernels.row_errors(rows, widths, 1e-6, EVALUATIONS, kernels.SHORT)
+    errors, _ = kernels.row_errors(Rows(array, prepared).values, widths, 1e-6, EVALUATIONS, kernels.SHORT)
     return [noise_snr(ratio) for ratio in errors.sum(axis=0) / prepared.energy]
 
 
@@ -79,65 +117,80 @@ def noise(array: np.ndarray, form: Format, prepared: Values | None = None) -> fl
     >>> noise(np.array([[3.0, 1.0, -4.0, 2.0]]), two_four) == 5 / 30
     True
     """
-    prepared = prepared or Values(array)
+    return rows_noise(Rows(array, prepared), form)
+
+
+def rows_noise(rows: Rows, form: Format) -> float:
+    """:func:`noise` of a tensor that meets many formats; those of one mask best come one after the other."""
+    prepared = rows.prepared
     if prepared.energy == 0:
         return 0.0
-    if form.scale == "half" and form.rule == "max":
-        return _half_noise(array, form, prepared)
+    if form.prunes:
+        return _pruned_noise(rows, form)
     if form.block:
-        rows = _normalised(array, prepared)
-        return (
-            _searched(rows, form) if form.rule == "search" else _block_noise(rows, form)
-        ) / prepared.energy
+        return _block_errors(rows.values, form, prepared.exponent) / prepared.energy
     if form.offset:
         from sims.weights.affine import SplitValues
 
-        return SplitValues(array).optimal(form.bits, zero_point=form.offset == "zero").noise
-    if not (form.group or form.sparsity):
-        return prepared.optimal_scale(codebook(form.codes)).noise
-    if form.group:
-        from sims.kernels.formats import keep_largest
-
-        kept, lost = keep_largest(_normalised(array, prepared), form.keep, form.group)
-        pruned = lost / prepared.energy
-    else:
-        kept, count = np.empty(0), max(pruned_count(prepared.size, form.sparsity), prepared.zero_count)
-        pruned = prepared.pruning_noise(count)
-        if form.codes and count < prepared.size:
-            flat = _normalised(array, prepared).ravel()
-            kept = flat[np.argpartition(np.abs(flat), count)[count:]]
-    if not form.codes or kept.size == 0:
-        return pruned
-    rest = Values(kept)
-    share = math.ldexp(rest.energy, 2 * rest.exponent) / prepared.energy
-    return pruned + rest.optimal_scale(codebook(form.codes)).noise * share
+        return SplitValues(rows.array).optimal(form.bits, zero_point=form.offset == "zero").noise
+    return prepared.optimal_scale(codebook(form.codes)).noise
 
 
-def _block_noise(rows: np.ndarray, form: Format) -> float:
+def _pruned_noise(rows: Rows, form: Format) -> float:
+    """What is cut, and the error of what is kept: they add, since they lie on different weights."""
+    prepared = rows.prepared
+    if not form.codes and form.sparsity:
+        count = max(pruned_count(prepared.size, form.sparsity), prepared.zero_count)
+        return prepared.pruning_noise(count)
+    left, lost = rows.pruned(form)
+    if form.block:
+        lost += _block_errors(left, form, prepared.exponent)
+    elif form.codes and (rest := rows.rest()) is not None:
+        error = rest.optimal_scale(codebook(form.codes)).noise * rest.energy
+        lost += math.ldexp(error, 2 * rest.exponent)
+    return lost / prepared.energy
+
+
+def _block_errors(rows: np.ndarray, form: Format, exponent: int) -> float:
+    """Summed squared error of normalised rows in blocks, of what is kept where some are pruned."""
     from sims.kernels import formats as kernels
 
+    if form.rule == "search":
+        return _searched(rows, form)
     if form.offset == "zero":
         return float(kernels.zero_point_errors(rows, form.block, 2**form.bits - 1, np.ones(1)).sum())
+    if form.scale == "half":
+        return _half_errors(rows, form, exponent)
     if form.offset or form.codes.startswith("flipped"):
-        from sims.weights.encoding import encode
+        from sims.weights.encoding import encode_blocks
 
-        return float(np.sum((rows - encode(rows, form)) ** 2))
+        return _lost(rows, encode_blocks(rows, form), form)
     largest = kernels.block_maxima(rows, form.block)
     scales = block_scale(form, largest, float(largest.max()))
     return float(kernels.block_errors(rows, form.block, codebook(form.codes).levels, scales).sum())
 
 
-def _half_noise(array: np.ndarray, form: Format, prepared: Values) -> float:
+def _half_errors(rows: np.ndarray, form: Format, exponent: int) -> float:
     """Float16 has smallest and largest numbers: these formats know the unit of the weights."""
-    from sims.weights.ggml import encode_rows
+    from sims.weights.encoding import encode_blocks
 
-    rows = rows_of(array)
-    with np.errstate(over="ignore", invalid="ignore"):  # beyond float16 there is nothing to restore
-        restored = encode_rows(rows.astype(np.float32), form.name)
-    if not np.isfinite(restored).all():
-        return math.inf
-    error = np.ldexp(rows.astype(np.float64) - restored, -prepared.exponent)
-    return float(np.sum(error * error)) / prepared.energy
+    step, total = max(1, _CHUNK // rows.shape[1]), 0.0
+    for first in range(0, rows.shape[0], step):  # a part at a time stays in the cache
+        part = rows[first : first + step]
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float16 there is nothing to restore
+            restored = encode_blocks(np.ldexp(part, exponent).astype(np.float32), form)
+        if not np.isfinite(restored).all():
+            return math.inf
+        total += _lost(part, np.ldexp(restored, -exponent), form)
+    return total
+
+
+def _lost(rows: np.ndarray, found: np.ndarray, form: Format) -> float:
+    """Summed squared error; a mask restores zeros also where the block has no level there."""
+    from sims.kernels.formats import squared_difference
+
+    masked = form.prunes and form.offset == "float"
+    return float(squared_difference(rows, np.where(rows == 0, 0.0, found) if masked else found))
 
 
 SHRUNK = np.array(
@@ -196,31 +249,37 @@ def affine(array: np.ndarray) -> list[Stored]:
     return found
 
 
-def channel_affine(array: np.ndarray, prepared: Values) -> list[Stored]:
-    """Integers with a step and a zero point per row (output channel), from its ends: "INT4 per channel asym".
+def channel_affine(array: np.ndarray, prepared: Values | None = None) -> list[Stored]:
+    """Integers with a step and an offset per row (output channel): "INT4 per channel asym".
 
-    At 4 bits "mse" also takes the best of the shrunk ranges of a row.
+    "asym" has an integer zero point, from the ends of the row and 0; "asym mse" (2 to 4 bits) and "+ offset"
+    (4 bits, any offset) are of least error, each row by the certified search of
+    :func:`sims.weights.affine.affine_rows`.
 
     Examples
     --------
     >>> w = np.random.default_rng(0).uniform(0.5, 1.5, (50, 64)) * np.geomspace(1, 9, 50)[:, None]
     >>> [f"{one.name} {one.snr:.1f}" for one in channel_affine(w, Values(w)) if one.name.startswith("INT4")]
-    ['INT4 per channel asym 31.2', 'INT4 per channel asym mse 31.4']
+    ['INT4 per channel asym 31.2', 'INT4 per channel asym mse 31.9', 'INT4 per channel + offset 36.0']
     """
     from sims.kernels import formats as kernels
+    from sims.weights.affine import affine_rows
 
-    rows, found = _normalised(array, prepared), []
+    prepared = prepared or Values(array)
+    rows, found = Rows(array, prepared).values, []
     columns, energy = rows.shape[1], prepared.energy
+
+    def add(name: str, bits: int, offset_bits: int, lost: float) -> None:
+        stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16 + offset_bits)
+        found.append(Stored(name, stored, noise_snr(lost / energy if energy else 0.0)))
+
     for bits in WIDTHS:
-        for ending, ratios in (("", SHRUNK[:1]), (" mse", SHRUNK)):
-            if ending and bits != 4:
-                continue
-            lost = (
-                float(kernels.zero_point_errors(rows, columns, 2**bits - 1, ratios).sum()) if energy else 0.0
-            )
-            stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16 + bits)
-            ratio = noise_snr(lost / energy if energy else 0.0)
-            found.append(Stored(f"INT{bits} per channel asym{ending}", stored, ratio))
+        ends = kernels.zero_point_errors(rows, columns, 2**bits - 1, np.ones(1)).sum()
+        add(f"INT{bits} per channel asym", bits, bits, float(ends))
+        if bits in CERTIFIED_ROWS:
+            best = affine_rows(rows, bits, zero_point=True)
+            add(f"INT{bits} per channel asym mse", bits, bits, float(best.error.sum()))
+    add("INT4 per channel + offset", 4, 16, float(affine_rows(rows, 4).error.sum()))
     return found
 
 
@@ -239,12 +298,14 @@ def compare(
     """
     prepared = prepared or Values(array)
     columns, zeros = rows_of(array).shape[1], prepared.zero_count / prepared.size
-    found = []
+    rows, ratios, found = Rows(array, prepared), {}, []
+    for form in sorted(formats, key=lambda form: (form.keep, form.group, form.sparsity)):
+        ratios[form.name] = noise_snr(rows_noise(rows, form))
     for form in formats:
-        snr = noise_snr(noise(array, form, prepared))
+        snr = ratios[form.name]
         bits = form.stored_bits_in_rows(columns)
         if form.sparsity and form.sparsity < zeros:  # what is zero already is pruned without loss
-            bits = storage.bits_per_weight("bitmask", min(zeros, _MOST_ZEROS), form.bits)
+            bits = replace(form, sparsity=min(zeros, _MOST_ZEROS)).stored_bits_in_rows(columns)
         found.append(Stored(form.name, bits, snr))
     for bits, snr in zip(WIDTHS, channel_snr(array, WIDTHS, prepared), strict=True):
         stored = storage.bits_per_weight("block", bits=bits, block=columns, scale_bits=16)

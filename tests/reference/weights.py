@@ -365,6 +365,32 @@ def formats() -> list[Table]:
     both = {"Format": ["2:4 + INT4", "int4", 4, 0, "free", 2, 4]}
     cut_at_half = pruned_then_rounded(lambda u: u < 0.5)
     law_table.add("format_error", [uniform().spec, spec["prune"]], cut_at_half, 1e-7)
+    half = mp.mpf(1) / 2
+    # a block of one 2:4 group: given its largest m, of three others the largest, of density 3 u^2, is kept
+    parts = itertools.pairwise([mp.mpf(0), *((j + half) / 7 for j in range(7)), mp.mpf(1)])
+    kept = sum(
+        mp.quad(lambda u, q=q: 3 * u**2 * (u - mp.mpf(q) / 7) ** 2, part) for q, part in enumerate(parts)
+    )
+    group = {"Format": ["2:4 + INT4 g4", "symmetric4", 4, 4, "free", 2, 4]}
+    law_table.add("format_error", [uniform().spec, group], mp.mpf(2) / 30 + kept * 2 / 3 / 4, 1e-6)
+    table.add("Format.stored_bits", [group], 2 * (mp.mpf(4) + 2) / 4 + 4)
+    table.add("Format.prunes", [group], True)
+    table.add("Format.prunes", [spec["NF4"]], False)
+    table.add(
+        "Format.after", [spec["MXFP4"], 2, 4], {"stored_bits": 2 * (mp.mpf(4) + 2) / 4 + mp.mpf(8) / 32}
+    )
+
+    # half of the weights cut, then blocks of 16: (w - m k/7)^2 over (1/2, m), by cubes, m of density 16 m^15
+    def beyond(m: mp.mpf) -> mp.mpf:
+        total = mp.mpf(0)
+        for k in range(8):
+            a, b = (min(max((k + side) * m / 7, half), m) for side in (-half, half))
+            total += ((b - k * m / 7) ** 3 - (a - k * m / 7) ** 3) / 3
+        return 15 * m**14 * total
+
+    cuts = [half, *sorted(x for x in (half * 7 / (j + half) for j in range(7)) if half < x < 1), mp.mpf(1)]
+    cut = {"Format": ["prune + INT4 g16", "symmetric4", 4, 16, "free", 0, 0, 0.5]}
+    law_table.add("format_error", [uniform().spec, cut], mp.mpf(1) / 24 + mp.quad(beyond, cuts), 1e-9)
     # at most one of three others is smaller; the random sparsity is a sum of 96 nodes there, good to 1e-6
     cut_of_four = pruned_then_rounded(lambda u: (1 - u) ** 3 + 3 * u * (1 - u) ** 2)
     law_table.add("format_error", [uniform().spec, both], cut_of_four, 1e-6)

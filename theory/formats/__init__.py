@@ -5,6 +5,7 @@ from theory.formats.families import CODES, GROUPS, SCALES, family, widths
 from theory.formats.formats import (
     FORMATS,
     SEARCHED,
+    WITHOUT_LAW,
     Format,
     block_scale,
     codebook,
@@ -18,6 +19,7 @@ __all__ = [
     "GROUPS",
     "SCALES",
     "SEARCHED",
+    "WITHOUT_LAW",
     "Format",
     "affine_snr",
     "block_scale",

@@ -6,6 +6,11 @@ thresholds t_j of the grid that (a, b) set,
 
     E[(W - Q)^2; a < W < b] = E[(W - c)^2; a < W < b] - 2 s sum_j E[(W - t_j)+; W < b].
 
+Where only magnitudes beyond tau are kept, the ends are those of what is kept and zero. With p = P(W > tau)
+the shares u = F(a) and v = 1 - F(b) beyond them have the density B (B - 1) (1 - u - v)^{B-2} on (0, p)^2;
+where nothing below zero is kept, a = 0 and v has B (1 - p - v)^{B-1}, and likewise above it. Of what lies
+between, weights beyond tau count.
+
 "float": c = a, s = (b - a)/(N - 1), the ends are levels. "zero": s = (b' - a')/(N - 1) from a' = min(a, 0),
 b' = max(b, 0), c = -s round(-a'/s): zero is a level, the ends are not. Scales rounded to 16 bits are taken
 as exact.
@@ -27,16 +32,17 @@ from theory.snr.ratio import decibel
 _RANGES = 24  # nodes for R
 
 
-def _positions() -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights on [0, 1], finer towards both ends, where a block's end lies far out."""
-    fine = 2.0 ** -np.arange(1.0, 16)
-    ends = np.unique(np.concatenate([fine, 1 - fine, [0, 1]]))
-    nodes, weights = np.polynomial.legendre.leggauss(4)
+def _panels(ends: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights, `count` of them between any two neighbouring ends."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
     half, centre = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
     return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
 
 
-_POSITIONS = _positions()
+_FINE = 2.0 ** -np.arange(1.0, 16)
+# on [0, 1], finer towards both ends, or towards 0, where a block's end lies far out
+_POSITIONS = _panels(np.unique(np.concatenate([_FINE, 1 - _FINE, [0, 1]])), 4)
+_OUTER = _panels(np.concatenate([[0], _FINE[::-1], [1]]), 5)
 
 
 def _tails(law: Distribution, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -58,26 +64,50 @@ def block_offset_error(law: Distribution, form: Format) -> float:
     >>> [round(-10 * math.log10(block_offset_error(Gaussian(), by_name[n])), 2) for n in ("Q4_1", "Q5_1")]
     [22.14, 28.44]
     """
-    size, steps = form.block, 2**form.bits - 1
+    size = form.block
     if size < 2:
-        return 0.0  # the weight is its own offset
+        return 0.0  # the weight is its own offset, or an end beside zero
+    if form.sparsity:
+        return _pruned_block_error(law, form)
     # P(R in dr) ~ r^(B-2) (1 - r) on [0, 1]
     x, mass = special.roots_jacobi(_RANGES, 1, size - 2)
     below, position = 1 - (1 + x) / 2, _POSITIONS[0]  # 1 - R
     low = law.ppf(below[:, None] * position)
     high = -law.ppf(below[:, None] * (1 - position))
-    a, b = low.ravel(), high.ravel()
     share = np.repeat(1 - below, position.size)
     weight = (mass[:, None] / mass.sum() * _POSITIONS[1]).ravel()
+    return float(weight @ _with_ends(law, form, low.ravel(), high.ravel(), share, size - 2)) / size
+
+
+def _pruned_block_error(law: Distribution, form: Format) -> float:
+    size, kept = form.block, (1 - form.sparsity) / 2
+    x, weight = kept * _OUTER[0], kept * _OUTER[1]
+    low, high = law.ppf(x), -law.ppf(x)
+    one = _with_ends(law, form, np.zeros(x.size), high, 1 - kept - x, size - 1)  # or, mirrored, zero and low
+    total = 2 * size * (weight * (1 - kept - x) ** (size - 1)) @ one
+    u, v = (side.ravel() for side in np.meshgrid(x, x))
+    a, b = (side.ravel() for side in np.meshgrid(low, high))
+    both = _with_ends(law, form, a, b, 1 - u - v, size - 2)
+    total += size * (size - 1) * (np.outer(weight, weight).ravel() * (1 - u - v) ** (size - 2)) @ both
+    return float(total) / size
+
+
+def _with_ends(
+    law: Distribution, form: Format, a: np.ndarray, b: np.ndarray, share: np.ndarray, others: int
+) -> np.ndarray:
+    """Summed error of blocks of these ends, and `others` between them, where a weight lies with `share`."""
+    steps, cut = 2**form.bits - 1, float(law.ppf(0.5 + form.sparsity / 2)) if form.sparsity else 0.0
     if form.offset == "zero":
         least, most = np.minimum(a, 0.0), np.maximum(b, 0.0)
         s = (most - least) / steps
         c = -s * np.rint(-least / s)
     else:
         c, s = a, (b - a) / steps
-    inner = _between(law, a, b, c, s, steps) / share
+    inner = _between(law, a, b, c, s, steps)
+    if cut:
+        inner = inner - _between(law, np.maximum(a, -cut), np.minimum(b, cut), c, s, steps)
     ends = sum((end - c - s * np.clip(np.rint((end - c) / s), 0, steps)) ** 2 for end in (a, b))
-    return float(weight @ ((size - 2) * inner + ends)) / size
+    return others * inner / share + ends
 
 
 def _between(

@@ -6,6 +6,10 @@ r"""Number formats of compressed weights in one frame: SNR against *stored* bits
     n:m             the n largest of every m magnitudes kept        (n/m) bits + n ceil(log2 m)/m
     prune           zero below the c-quantile of magnitudes         1 + (1 - c) bits (bitmask)
     then round      what is kept on s l_i, s of least error         the same with the bits of a code
+    then blocks     the block rule on what is kept and zero         the same + scale bits / block
+
+A block is one of positions in a row, whatever the mask keeps of it. Zeros are the mask's; codes are stored
+for what is kept only.
 
 :mod:`theory.formats.laws` has their errors for independent weights, :mod:`sims.weights.formats` those of
 tensors.
@@ -25,7 +29,7 @@ References
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -112,6 +116,8 @@ class Format:
         `keep` of every `group` weights are kept; 0 keeps all.
     sparsity
         Share pruned before rounding, stored with a bitmask.
+
+    Where a block is pruned, its scale comes from what is left of it, its ends from that and zero.
     """
 
     name: str
@@ -128,21 +134,44 @@ class Format:
     def __post_init__(self) -> None:
         for name, least in (("bits", 1), ("block", 0), ("keep", 0), ("group", 0)):
             object.__setattr__(self, name, whole(f"{self.name}: {name}", getattr(self, name), least))
-        if (self.block > 0) + (self.group > 0) + (self.sparsity > 0) > 1:
-            raise ValueError(f"{self.name}: blocks, n:m groups and a sparsity exclude each other")
+        if self.group and self.sparsity:
+            raise ValueError(f"{self.name}: n:m groups and a sparsity exclude each other")
+        if self.block and self.group and self.block % self.group:
+            raise ValueError(
+                f"{self.name}: a block must hold whole n:m groups, got blocks of {self.block}, groups of "
+                f"{self.group}"
+            )
         for name, options in (
             ("scale", _SCALE_BITS),
             ("offset", ("", "float", "zero")),
             ("rule", ("max", "search")),
         ):
             choice(f"{self.name}: {name}", getattr(self, name), options)
-        if self.offset and (self.group or self.sparsity):
-            raise ValueError(f"{self.name}: an offset belongs to a block or to a whole tensor")
-        if not (self.codes or self.group or self.sparsity):
+        if self.offset and self.prunes and not self.block:
+            raise ValueError(f"{self.name}: after pruning an offset belongs to a block")
+        if not self.codes and (self.block or not self.prunes):
             raise ValueError(f"{self.name}: values as they are, all of them, are no format")
         if not self.keep <= self.group or (self.group and not self.keep):
             raise ValueError(f"{self.name}: a block and 1 <= keep <= group are positive integers")
         share_of_zeros(self.sparsity)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether some weights are cut before the others are rounded."""
+        return self.group > 0 or self.sparsity > 0
+
+    def after(self, keep: int = 0, group: int = 0, sparsity: float = 0.0) -> "Format":
+        """This format for what n:m or unstructured pruning keeps.
+
+        Examples
+        --------
+        >>> by_name = {form.name: form for form in FORMATS}
+        >>> one, other = by_name["NVFP4"].after(2, 4), by_name["Q4_0"].after(sparsity=0.75)
+        >>> one.name, one.stored_bits, other.name, other.stored_bits
+        ('2:4 + NVFP4', 3.5, 'prune 75 % + Q4_0', 2.5)
+        """
+        mask = f"{keep}:{group}" if group else f"prune {100 * sparsity:g} %"
+        return replace(self, name=f"{mask} + {self.name}", keep=keep, group=group, sparsity=sparsity)
 
     @property
     def levels(self) -> np.ndarray:
@@ -152,14 +181,16 @@ class Format:
     @property
     def stored_bits(self) -> float:
         """Bits per weight, metadata counted; one scale per tensor weighs nothing."""
+        bits = float(self.bits)
         if self.group:
-            return storage.bits_per_weight("n:m", 1 - self.keep / self.group, self.bits, group=self.group)
-        if self.sparsity:
-            return storage.bits_per_weight("bitmask", self.sparsity, self.bits)
-        if self.block:
-            shared = self.scale_bits + self.offset_bits
-            return storage.bits_per_weight("block", bits=self.bits, block=self.block, scale_bits=shared)
-        return float(self.bits)
+            bits = storage.bits_per_weight("n:m", 1 - self.keep / self.group, bits, group=self.group)
+        elif self.sparsity:
+            bits = storage.bits_per_weight("bitmask", self.sparsity, bits)
+        return bits + self._shared_bits / self.block if self.block else bits
+
+    @property
+    def _shared_bits(self) -> float:
+        return self.scale_bits + self.offset_bits if self.block else 0.0
 
     @property
     def scale_bits(self) -> float:
@@ -183,12 +214,11 @@ class Format:
         (4.333333333333333, 11.333333333333334)
         """
         columns = whole("columns", columns, 1)
-        if self.block:
-            return self.bits + (self.scale_bits + self.offset_bits) * -(-columns // self.block) / columns
+        bits = replace(self, block=0, offset="").stored_bits
         if self.group:
             inside = columns // self.group * self.group
-            return (inside * self.stored_bits + (columns - inside) * self.bits) / columns
-        return self.stored_bits
+            bits = (inside * bits + (columns - inside) * self.bits) / columns
+        return bits + self._shared_bits * -(-columns // self.block) / columns if self.block else bits
 
 
 @functools.cache
@@ -223,7 +253,7 @@ _INTEGERS: dict[str, Callable[[int], np.ndarray]] = {
     "flipped": lambda bits: -integer_levels(bits),
 }
 
-FORMATS: tuple[Format, ...] = (
+_DENSE: tuple[Format, ...] = (
     *(Format(f"INT{b}", f"int{b}", b) for b in range(2, 9)),
     *(Format(f"INT{b} g128", f"symmetric{b}", b, block=128) for b in (2, 3, 4, 6, 8)),
     *(Format(f"INT4 g{n}", "symmetric4", 4, block=n) for n in (64, 32)),
@@ -253,7 +283,18 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-# tensors only: laws would need the law of a search's result
+def _pruned(names: tuple[str, ...], **mask: float) -> list[Format]:
+    """Formats of these names after a pruning."""
+    return [form.after(**mask) for form in _DENSE if form.name in names]  # type: ignore[arg-type]
+
+
+_BLOCKS = ("INT4 g128", "Q4_0", "NF4 b64", "NVFP4", "MXFP4", "MXFP8 E4M3")
+FORMATS: tuple[Format, ...] = (
+    *_DENSE,
+    *_pruned(_BLOCKS, keep=2, group=4),
+    *_pruned((*_BLOCKS, "INT4 g128 asym"), sparsity=0.5),
+)
+
 SEARCHED: tuple[Format, ...] = (
     Format("INT4 g128 mse", "symmetric4", 4, block=128, rule="search"),
     Format("INT4 g32 mse", "symmetric4", 4, block=32, rule="search"),
@@ -263,6 +304,8 @@ SEARCHED: tuple[Format, ...] = (
     Format("MXFP4 mse", "e2m1", 4, block=32, scale="power", rule="search"),
     Format("NVFP4 mse", "e2m1", 4, block=16, scale="e4m3", rule="search"),
 )
+# tensors only: there are no closed laws of a search's result, or of the ends of what n:m keeps
+WITHOUT_LAW: tuple[Format, ...] = (*SEARCHED, *_pruned(("INT4 g128 asym",), keep=2, group=4))
 
 
 def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:

@@ -15,6 +15,15 @@ with probability P(Bin(m - 1, u) >= m - n) = P(C <= u), C ~ Beta(m - n, n), thei
     n:m pruning is magnitude pruning at the random sparsity C ~ Beta(m - n, n), rounding afterwards included,
 
 and loses E_C E[W^2; |W| < G^{-1}(C)] = int_0^1 G^{-1}(u)^2 P(Bin(m - 1, u) <= m - n - 1) du.
+
+**Pruned blocks.** The largest magnitude of a block is kept, so that its scale is the one of before. Given m,
+the others are the law truncated to [-m, m], of which the mask cuts what lies below a threshold: the law's, or
+G^{-1}(C G(m)). In the formulas above E(err_s; |W| <= b) becomes
+
+    E(err_s; |W| <= b) - E_C E(err_s; |W| <= G^{-1}(C G(b))).
+
+Where m itself is fixed, m - 1 of the other B - 1 weights share its group, which keeps n - 1 of them:
+C ~ Beta(m - n, n - 1) for those.
 """
 
 import functools
@@ -50,6 +59,7 @@ def _halvings(law: Distribution) -> int:
     return min(60 + math.ceil(math.log2(reach)), 1000)
 
 
+_CUTS = 48  # nodes for C in a block
 _PEAKS = np.polynomial.legendre.leggauss(5)  # for R, which matters little: see the test of these nodes
 
 
@@ -76,20 +86,25 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
         A size below that of a block.
     """
     if form.block:
-        return _block_error(law, form, size)
+        return _pruning_error(law, form) + _block_error(law, form, size)
     if form.offset:
         return affine_error(law, form.bits, zero_point=form.offset == "zero")
     if form.codes and form.keep == form.group and not form.sparsity:
         return float(quantization_error(law, codebook(form.codes), optimal_scale(law, codebook(form.codes))))
     if form.group and form.keep == form.group:
         return 0.0  # all values as they are
+    pruned = _pruning_error(law, form)
+    if not form.codes:
+        return pruned
+    nodes = _group_sparsity(form.keep, form.group) if form.group else (np.array([form.sparsity]), np.ones(1))
+    return pruned + _kept_error(law, codebook(form.codes), *nodes)
+
+
+def _pruning_error(law: Distribution, form: Format) -> float:
+    """Energy of what the format cuts."""
     if form.group:
-        pruned = group_pruning_error(law, form.keep, form.group)
-        sparsity, mass = _group_sparsity(form.keep, form.group)
-    else:
-        pruned = pruning_error(law, form.sparsity)
-        sparsity, mass = np.array([form.sparsity]), np.ones(1)
-    return pruned + _kept_error(law, codebook(form.codes), sparsity, mass) if form.codes else pruned
+        return group_pruning_error(law, form.keep, form.group)
+    return pruning_error(law, form.sparsity) if form.sparsity else 0.0
 
 
 @takes_symmetric_law
@@ -138,6 +153,10 @@ def _magnitude(law: Distribution, log_inside: np.ndarray | float) -> np.ndarray:
 def _block_error(law: Distribution, form: Format, size: int) -> float:
     if form.rule != "max":
         raise ValueError(f"{form.name}: there is no law of a searched scale; use sims.weights.formats.noise")
+    if form.offset and form.group:
+        raise ValueError(
+            f"{form.name}: there is no law of the ends of what n:m keeps; use sims.weights.formats.noise"
+        )
     if form.offset:
         return block_offset_error(law, form)
     if form.scale not in ("power", "e4m3"):  # 8 to 32 bits are taken as exact
@@ -175,6 +194,48 @@ def _truncated_errors(
     return second - 2 * scales * (first @ gaps) + scales**2 * (probability @ (2 * edges * gaps))
 
 
+def _cuts(form: Format, beside_largest: bool) -> list[tuple[float, float]]:
+    """Shares C of the magnitudes below a block's limit that n:m cuts, with their masses.
+
+    Of any weight, or of one that is not the block's largest magnitude, which counts in its own group.
+    """
+    keep, group = form.keep, form.group
+    if not group or keep == group:
+        return []
+    parts = [(1.0, keep)]
+    if beside_largest:
+        inside = (group - 1) / (form.block - 1)
+        parts = [(1 - inside, keep), (inside, keep - 1)]
+    found = []
+    for part, kept in parts:
+        if kept == 0:  # the largest is all that its group keeps
+            found.append((1.0, part))
+        elif part:
+            share, mass = _group_sparsity(kept, group - keep + kept, _CUTS)
+            found += list(zip(share.tolist(), (part * mass).tolist(), strict=True))
+    return found
+
+
+def _kept_errors(
+    law: Distribution, form: Format, ends: np.ndarray, scales: np.ndarray, beside_largest: bool = False
+) -> np.ndarray:
+    """:func:`_truncated_errors` of what is kept."""
+    levels = codebook(form.codes)
+    found = _truncated_errors(law, levels, ends, scales)
+    if form.sparsity:
+        return found - _truncated_errors(law, levels, np.minimum(ends, _threshold(law, form)), scales)
+    inside = np.array([_inside(law, end) for end in ends])
+    for share, mass in _cuts(form, beside_largest):
+        limit = ends if share == 1 else _magnitude(law, math.log(share) + inside)
+        found = found - mass * _truncated_errors(law, levels, limit, scales)
+    return found
+
+
+def _threshold(law: Distribution, form: Format) -> float:
+    """Magnitude below which a share of the weights is cut."""
+    return float(law.ppf(0.5 + form.sparsity / 2)) if form.sparsity else 0.0
+
+
 def _stepped_scales(law: Distribution, form: Format, ends: np.ndarray, scales: np.ndarray) -> float:
     """Error where the block's scale is scales[j] for a largest magnitude in (ends[j], ends[j + 1]]."""
     log_inside = np.array([_inside(law, end) for end in ends])
@@ -185,14 +246,14 @@ def _stepped_scales(law: Distribution, form: Format, ends: np.ndarray, scales: n
     end = np.concatenate([here[here > 0], here[here < len(scales)]])
     step = np.concatenate([here[here > 0] - 1, here[here < len(scales)]])
     sign = np.concatenate([np.ones((here > 0).sum()), -np.ones((here < len(scales)).sum())])
-    errors = _truncated_errors(law, codebook(form.codes), ends[end], scales[step])
+    errors = _kept_errors(law, form, ends[end], scales[step])
     shares = np.exp((form.block - 1) * log_inside[end])  # all other weights of the block lie below the end
     return float((sign * shares) @ errors)
 
 
 def _free_scales(law: Distribution, form: Format, above: float) -> float:
     """Error with the scale m / top, over the blocks whose largest magnitude m exceeds `above`."""
-    levels = codebook(form.codes)
+    above = max(above, _threshold(law, form))  # nothing is kept of a block below
     missing = -math.expm1(form.block * _inside(law, above))  # share of those blocks
     outer, weights = _outer_shares(_halvings(law))
     if missing == 0:  # a far outlier elsewhere: no block reaches it
@@ -201,13 +262,14 @@ def _free_scales(law: Distribution, form: Format, above: float) -> float:
     largest = _magnitude(law, log_inside)
     worth = (weights * missing * largest**2 > 1e-17 * law.second_moment) & (largest > 0)
     m = largest[worth]
-    inner = _truncated_errors(law, levels, m, m / form.levels[-1]) / np.exp(log_inside[worth])
+    inner = _kept_errors(law, form, m, m / form.levels[-1], True) / np.exp(log_inside[worth])
     return float(weights[worth] @ inner) * missing * (form.block - 1) / form.block  # m itself is a level
 
 
-def _group_sparsity(keep: int, group: int) -> tuple[np.ndarray, np.ndarray]:
+@functools.cache
+def _group_sparsity(keep: int, group: int, count: int = 96) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and masses of the random sparsity Beta(group - keep, keep) by Gauss-Jacobi quadrature."""
-    x, mass = special.roots_jacobi(96, keep - 1, group - keep - 1)
+    x, mass = special.roots_jacobi(count, keep - 1, group - keep - 1)
     return (1 + x) / 2, mass / mass.sum()
 
 

@@ -1,12 +1,13 @@
 """Affine grids: the searches against dense grids and every zero point, their bounds, rules, bad input."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from sims.weights import formats
-from sims.weights.affine import SplitValues, optimal_affine
+from sims.weights.affine import SplitValues, affine_rows, optimal_affine
 from sims.weights.scales import optimal_scale, quantize
 from theory.formats import SEARCHED
 
@@ -106,3 +107,63 @@ def test_bad_input():
         SplitValues(np.array([1j]))
     with pytest.raises(ValueError, match="bits must be an integer from 1 to 16, got 0"):
         optimal_affine(np.ones(3), 0)
+
+
+def every_code(w, levels, zero_point):
+    """Least squared error over all codes that rise with the weights, each with its own best grid."""
+    best = w @ w if zero_point else np.inf
+    for codes in itertools.combinations_with_replacement(range(levels), w.size):
+        for z in range(levels) if zero_point else (np.mean(codes),):
+            k, x = np.array(codes) - z, w if zero_point else w - w.mean()
+            if (k @ k) > 0 and (k @ x > 0 or not zero_point):
+                best = min(best, x @ x - (k @ x) ** 2 / (k @ k))
+    return best
+
+
+@pytest.mark.parametrize("zero_point", [False, True])
+@pytest.mark.parametrize(("bits", "columns"), [(1, 6), (2, 6), (3, 4)])
+def test_rows_have_the_best_of_all_codes_and_grids(bits, columns, zero_point):
+    rng = np.random.default_rng(5)
+    rows = [
+        rng.standard_t(2, size=(5, columns)),
+        rng.uniform(0.5, 1.5, (5, columns)),
+        np.full((1, columns), 7),
+    ]
+    rows = np.concatenate([*rows, -(rng.random((3, columns)) ** 3), np.zeros((1, columns))])
+    rows *= np.geomspace(1e-150, 1e150, len(rows))[:, None]
+    found = affine_rows(rows, bits, zero_point=zero_point)
+    for row, scale, offset, error, bound in zip(
+        rows, found.scale, found.offset, found.error, found.bound, strict=True
+    ):
+        unit = np.abs(row).max() or 1.0
+        best = every_code(np.sort(row) / unit, 2**bits, zero_point)
+        assert error / unit**2 == pytest.approx(best, rel=1e-9, abs=1e-15)
+        assert bound <= error <= bound * (1 + 2e-3) + 1e-12 * unit**2
+        levels = offset + scale * np.arange(2**bits)
+        literal_error = np.sum(np.abs(row[:, None] - levels).min(axis=1) ** 2)
+        assert literal_error / unit**2 == pytest.approx(error / unit**2, rel=1e-6, abs=1e-15)
+        assert not zero_point or np.abs(levels).min() <= 1e-12 * unit
+
+
+def test_rows_are_searched_like_tensors():
+    rows = np.random.default_rng(6).laplace(size=(3, 800)) + np.array([[0.0], [3.0], [-1.0]])
+    for bits, zero_point in ((4, False), (4, True), (6, False)):
+        found = affine_rows(rows, bits, zero_point=zero_point)
+        one = [optimal_affine(row, bits, zero_point=zero_point).noise * np.sum(row**2) for row in rows]
+        assert found.error == pytest.approx(one, rel=1e-3)
+    for wrong in (np.ones(3), np.ones((2, 0)), np.array([["a"]])):
+        with pytest.raises(ValueError, match="rows must be a matrix of real numbers"):
+            affine_rows(wrong, 4)
+    with pytest.raises(ValueError, match="rows must be finite"):
+        affine_rows(np.array([[1.0, np.nan]]), 4)
+
+
+def test_a_search_cut_short_is_near_the_optimum():
+    """Skewed weights at 7 bits: best ends well inside the range, neither centred nor at an end of it."""
+    w = np.random.default_rng(7).gamma(4.0, size=4000) - 4
+    w = np.concatenate([w, [-9.0, 24.0]])
+    for zero_point in (False, True):
+        short, whole = (
+            SplitValues(w).optimal(7, zero_point=zero_point, evaluations=count) for count in (2, 200_000)
+        )
+        assert whole.gap < 1e-3 and short.noise < 1.01 * whole.noise

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from sims import weights
 from sims.weights import formats
+from sims.weights.encoding import encode
 from sims.weights.scales import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
 from theory.formats import FORMATS, SEARCHED, block_scale, codebook
@@ -19,7 +21,7 @@ def literal_noise(array, form):
     kept = np.zeros_like(array)
     peak = np.abs(array).max()
     for row in range(array.shape[0]):
-        size = form.block or form.group
+        size = form.group or form.block
         for start in range(0, array.shape[1], size):
             block = array[row, start : start + size]
             if form.group:
@@ -31,6 +33,10 @@ def literal_noise(array, form):
             elif np.abs(block).max() > 0:
                 scale = float(block_scale(form, np.abs(block).max(), peak))
                 kept[row, start : start + size] = scale and quantize(block, form.levels, scale)
+    if form.group and form.block:
+        lost = ((array - kept) ** 2).sum() / (array**2).sum()
+        block = dataclasses.replace(form, keep=0, group=0)
+        return lost + literal_noise(kept, block) * (kept**2).sum() / (array**2).sum()
     if form.group and form.codes:
         left = kept != 0
         kept[left] = quantize(kept[left], form.levels, optimal_scale(kept[left], form.levels).scale)
@@ -39,7 +45,10 @@ def literal_noise(array, form):
 
 @pytest.mark.parametrize(
     "name",
-    ["INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXFP8 E4M3", "2:4", "2:8", "2:4 + INT4", "2:4 + FP8 E4M3"],
+    [
+        *("INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXFP8 E4M3", "2:4", "2:8", "2:4 + INT4"),
+        *("2:4 + FP8 E4M3", "2:4 + NF4 b64", "2:4 + NVFP4", "2:4 + MXFP4"),
+    ],
 )
 def test_blocks_and_groups_are_literal_with_short_ends(name):
     array = np.random.default_rng(0).standard_t(3, size=(5, 150)) * 1e-3
@@ -67,12 +76,12 @@ def test_nearest_level_is_found_beside_every_threshold_and_cell(name):
 def test_groups_keep_exactly_n_of_every_m_even_where_magnitudes_tie():
     from sims.kernels.formats import keep_largest
 
-    rows = np.random.default_rng(5).integers(-2, 3, size=(40, 22)).astype(float)
+    rows = np.random.default_rng(5).choice([-2.0, -1.0, 1.0, 2.0], size=(40, 22))
     for keep, group in ((1, 2), (2, 4), (3, 5), (8, 8), (2, 30)):
-        kept, lost = keep_largest(rows, keep, group)
+        kept = keep_largest(rows, keep, group) != 0
         whole = rows.shape[1] // group
-        assert kept.size == rows.shape[0] * (whole * keep + rows.shape[1] % group)
-        assert (kept**2).sum() + lost == (rows**2).sum()
+        assert kept.sum() == rows.shape[0] * (whole * keep + rows.shape[1] % group)
+        lost = (rows[~kept] ** 2).sum()
         groups = np.sort(np.abs(rows[:, : whole * group].reshape(-1, group)), axis=1)
         assert lost == (groups[:, : group - keep] ** 2).sum()
 
@@ -106,6 +115,26 @@ def test_searched_blocks_try_these_factors_and_no_others(form):
     assert formats.noise(array, form) == pytest.approx(total / np.sum(array**2), rel=1e-9)
 
 
+@pytest.mark.parametrize("name", ["Q4_0", "Q4_1", "INT4 g32 asym", "NVFP4 mse", "INT4 g32 mse"])
+@pytest.mark.parametrize("mask", [{"keep": 2, "group": 4}, {"sparsity": 0.5}], ids=str)
+def test_a_pruned_block_has_the_error_of_its_zeros_and_that_of_its_mask(name, mask):
+    """Prune, take the format for dense tensors, put the zeros back where it moved them."""
+    by_name = BY_NAME | {form.name: form for form in SEARCHED}
+    w = np.random.default_rng(6).standard_t(4, size=(8, 96))
+    order = np.abs(w).reshape(-1, 4 if "keep" in mask else w.size)
+    cut = np.argsort(np.argsort(order, axis=1), axis=1).reshape(w.shape) < order.shape[1] // 2
+    left = np.where(cut, 0.0, w)
+    form = by_name[name]
+    if form.rule == "search":
+        lost = formats.noise(left, form) * np.sum(left**2)
+    else:
+        found = np.where(cut, 0.0, encode(left, form))
+        lost = np.sum((left - found) ** 2)
+        np.testing.assert_array_equal(encode(w, form.after(**mask)), found)
+    expected = (np.sum(w[cut] ** 2) + lost) / np.sum(w**2)
+    assert formats.noise(w, form.after(**mask)) == pytest.approx(expected, rel=1e-9)
+
+
 def test_own_zeros_are_a_bitmask_or_nothing():
     """A quarter of zeros: 1 + 3/4 b bits, where that is less than b."""
     array = np.random.default_rng(3).normal(size=(20, 40))
@@ -120,6 +149,7 @@ def test_own_zeros_are_a_bitmask_or_nothing():
     found = {one.name: one for one in formats.compare(array)}
     assert found["prune 50 %"].bits == pytest.approx(1 + 16 * 3 / 8) and found["prune 50 %"].snr == math.inf
     assert found["prune 50 % + INT4"].bits == pytest.approx(1 + 4 * 3 / 8)
+    assert found["prune 50 % + NVFP4"].bits == pytest.approx(1 + 4 * 3 / 8 + 3 * 8 / 40)  # three blocks a row
 
 
 def test_smaller_formats_come_first_and_of_equal_size_the_better():
@@ -235,7 +265,9 @@ def test_budget_and_sentences():
     line = table.lines(4.25)[0]
     assert line["verdict"] == "snap" and line["best within 4.25 bits"].startswith("NF4 b64 (20.")
     assert list(table.lines()[0]) == ["tensor", "weights", "kurtosis", "4 bits", "verdict"]
-    assert len(table.as_dict()["formats"]) == len(formats.EVERY) + 7 + 3 * 7 + 8  # its own zeros are none
+    assert (
+        len(table.as_dict()["formats"]) == len(formats.EVERY) + 7 + 3 * 7 + 7 + 3 + 1
+    )  # its own zeros are none
     prepared = Values(rng.normal(size=(8, 8)))
     assert prepared.size == 64
 

@@ -37,6 +37,26 @@ def test_laws_of_blocks_against_drawn_ones(law, name):
     assert format_error(law, form) == pytest.approx(errors.mean(), abs=4.5 * errors.std() / np.sqrt(8_000))
 
 
+@pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "sparsity"), [("INT4 g32 asym", 0.5), ("INT2 g128 asym", 0.9), ("Q4_1", 0.75), ("Q5_1", 0.95)]
+)
+def test_laws_of_pruned_blocks_against_drawn_ones(law, name, sparsity):
+    """A threshold of the law, ends of what is kept and zero, one weight after the other; masked zeros."""
+    form = BY_NAME[name]
+    w = law.ppf(np.random.default_rng(2).random((8_000, form.block)))
+    left = np.where(np.abs(w) > law.ppf(0.5 + sparsity / 2), w, 0)
+    steps = 2**form.bits - 1
+    low = np.minimum(left.min(axis=1, keepdims=True), 0)
+    s = (np.maximum(left.max(axis=1, keepdims=True), 0) - low) / steps
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = -s * np.rint(-low / s) if form.offset == "zero" else low
+        q = np.where(left != 0, low + s * np.clip(np.rint((left - low) / s), 0, steps), 0)
+    errors = np.mean((w - q) ** 2, axis=1)
+    found = format_error(law, form.after(sparsity=sparsity))
+    assert found == pytest.approx(errors.mean(), abs=4.5 * errors.std() / np.sqrt(8_000))
+
+
 @pytest.mark.parametrize("law", [Gaussian(), Laplace(), Uniform(1.0), StudentT(2, 30)], ids=repr)
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_no_other_offset_is_better(law, bits):
@@ -59,7 +79,10 @@ def test_edges_and_bad_input():
         affine_error(Empirical([1.0, 2.0]), 4)
     with pytest.raises(ValueError, match="no law of a searched scale"):
         format_snr(Gaussian(), SEARCHED[0])
-    with pytest.raises(ValueError, match="an offset belongs to a block or to a whole tensor"):
+    with pytest.raises(ValueError, match="no law of the ends of what n:m keeps"):
+        format_snr(Gaussian(), BY_NAME["Q4_1"].after(2, 4))
+    assert format_error(Uniform(1.0), one.after(sparsity=0.5)) == pytest.approx(1 / 24, rel=1e-9)
+    with pytest.raises(ValueError, match="after pruning an offset belongs to a block"):
         Format("x", "uint4", 4, sparsity=0.5, offset="zero")
     with pytest.raises(ValueError, match="x: rule must be one of max, search, got 'best'"):
         Format("x", "int4", 4, block=32, rule="best")

@@ -63,7 +63,10 @@ def test_an_offset_of_a_block_is_its_least_weight_and_short_blocks_have_their_ow
         (lambda: family("zero-point", 4, 32, "e4m3"), "scale must be float16 for zero-point codes"),
         (lambda: family("binary", 4), "codes must be one of twos-complement"),
         (lambda: family("float", 4, 32, "half"), "scale must be one of float16, power-of-two, e4m3"),
-        (lambda: Format("x", "uint4", 4, keep=2, group=4, offset="zero"), "belongs to a block or to a whole"),
+        (
+            lambda: Format("x", "uint4", 4, keep=2, group=4, offset="zero"),
+            "after pruning an offset belongs to a block",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence(call, words):

@@ -28,6 +28,15 @@ def literal_groups(form, size=30_000 * 32):
     return u, np.argsort(np.argsort(np.abs(u), axis=1), axis=1) >= form.group - form.keep
 
 
+def literal_mask(form, w):
+    """What a format keeps of blocks, by sorting."""
+    if not form.prunes:
+        return np.full(w.shape, True)
+    size = np.abs(w).reshape(-1, form.group or w.size)
+    least = form.group - form.keep if form.group else round(form.sparsity * w.size)
+    return (np.argsort(np.argsort(size, axis=1), axis=1) >= least).reshape(w.shape)
+
+
 def rounded(x, exponent_bits, mantissa_bits, largest):
     """Nearest number of a small float format, by its exponent; beyond the largest it saturates."""
     least = 2 - 2 ** (exponent_bits - 1)
@@ -61,7 +70,11 @@ def literal_blocks(name, w):
 
 @pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
 @pytest.mark.parametrize(
-    "name", ["INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXINT8", "MXFP6 E2M3", "MXFP8 E4M3"]
+    "name",
+    [
+        *("INT4 g128", "NF4 b64", "NVFP4", "MXFP4", "MXINT8", "MXFP6 E2M3", "MXFP8 E4M3"),
+        *("2:4 + INT4 g128", "2:4 + NVFP4", "2:4 + MXFP4", "prune 50 % + NVFP4", "prune 50 % + NF4 b64"),
+    ],
 )
 def test_laws_of_blocks_agree_with_tensors_encoded_by_the_book(law, name):
     check_blocks(law, name, *((2**12, 400) if name == "NVFP4" else (2**14, 40)), 0.02)
@@ -76,7 +89,8 @@ def check_blocks(law, name, size, tensors, enough):
     errors = []
     for _ in range(tensors):
         w = law.ppf(rng.random((size // BY_NAME[name].block, BY_NAME[name].block)))
-        errors.append(np.mean((w - literal_blocks(name, w)) ** 2))
+        left = np.where(literal_mask(BY_NAME[name], w), w, 0.0)
+        errors.append(np.mean((w - literal_blocks(name.rpartition(" + ")[2], left)) ** 2))
     mean, spread = np.mean(errors), np.std(errors) / np.sqrt(tensors)
     found = format_laws.format_error(law, BY_NAME[name], size)
     assert found == pytest.approx(mean, abs=4 * spread)
@@ -254,6 +268,12 @@ def test_stored_bits_count_the_metadata():
     expected |= {"2:4 + INT4": 2 * 6 / 4, "2:4 + INT8": 2 * 10 / 4, "2:4 + FP8 E4M3": 2 * 10 / 4}
     expected |= {"prune 50 %": 1 + 16 / 2, "prune 75 %": 1 + 16 / 4, "prune 87.5 %": 1 + 16 / 8}
     expected |= {f"prune 50 % + INT{b}": 1 + b / 2 for b in (4, 6, 8)}
+    # a bit of mask a weight, or two for what 2:4 keeps; codes of half the weights; scales as they were
+    shared = {"INT4 g128": 16 / 128, "Q4_0": 16 / 32, "NF4 b64": 16 / 64, "NVFP4": 8 / 16, "MXFP4": 8 / 32}
+    for mask in ("prune 50 %", "2:4"):
+        expected |= {f"{mask} + {name}": 1 + 4 / 2 + bits for name, bits in shared.items()}
+        expected |= {f"{mask} + MXFP8 E4M3": 1 + 8 / 2 + 8 / 32}
+    expected |= {"prune 50 % + INT4 g128 asym": 1 + 4 / 2 + 20 / 128}
     assert {form.name: form.stored_bits for form in formats.FORMATS} == expected
 
 
@@ -290,8 +310,8 @@ def test_formats_refuse_what_has_no_law():
     for wrong, message in (
         ({"keep": 5, "group": 4}, "1 <= keep <= group"),
         ({"group": 4}, "1 <= keep <= group"),
-        ({"block": 32, "sparsity": 0.5}, "exclude each other"),
-        ({"block": 32, "keep": 2, "group": 4}, "exclude each other"),
+        ({"sparsity": 0.5, "keep": 2, "group": 4}, "exclude each other"),
+        ({"block": 30, "keep": 2, "group": 4}, "must hold whole n:m groups, got blocks of 30, groups of 4"),
         ({"block": 32, "scale": "bogus"}, "scale must be"),
         ({"sparsity": 1.0}, "sparsity must lie"),
     ):
