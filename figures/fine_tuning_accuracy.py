@@ -13,7 +13,8 @@ CAPTION = (
     "Test error of small networks (ReLU, no biases) against the width b; pruned networks have sparsity 1 "
     "- b/16 in every layer. Medians over ten paired seeds with order-statistic intervals (at least 95 %). "
     "Solid: fine-tuned with learned steps (LSQ) or by the cubic schedule, the same epochs and optimiser; "
-    "dashed: without training (nearest, OPTQ; magnitude). Grey line: the original networks. Dense: "
+    "broken: without training (nearest, OPTQ, path following; magnitude, OBS), set apart a little for the "
+    "eye. Grey line: the original networks. Dense: "
     "64-48-32-10 and 196-48-32-10; conv: two 3 x 3 convolutions and a dense layer. Directions only: none "
     "of this is an accuracy on ImageNet."
 )
@@ -22,6 +23,8 @@ SHOWN = {  # method: colour, line, marker, label
     "prune": (style.CUT, "-", "s", "gradual pruning"),
     "optq": (style.SKY, "--", "^", "OPTQ"),
     "nearest": (style.BLUE, ":", "v", "nearest"),
+    "spfq": (style.PURPLE, "-.", "P", "SPFQ (path following)"),
+    "obs": (style.GREEN, "-.", "X", "OBS"),
     "magnitude": (style.ORANGE, "--", "D", "magnitude"),
 }
 _TITLES = {"digits": "digits, 8 x 8", "mnist": "MNIST, 14 x 14"}
@@ -43,16 +46,16 @@ def data(budget: str = "quick", seed: int = 0) -> Table:
 def draw(table: Table) -> Figure:
     """A panel for each network on each data set."""
     cases = list(dict.fromkeys(zip(table["network"].tolist(), table["data"].tolist(), strict=True)))
-    figure, axes = style.panels(len(cases), width=3.3, height=3.1, sharex=True, sharey=True)
+    figure, axes = style.panels(len(cases), width=3.3, height=3.3, sharex=True, sharey=True)
     for axis, (network, name) in zip(axes, cases, strict=True):
         here = (table["network"] == network) & (table["data"] == name)
         axis.axhline(100 * (1 - float(table["original"][here][0])), color=style.GREY, linewidth=0.9)
-        for method, (color, line, marker, label) in SHOWN.items():
+        for number, (method, (color, line, marker, label)) in enumerate(SHOWN.items()):
             rows = here & (table["method"] == method)
             if not rows.any():
                 continue
             order = np.argsort(table["bits"][rows])
-            x = table["bits"][rows][order].astype(float)
+            x = table["bits"][rows][order] + 0.06 * (number - 3)
             # the error's low end is the accuracy's high one
             y, low, high = (
                 100 * (1 - table[k][rows][order].astype(float)) for k in ("median", "high", "low")
@@ -68,5 +71,5 @@ def draw(table: Table) -> Figure:
         axis.set_xlabel("bits per weight / sparsity")
         axis.tick_params("x", labelsize=6.5)
     axes[0].set_ylabel("test error (%)")
-    axes[0].legend(loc="upper right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(SHOWN))
     return figure

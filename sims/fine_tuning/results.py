@@ -31,11 +31,12 @@ FILE = "fine_tuning_results.csv"
 BITS = (8, 7, 6, 5, 4, 3, 2, 1)
 PAPER = "kuzmin_table1.csv"
 _IMAGES = {"digits": 450, "mnist": 1000}  # of the tests
+_WITHOUT_TWO_PHASES = ("qat", "prune", "nearest", "optq", "spfq", "magnitude", "obs")
 CASES = {  # network and data: methods compared; fewer with convolutions, which take longer
     ("dense", "digits"): METHODS,
     ("dense", "mnist"): METHODS,
-    ("conv", "digits"): ("qat", "prune", "nearest", "optq", "magnitude"),
-    ("conv", "mnist"): ("qat", "prune", "nearest", "optq", "spfq", "magnitude", "obs"),
+    ("conv", "digits"): _WITHOUT_TWO_PHASES,
+    ("conv", "mnist"): _WITHOUT_TWO_PHASES,
 }
 LAYER_COLUMNS = {
     "weights_snr": "SNR of the weights, dB",

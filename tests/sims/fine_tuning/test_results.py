@@ -89,4 +89,4 @@ def test_rows_of_the_table_keep_five_digits():
     assert again["cka"] == [None, 0.12346, None] and again["steps"] == [] and again["median"] == 0.5
     made = results.setting("conv", "digits", 3)
     assert (made.network, made.seeds, made.pretraining, made.epochs) == ("conv", 3, 12, 8)
-    assert "obs" in results.CASES["dense", "mnist"] and "obs" not in results.CASES["conv", "digits"]
+    assert "ste" in results.CASES["dense", "mnist"] and "ste" not in results.CASES["conv", "digits"]
