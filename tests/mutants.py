@@ -50,6 +50,8 @@ REFERENCE = ["tests/theory/test_reference.py", "tests/theory/test_attained.py"]
 INTERFACE = "tests/test_interface.py"  # defaults and public constants of every module but kernels
 # Where a module is tested when it is not in the file or folder of its own name.
 ELSEWHERE = {
+    "sims/fine_tuning/networks.py": ["tests/sims/networks"],
+    "sims/networks/samples.py": ["tests/sims/layer_bounds/test_report.py"],
     "theory/arguments.py": ["tests/theory/test_integers.py", "tests/theory/test_storage.py"],
     "theory/codebooks.py": ["tests/theory/formats", "tests/theory/snr"],
     "theory/integer_sums.py": ["tests/theory/partition", "tests/theory/subset_sum"],

@@ -72,7 +72,7 @@ def toy_sweep(folder, wait=0.0):
 
 
 def test_one_process_and_two_give_the_same_rows_in_grid_order(tmp_path):
-    one = sweep.run(PARTITION, tmp_path / "one", processes=1)
+    one = sweep.run(PARTITION, tmp_path / "new" / "one", processes=1)
     two = sweep.run(PARTITION, tmp_path / "two", processes=2)
     assert one == two
     assert [(row["n"], row["max_value"]) for row in one] == [(n, m) for n in (8, 10) for m in (64, 128, 256)]

@@ -53,6 +53,7 @@ def test_outputs_at_high_rate():
         (lambda: allocation.water_filling([1.0], -1), "bits must be a finite number of at least 0, got -1"),
         (lambda: allocation.water_filling([1.0], 1, [1, 2]), "sizes must be 1 positive finite numbers"),
         (lambda: allocation.output_snr(np.ones((2, 3)), 1), "gram must be a square matrix"),
+        (lambda: allocation.feedback_gain(np.ones((2, 2, 2))), "gram must be a square matrix"),
         (lambda: allocation.feedback_gain(np.zeros((2, 2))), "gram must not be zero"),
     ],
 )

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import struct
+import warnings
 import zipfile
 
 import numpy as np
@@ -441,3 +442,17 @@ def test_names_that_collide_are_all_kept():
     for _ in range(3):
         contents.add(checkpoints.of_array("w", WEIGHTS))
     assert list(contents.tensors) == ["w", "w'", "w''"]
+
+
+@pytest.mark.parametrize(("version", "read"), [((1, 0), True), ((2, 0), True), ((3, 0), False)])
+def test_arrays_of_the_versions_of_npy_that_hold_plain_numbers(tmp_path, version, read):
+    array = np.arange(12.0).reshape(3, 4)
+    with open(tmp_path / "w.npy", "wb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's, on what other versions can read
+        np.lib.format.write_array(file, array, version=version)
+    if not read:
+        with pytest.raises(ValueError, match=r"npy version \(3, 0\) is not plain numbers"):
+            checkpoints.open_checkpoint(tmp_path / "w.npy")
+    else:
+        (tensor,) = checkpoints.open_checkpoint(tmp_path / "w.npy").tensors.values()
+        np.testing.assert_array_equal(tensor.load(), array)

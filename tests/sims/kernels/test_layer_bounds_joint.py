@@ -61,3 +61,9 @@ def test_the_error_of_a_box_is_bounded_from_below_and_nearly_reached(seed, n, ha
     least = 2 * lsq_linear(R, R @ w, (-half, half), tol=1e-14).cost
     assert least - 1e-6 * (1 + least) <= found <= least + 1e-9
     assert kernels.clipped_error(R.T @ R, w, -half, half, 1) <= least + 1e-9
+
+
+def test_a_bound_of_the_box_by_hand():
+    """w = (3, 0) in the box [-1, 1]: e = (-2, 1) is the best, 4 - 2 + 1; the second moves by 1 exactly."""
+    gram = np.array([[1.0, 0.5], [0.5, 1.0]])
+    assert abs(kernels.clipped_error(gram, np.array([3.0, 0.0]), -1.0, 1.0, 20) - 3.0) < 1e-12

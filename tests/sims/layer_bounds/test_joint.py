@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from sims.layer_bounds import quantization_range
+from sims.layer_bounds.lattice import Lattice
+from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.problems import KINDS, problem
 
 
@@ -95,3 +97,20 @@ def test_awkward_layers_keep_a_valid_range():
 def test_bad_input_is_one_sentence(change, words):
     with pytest.raises(ValueError, match=words):
         quantization_range([0.5, 0.2], gram=np.eye(2), bits=2, **{"step": "joint", **change})
+
+
+def test_what_a_stopped_search_found_counts_as_a_heuristic():
+    errors = {"nearest": 3.0, "GPFQ": 2.0}
+    found = {"bound": 1.0, "frontier": 1.0, "solution": np.zeros(2), "energy": 9.0}
+    ended = Neuron.searched(1.5, dict(errors), ended=True, **found)
+    stopped = Neuron.searched(1.5, dict(errors), ended=False, **found)
+    assert (ended.optimum, ended.heuristic, ended.errors) == (1.5, 2.0, errors)
+    assert (stopped.optimum, stopped.heuristic) == (None, 1.5)
+    assert stopped.errors == {**errors, "stopped search": 1.5}
+
+
+def test_what_depends_on_other_columns_does_not_depend_on_the_unit():
+    x = np.array([[1.0, 2.0, 3.0], [0.0, 1.0, 1.0], [2.0, 0.0, 2.0]])  # the third is the sum of the others
+    for unit in (1e-10, 1.0, 1e10):
+        assert not Lattice(unit * x.T @ x).definite
+        assert Lattice(unit * x[:, :2].T @ x[:, :2]).definite

@@ -147,3 +147,16 @@ def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     for words, change in wrong.items():
         with pytest.raises(ValueError, match=words):
             layer_cell(**{**fixed, **change})
+
+
+def test_a_cell_of_a_sweep_prunes_as_many_inputs_as_the_range(tmp_path):
+    from sims.layer_bounds.cells import layer_cell
+
+    w, x = layer(3, 9)  # 9 inputs and 3 rows: the sparsity is that of the inputs
+    np.save(tmp_path / "W.npy", w)
+    np.save(tmp_path / "X.npy", x)
+    row, *_ = layer_cell(
+        str(tmp_path / "W.npy"), inputs=str(tmp_path / "X.npy"), count=3, bits=4, method="pruning"
+    )
+    whole = pruning_range(w, inputs=x, keep=2)  # 9 less 75 %, rounded up
+    assert row.measured == pytest.approx(whole.optimum, rel=1e-9)

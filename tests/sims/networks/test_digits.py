@@ -90,3 +90,8 @@ def test_the_script_writes_where_the_file_ships(monkeypatch, capsys):
     train_digits.main()
     assert written == [(path, "wb")]
     assert "test accuracy 0.9" in capsys.readouterr().out
+
+
+def test_images_shared_through_the_cache_cannot_be_changed():
+    images, labels = digits.images_and_labels()
+    assert not images.flags.writeable and not labels.flags.writeable

@@ -134,3 +134,9 @@ def test_accuracy_counts_over_batches():
 def test_networks_that_cannot_be_are_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call(from_arrays(*arrays()))
+
+
+def test_images_shared_through_the_cache_cannot_be_changed():
+    data = load("digits")
+    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
+    assert not any(array.flags.writeable for array in arrays)

@@ -111,3 +111,23 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+@pytest.fixture
+def remembered(monkeypatch):
+    """What is to be said at the end, put back after the test."""
+    for name in ("kept", "said", "code", "patience"):
+        monkeypatch.setattr(interruption._State, name, getattr(interruption._State, name))
+
+
+def test_where_what_was_kept_cannot_be_told_a_line_is_said_nevertheless(remembered, tmp_path, monkeypatch):
+    def gone():
+        raise FileNotFoundError("the folder is gone")
+
+    interruption.remember(gone)
+    monkeypatch.setattr(interruption._State, "code", 130)
+    with (tmp_path / "said").open("w") as said:
+        monkeypatch.setattr(sys, "stderr", said)
+        interruption._say()
+        interruption._say()  # once
+    assert (tmp_path / "said").read_text() == "snapcut: interrupted; what was finished is kept\n"

@@ -9,7 +9,7 @@ import pytest
 
 from sims import weights
 from sims.support.output import csv_text, print_table
-from sims.weights import layout, results
+from sims.weights import layout, results, table
 
 PARTS = ("self_attn.q_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj")
 
@@ -151,3 +151,9 @@ def test_memory_follows_the_largest_tensor_not_the_file(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(table.rows) == count and peak < 3 * nbytes + 2**26
+
+
+def test_widths_of_one_winner_are_joined():
+    winners = [(4, "snap"), (2, "cut"), (3, "cut"), (5, "snap"), (8, "cut")]
+    assert table._widths(winners) == "cut at 2-3, snap at 4-5, cut at 8"
+    assert table._widths([(2, "snap"), (8, "snap")]) == "snap"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sims import checkpoints, weights
+from sims.weights import dequantize
 from sims.weights.quantized import joined
 
 RNG = np.random.default_rng(17)
@@ -445,3 +446,10 @@ def test_parts_that_do_not_fit_end_in_a_sentence():
     assert tracemalloc.get_traced_memory()[1] < 2**24
     tracemalloc.stop()
     assert joins > 20 and loads > 10  # some do fit
+
+
+def test_scales_of_more_dimensions_than_their_codes_are_unclear():
+    with pytest.raises(
+        dequantize.Unclear, match=r"scales of shape \(2, 2, 2\) do not fit codes of shape \(4, 4\)"
+    ):
+        dequantize.spread_shape((4, 4), (2, 2, 2))

@@ -9,7 +9,7 @@ from scipy.linalg import hadamard
 from sims.checkpoints import Contents, of_array
 from sims.kernels.hadamard import rotate_rows
 from sims.weights.judge import judged
-from sims.weights.rotation import expected_kurtosis, gain_lines, rotate, unrotate
+from sims.weights.rotation import _plan, expected_kurtosis, gain_lines, rotate, unrotate
 from sims.weights.scales import quantization_snr
 from sims.weights.select import select
 from theory.distributions import StudentT
@@ -105,3 +105,15 @@ def test_a_file_is_judged_before_and_after():
     assert [line["tensor"] for line in lines] == ["heavy", "light"]
     gained, lost = lines[0]["4 bits"].split(" / ")
     assert float(gained) > 5 and float(lost) < -3
+
+
+def test_rows_of_six_are_rotated_by_the_matrix_of_both_steps_in_their_order():
+    """The first four columns, then the last four; by Hadamard's matrix and the signs that the plan drew."""
+    steps = _plan(6, 5, None)
+    assert [(first, length) for first, length, *_ in steps] == [(0, 4), (2, 4)]
+    rows = np.random.default_rng(0).normal(size=(3, 6))
+    expected = rows.copy()
+    for first, length, before, after in steps:
+        part = slice(first, first + length)
+        expected[:, part] = (expected[:, part] * before[part]) @ hadamard(4) / 2 * after[part]
+    np.testing.assert_allclose(rotate(rows, 5), expected, atol=1e-12)

@@ -170,3 +170,11 @@ def test_the_empty_set_solves_zero():
 def test_bad_input_is_one_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_target_within_the_window_is_never_missed():
+    """The empty set reaches it."""
+    assert (
+        subset_sum_laws.continuous_miss(3, 0.2, 0.2) == subset_sum_laws.continuous_miss(3, 0.2, -0.1) == 0.0
+    )
+    assert 0.0 < subset_sum_laws.continuous_miss(3, 0.2, 0.21) < 1.0
