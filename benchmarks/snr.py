@@ -21,8 +21,11 @@ import time
 
 import numpy as np
 from compare import record
+from numba import njit
 
 from sims import weights
+from sims.kernels.snr_rows import integer_scale as row_scale
+from sims.kernels.snr_rows import integer_sums
 from sims.weights import formats
 from sims.weights.scales import EVALUATIONS, Values, integer_scale
 from theory.distributions import StudentT
@@ -91,13 +94,30 @@ def scales():
     record(f"{work}32", fewer, peer_name, peer_seconds / fewer, "one sort as float32", fewer / sort)
 
 
+@njit
 def rounded(x, times):
     """Round a row so many times."""
-    from sims.kernels.snr_rows import integer_sums
+    products, total = np.empty(x.size), 0.0
+    for i in range(times):
+        a, _ = integer_sums(x, products, 8.0, 7.0, 0.3 + 1e-6 * i)
+        total += a
+    return total
 
-    products = np.empty(x.size)
-    for _ in range(times):
-        integer_sums(x, products, 8.0, 7.0, 0.3)
+
+@njit
+def weights_tried(rows, widths, limit, short):
+    """How often the search of short rows rounds a weight."""
+    count, columns = rows.shape
+    if columns > short:
+        return 0
+    x = np.zeros(-(-columns // 16) * 16)
+    products, stack, total = np.empty(x.size), np.empty((256, 4)), 0
+    for r in range(count):
+        x[:columns] = rows[r]
+        for bits in widths:
+            n = 2.0 ** (bits - 1)
+            total += row_scale(x, products, stack, n, n - 1.0, 1e-6, limit)[3] * columns
+    return total
 
 
 def channels():
@@ -131,11 +151,12 @@ def channels():
     print(f"scales per channel: {len(errors):,} rows, {len(BITS)} widths: {total:.2f} s")
     print(f"  of that the search {seconds:.2f} s; on sorted rows {peer_seconds:.2f} s,", end=" ")
     print(f"x {peer_seconds / seconds:.1f}; every error within 1e-6 of its proved bound")
-    # a trial rounds every weight of a row: its sums, four partial ones in order, wait for the adder
-    trials = {2: 15, 3: 22, 4: 30, 5: 42, 6: 64, 7: 106, 8: 188}  # on these rows
+    # a trial rounds every weight of a row; its sums, four partial ones in order, wait for the adder
+    trials = sum(weights_tried(matrix, widths, EVALUATIONS, SHORT) for matrix in rows)
     x = np.random.default_rng(0).standard_t(6, 2**11)
+    rounded(x, 1)  # compile
     _, once = min((cpu(lambda: rounded(x, 2000)) for _ in range(5)), key=lambda pair: pair[1])
-    floor = sum(trials.values()) * sum(matrix.size for matrix in rows) * once / (2000 * x.size)
+    floor = trials * once / (2000 * x.size)
     work = f"scales per channel, {len(errors):,} rows x {len(BITS)} widths"
     record(
         work,
