@@ -20,12 +20,16 @@ import resource
 import time
 
 import numpy as np
+from compare import record
+from numba import njit
 
 from sims import weights
+from sims.kernels.snr_rows import integer_scale as row_scale
+from sims.kernels.snr_rows import integer_sums
 from sims.weights import formats
 from sims.weights.scales import EVALUATIONS, Values, integer_scale
 from theory.distributions import StudentT
-from theory.snr import integer_levels, quantization_snr
+from theory.snr import equal_sparsity, integer_levels, quantization_snr
 
 BITS = range(2, 9)
 
@@ -55,17 +59,22 @@ def grid_search(values, bits, candidates=100):
 
 def scales():
     name, tensors = network()
-    integer_scale(tensors[0], 4)  # compile
+    narrow = [tensor.astype(np.float32) for tensor in tensors]  # as the file has them
+    sparsities = [equal_sparsity(bits) for bits in BITS]
 
-    def ours():
-        return [[integer_scale(prepared, bits) for bits in BITS] for prepared in map(Values, tensors)]
+    def ours(given):
+        return [Values(tensor).at_widths(BITS, sparsities) for tensor in given]
 
-    found, seconds = min((cpu(ours) for _ in range(5)), key=lambda pair: pair[1])
+    ours(narrow[:1]), ours(tensors[:1])  # compile
+    found, seconds = min((cpu(lambda: ours(tensors)) for _ in range(9)), key=lambda pair: pair[1])
+    same, fewer = min((cpu(lambda: ours(narrow)) for _ in range(9)), key=lambda pair: pair[1])
+    assert found == same, "float32 values give other bits"
     peer, peer_seconds = cpu(lambda: [[grid_search(tensor, bits) for bits in BITS] for tensor in tensors])
     worst, gap = 0.0, 0.0
     for tensor, ours_, theirs in zip(tensors, found, peer, strict=True):
         power = float(np.mean(tensor**2))
-        for scale, (_, error) in zip(ours_, theirs, strict=True):
+        for one, (_, error) in zip(ours_, theirs, strict=True):
+            scale = one.quantized
             worst = max(worst, scale.noise * power / error)
             gap = max(gap, (scale.noise - scale.bound) / scale.noise)
     assert worst <= 1 + 1e-9, f"grid search found a smaller error (ratio {worst})"
@@ -74,6 +83,41 @@ def scales():
     print(f"scales of {name}: {len(tensors)} tensors, {count:,} weights, {len(BITS)} widths: {seconds:.3f} s")
     print(f"  100-candidate grid search: {peer_seconds:.1f} s, x {peer_seconds / seconds:.0f}")
     print(f"  our error / grid error at most {worst:.6f}; certified gap at most {gap:.1e}")
+    _, sort = min((cpu(lambda: [np.sort(tensor) for tensor in narrow]) for _ in range(9)), key=lambda p: p[1])
+    tried = sum(
+        one.quantized.evaluations * 2**bits for row in found for bits, one in zip(BITS, row, strict=True)
+    )
+    print(f"  float32 weights: {fewer:.3f} s; sorting alone {sort:.3f} s, {tried:,} sums looked up besides")
+    work = f"optimal scales, {count / 1e6:.1f} M weights x {len(BITS)} widths, float"
+    peer_name = "100-candidate grid (float64)"
+    record(f"{work}64", seconds, peer_name, peer_seconds / seconds, "one sort as float32", seconds / sort)
+    record(f"{work}32", fewer, peer_name, peer_seconds / fewer, "one sort as float32", fewer / sort)
+
+
+@njit
+def rounded(x, times):
+    """Round a row so many times."""
+    products, total = np.empty(x.size), 0.0
+    for i in range(times):
+        a, _ = integer_sums(x, products, 8.0, 7.0, 0.3 + 1e-6 * i)
+        total += a
+    return total
+
+
+@njit
+def weights_tried(rows, widths, limit, short):
+    """How often the search of short rows rounds a weight."""
+    count, columns = rows.shape
+    if columns > short:
+        return 0
+    x = np.zeros(-(-columns // 16) * 16)
+    products, stack, total = np.empty(x.size), np.empty((256, 4)), 0
+    for r in range(count):
+        x[:columns] = rows[r]
+        for bits in widths:
+            n = 2.0 ** (bits - 1)
+            total += row_scale(x, products, stack, n, n - 1.0, 1e-6, limit)[3] * columns
+    return total
 
 
 def channels():
@@ -86,7 +130,7 @@ def channels():
         rng = np.random.default_rng(0)
         arrays = [rng.standard_t(6, size=(440, 209)) for _ in range(50)]
     widths = np.array(BITS)
-    rows = [formats.rows_of(w).astype(np.float64) for w in arrays]
+    rows = [formats.rows_of(w).astype(np.float64, order="C") for w in arrays]
 
     def whole():
         return [formats.channel_snr(w, BITS) for w in arrays]
@@ -107,6 +151,21 @@ def channels():
     print(f"scales per channel: {len(errors):,} rows, {len(BITS)} widths: {total:.2f} s")
     print(f"  of that the search {seconds:.2f} s; on sorted rows {peer_seconds:.2f} s,", end=" ")
     print(f"x {peer_seconds / seconds:.1f}; every error within 1e-6 of its proved bound")
+    # a trial rounds every weight of a row; its sums, four partial ones in order, wait for the adder
+    trials = sum(weights_tried(matrix, widths, EVALUATIONS, SHORT) for matrix in rows)
+    x = np.random.default_rng(0).standard_t(6, 2**11)
+    rounded(x, 1)  # compile
+    _, once = min((cpu(lambda: rounded(x, 2000)) for _ in range(5)), key=lambda pair: pair[1])
+    floor = trials * once / (2000 * x.size)
+    work = f"scales per channel, {len(errors):,} rows x {len(BITS)} widths"
+    record(
+        work,
+        seconds,
+        "the search on sorted rows",
+        peer_seconds / seconds,
+        "every trial's sums",
+        seconds / floor,
+    )
     ratios = []
     for columns in (256, 512, 1024, 2048, 4096, 8192):
         matrix = np.random.default_rng(0).standard_t(6, size=(2**19 // columns, columns))

@@ -16,6 +16,7 @@ from functools import partial
 os.environ.setdefault("SNAPCUT_THREADS", "1")
 
 import numpy as np
+from compare import record
 
 from sims import partition, subset_sum
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
@@ -78,6 +79,10 @@ def cp_sat(rows):
     return verdicts
 
 
+MERGE = ("sorted-merge meet in the middle", sorted_merge, 100)
+PROBES = {24: 3.3e-6, 32: 52e-6}  # seconds: a sum of the right half is looked up in 0.8 ns
+
+
 def decisions(n, count, peers, rounds):
     rows = instances(n, count)
     ours = partition.perfect_rows(rows)
@@ -91,6 +96,11 @@ def decisions(n, count, peers, rounds):
         assert list(verdicts) == ours[:some].tolist(), f"{name} disagrees"
         cost = best_of(1 if some < 100 else rounds, partial(peer, sample)) / some
         print(f"    x {cost / engine:12,.1f}  {name} ({1e6 * cost:,.1f} us, {some} equal verdicts)")
+        if peer is sorted_merge:
+            floor = PROBES[n]
+            record(
+                f"perfect partition decided, n = {n}", engine, name, cost / engine, "probes", engine / floor
+            )
 
 
 def counting(n):
@@ -103,6 +113,12 @@ def counting(n):
     plan = subset_sum.explain(values, target, "count").algorithm
     print(f"count all {result} solutions, n = {n}, by {plan}: {1e3 * seconds:.1f} ms")
     print(f"    x {peer / seconds:12,.1f}  sorted-merge meet in the middle, {32 * 2 ** (n // 2) >> 20} MiB")
+    lists = np.zeros(2 ** (n // 2))
+    floor = best_of(5, lambda: [lists.sum() for _ in range(4)])
+    passes = f"4 passes over {8 * 2 ** (n // 2) >> 20} MiB"
+    record(
+        f"exact count of solutions, n = {n}", seconds, "sorted merge", peer / seconds, passes, seconds / floor
+    )
 
 
 def finding(n, bits):
@@ -188,14 +204,13 @@ def main():
         solvers = []
     if quick:
         solvers = []
-    merge = ("sorted-merge meet in the middle", sorted_merge)
     decisions(
         24,
         2000 if quick else 20_000,
-        [(*merge, 2000), ("Python big-integer bitset", big_integer, 5 if quick else 20), *solvers],
+        [(*MERGE[:2], 2000), ("Python big-integer bitset", big_integer, 5 if quick else 20), *solvers],
         3,
     )
-    decisions(32, 100 if quick else 1000, [(*merge, 100)], 3)
+    decisions(32, 100 if quick else 1000, [MERGE], 3)
     counting(40)
     counting(44)
     finding(64, 40)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sims import partition
-from theory.partition import perfect_partition_probability
+from theory.partition import perfect_partition_probability, window_max_value
 
 items = st.lists(st.integers(-40, 40), min_size=1, max_size=11)
 
@@ -65,6 +65,15 @@ def test_rows_at_the_threshold_agree_with_a_big_integer_bitset(n):
     verdicts = partition.perfect_rows(rows)
     assert np.array_equal(verdicts, [big_integer_verdict(row) for row in rows])
     assert 0 < verdicts.sum() < 40
+
+
+@pytest.mark.parametrize("n", [25, 28, 31])
+def test_long_rows_are_decided_as_their_solutions_are_counted(n):
+    """By sorted halves, which share nothing with the search; longer halves lie on the right there."""
+    rows = np.random.default_rng(n).integers(1, window_max_value(n, 0.0) + 1, size=(40, n))
+    verdicts = partition.perfect_rows(rows)
+    assert np.array_equal(verdicts, partition.count_rows(rows) > 0)
+    assert 5 < verdicts.sum() < 35
 
 
 def test_estimate_covers_the_corrected_law_and_repeats():

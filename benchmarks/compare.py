@@ -1,0 +1,106 @@
+"""A guard on speed: the ratios of a few engines to their peers beside those committed in ratios.json.
+
+    python benchmarks/compare.py [--write]       (make bench-compare)
+
+Seconds depend on the machine and its load, ratios of one run hardly: every part runs three times, each in a
+process of its own, and its best ratio may be 1.5 times smaller than the committed one, not more. `--write`
+commits what was measured: ratios.json, and the table of docs/speed.md.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PARTS = {
+    "subset_sum": [
+        "decisions(24, 2000, [MERGE], 3)",
+        "decisions(32, 200, [MERGE], 3)",
+        "counting(40)",
+        "counting(44)",
+    ],
+    "snr": ["scales()", "channels()"],
+    "path_following": ["phase_two()"],
+    "weights": ["side_by_side()"],
+}
+RUNS, FACTOR = 3, 1.5
+FOLDER = Path(__file__).parent
+RATIOS, PAGE = FOLDER / "ratios.json", FOLDER.parent / "docs" / "speed.md"
+
+
+def record(work: str, seconds: float, peer: str, ratio: float, floor: str, above: float) -> None:
+    """Print how far `work` is ahead of its peer, and its time over its floor's; keep both for `main`."""
+    print(f"  = {work}: x {ratio:,.2f} of {peer}; {above:.2f} x its floor ({floor})")
+    if name := os.environ.get("SNAPCUT_RATIOS"):
+        numbers = {"seconds": float(f"{seconds:.3g}"), "ratio": round(ratio, 2), "above": round(above, 2)}
+        with open(name, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"work": work, "peer": peer, "floor": floor, **numbers}) + "\n")
+
+
+def measured() -> list[dict]:
+    """What every part recorded: the run of its best ratio."""
+    best: dict[str, dict] = {}
+    for script, calls in PARTS.items():
+        for call in calls:
+            for _ in range(RUNS):
+                with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
+                    environment = {**os.environ, "SNAPCUT_RATIOS": file.name, "OMP_NUM_THREADS": "1"}
+                    code = f"from {script} import *; {call}"
+                    subprocess.run([sys.executable, "-c", code], cwd=FOLDER, env=environment, check=True)
+                    for one in map(json.loads, file):
+                        if one["ratio"] > best.get(one["work"], {"ratio": 0})["ratio"]:
+                            best[one["work"]] = one
+    return list(best.values())
+
+
+def machine() -> str:
+    """The processor's name and the cores this process may use."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
+def page(rows: list[dict], kind: str, date: str) -> str:
+    """The text of docs/speed.md: benchmarks/speed.md with the table in its place."""
+    table = ["| work | time | ahead of | ratio | floor | time over floor |", "|---|---|---|---|---|---|"]
+    for one in rows:
+        seconds = one["seconds"]
+        unit, scale = ("s", 1) if seconds >= 0.1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+        cells = (one["work"], f"{scale * seconds:.3g} {unit}", one["peer"], f"x {one['ratio']:.3g}")
+        table.append(f"| {' | '.join(cells)} | {one['floor']} | {one['above']:.2f} |")
+    text = (FOLDER / "speed.md").read_text(encoding="utf-8")
+    for name, value in (("table", "\n".join(table)), ("machine", kind), ("date", date)):
+        text = text.replace(f"<!-- {name} -->", value)
+    return text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="commit what is measured")
+    write = parser.parse_args().write
+    rows = measured()
+    if write:
+        kept = {"machine": machine(), "date": str(datetime.datetime.now(datetime.UTC).date())}
+        RATIOS.write_text(json.dumps({**kept, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(page(rows, kept["machine"], kept["date"]), encoding="utf-8")
+        return 0
+    committed = {one["work"]: one["ratio"] for one in json.loads(RATIOS.read_text())["rows"]}
+    slower = 0
+    for one in rows:
+        before = committed.pop(one["work"], None)
+        worse = before is not None and one["ratio"] * FACTOR < before
+        slower += worse
+        stands = "new" if before is None else f"committed x {before:.3g}{', SLOWER' if worse else ''}"
+        print(f"{one['work']:<55} x {one['ratio']:<10.3g} {stands}")
+    for work in committed:
+        print(f"{work:<55} no longer measured")
+    return 1 if slower or committed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
