@@ -8,8 +8,9 @@ from paper_checks.claim import Claim, Constant, Twin, at_least, at_most, within
 from sims.weights.affine import SplitValues
 from sims.weights.formats import noise
 from sims.weights.scales import integer_scale, optimal_scale, quantize
-from theory.distributions import Gaussian, Laplace
-from theory.formats import FORMATS, SEARCHED, Format
+from sims.weights.searched import MeasuredError, measured_error
+from theory.distributions import Gaussian, Laplace, StudentT
+from theory.formats import FORMATS, SEARCHED, Format, searched_error_bounds
 from theory.formats.laws import format_snr
 from theory.snr import decibel, noise_snr
 
@@ -52,6 +53,38 @@ def absmax_in_blocks(run, size=32, factor=1.0):
 
     found = run.once(f"blocks of {size}", lost)
     yield within("best scale minus absmax (dB)", found, 0.53 * factor, 0.01, evidence="simulated")
+
+
+# dB kept by 16 levels with the best scale of every block of 32, by law
+SEARCHED_SNR = {"Gaussian": 21.860, "Laplace": 19.826, "StudentT": 17.265}
+
+
+def searched_scales(run, reach=1.0, factor=1.0):
+    """Drawn errors of searched scales between their limits, growing with the block; or rays further out."""
+
+    def drawn(law, size: int) -> tuple[MeasuredError, tuple[float, float]]:
+        form = Format("searched", "flipped4", 4, block=size, rule="search")
+        return measured_error(law, form, tensors=48, seed=run.seed), searched_error_bounds(law, form)
+
+    for law in (Gaussian(), Laplace(), StudentT(2, 30)):
+        name = type(law).__name__
+        found = {size: run.once(f"{name} {size}", lambda law=law, size=size: drawn(law, size))
+                 for size in (16, 32, 128)}  # fmt: skip
+        errors = [one.value for one, _ in found.values()]
+        for (size, (one, (least, most))), longer in zip(found.items(), [*errors[1:], np.inf], strict=True):
+            title = f"{name}, blocks of {size}: error over its"
+            spread = 5 * one.standard_error / one.value
+            yield at_most(
+                f"{title} limit by one multiple", one.value / most, 1.0 - spread, evidence="simulated"
+            )
+            if least:
+                lower = reach * least
+                yield at_least(f"{title} limit by rays", one.value / lower, 1.0, evidence="simulated")
+            if longer < np.inf:
+                title = f"{name}, blocks of {size}: error over that of longer ones"
+                yield at_most(title, one.value / longer, 1.0, evidence="simulated")
+        stated = SEARCHED_SNR[name] + decibel(1.0, factor)
+        yield within(f"{name}, blocks of 32 (dB)", found[32][0].snr, stated, 0.03, evidence="simulated")
 
 
 def pruned_then_rounded(run, zero=True, factor=1.0):
@@ -118,6 +151,25 @@ CLAIMS = (
         twins=(Twin("blocks of 64", {"size": 64}),),
         figure="formats_blocks",
         constant=Constant("0.53 dB"),
+    ),
+    Claim(
+        id="ku.searched_scales",
+        title="The best scale of every block beats any multiple of its largest magnitude",
+        paper=PAPER,
+        place="Section 2, the choice of the scale; llama.cpp issue 397",
+        statement=r"N\int_0^{x_0} x\,dF(x) \le \frac{\mathbb{E}\min_s e^2(s)}{\mathbb{E}\,W^2} \le \min_f"
+        r" \frac{\mathbb{E}\,e^2(f\,m/8)}{\mathbb{E}\,W^2};\quad 21.860, 19.826, 17.265\ \mathrm{dB}",
+        hypotheses="16 levels, scales of either sign, blocks of 16, 32 and 128; Gaussian, Laplace and "
+        "Student-t weights (kurtosis 29); the lower limit Gaussian only. Limits and the growth with the "
+        "block are theorems; what lies between is drawn: the ratios are at blocks of 32, to 0.03 dB.",
+        mark="derived",
+        check=searched_scales,
+        twins=(
+            Twin("5 % less error", {"factor": 0.95}),
+            Twin("rays that reach twice the error", {"reach": 2.5}),
+        ),
+        figure="formats_blocks",
+        constant=Constant("ratios in dB"),
     ),
     Claim(
         id="ku.errors_add",

@@ -259,7 +259,7 @@ def search_zero(tail0, tail1, first, last, moment, mean, steps, tolerance, limit
                 while 16.0 * move > 1.0:
                     found = False
                     for way in range(8):
-                        z = best_z + (0, 0, 1, -1, 1, -1, 1, -1)[way] * np.int64(max(move, 1.0))
+                        z = best_z + (0, 0, 1, -1, 1, -1, 1, -1)[way] * int(max(move, 1.0))
                         s = best_s * (1.0 + (1, -1, 0, 0, 1, -1, -1, 1)[way] * move / steps)
                         if z < 0 or z > steps or s <= 0.0:
                             continue

@@ -149,6 +149,7 @@ TWINS = {
     "ku.run_length": 2,
     "ku.sampled_error": 3,
     "ku.scale_fluctuates": 2,
+    "ku.searched_scales": 2,
     "ku.settled_step": 1,
     "ku.sparse_float8": 1,
     "ku.step_gradient": 3,

@@ -366,6 +366,23 @@ def formats() -> list[Table]:
     cut_at_half = pruned_then_rounded(lambda u: u < 0.5)
     law_table.add("format_error", [uniform().spec, spec["prune"]], cut_at_half, 1e-7)
     half = mp.mpf(1) / 2
+    # uniform weights, scale f m/7: given m, w/m is uniform; m itself lies 1 - f above the last code
+    for f in (mp.mpf("0.875"), mp.mpf("1.125")):
+        inner = rounding_error(uniform(), list(range(-7, 8)), f / 7)
+        own = min((1 - f * k / 7) ** 2 for k in range(8))
+        total = mp.mpf(128) / 130 * (127 * inner + own) / 128
+        law_table.add("shrunk_error", [uniform().spec, spec["INT4 g128"], float(f)], total)
+    searched = Table("theory.formats.searched")
+    for rays in (
+        2,
+        5,
+        64,
+    ):  # in the plane at equal angles; in space caps of height 1 - cos, each 1/N of the sphere
+        plane = half - mp.sin(2 * mp.pi / rays) * rays / (4 * mp.pi) if rays > 2 else half
+        searched.add("ray_error", [2, float(mp.log(rays))], plane)
+        h = mp.mpf(2) / rays
+        space = rays * mp.quad(lambda c: (1 - c * c) / 2, [1 - h, 1])
+        searched.add("ray_error", [3, float(mp.log(rays))], space)
     # a block of one 2:4 group: given its largest m, of three others the largest, of density 3 u^2, is kept
     parts = itertools.pairwise([mp.mpf(0), *((j + half) / 7 for j in range(7)), mp.mpf(1)])
     kept = sum(
@@ -394,7 +411,7 @@ def formats() -> list[Table]:
     # at most one of three others is smaller; the random sparsity is a sum of 96 nodes there, good to 1e-6
     cut_of_four = pruned_then_rounded(lambda u: (1 - u) ** 3 + 3 * u * (1 - u) ** 2)
     law_table.add("format_error", [uniform().spec, both], cut_of_four, 1e-6)
-    return [table, law_table]
+    return [table, law_table, searched]
 
 
 def pruned_then_rounded(pruned: Callable) -> mp.mpf:

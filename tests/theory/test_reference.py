@@ -54,6 +54,7 @@ WITHOUT = {
     "theory.codebooks:Codebook": "prepared thresholds: quantization_error",
     "theory.fine_tuning:Codes": "fields: tuning_codes",
     "theory.formats.formats:Format.offset_bits": "part of stored_bits, which test_ggml counts",
+    "theory.formats.searched:searched_error_bounds": "shrunk_error, ray_error: drawn in test_searched",
     "theory.formats.formats:double_quantized": "held to its definition: test_affine",
     "theory.formats.formats:dynamic_levels": "the same",
     "theory.operators.base:Operator": "abstract",

@@ -12,6 +12,7 @@ from theory.formats.formats import (
     float_levels,
     normal_float_levels,
 )
+from theory.formats.searched import ray_error, searched_error_bounds
 
 __all__ = [
     "CODES",
@@ -27,5 +28,7 @@ __all__ = [
     "family",
     "float_levels",
     "normal_float_levels",
+    "ray_error",
+    "searched_error_bounds",
     "widths",
 ]

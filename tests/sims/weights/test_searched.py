@@ -1,0 +1,42 @@
+"""Measured laws against the closed ones where both exist, and against the certified search of every block."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sims.weights.scales import optimal_scale
+from sims.weights.searched import measured_error
+from theory.distributions import Gaussian, Laplace
+from theory.formats import FORMATS, WITHOUT_LAW, Format
+from theory.formats.laws import format_error
+
+
+def test_where_there_is_a_law_it_is_measured():
+    for name in ("Q4_1", "2:4 + NVFP4"):
+        form = next(one for one in FORMATS if one.name == name)
+        found = measured_error(Laplace(), form, tensors=24)
+        assert found.value == pytest.approx(format_error(Laplace(), form), abs=4.5 * found.standard_error)
+        assert found.snr_error == pytest.approx(found.standard_error / found.value * 10 / math.log(10))
+
+
+def test_searched_scales_are_those_of_every_block():
+    """Other draws, and the certified search for either sign of the scale."""
+    form = Format("x", "flipped3", 3, block=16, rule="search")
+    w = np.random.default_rng(8).normal(size=(600, 16))
+    errors = [
+        min(optimal_scale(sign * row, np.arange(-4.0, 4)).noise for sign in (1, -1)) * np.mean(row**2)
+        for row in w
+    ]
+    found = measured_error(Gaussian(), form, tensors=24, seed=1)
+    spread = np.std(errors) / math.sqrt(600)
+    assert found.value == pytest.approx(np.mean(errors), abs=4.5 * math.hypot(spread, found.standard_error))
+    assert found.standard_error < spread / 3
+
+
+def test_every_format_without_a_law_can_be_measured():
+    for form in WITHOUT_LAW:
+        found = measured_error(Gaussian(), form, tensors=2)
+        assert 8 < found.snr < 23 and found.snr_error < 0.3
+    with pytest.raises(ValueError, match="tensors must be an integer >= 2"):
+        measured_error(Gaussian(), WITHOUT_LAW[0], tensors=1)
