@@ -122,7 +122,6 @@ def test_the_command(here, monkeypatch, tmp_path):
 
 def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     from sims import sweep
-    from sims.layer_bounds.cells import layer_cell
 
     w, x = layer(5, 8)
     np.save(tmp_path / "W.npy", w)
@@ -135,6 +134,20 @@ def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     assert [row["trials"] for row in rows] == [2, 2, 1]
     assert all(row["low"] <= row["estimate"] for row in rows)
     assert sweep.run(cells, tmp_path / "out", processes=1, resume=True) == rows
+    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(**options) as cluster:
+        there = sweep.run(cells, tmp_path / "there", backend="dask", scheduler=cluster.scheduler_address)
+    assert there == rows
+
+
+def test_a_cell_takes_both_methods_and_names_what_is_wrong(tmp_path):
+    from sims.layer_bounds.cells import layer_cell
+
+    w, x = layer(5, 8)
+    np.save(tmp_path / "W.npy", w)
+    np.save(tmp_path / "X.npy", x)
+    fixed = {"weights": str(tmp_path / "W.npy"), "inputs": str(tmp_path / "X.npy"), "count": 2, "bits": 3}
     error, signal, *_ = layer_cell(**{**fixed, "method": "pruning"})
     assert 0 < error.measured < signal.theory
     wrong = {
