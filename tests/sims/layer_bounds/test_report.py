@@ -28,6 +28,24 @@ def test_numbers_are_those_of_the_ranges():
     assert found.notes == [] and not found.interrupted
 
 
+def test_steps_are_chosen_by_name_and_an_empty_bound_is_said():
+    w, x = layer(2, 5)
+    errors = {}
+    for step in ("weights", "outputs", "joint"):
+        found = report.layer_report(w, x, bits=3, step=step)
+        errors[step] = found.ranges["quantization"].optimum
+        assert [row["step"] > 0 for row in found.as_dict()["quantization"]["rows"]] == [True, True]
+    assert found.lines()[0]["setting"] == "3 bits, best step"
+    assert errors["joint"] < min(errors["weights"], errors["outputs"])
+    joint = quantization_range(w, inputs=x, bits=3, step="joint")
+    assert errors["joint"] == pytest.approx(joint.optimum)
+    fine = report.layer_report(w[:1], x, bits=8, step="joint")
+    assert fine.ranges["quantization"].bound == 0 < fine.ranges["quantization"].optimum
+    assert any("proves nothing in 1 of 1 rows" in note for note in fine.notes)
+    with pytest.raises(ValueError, match="step must be one of weights, outputs, joint"):
+        report.layer_report(w, x, step="best")
+
+
 def test_what_is_left_out_is_said():
     w, x = layer(12, 40)
     found = report.layer_report(w, x, bits=None, sparsity=0.9)
