@@ -163,6 +163,8 @@ def _tasks(
     if sparsity is None:
         assert bits is not None
         sparsity = float(equal_sparsity(bits))
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity must lie between 0 and 1, got {sparsity}")
     keep = n - pruned_count(n, sparsity)
     yield "pruning", f"{keep} of {n} kept", {"keep": keep}
 
@@ -179,15 +181,22 @@ def _chosen(name: str, indices: Sequence[int] | None, size: int) -> np.ndarray:
 def _remarks(ranges: dict[str, Range]) -> list[str]:
     notes = []
     for method, found in ranges.items():
-        total = len(found.rows) or 1
-        if found.stopped:
+        rows = found.rows or (found,)
+        untried = sum(row.optimum is None and row.nodes == 0 for row in rows)  # a joint step, singular inputs
+        stopped, total = found.stopped - untried, len(rows)
+        if untried:
             notes.append(
-                f"{method}: {found.stopped} of {total} searches were stopped; their ranges are valid, and a "
+                f"{method}: nothing is proved in {untried} of {total} rows: inputs are dependent, and the "
+                "best step over all codes is only searched where they are not"
+            )
+        if stopped:
+            notes.append(
+                f"{method}: {stopped} of {total} searches were stopped; their ranges are valid, and a "
                 "longer --time-limit may close them"
             )
     quantized = ranges.get("quantization")
     if quantized is not None:
-        rows = quantized.rows or (quantized,)
+        rows = [row for row in quantized.rows or (quantized,) if row.nodes]
         empty = sum(row.bound == 0 < row.best for row in rows)
         joint = "steps and moves in turn" in quantized.errors
         why = "a best step over many bits is hard to cover" if joint else "inputs are dependent"

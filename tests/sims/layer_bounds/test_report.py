@@ -42,6 +42,11 @@ def test_steps_are_chosen_by_name_and_an_empty_bound_is_said():
     fine = report.layer_report(w[:1], x, bits=8, step="joint")
     assert fine.ranges["quantization"].bound == 0 < fine.ranges["quantization"].optimum
     assert any("proves nothing in 1 of 1 rows" in note for note in fine.notes)
+    x[:, 1] = x[:, 0]
+    (note,) = [n for n in report.layer_report(w[:1], x, bits=2, step="joint").notes if "quantization" in n]
+    assert "nothing is proved in 1 of 1 rows: inputs are dependent" in note
+    with pytest.raises(ValueError, match=r"sparsity must lie between 0 and 1, got 1\.5"):
+        report.layer_report(w, x, sparsity=1.5)
     with pytest.raises(ValueError, match="step must be one of weights, outputs, joint"):
         report.layer_report(w, x, step="best")
 
