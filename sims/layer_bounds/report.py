@@ -196,7 +196,7 @@ def _remarks(ranges: dict[str, Range]) -> list[str]:
             )
     quantized = ranges.get("quantization")
     if quantized is not None:
-        rows = [row for row in quantized.rows or (quantized,) if row.nodes]
+        rows = tuple(row for row in quantized.rows or (quantized,) if row.nodes)
         empty = sum(row.bound == 0 < row.best for row in rows)
         joint = "steps and moves in turn" in quantized.errors
         why = "a best step over many bits is hard to cover" if joint else "inputs are dependent"
