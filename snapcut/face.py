@@ -272,7 +272,7 @@ def layer(
         The best codes and the best masks of single rows, exactly or with a certified limit.
     options
         Of `sims.path_following.layers.compare` (methods, scale, order, rule, per_neuron, seed), or with
-        `bounds` of `sims.layer_bounds.report.layer_report` (rows, columns, time_limit).
+        `bounds` of `sims.layer_bounds.report.layer_report` (rows, columns, time_limit, step).
 
     Returns
     -------

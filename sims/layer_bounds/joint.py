@@ -12,7 +12,7 @@ from sims.layer_bounds.relaxation import solve
 from sims.montecarlo import stream
 
 STEPS = np.linspace(0.5, 1.2, 36)  # multiples of the weights' best step that heuristics try
-PIECES = 96  # relaxations solved for one bound at most: a second at 36 columns
+PIECES = 96  # relaxations solved for one bound at most: a third of a second at 36 columns
 _CLOSE = 0.97  # of the least relaxation met: then the bound is not refined further
 
 

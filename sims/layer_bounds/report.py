@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from sims.layer_bounds.quantization import quantization_range
 from sims.layer_bounds.ranges import Range, joined
 from sims.layer_bounds.rows import over_rows
 from sims.path_following import as_weights
+from theory.arguments import choice
 from theory.snr import equal_sparsity, pruned_count
 
+Step = Literal["weights", "outputs", "joint"]
+_STEPS = {"weights": "", "outputs": ", step for the outputs", "joint": ", best step"}
 ROWS, COLUMNS = 8, 36  # taken where nobody names any: exact search is for some tens of columns
 
 
@@ -63,7 +66,10 @@ class Report:
             method: {
                 **found.as_dict(),
                 "setting": self.settings[method],
-                "rows": [row.as_dict() for row in found.rows or (found,)],
+                "rows": [
+                    row.as_dict() | {k: row.details[k] for k in ("step",) if k in row.details}
+                    for row in found.rows or (found,)
+                ],
             }
             for method, found in self.ranges.items()
         } | {"notes": self.notes, "interrupted": self.interrupted}
@@ -79,6 +85,7 @@ def layer_report(
     rows: Sequence[int] | None = None,
     columns: Sequence[int] | None = None,
     time_limit: float | None = 2.0,
+    step: Step = "weights",
     processes: int = 1,
 ) -> Report:
     """Quantization at `bits` and pruning at `sparsity` (at equal compression if one is not named).
@@ -94,6 +101,8 @@ def layer_report(
         Which to take; by default eight rows spread evenly and the first 36 columns.
     time_limit : float, optional
         Seconds of search per row and method.
+    step : {"weights", "outputs", "joint"}
+        The grid's step in every row: by a rule of `quantization_range`, or the best together with the codes.
 
     Raises
     ------
@@ -106,6 +115,7 @@ def layer_report(
     >>> [line["not proved"] for line in found.lines()], found.notes
     ([0, 0], [])
     """
+    choice("step", step, get_args(Step))
     matrix = semidefinite(inputs, gram)
     w = as_weights(weights, len(matrix))
     notes = []
@@ -120,7 +130,7 @@ def layer_report(
     w = w[np.ix_(chosen_rows, chosen_columns)]
     matrix = np.ascontiguousarray(matrix[np.ix_(chosen_columns, chosen_columns)])
     ranges, settings, interrupted = {}, {}, False
-    for method, setting, options in _tasks(w.shape[1], bits, sparsity):
+    for method, setting, options in _tasks(w.shape[1], bits, sparsity, step):
         cells = [(row, matrix, method, {**options, "time_limit": time_limit}) for row in w]
         done: list[Range] = []
         try:
@@ -144,12 +154,17 @@ def _one(row: np.ndarray, gram: np.ndarray, method: str, options: dict[str, Any]
     return function(row, gram=gram, **options)
 
 
-def _tasks(n: int, bits: int | None, sparsity: float | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _tasks(
+    n: int, bits: int | None, sparsity: float | None, step: Step
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
     if bits is not None:
-        yield "quantization", f"{bits} bits", {"bits": bits}
+        by = {"step": step} if step == "joint" else {"rule": step}
+        yield "quantization", f"{bits} bits{_STEPS[step]}", {"bits": bits, **by}
     if sparsity is None:
         assert bits is not None
         sparsity = float(equal_sparsity(bits))
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity must lie between 0 and 1, got {sparsity}")
     keep = n - pruned_count(n, sparsity)
     yield "pruning", f"{keep} of {n} kept", {"keep": keep}
 
@@ -166,11 +181,29 @@ def _chosen(name: str, indices: Sequence[int] | None, size: int) -> np.ndarray:
 def _remarks(ranges: dict[str, Range]) -> list[str]:
     notes = []
     for method, found in ranges.items():
-        total = len(found.rows) or 1
-        if found.stopped:
+        rows = found.rows or (found,)
+        untried = sum(row.optimum is None and row.nodes == 0 for row in rows)  # a joint step, singular inputs
+        stopped, total = found.stopped - untried, len(rows)
+        if untried:
             notes.append(
-                f"{method}: {found.stopped} of {total} searches were stopped; their ranges are valid, and a "
+                f"{method}: nothing is proved in {untried} of {total} rows: inputs are dependent, and the "
+                "best step over all codes is only searched where they are not"
+            )
+        if stopped:
+            notes.append(
+                f"{method}: {stopped} of {total} searches were stopped; their ranges are valid, and a "
                 "longer --time-limit may close them"
+            )
+    quantized = ranges.get("quantization")
+    if quantized is not None:
+        rows = tuple(row for row in quantized.rows or (quantized,) if row.nodes)
+        empty = sum(row.bound == 0 < row.best for row in rows)
+        joint = "steps and moves in turn" in quantized.errors
+        why = "a best step over many bits is hard to cover" if joint else "inputs are dependent"
+        if empty:
+            notes.append(
+                f"quantization: the relaxation proves nothing in {empty} of {len(rows)} rows (limit inf "
+                f"where in all): {why}; optima come from the search and hold"
             )
     pruned = ranges.get("pruning")
     if pruned is not None and pruned.details.get("shift"):

@@ -23,6 +23,7 @@ def layer(
     rows: str | None = None,
     columns: str | None = None,
     time_limit: float = 2.0,
+    step: Literal["weights", "outputs", "joint"] = "weights",
     scale: float = 1.0,
     order: Literal["given", "norm", "random", "pivoted"] = "given",
     rule: Literal["mse", "max"] = "mse",
@@ -65,6 +66,9 @@ def layer(
         With --bounds: columns like 0-35; the first 36 by default.
     time_limit
         With --bounds: seconds of search for a row.
+    step
+        With --bounds: the step of least squared error of the weights, the one of 36 at which descended codes
+        lose least in the outputs, or the best one together with the codes (proved where the search ends).
     scale
         C of path following.
     order
@@ -113,9 +117,10 @@ def layer(
             "rows": None if rows is None else indices("--rows", rows),
             "columns": None if columns is None else indices("--columns", columns),
             "time_limit": time_limit,
+            "step": step,
         }
-    elif rows is not None or columns is not None:
-        raise ValueError("--rows and --columns belong to --bounds")
+    elif rows is not None or columns is not None or step != "weights":
+        raise ValueError("--rows, --columns and --step belong to --bounds")
     else:
         chosen = {
             "methods": None if method is None else [method],

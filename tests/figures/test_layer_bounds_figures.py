@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from figures import layer_bounds_heuristics, layer_bounds_layers, layer_bounds_tightness
+from figures import layer_bounds_heuristics, layer_bounds_layers, layer_bounds_tightness, layer_bounds_times
 
 
 def check(table):
@@ -41,3 +41,17 @@ def test_heuristics_lose_what_the_optimum_does_not(monkeypatch):
     check(table)
     assert np.all(table["loss"] >= -1e-9)
     layer_bounds_heuristics.draw(table)
+
+
+def test_the_times_that_ship_are_far_below_those_of_general_solvers():
+    table = layer_bounds_times.data()
+    check(table)
+    assert np.all((table["least"] <= table["median"]) & (table["median"] <= table["largest"]))
+    ours = table["solver"] == "snapcut"
+    assert np.all(table["solved"][ours] == table["instances"][ours])
+    for question in ("bound", "codes", "masks"):
+        asked = table["question"] == question
+        shared = set(table["n"][asked & ours]) & set(table["n"][asked & ~ours])
+        times = [table["median"][asked & side & (table["n"] == max(shared))] for side in (ours, ~ours)]
+        assert times[1] > 50 * times[0]
+    assert len(layer_bounds_times.draw(table).axes) == 3

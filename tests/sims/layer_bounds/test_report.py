@@ -28,6 +28,29 @@ def test_numbers_are_those_of_the_ranges():
     assert found.notes == [] and not found.interrupted
 
 
+def test_steps_are_chosen_by_name_and_an_empty_bound_is_said():
+    w, x = layer(2, 5)
+    errors = {}
+    for step in ("weights", "outputs", "joint"):
+        found = report.layer_report(w, x, bits=3, step=step)
+        errors[step] = found.ranges["quantization"].optimum
+        assert [row["step"] > 0 for row in found.as_dict()["quantization"]["rows"]] == [True, True]
+    assert found.lines()[0]["setting"] == "3 bits, best step"
+    assert errors["joint"] < min(errors["weights"], errors["outputs"])
+    joint = quantization_range(w, inputs=x, bits=3, step="joint")
+    assert errors["joint"] == pytest.approx(joint.optimum)
+    fine = report.layer_report(w[:1], x, bits=8, step="joint")
+    assert fine.ranges["quantization"].bound == 0 < fine.ranges["quantization"].optimum
+    assert any("proves nothing in 1 of 1 rows" in note for note in fine.notes)
+    x[:, 1] = x[:, 0]
+    (note,) = [n for n in report.layer_report(w[:1], x, bits=2, step="joint").notes if "quantization" in n]
+    assert "nothing is proved in 1 of 1 rows: inputs are dependent" in note
+    with pytest.raises(ValueError, match=r"sparsity must lie between 0 and 1, got 1\.5"):
+        report.layer_report(w, x, sparsity=1.5)
+    with pytest.raises(ValueError, match="step must be one of weights, outputs, joint"):
+        report.layer_report(w, x, step="best")
+
+
 def test_what_is_left_out_is_said():
     w, x = layer(12, 40)
     found = report.layer_report(w, x, bits=None, sparsity=0.9)
@@ -122,7 +145,6 @@ def test_the_command(here, monkeypatch, tmp_path):
 
 def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     from sims import sweep
-    from sims.layer_bounds.cells import layer_cell
 
     w, x = layer(5, 8)
     np.save(tmp_path / "W.npy", w)
@@ -135,6 +157,20 @@ def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     assert [row["trials"] for row in rows] == [2, 2, 1]
     assert all(row["low"] <= row["estimate"] for row in rows)
     assert sweep.run(cells, tmp_path / "out", processes=1, resume=True) == rows
+    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(**options) as cluster:
+        there = sweep.run(cells, tmp_path / "there", backend="dask", scheduler=cluster.scheduler_address)
+    assert there == rows
+
+
+def test_a_cell_takes_both_methods_and_names_what_is_wrong(tmp_path):
+    from sims.layer_bounds.cells import layer_cell
+
+    w, x = layer(5, 8)
+    np.save(tmp_path / "W.npy", w)
+    np.save(tmp_path / "X.npy", x)
+    fixed = {"weights": str(tmp_path / "W.npy"), "inputs": str(tmp_path / "X.npy"), "count": 2, "bits": 3}
     error, signal, *_ = layer_cell(**{**fixed, "method": "pruning"})
     assert 0 < error.measured < signal.theory
     wrong = {
