@@ -36,7 +36,7 @@ class Rounding:
             "OPTQ, min-pivot order": (lattice.order[::-1], _optq(regular, lattice.order[::-1])),
         }
         self.inverse = np.linalg.inv(regular)
-        self._basis: tuple[np.ndarray, np.ndarray] | None = None
+        self.basis: tuple[np.ndarray, np.ndarray] | None = None
 
     def codes(
         self, y: np.ndarray, low: float, high: float, dual: Dual | None, rng: np.random.Generator
@@ -71,7 +71,7 @@ class Rounding:
         found["greedy"] = np.empty(len(y))
         greedy_codes(self.inverse.copy(), y.copy(), low, high, found["greedy"])
         if len(y) <= _REDUCED:
-            found["Babai after LLL"] = np.clip(self._reduced(y), low, high)
+            found["Babai after LLL"] = np.clip(self.reduced(y), low, high)
         if dual is not None:
             drawn = [np.clip(z, low, high) for z in _draws(dual, rng)]
             found["relaxation, rounded"] = min(drawn, key=lambda z: self.lattice.error(y, z))
@@ -85,22 +85,33 @@ class Rounding:
         found["1-opt from all"] = min(ends, key=lambda z: self.lattice.error(y, z))
         return found
 
-    def _reduced(self, y: np.ndarray) -> np.ndarray:
-        """Babai's codes on an LLL-reduced basis, box or no box: clipping them is the caller's part."""
+    def reduced(self, y: np.ndarray) -> np.ndarray:
+        """Babai's codes on an LLL-reduced basis, box or no box: clipping them is the caller's part.
+
+        Parameters
+        ----------
+        y : (n,) or (n, count) ndarray
+            Weights in units of the step, a neuron a column.
+
+        Examples
+        --------
+        >>> Rounding(Lattice(np.array([[1.0, 1.0], [1.0, 1.25]]))).reduced(np.array([0.4, 0.8]))
+        array([0., 1.])
+        """
         from sims.kernels.layer_bounds_rounding import reduce_basis
 
-        if self._basis is None:
+        if self.basis is None:
             order = self.lattice.order
             factor = np.linalg.cholesky(self.lattice.regular[np.ix_(order, order)]).T.copy()
-            self._basis = (reduce_basis(factor, 0.75, 100 * len(factor)), factor)
-        transform, factor = self._basis
+            self.basis = (reduce_basis(factor, 0.75, 100 * len(factor)), factor)
+        transform, factor = self.basis
         order = self.lattice.order
         # coordinates of y in the reduced basis; its triangular factor decides one after the other
         t = np.linalg.solve(transform.astype(np.float64), y[order])
-        z = np.zeros(len(y))
+        z = np.zeros_like(t)
         for k in range(len(y) - 1, -1, -1):
             z[k] = np.rint(t[k] - factor[k, k + 1 :] @ (z[k + 1 :] - t[k + 1 :]) / factor[k, k])
-        result = np.empty(len(y))
+        result = np.empty_like(z)
         result[order] = transform @ z
         return result
 

@@ -174,6 +174,7 @@ TWINS = {
     "zs.feedback_pays": 2,
     "zs.growth_with_m": 1,
     "zs.joint_convex": 2,
+    "zs.lattice_reduction": 3,
     "zs.min_pivot": 1,
     "zs.nearest_plane": 1,
     "zs.nearest_plane_bound": 2,

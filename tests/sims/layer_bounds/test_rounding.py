@@ -9,6 +9,7 @@ from sims.layer_bounds.lattice import Lattice
 from sims.layer_bounds.problems import KINDS, problem
 from sims.layer_bounds.relaxation import Dual, solve
 from sims.layer_bounds.rounding import DRAWS, Rounding, _draws
+from theory.path_following import nearest_plane
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -17,7 +18,7 @@ def test_babai_lands_in_the_cell_of_a_reduced_basis(kind):
     lattice, y = Lattice(x.T @ x), 3.3 * w
     rounding = Rounding(lattice)
     codes = rounding.codes(y, -99, 99, None, np.random.default_rng(0))["Babai after LLL"]
-    transform, triangle = rounding._basis
+    transform, triangle = rounding.basis
     assert round(abs(np.linalg.det(transform.astype(float)))) == 1
     order = lattice.order
     before = np.linalg.cholesky(lattice.gram[np.ix_(order, order)]).T
@@ -68,3 +69,15 @@ def test_local_optima_are_local_and_the_best_of_the_draws_is_taken():
             assert error(other) >= error(found[name]) * (1 - 1e-12), name
     assert error(found["1-opt from nearest"]) <= error(found["nearest"])
     assert np.array_equal(found["nearest"], np.clip(np.rint(y), -4, 3))
+
+
+def test_neurons_at_once_are_reduced_one_by_one_and_by_nearest_planes():
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((9, 6)) @ (np.eye(6) + 0.8)
+    one, y = Rounding(Lattice(x.T @ x)), rng.uniform(-5, 5, (6, 20))
+    codes = one.reduced(y)
+    columns = x[:, one.lattice.order] @ one.basis[0]
+    for neuron in range(20):
+        assert np.array_equal(one.reduced(y[:, neuron]), codes[:, neuron])
+        planes = one.basis[0] @ nearest_plane(columns, x @ y[:, neuron])
+        assert np.array_equal(codes[one.lattice.order, neuron], planes)
