@@ -335,6 +335,7 @@ def test_trials_are_those_asked_for_and_else_those_made(toy):
         ('simulation = "partition"\n[grid]\nn = [8]\ncolour = [1]', "has no parameter 'colour'"),
         ('simulation = "sims.partition:simulate"\n[grid]\nn = [8]', "needs a value for 'max_value'"),
         ('simulation = "nothing"\n[grid]\nn = [8]', "simulation must be one of partition"),
+        ('simulation = "sims.partition:nothing"\n[grid]\nn = [8]', "nothing' cannot be found: module"),
         ('simulation = "partition"\nseed = "x"\n[grid]\nn = [8]', "seed must be a nonnegative integer"),
         ('simulation = "partition"\nn = 8\ntrials = 1\n[grid]\nn = [8]\nmax_value = [9]', "given both fixed"),
     ],
