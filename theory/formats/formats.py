@@ -298,7 +298,8 @@ FORMATS: tuple[Format, ...] = (
 SEARCHED: tuple[Format, ...] = (
     Format("INT4 g128 mse", "symmetric4", 4, block=128, rule="search"),
     Format("INT4 g32 mse", "symmetric4", 4, block=32, rule="search"),
-    Format("Q4_0 mse", "flipped4", 4, block=32, scale="half", rule="search"),
+    *(Format(f"Q{b}_0 mse", f"flipped{b}", b, block=32, scale="half", rule="search") for b in (4, 5)),
+    Format("Q8_0 mse", "symmetric8", 8, block=32, scale="half", rule="search"),
     Format("INT4 g128 asym mse", "uint4", 4, block=128, offset="zero", rule="search"),
     Format("INT4 g32 asym mse", "uint4", 4, block=32, offset="zero", rule="search"),
     Format("MXFP4 mse", "e2m1", 4, block=32, scale="power", rule="search"),
