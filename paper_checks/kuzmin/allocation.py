@@ -79,7 +79,7 @@ def never_worse(run, weighed=True):
 
 
 # the Lagrangian's lower limit of the error, as a share of it: no other price comes as close
-LIMITS = {3.0: 0.943, 4.0: 0.995, 6.0: 0.987}
+LIMITS = {3.0: 0.965, 4.0: 0.995, 6.0: 0.988}
 
 
 def equal_slopes(run, factor=1.0):
@@ -150,7 +150,7 @@ CLAIMS = (
         paper=PAPER,
         place="beyond the paper",
         statement=r"e_i(j_i) + p\,c_i(j_i) = \min_j\left(e_i(j) + p\,c_i(j)\right),\quad"
-        r" \sum_i \min_j\left(e_i(j) + p\,c_i(j)\right) - pB \ge 0.943, 0.995, 0.987\, \sum_i e_i(j_i)",
+        r" \sum_i \min_j\left(e_i(j) + p\,c_i(j)\right) - pB \ge 0.965, 0.995, 0.988\, \sum_i e_i(j_i)",
         hypotheses="Six tensors, 3, 4 and 6 bits; the budget is filled by at most three exceptions.",
         mark="derived",
         check=equal_slopes,

@@ -126,6 +126,7 @@ def test_where_what_was_kept_cannot_be_told_a_line_is_said_nevertheless(remember
 
     interruption.remember(gone)
     monkeypatch.setattr(interruption._State, "code", 130)
+    monkeypatch.setattr(interruption._State, "said", False)  # another program of this process may have ended
     with (tmp_path / "said").open("w") as said:
         monkeypatch.setattr(sys, "stderr", said)
         interruption._say()
