@@ -53,7 +53,8 @@ class Network:
         if len(self.hidden) != 2:
             raise ValueError(f"a conv network has two convolutions, got hidden={self.hidden}")
         if self.shape is None or min(self.shape) < 4:
-            raise ValueError(f"a conv network needs images of at least 4 x 4 pixels, got {self.shape}")
+            found = "vectors" if self.shape is None else self.shape
+            raise ValueError(f"a conv network needs images of at least 4 x 4 pixels, got {found}")
 
     @classmethod
     def on(cls, data: Any, kind: str = "dense", hidden: Sequence[int] | None = None) -> "Network":

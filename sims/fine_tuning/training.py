@@ -1,4 +1,7 @@
-r"""Training of all seeds of a cell at once: one program, vectorised over seeds, scanned over batches.
+r"""Training of all seeds of a cell at once: one program, scanned over batches.
+
+Every step takes all seeds: vectorised where the network is fully connected, one after another with
+convolutions, whose patches of one seed fit the cache (on MNIST a third less time than vectorised).
 
 Stochastic gradient descent with momentum, a cosine rate and decoupled decay, the same for every method.
 Seed i draws its start and the order of its batches from streams of its own that no method changes: methods
@@ -279,7 +282,17 @@ def _program(network: Network, options: Options, momentum: float, decay: float) 
     def slopes(trained, masks, layers, x, y, order):
         return jax.grad(loss)(trained, masks, layers, x[order], y[order])
 
-    every_seed = jax.vmap(slopes, in_axes=(0, 0, axes, None, None, 0))
+    if network.kind == "dense":  # small products: what a step costs is paid once for all seeds
+        every_seed = jax.vmap(slopes, in_axes=(0, 0, axes, None, None, 0))
+    else:  # patches of one seed fit the cache, those of all seeds do not
+
+        def every_seed(trained, masks, layers, x, y, order):
+            def one(seed):
+                trained, masks, starts, order = seed
+                own = [layer._replace(start=start) for layer, start in zip(layers, starts, strict=True)]
+                return slopes(trained, masks, own, x, y, order)
+
+            return jax.lax.map(one, (trained, masks, [layer.start for layer in layers], order))
 
     def batch(state, inputs, layers, x, y):
         (weights, parameters), masks, velocity = state

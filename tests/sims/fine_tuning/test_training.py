@@ -265,3 +265,77 @@ def test_a_step_for_every_row(data, start):
 def test_bad_input_is_one_sentence(data, start, call, message):
     with pytest.raises(ValueError, match=message):
         call(data, start)
+
+
+PICTURES = Network("conv", 16, (4, 4), (2, 3), 3)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    rng = np.random.default_rng(1)
+    labels = np.arange(36) % 3
+    return from_arrays(rng.random((36, 4, 4)) + np.eye(4)[labels][:, :, None] * 0.7, labels)
+
+
+def loss_by_loops(weights, images, labels):
+    """Mean cross-entropy: every convolution a sum over neighbours, ReLU, then maxima of 2 x 2."""
+    h = images.reshape(-1, 4, 4, 1)
+    for matrix in weights[:2]:
+        size, kernel = h.shape[1], matrix.reshape(len(matrix), 3, 3, h.shape[-1])
+        framed = np.pad(h, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        full = np.zeros((len(h), size, size, len(matrix)))
+        for i, j in np.ndindex(size, size):
+            full[:, i, j] = np.tensordot(framed[:, i : i + 3, j : j + 3], kernel, ((1, 2, 3), (1, 2, 3)))
+        full = np.maximum(full, 0)
+        h = np.zeros((len(h), size // 2, size // 2, len(matrix)))
+        for i, j in np.ndindex(size // 2, size // 2):
+            h[:, i, j] = full[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(1, 2))
+    logits = h.reshape(len(h), -1) @ weights[2].T
+    return (np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(labels)), labels]).mean()
+
+
+def test_convolutions_descend_along_differences_of_the_loss(pictures):
+    """Two seeds, two steps with momentum and decay; gradients by central differences of a loss in loops."""
+    recipe = Recipe(epochs=1, batch=12, rate=0.1)
+    start = first_weights(PICTURES, 2, seed=0)
+    found = train(PICTURES, pictures, start, Plan(), recipe)
+    rates = recipe.rates(len(pictures.train_images))
+    order = orders(len(pictures.train_images), recipe, 2, 0, "fine-tuning", 0)
+    assert len(rates) == 2
+    for seed in range(2):
+        w = [layer[seed].astype(np.float64) for layer in start]
+        velocity = [np.zeros_like(m) for m in w]
+        for rate, rows in zip(rates, order[:, seed], strict=True):
+            x, y = pictures.train_images[rows].astype(np.float64), pictures.train_labels[rows]
+            slopes = [np.zeros_like(m) for m in w]
+            for matrix, slope in zip(w, slopes, strict=True):
+                for place in np.ndindex(matrix.shape):
+                    kept = matrix[place]
+                    ends = []
+                    for moved in (kept + 1e-5, kept - 1e-5):
+                        matrix[place] = moved
+                        ends.append(loss_by_loops(w, x, y))
+                    matrix[place] = kept
+                    slope[place] = (ends[0] - ends[1]) / 2e-5
+            velocity = [0.9 * v + g for v, g in zip(velocity, slopes, strict=True)]
+            w = [m - rate * (v + recipe.decay * m) for m, v in zip(w, velocity, strict=True)]
+        for layer, matrix in zip(found.weights, w, strict=True):
+            np.testing.assert_allclose(layer[seed], matrix, rtol=2e-4, atol=2e-6)
+
+
+def test_convolutions_of_a_seed_do_not_see_the_other_seeds(pictures, monkeypatch):
+    """Each with the step it starts from and its batches: together as alone."""
+    codes, start = tuning_codes(3), first_weights(PICTURES, 2, seed=0)
+    starts = [np.array([0.1, 0.3]).reshape(2, 1, 1) * (i + 1) for i in range(3)]
+    plan, recipe = Plan(Options(quantize=True), codes, starts), Recipe(epochs=2, batch=8)
+    together = train(PICTURES, pictures, start, plan, recipe)
+    both = training.orders
+    for seed in range(2):
+        here = slice(seed, seed + 1)
+        own = Plan(plan.options, codes, [s[here] for s in starts])
+        monkeypatch.setattr(training, "orders", lambda *args, at=here: both(*args[:2], 2, *args[3:])[:, at])
+        alone = train(PICTURES, pictures, [w[here] for w in start], own, recipe)
+        for one, all_seeds in zip(
+            (*alone.weights, *alone.steps), (*together.weights, *together.steps), strict=True
+        ):
+            np.testing.assert_allclose(one[0], all_seeds[seed], rtol=1e-5, atol=1e-6)

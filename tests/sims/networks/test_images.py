@@ -127,7 +127,7 @@ def test_accuracy_counts_over_batches():
         (lambda d: Network.on(d, "dense", (0,)), "hidden must be an integer >= 1, got 0"),
         (
             lambda d: Network.on(from_arrays(np.zeros((20, 9)), np.arange(20) % 2), "conv"),
-            "at least 4 x 4 pixels",
+            "at least 4 x 4 pixels, got vectors",
         ),
     ],
 )
