@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import functools
+import gc
 import os
 import signal
 import sys
@@ -88,11 +89,13 @@ def cluster(scheduler: str | None, within: float = 10.0, otherwise: str = "") ->
         raise ImportError(f"the dask backend needs the extra cluster; {to_install('cluster')}") from None
     from joblib import parallel_config
 
-    try:
+    client = None
+    with contextlib.suppress(OSError, TimeoutError, ValueError):
         client = Client(scheduler, timeout=within, set_as_default=False)
-    except (OSError, TimeoutError, ValueError):
+    if client is None:
+        gc.collect()  # the half-made client ends now and in this thread, not wherever it would be collected
         told = f"no Dask scheduler answers at {scheduler} within {within:g} s"
-        raise ConnectionError("; ".join(filter(None, (told, otherwise)))) from None
+        raise ConnectionError("; ".join(filter(None, (told, otherwise))))
     with client, parallel_config(backend="dask", client=client):
         yield
 

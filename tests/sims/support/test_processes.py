@@ -1,5 +1,6 @@
 """Workers end with the process that started them, however it ends."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -109,6 +110,7 @@ def test_a_scheduler_that_cannot_answer_is_one_sentence(address):
     sentence = f"^no Dask scheduler answers at {address} within 0.2 s; run here$"
     with pytest.raises(ConnectionError, match=sentence), processes.cluster(address, 0.2, "run here"):
         pass
+    assert not [one for one in gc.get_objects() if type(one).__module__ == "distributed.client"]
 
 
 def die(_):
