@@ -96,7 +96,7 @@ def _with_ends(
     law: Distribution, form: Format, a: np.ndarray, b: np.ndarray, share: np.ndarray, others: int
 ) -> np.ndarray:
     """Summed error of blocks of these ends, and `others` between them, where a weight lies with `share`."""
-    steps, cut = 2**form.bits - 1, float(law.ppf(0.5 + form.sparsity / 2)) if form.sparsity else 0.0
+    steps, cut = 2**form.bits - 1, law.magnitude_quantile(form.sparsity) if form.sparsity else 0.0
     if form.offset == "zero":
         least, most = np.minimum(a, 0.0), np.maximum(b, 0.0)
         s = (most - least) / steps

@@ -276,10 +276,10 @@ _DENSE: tuple[Format, ...] = (
     Format("FP8 E4M3", "e4m3", 8),
     Format("FP8 E5M2", "e5m2", 8),
     *(Format(f"{n}:{m}", "", 16, keep=n, group=m) for n, m in ((2, 4), (1, 4), (4, 8), (2, 8))),
-    *(Format(f"2:4 + INT{b}", f"int{b}", b, keep=2, group=4) for b in (4, 8)),
-    Format("2:4 + FP8 E4M3", "e4m3", 8, keep=2, group=4),
+    *(Format(f"INT{b}", f"int{b}", b).after(2, 4) for b in (4, 8)),
+    Format("FP8 E4M3", "e4m3", 8).after(2, 4),
     *(Format(f"prune {100 * c:g} %", "", 16, sparsity=c) for c in (0.5, 0.75, 0.875)),
-    *(Format(f"prune 50 % + INT{b}", f"int{b}", b, sparsity=0.5) for b in (4, 6, 8)),
+    *(Format(f"INT{b}", f"int{b}", b).after(sparsity=0.5) for b in (4, 6, 8)),
 )
 
 

@@ -233,7 +233,7 @@ def _kept_errors(
 
 def _threshold(law: Distribution, form: Format) -> float:
     """Magnitude below which a share of the weights is cut."""
-    return float(law.ppf(0.5 + form.sparsity / 2)) if form.sparsity else 0.0
+    return law.magnitude_quantile(form.sparsity) if form.sparsity else 0.0
 
 
 def _stepped_scales(law: Distribution, form: Format, ends: np.ndarray, scales: np.ndarray) -> float:
@@ -292,7 +292,7 @@ def _group_sparsity(keep: int, group: int, count: int = 96) -> tuple[np.ndarray,
 
 def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass: np.ndarray) -> float:
     """Least error over the scales of rounding what is beyond the pruning threshold, mean over sparsities."""
-    pruned = [Truncated(law, float(law.ppf(0.5 + c / 2))) for c in sparsity]
+    pruned = [Truncated(law, law.magnitude_quantile(c)) for c in sparsity]
 
     def error(scale: np.ndarray) -> np.ndarray:
         inner = [quantization_error(cut, levels, scale) for cut in pruned]
