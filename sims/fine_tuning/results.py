@@ -7,18 +7,16 @@ the reference.
 """
 
 import argparse
-import csv
 import functools
 import json
 import time
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sims.data import FOLDER
+from sims.data import FOLDER, shipped_rows
 from sims.fine_tuning.cells import Setting
 from sims.fine_tuning.methods import METHODS
 from sims.fine_tuning.statistics import sign_flip_p_value
@@ -80,8 +78,7 @@ def load() -> tuple[dict[str, Any], ...]:
     >>> sorted({row["network"] for row in load()})
     ['conv', 'dense']
     """
-    with (resources.files("sims.data") / FILE).open(encoding="utf-8") as file:
-        return tuple(_read(row) for row in csv.DictReader(file))
+    return tuple(_read(row) for row in shipped_rows(FILE))
 
 
 def _read(row: dict[str, Any]) -> dict[str, Any]:
@@ -147,10 +144,8 @@ def paper_table() -> tuple[dict[str, Any], ...]:
     >>> len(rows), rows[0]["model"], rows[0]["4"]
     (18, 'ResNet-18', 70.0)
     """
-    with (resources.files("sims.data") / PAPER).open(encoding="utf-8") as file:
-        found = list(csv.DictReader(line for line in file if not line.startswith("#")))
     words = ("model", "metric", "method")
-    return tuple({k: v if k in words else float(v) for k, v in row.items()} for row in found)
+    return tuple({k: v if k in words else float(v) for k, v in row.items()} for row in shipped_rows(PAPER))
 
 
 def main() -> None:

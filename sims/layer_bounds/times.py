@@ -5,7 +5,6 @@ missing. CPU seconds of one thread (start it with OPENBLAS_NUM_THREADS=1), four 
 answers equal to 1e-5 before any time counts. Another machine has other times; ratios stay about the same.
 """
 
-import csv
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sims.data import FOLDER
+from sims.data import FOLDER, shipped_rows
 from sims.layer_bounds import oracles, pruning_range, quantization_range
 from sims.layer_bounds.certificate import certify
 from sims.layer_bounds.problems import problem
@@ -43,8 +42,7 @@ def load() -> list[dict[str, Any]]:
     >>> sorted({row["solver"] for row in load()})
     ['SCIP', 'cvxpy + Clarabel', 'snapcut']
     """
-    with (FOLDER / FILE).open(encoding="utf-8", newline="") as file:
-        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    rows: list[dict[str, Any]] = [*shipped_rows(FILE)]
     for row in rows:
         row |= {name: int(row[name]) for name in ("n", "solved", "instances")}
         row |= {name: float(row[name]) for name in ("median", "least", "largest")}
