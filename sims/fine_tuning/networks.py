@@ -118,12 +118,16 @@ def activations(xp: Any, network: Network, weights: Sequence[Any], images: Any) 
     >>> [a.tolist() for a in activations(np, network, weights, np.array([[3.0, 5.0]]))]
     [[[3.0, 0.0]], [[3.0]]]
     """
-    found, hidden = [], images
+    return [outputs for _, outputs in walk(xp, network, weights, images)]
+
+
+def walk(xp: Any, network: Network, weights: Sequence[Any], images: Any) -> Iterator[tuple[Any, Any]]:
+    """What every layer multiplies, and what it puts out, one after the other."""
+    hidden = images
     for index, matrix in enumerate(weights):
-        product = gathered(xp, network, index, hidden) @ xp.swapaxes(matrix, -1, -2)
-        hidden = finished(xp, network, index, product)
-        found.append(hidden)
-    return found
+        inputs = gathered(xp, network, index, hidden)
+        hidden = finished(xp, network, index, inputs @ xp.swapaxes(matrix, -1, -2))
+        yield inputs, hidden
 
 
 def batches(images: np.ndarray, size: int = 256) -> Iterator[np.ndarray]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sims.fine_tuning.networks import Network, finished, gathered
+from sims.fine_tuning.networks import Network, walk
 from sims.networks.images import Dataset, load
 
 _IMAGES = {"dense": 4096, "conv": 256}  # at most; a convolution reads a patch for every pixel
@@ -39,11 +39,10 @@ def saved_layers(path: str | Path, data: str) -> Iterator[tuple[str, np.ndarray,
     arrays = {name: np.asarray(array, np.float64) for name, array in weights_of(path).items()}
     images = load(data)
     network = _architecture([array.shape for array in arrays.values()], images, Path(path).name)
-    hidden = images.train_images[: _IMAGES[network.kind]].astype(np.float64)
-    for index, (name, matrix) in enumerate(arrays.items()):
-        inputs = gathered(np, network, index, hidden)
+    read = images.train_images[: _IMAGES[network.kind]].astype(np.float64)
+    layers = walk(np, network, list(arrays.values()), read)
+    for (name, matrix), (inputs, _) in zip(arrays.items(), layers, strict=True):
         yield name, matrix, inputs.reshape(-1, matrix.shape[1])
-        hidden = finished(np, network, index, inputs @ matrix.T)
 
 
 def _architecture(shapes: list[tuple[int, ...]], images: Dataset, name: str) -> Network:
