@@ -145,7 +145,7 @@ def layer_report(
                 raise KeyboardInterrupt
             notes.append(f"interrupted: {len(done)} of {len(w)} rows of {method}")
             break
-    notes += _remarks(ranges)
+    notes += _remarks(ranges, step)
     return Report(ranges, settings, notes, interrupted)
 
 
@@ -178,7 +178,7 @@ def _chosen(name: str, indices: Sequence[int] | None, size: int) -> np.ndarray:
     return np.unique(np.asarray(indices, int))
 
 
-def _remarks(ranges: dict[str, Range]) -> list[str]:
+def _remarks(ranges: dict[str, Range], step: Step) -> list[str]:
     notes = []
     for method, found in ranges.items():
         rows = found.rows or (found,)
@@ -198,8 +198,8 @@ def _remarks(ranges: dict[str, Range]) -> list[str]:
     if quantized is not None:
         rows = tuple(row for row in quantized.rows or (quantized,) if row.nodes)
         empty = sum(row.bound == 0 < row.best for row in rows)
-        joint = "steps and moves in turn" in quantized.errors
-        why = "a best step over many bits is hard to cover" if joint else "inputs are dependent"
+        hard = "a best step over many bits is hard to cover"
+        why = hard if step == "joint" else "inputs are dependent"
         if empty:
             notes.append(
                 f"quantization: the relaxation proves nothing in {empty} of {len(rows)} rows (limit inf "

@@ -113,7 +113,7 @@ def inside() -> Iterator[Path | None]:
     if shown is None or _Display.owner != threading.get_ident() or _Display.lines >= _DEEPEST:
         yield None
         return
-    with tempfile.TemporaryDirectory() as folder, _line(1, "") as _:
+    with tempfile.TemporaryDirectory() as folder, _line(1, ""):
         task, ended = shown.tasks[-1].id, threading.Event()
         shown.update(task, visible=False)
 
