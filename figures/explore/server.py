@@ -179,8 +179,12 @@ def serve(host: str = "127.0.0.1", port: int = 2718, open_browser: bool = True) 
     ImportError
         Marimo is not installed.
     """
-    app = application(host)
-    listener = bound(host, port)
+    listener = bound(host, port)  # first: loading the application takes a second
+    with listener:
+        _serve(application(host), listener, host, open_browser)
+
+
+def _serve(app: _App, listener: socket.socket, host: str, open_browser: bool) -> None:
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listener.getsockname()[1]}/"
     print(f"snapcut explore: {address} (Ctrl-C ends it)", flush=True)

@@ -13,6 +13,7 @@ from sims.networks import digits as digits_
 from sims.networks import images
 from sims.support import progress
 from sims.weights.scales import integer_codes
+from theory.codebooks import integer_levels
 from theory.lottery import expected_failures
 
 _PIXELS = 16  # the digits' pixels are multiples of 1/16
@@ -105,9 +106,9 @@ def ticket_rows(
     for width in progress.steps(bits, "tickets"):
         start = time.perf_counter()
         targets = [integer_codes(w, width, "symmetric")[0] for w in floats]
-        top = 2 ** (width - 1) - 1
+        top = int(integer_levels(width, "symmetric")[-1])
         layers = [*targets, targets[0]] if signed else targets  # both sides of the first layer must succeed
-        chosen = samples or smallest_samples(layers, top, failure)[0]
+        chosen = smallest_samples(layers, top, failure)[0] if samples is None else samples
         redraws = (
             retries if retries is not None else 3 if samples is None and construction == "two_layer" else 0
         )
@@ -218,12 +219,12 @@ def checkpoint_rows(
 
     Returns
     -------
-    Rows with tensor, weights, drawn and kept parameters, failures beside their prediction, verified (every
-    weight that is no failure is represented), seconds; the last row is the sum.
+    Rows with tensor, bits, weights, drawn and kept parameters, failures beside their prediction, verified
+    (every weight that is no failure is represented), seconds; the last row is the sum.
     """
     from sims import weights
 
-    top = 2 ** (bits - 1) - 1
+    top = int(integer_levels(bits, "symmetric")[-1])
     misses = best_misses(samples, top, _TRIALS, seed=0)
     rows: list[dict] = []
     loaded = weights.load(path)
@@ -237,6 +238,7 @@ def checkpoint_rows(
         rows.append(
             {
                 "tensor": name,
+                "bits": bits,
                 "weights": target.size,
                 "drawn parameters": ticket.drawn_parameters,
                 "kept parameters": ticket.kept_parameters,
@@ -248,11 +250,8 @@ def checkpoint_rows(
         )
     if not rows:
         raise ValueError(f"{Path(path).name!r} holds no tensor of two dimensions and {least} elements")
-    total = {
-        "tensor": "all",
-        **{k: sum(r[k] for r in rows) for k in rows[0] if k not in ("tensor", "verified")},
-    }
-    return [*rows, total | {"verified": all(r["verified"] for r in rows)}]
+    last = {"tensor": "all", "bits": bits, "verified": all(row["verified"] for row in rows)}
+    return [*rows, {key: last[key] if key in last else sum(row[key] for row in rows) for key in rows[0]}]
 
 
 def _represented(ticket: Ticket) -> bool:

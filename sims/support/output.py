@@ -170,7 +170,7 @@ def table_text(
     def text(column: str, value: object) -> Text:
         return Text.from_markup(cell(value)) if column in marked else Text(visible(cell(value)))
 
-    cells = [[text(column, value) for column, value in row.items()] for row in rows]
+    cells = [[text(column, row[column]) for column in rows[0]] for row in rows]
     names = [visible(column) for column in rows[0]]
     numeric = [all(isinstance(row[c], (int, float)) or row[c] is None for row in rows) for c in rows[0]]
     lines = _lines([Text(name) for name in names], cells, numeric, console.width)

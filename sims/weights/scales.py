@@ -9,7 +9,7 @@ are sorted once, a scale then costs one look-up per level, and a proved lower bo
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -294,9 +294,13 @@ def integer_codes(values: np.ndarray, bits: int, grid: Grid = "twos-complement")
            [-1,  1]])
     """
     values = np.asarray(values, dtype=np.float64)
+    # In a unit near the largest: the step of the least numbers there are would be rounded to zero.
+    exponent = math.frexp(float(np.abs(values).max(initial=0.0)))[1]
+    values = np.ldexp(values, -exponent)
     found = integer_scale(values, bits, grid)
     levels = integer_codebook(bits, grid).levels
-    return np.clip(np.rint(values / found.scale), levels[0], levels[-1]).astype(np.int64), found
+    codes = np.clip(np.rint(values / found.scale), levels[0], levels[-1]).astype(np.int64)
+    return codes, replace(found, scale=math.ldexp(found.scale, exponent))
 
 
 def quantization_snr(values: "np.ndarray | Values", bits: int, grid: Grid = "twos-complement") -> float:

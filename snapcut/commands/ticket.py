@@ -27,9 +27,9 @@ def ticket(
     network
         digits, or a weight file of a bias-free ReLU network; with --layers also efficientnet or minilm.
     bits
-        Width of the weights, 2-12; a range like 2-8 builds one ticket each.
+        Width of the weights, 2-16; a range like 2-8 builds one ticket each.
     samples
-        Usable candidates per weight; by default the fewest that are expected to do.
+        Usable candidates per weight; by default the fewest that are expected to do, with --layers 14.
     construction
         Two layers per target layer, or depth plus one with copies.
     retries
@@ -49,8 +49,21 @@ def ticket(
     from sims.lottery.real import checkpoint_rows, ticket_rows
 
     if layers:
-        (width,) = widths(bits)[:1]
-        rows = checkpoint_rows(network, width, samples or 14, seed, retries=retries or 0)
+        whole = {
+            "--construction": construction != "two_layer",
+            "--data": data is not None,
+            "--out": out is not None,
+        }
+        if named := [name for name, given in whole.items() if given]:
+            raise ValueError(
+                f"{named[0]} belongs to the ticket of a whole network; --layers takes every tensor by itself"
+            )
+        each = 14 if samples is None else samples
+        rows = [
+            row
+            for width in widths(bits)
+            for row in checkpoint_rows(network, width, each, seed, retries=retries or 0)
+        ]
         emit(json, {"network": network, "layers": rows}, lambda: print_table(rows))
         return 0
     rows = ticket_rows(network, widths(bits), samples, seed, construction, retries, out=out, data=data)

@@ -111,7 +111,7 @@ class Format:
         of the codes' size that stands for 0. Of a whole tensor step and offset are those of least error.
     rule
         "max" from the block's largest magnitude (or its ends, with an offset), or "search" for a lesser
-        error.
+        error, not with an offset of "float".
     keep, group
         `keep` of every `group` weights are kept; 0 keeps all.
     sparsity
@@ -149,6 +149,10 @@ class Format:
             choice(f"{self.name}: {name}", getattr(self, name), options)
         if self.offset and self.prunes and not self.block:
             raise ValueError(f"{self.name}: after pruning an offset belongs to a block")
+        if self.block and self.offset == "float" and self.rule == "search":
+            raise ValueError(
+                f"{self.name}: a block with any offset has its own ends; search one with a zero point"
+            )
         if not self.codes and (self.block or not self.prunes):
             raise ValueError(f"{self.name}: values as they are, all of them, are no format")
         if not self.keep <= self.group or (self.group and not self.keep):

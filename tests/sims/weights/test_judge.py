@@ -78,6 +78,13 @@ def test_codes_lie_on_the_symmetric_grid_at_the_certified_best_scale(bits):
     assert (integer_codes(-w, bits, "symmetric")[0] == -codes).all()
 
 
+@pytest.mark.parametrize("exponent", [-1074, -1060, 1000])
+def test_codes_do_not_depend_on_the_unit(exponent):
+    w = np.array([[7.0, -3.0, 2.0], [1.0, 0.0, -7.0]])
+    codes, scale = integer_codes(np.ldexp(w, exponent), 4, "symmetric")
+    assert (codes == w).all() and scale.scale == pytest.approx(2.0**exponent) and scale.noise < 1e-15
+
+
 def test_codes_of_zeros_are_zero_and_of_infinity_refused():
     assert (integer_codes(np.zeros((2, 2)), 4)[0] == 0).all()
     with pytest.raises(ValueError, match="finite"):

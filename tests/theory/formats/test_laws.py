@@ -313,6 +313,7 @@ def test_formats_refuse_what_has_no_law():
         ({"sparsity": 0.5, "keep": 2, "group": 4}, "exclude each other"),
         ({"block": 30, "keep": 2, "group": 4}, "must hold whole n:m groups, got blocks of 30, groups of 4"),
         ({"block": 32, "scale": "bogus"}, "scale must be"),
+        ({"block": 32, "offset": "float", "rule": "search"}, "a block with any offset has its own ends"),
         ({"sparsity": 1.0}, "sparsity must lie"),
     ):
         with pytest.raises(ValueError, match=message):
