@@ -20,6 +20,14 @@ def check_targets(json: Path | None, *paths: Path | None) -> None:
         check_target(path)
 
 
+def unheard(where: str, **given: bool) -> None:
+    """Refuse options that would be left unheard: those `given`, which belong `where`."""
+    names = [f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given]
+    if names:
+        listed = ", ".join(names[:-1]) + " and " + names[-1] if names[1:] else names[0]
+        raise ValueError(f"{listed} belong{'' if names[1:] else 's'} to {where}")
+
+
 def seed_of(text: str) -> int | None:
     """The number, or None for "random"."""
     if text == "random":

@@ -5,7 +5,7 @@ from typing import Literal
 
 from sims.support.output import emit, print_table, say
 from snapcut import face
-from snapcut.options import Json, array_of, check_targets, indices
+from snapcut.options import Json, array_of, check_targets, indices, unheard
 
 
 def layer(
@@ -94,6 +94,24 @@ def layer(
     from sims.support.files import atomic_write
     from sims.weights import AT_HAND
 
+    if not inputs:
+        unheard(
+            "images given with --inputs", kernel=kernel is not None, stride=stride != 1, padding=padding != 0
+        )
+    if sparsity is not None or bounds:
+        unheard("methods that quantize at a given step", rule=rule != "mse", per_neuron=per_neuron)
+    if bounds:
+        unheard(
+            "the methods, not to --bounds",
+            scale=scale != 1,
+            order=order != "given",
+            seed=seed != 0,
+            method=method is not None,
+            out=out is not None,
+        )
+    else:
+        searched = {"rows": rows is not None, "columns": columns is not None}
+        unheard("--bounds", **searched, time_limit=time_limit != 2, step=step != "weights")
     if out is not None and method is None:
         raise ValueError("--out writes the weights of one method: name it with --method")
     own = not inputs and gram is None and str(weights).partition(":")[0] in AT_HAND and not weights.exists()
@@ -119,8 +137,6 @@ def layer(
             "time_limit": time_limit,
             "step": step,
         }
-    elif rows is not None or columns is not None or step != "weights":
-        raise ValueError("--rows, --columns and --step belong to --bounds")
     else:
         chosen = {
             "methods": None if method is None else [method],
@@ -131,7 +147,7 @@ def layer(
             "seed": seed,
         }
     table = face.layer(w, x, gram=g, data=data, bits=bits, sparsity=sparsity, bounds=bounds, **chosen)
-    if out is not None and not bounds:
+    if out is not None:
         with atomic_write(out, "wb") as file:
             np.save(file, table.source[0].weights)
 

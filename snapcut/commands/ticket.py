@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from sims.support.output import emit, print_table
-from snapcut.options import Json, check_targets, widths
+from snapcut.options import Json, check_targets, unheard, widths
 
 
 def ticket(
@@ -49,15 +49,12 @@ def ticket(
     from sims.lottery.real import checkpoint_rows, ticket_rows
 
     if layers:
-        whole = {
-            "--construction": construction != "two_layer",
-            "--data": data is not None,
-            "--out": out is not None,
-        }
-        if named := [name for name, given in whole.items() if given]:
-            raise ValueError(
-                f"{named[0]} belongs to the ticket of a whole network; --layers takes every tensor by itself"
-            )
+        unheard(
+            "the ticket of a whole network: --layers takes every tensor by itself",
+            construction=construction != "two_layer",
+            data=data is not None,
+            out=out is not None,
+        )
         each = 14 if samples is None else samples
         rows = [
             row
