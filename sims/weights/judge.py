@@ -10,6 +10,7 @@ squares of small weights vanish and fourth powers of large ones overflow).
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import math
 import threading
@@ -38,6 +39,7 @@ from theory.snr import check_bits, decibel, equal_sparsity
 
 _HUGE = -1000.0  # no weight, and what a mask of attention adds
 _CHUNK = 2**20
+_BUNDLE = 2**16  # weights judged in one call of a thread, some milliseconds
 _SPARE = 2**26  # bytes that may be in use beside three times the largest tensor
 
 
@@ -141,7 +143,7 @@ def judged(
     if elsewhere:
         fresh = map(keep, left, elsewhere(left, widths, masks))
     else:
-        fresh = in_order(judge, left, threads or default_threads(), [tensor.size for tensor in left])
+        fresh = _bundled(judge, left, threads or default_threads())
     with progress.bar(sum(tensor.nbytes for tensor in tensors), "weights") as advance:
         for tensor in tensors:
             found = known.get(tensor.name)
@@ -160,6 +162,32 @@ def judged(
             if table.rows and table.rows[-1].name == tensor.name:
                 yield replace(table, rows=list(table.rows), skipped=dict(table.skipped))
     yield table
+
+
+def _bundled(judge: Callable[[Tensor], Judged], tensors: list[Tensor], threads: int) -> Iterator[Judged]:
+    """judge(tensor) in order, small tensors a few at a time: to wake another thread costs as much as one."""
+
+    def every(bundle: list[Tensor]) -> list[Judged | Exception]:
+        found: list[Judged | Exception] = []
+        try:
+            found.extend(map(judge, bundle))
+        except Exception as error:  # what came before it is of use
+            found.append(error)
+        return found
+
+    bundles: list[list[Tensor]] = []
+    size = _BUNDLE
+    for tensor in tensors:
+        size += tensor.size
+        if size > _BUNDLE:
+            bundles.append([])
+            size = tensor.size
+        bundles[-1].append(tensor)
+    sizes = [sum(tensor.size for tensor in bundle) for bundle in bundles]
+    for found in itertools.chain.from_iterable(in_order(every, bundles, threads, sizes)):
+        if isinstance(found, Exception):
+            raise found
+        yield found
 
 
 def _needed(tensor: Tensor, every_format: bool) -> int:

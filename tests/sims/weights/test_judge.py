@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from sims import weights
 from sims.networks import digits
+from sims.support.threads import in_order
 from sims.weights import judge
 from sims.weights.scales import (
     Values,
@@ -20,6 +21,8 @@ from sims.weights.scales import (
     quantization_snr,
     quantize,
 )
+from sims.weights.select import select
+from sims.weights.sources import in_memory
 from theory.distributions import Empirical, Gaussian
 from theory.snr import Codebook, integer_levels
 from theory.snr import pruning_snr as pruning_law
@@ -381,6 +384,33 @@ def test_tensors_wait_until_there_is_room_but_the_first_never_does():
         assert entered == [4]
     waiting.join(30)
     assert entered == [4, 1] and gate.used == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_small_tensors_go_together_and_an_error_hides_none_before_it(monkeypatch, threads):
+    sizes = [300] * 7 + [70_000, 60_000, 300]
+    arrays = {f"t{i}": np.arange(size).reshape(2, -1) % 7 + i + 1.0 for i, size in enumerate(sizes)}
+    selection, calls = select(in_memory(arrays)), []
+
+    def work(function, bundles, threads, sizes):
+        calls.append((list(map(len, bundles)), sizes))
+        return in_order(function, bundles, threads, sizes)
+
+    def judge_tensor(tensor, *args, **options):
+        if tensor.name == "t5":
+            raise ValueError("broken")
+        return original(tensor, *args, **options)
+
+    original = judge.judge_tensor
+    monkeypatch.setattr(judge, "in_order", work)
+    names = [[row.name for row in table.rows] for table in judge.judged(selection, [4], threads=threads)]
+    assert names[-1] == list(arrays) and len(names) == len(arrays) + 1
+    assert calls == [([7, 1, 2], [2100, 70_000, 60_300])]
+    monkeypatch.setattr(judge, "judge_tensor", judge_tensor)
+    seen = []
+    with pytest.raises(ValueError, match="broken"):
+        seen.extend(len(table.rows) for table in judge.judged(selection, [4], threads=threads))
+    assert seen == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
