@@ -47,7 +47,8 @@ def data(budget: str = "quick", seed: int = 0) -> Table:
 def draw(table: Table) -> Figure:
     """Differences against bits, on a scale that shows both small and large ones."""
     figure, axes = style.panels(2, width=4.4, height=4.0)
-    for axis, source, title in zip(axes, ("paper", "here"), ("Table 1 of the paper", "here"), strict=True):
+    titles = ("Table 1 of the paper", "Small networks, mean and range of ten seeds")
+    for axis, source, title in zip(axes, ("paper", "here"), titles, strict=True):
         axis.axhline(0, color=style.GREY, linewidth=0.9)
         names = list(dict.fromkeys(table["name"][table["source"] == source].tolist()))
         ends = []
