@@ -108,6 +108,7 @@ def test_activations_as_people_hold_them():
         ([], None, "at least one array"),
         ([images], None, "are images: name the side of the kernel"),
         ([tokens], 3, "got \\(2, 3, 4\\) and a kernel of 3"),
+        ([tokens[0]], 1, "got \\(3, 4\\) and a kernel of 1"),
         ([tokens, np.ones((2, 5))], None, "inputs differ in width: \\[4, 5\\]"),
     ):
         with pytest.raises(ValueError, match=words):
