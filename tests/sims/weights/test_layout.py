@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -62,6 +63,14 @@ def test_orders(deep):
     def order(sort):
         return [line["tensor"] for line in layout.lines(deep, sort, 200)[:-1]]
 
+    kurtosis: dict[str, float] = {}
+    margin: dict[str, float] = {}
+    for row in deep.rows:
+        kind = re.sub(r"\d+", "*", row.name).removesuffix(".weight")
+        kurtosis[kind] = max(kurtosis.get(kind, 0.0), row.kurtosis)
+        margin[kind] = min(margin.get(kind, np.inf), row.quantization[4] - row.pruning[4])
+    assert order("kurtosis") == sorted(kurtosis, key=lambda kind: -kurtosis[kind])
+    assert order("margin") == sorted(margin, key=margin.__getitem__)
     assert order("kurtosis")[0] == order("margin")[0] == "model.layers.*.mlp.down_proj"
     errors = [float(line["error"].split()[0]) for line in layout.lines(deep, "error")[:-1]]
     assert errors == sorted(errors, reverse=True) and sum(errors) == pytest.approx(100, abs=2)
