@@ -200,6 +200,20 @@ def test_a_folder_without_weights_or_with_several_networks(tmp_path):
     assert set(checkpoints.open_checkpoint(tmp_path).tensors) == {"a", "b"}
 
 
+def test_of_a_network_stored_twice_the_safer_file_is_read(tmp_path):
+    """The others would not even open."""
+    save_file({"w": W}, tmp_path / "model.safetensors")
+    np.savez(tmp_path / "model.npz", other=W)
+    for ending in ("gguf", "bin", "pth", "pt", "ckpt", "onnx", "keras", "h5", "npy"):
+        (tmp_path / f"model.{ending}").write_bytes(b"nothing")
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["w"]
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"model\.gguf"):
+        checkpoints.open_checkpoint(tmp_path)
+    (tmp_path / "model.gguf").unlink()
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["other"]
+
+
 # --- element types ----------------------------------------------------------------------------------------
 
 

@@ -166,3 +166,9 @@ def test_widths_of_one_winner_are_joined():
     winners = [(4, "snap"), (2, "cut"), (3, "cut"), (5, "snap"), (8, "cut")]
     assert table._widths(winners) == "cut at 2-3, snap at 4-5, cut at 8"
     assert table._widths([(2, "snap"), (8, "snap")]) == "snap"
+
+
+def test_an_ending_is_common_to_two_names_or_more():
+    assert layout._common_ending(["a.weight", "b.c.weight"]) == ".weight"
+    for names in (["a.weight"], ["a.weight", "b.kernel"], ["a.bias", "b.bias"]):
+        assert layout._common_ending(names) == ""

@@ -162,3 +162,8 @@ def test_where_in_a_name_the_training_stands():
 def test_a_vector_is_long_from_two_to_the_sixteenth_on():
     found = chosen({"long": normal(2**16), "short": normal(2**16 - 1), "w": normal(32, 32)})
     assert list(found.tensors) == ["long", "w"]
+
+
+def test_vectors_are_judged_where_every_matrix_is_too_small():
+    assert list(chosen({"m": normal(4, 4), "v": normal(300)}).tensors) == ["v"]
+    assert list(chosen({"m": normal(16, 16), "v": normal(300)}).tensors) == ["m"]
