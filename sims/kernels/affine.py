@@ -343,8 +343,9 @@ def row_grids(rows, steps, zero_point, cells, tolerance, limit, rounds):
             variance += v[k] * v[k]
             first, last = min(first, v[k]), max(last, v[k])
         variance /= v.size
-        if not variance > 0.0:  # one level is enough, on or beside zero
-            found[0, r], found[1, r] = abs(mean), min(mean, 0.0) if zero_point else mean
+        if not first < last:  # one level is enough, on or beside zero; the mean may miss it by a rounding
+            x = rows[r, 0]
+            found[0, r], found[1, r] = abs(x), min(x, 0.0) if zero_point else x
             found[2, r] = found[3, r] = 0.0
             continue
         tail0, tail1, moment = split_weights(v, first, last, cells)

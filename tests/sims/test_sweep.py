@@ -352,3 +352,11 @@ def test_a_bad_backend_is_one_sentence(tmp_path):
         sweep.run(PARTITION, tmp_path, backend="spark")
     with pytest.raises(ValueError, match="needs a scheduler address"):
         sweep.run(PARTITION, tmp_path, backend="dask")
+
+
+def test_an_estimate_at_the_end_of_its_interval_is_whole(tmp_path):
+    """Nothing is perfect among such numbers: 0, from 0 on."""
+    rare = Sweep("partition", {"n": [2]}, {"max_value": 10**9, "trials": 20})
+    (row,) = sweep.run(rare, tmp_path, processes=1)
+    assert row["estimate"] == row["low"] == 0 < row["high"]
+    assert sweep.run(rare, tmp_path, processes=1, resume=True) == [row]  # a warning would be an error

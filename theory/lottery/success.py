@@ -85,9 +85,10 @@ def predicted_failures(
         miss = np.array([miss_probability_bounds(samples, max_value, int(v))[1] for v in sizes])
     else:
         nodes = np.unique(np.rint(np.linspace(sizes[0], sizes[-1], 9)).astype(int))
+        law = np.array([miss_probability(samples, max_value, int(v)) for v in nodes])
         # a probability below the smallest double counts as that
-        law = [math.log(max(miss_probability(samples, max_value, int(v)), 5e-324)) for v in nodes]
-        miss = np.exp(np.interp(sizes, nodes, law))
+        miss = np.exp(np.interp(sizes, nodes, np.log(np.maximum(law, 5e-324))))
+        miss[np.isin(sizes, nodes)] = law[np.isin(nodes, sizes)]  # exp(log p) may exceed p, and a limit met
     return float(counts @ miss)
 
 

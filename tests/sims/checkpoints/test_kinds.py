@@ -200,6 +200,20 @@ def test_a_folder_without_weights_or_with_several_networks(tmp_path):
     assert set(checkpoints.open_checkpoint(tmp_path).tensors) == {"a", "b"}
 
 
+def test_of_a_network_stored_twice_the_safer_file_is_read(tmp_path):
+    """The others would not even open."""
+    save_file({"w": W}, tmp_path / "model.safetensors")
+    np.savez(tmp_path / "model.npz", other=W)
+    for ending in ("gguf", "bin", "pth", "pt", "ckpt", "onnx", "keras", "h5", "npy"):
+        (tmp_path / f"model.{ending}").write_bytes(b"nothing")
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["w"]
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"model\.gguf"):
+        checkpoints.open_checkpoint(tmp_path)
+    (tmp_path / "model.gguf").unlink()
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["other"]
+
+
 # --- element types ----------------------------------------------------------------------------------------
 
 
@@ -213,6 +227,7 @@ def test_types_of_ml_dtypes_in_npy(tmp_path, kind):
         found = checkpoints.read(path)
         if kind in ("bfloat16", "float8_e5m2"):
             np.testing.assert_array_equal(found.tensors["w"], values.astype(np.float32))
+            assert checkpoints.open_checkpoint(path).tensors["w"].nbytes == values.nbytes
         else:
             assert "a type of ml_dtypes whose name a npy file does not keep" in found.skipped["w"]
 
@@ -229,6 +244,7 @@ def test_narrow_types_of_safetensors(tmp_path, code, kind):
     header = json.dumps({"w": {"dtype": code, "shape": [4], "data_offsets": [0, values.nbytes]}}).encode()
     (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + values.tobytes())
     np.testing.assert_array_equal(checkpoints.read(tmp_path / "a").tensors["w"], [0.5, 2, 1, 4])
+    assert checkpoints.open_checkpoint(tmp_path / "a").tensors["w"].nbytes == values.nbytes
 
 
 def test_halves_of_bytes_and_types_that_are_named(tmp_path):
@@ -276,7 +292,9 @@ def test_gguf_blocks_are_dequantized(tmp_path):
     for kind in kinds:
         expected = quants.dequantize(data[kind], gguf.GGMLQuantizationType[kind])
         np.testing.assert_array_equal(found[kind].load(), expected, err_msg=kind)
-    assert found["Q4_0"].note == "dequantized from Q4_0" and found["Q4_0"].nbytes == 8 * 64 // 32 * 18
+    assert found["Q4_0"].note == "dequantized from Q4_0"
+    stored = {"plain": values.nbytes, "half": values.nbytes // 2} | {k: data[k].nbytes for k in kinds}
+    assert {name: tensor.nbytes for name, tensor in found.items()} == stored
     table = weights.report(tmp_path / "m.gguf", [4])
     assert {row.name: row.note for row in table.rows}["Q8_0"] == "dequantized from Q8_0"
     whole = (tmp_path / "m.gguf").read_bytes()
@@ -301,6 +319,7 @@ def test_keras_files(tmp_path):
         file["layers"]["self"] = file["layers"]
     found = checkpoints.open_checkpoint(tmp_path / "model.weights.h5").tensors
     np.testing.assert_array_equal(found["layers/dense/kernel"].load(), kernel + 1)
+    assert found["layers/dense/kernel"].nbytes == kernel.nbytes
     assert found["layers/dense/kernel"].axis == 1 and found["layers/embedding/embeddings:0"].axis == 0
     assert found["layers/link"].skip == "a link to another place, not followed"
     assert sum(not tensor.skip for tensor in found.values()) == 3

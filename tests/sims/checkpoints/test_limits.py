@@ -289,3 +289,17 @@ def test_a_gguf_file_whose_tensors_share_bytes_is_refused(tmp_path):
     data = b"GGUF" + struct.pack("<IQQ", 3, 2000, 0) + entries
     (tmp_path / "a.gguf").write_bytes(data.ljust(-(-len(data) // 32) * 32, b"\0") + bytes(4 * 65536))
     refused(tmp_path / "a.gguf", "its tensors share bytes")
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("OPCODES", 10_000 + 200), ("NAMES", 2**20 + 4800), ("TENSORS", 1018), ("ALIASES", 2**16 + 19_200),
+        ("INFLATED", 2**24 + 30_000), ("EXTERNAL", 2**24 + 1200),
+    ],
+)  # fmt: skip
+def test_what_three_hundred_bytes_may_lead_to(name, allowed):
+    budget = getattr(limits, name)
+    budget.check(allowed, 300)
+    with pytest.raises(limits.LimitError, match=f"more than {allowed} "):
+        budget.check(allowed + 1, 300)

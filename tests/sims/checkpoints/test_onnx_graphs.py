@@ -266,3 +266,10 @@ def test_circles_of_names_and_fans_of_uses_end(tmp_path):
     path = save(tmp_path / "a.onnx", nodes, {"a": normal(4, 4), "n0": normal(4, 4)})
     found = tensors(path)
     assert list(found) == ["a", "n0"] and found["n0"].axis is None
+
+
+def test_a_transposition_without_an_order_turns_all_axes_round(tmp_path):
+    nodes = [helper.make_node("Transpose", ["w"], ["t"]), helper.make_node("MatMul", ["x", "t"], ["y"])]
+    assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(4, 6)}))["w"].axis == 0
+    nodes[1] = helper.make_node("Conv", ["x", "t"], ["y"])
+    assert tensors(save(tmp_path / "b.onnx", nodes, {"w": normal(2, 3, 4, 5)}))["w"].axis == 3

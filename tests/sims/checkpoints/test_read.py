@@ -338,6 +338,34 @@ def test_deeply_nested_tuples_end_in_a_sentence(tmp_path):
         checkpoints.read(torch_zip(tmp_path / "a.pt", data, {}))
 
 
+def test_a_hundred_levels_of_mappings_are_walked(tmp_path):
+    item = {"w": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1))}
+    for _ in range(99):
+        item = {"m": item}
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", item, {"0": STORAGES["0"]})).tensors
+    np.testing.assert_array_equal(found["m." * 99 + "w"], WEIGHTS)
+    with pytest.raises(ValueError, match="its contents are nested too deeply"):
+        checkpoints.read(torch_zip(tmp_path / "a.pt", {"m": item}, {"0": STORAGES["0"]}))
+
+
+def test_parts_of_one_storage_are_not_the_same_weights(tmp_path):
+    """Two halves of a fused matrix beside a view of one of them in another order."""
+    views = {"q": (0, (2, 3), (3, 1)), "k": (6, (2, 3), (3, 1)), "again": (6, (3, 2), (1, 3))}
+    item = {name: rebuilt("FloatStorage", "0", 12, *view) for name, view in views.items()}
+    found = checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", item, {"0": STORAGES["0"]})).tensors
+    assert found["k"].storage == found["again"].storage != found["q"].storage
+    np.testing.assert_array_equal(found["k"].load(), WEIGHTS.ravel()[6:].reshape(2, 3))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["<f4", ">f4", ">f2", ">f8"])
+def test_every_order_of_bytes_and_of_memory_in_npy(tmp_path, kind, order):
+    np.save(tmp_path / "w.npy", np.asarray(WEIGHTS.astype(kind), order=order))
+    np.savez(tmp_path / "w.npz", w=np.asarray(WEIGHTS.astype(kind), order=order))
+    for path in (tmp_path / "w.npy", tmp_path / "w.npz"):
+        np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], WEIGHTS)
+
+
 def test_object_arrays_are_never_unpickled(tmp_path):
     array = np.empty(1, object)
     array[0] = Shell(tmp_path / "ran")

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -90,3 +91,13 @@ def test_rows_of_the_table_keep_five_digits():
     made = results.setting("conv", "digits", 3)
     assert (made.network, made.seeds, made.pretraining, made.epochs) == ("conv", 3, 12, 8)
     assert "ste" in results.CASES["dense", "mnist"] and "ste" not in results.CASES["conv", "digits"]
+
+
+def test_the_gap_of_a_comparison_is_the_mean_of_the_pairs():
+    for network, data in results.CASES:
+        cells = {row["method"]: row["accuracies"] for row in results.load()
+                 if (row["network"], row["data"], row["bits"]) == (network, data, 2)}  # fmt: skip
+        rows = {row.quantity: row for row in results.comparison(network, data, 2)}
+        gaps = [ours - theirs for ours, theirs in zip(cells["qat"], cells["prune"], strict=True)]
+        found = rows["learned steps above pruning"]
+        assert (found.measured, found.trials) == (pytest.approx(math.fsum(gaps) / 10), 10)

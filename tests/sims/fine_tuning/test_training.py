@@ -339,3 +339,11 @@ def test_convolutions_of_a_seed_do_not_see_the_other_seeds(pictures, monkeypatch
             (*alone.weights, *alone.steps), (*together.weights, *together.steps), strict=True
         ):
             np.testing.assert_allclose(one[0], all_seeds[seed], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not available(), reason="the train extra is not installed")
+def test_what_was_cut_is_cut_before_a_weight_that_is_zero():
+    w, masks = np.array([[[0.0, 5.0, 1.0, 2.0]]], np.float32), np.array([[[1.0, 0.0, 1.0, 1.0]]], np.float32)
+    for count, kept in ((1, [1, 0, 1, 1]), (2, [0, 0, 1, 1]), (3, [0, 0, 0, 1])):
+        (mask,), (left,) = training._renewed([w], [masks], np.array([count]), Options(prune=True))
+        assert mask.tolist() == [[kept]] and left.tolist() == (w * mask).tolist()

@@ -155,3 +155,8 @@ def test_the_search_with_a_level_at_zero(values, steps, shift):
     assert found <= least + extra + 1e-3 * moment + 1e-9
     after, _ = kernels.polish_zero(w, steps, float(np.mean(w**2)), mean, s, z, 20)
     assert after <= error(w + mean, steps, s, -z * s) + 1e-6 * (moment + mean**2)
+
+
+def test_a_grid_on_which_all_weights_have_one_code_is_left_as_it_is():
+    w = np.array([-0.5, 0.0, 0.5])
+    assert kernels.polish(w, 3, 1 / 6, 9.0, 0.0, 6) == (np.inf, 9.0, 0.0)

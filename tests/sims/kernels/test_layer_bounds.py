@@ -56,6 +56,49 @@ def test_the_nearest_codes_are_those_of_every_code(seed, n, rank, box, known):
             assert abs((stopped - y) @ G @ (stopped - y) - error) <= 1e-9 * (1 + error)
 
 
+def depth_first(R, y, box, limit):
+    """(radius, least cost of what is left, nodes): the nearest values first, while they are no dearer."""
+    radius, nodes, left = np.inf, 0, []
+
+    def walk(tail):
+        nonlocal radius, nodes
+        first = len(y) - len(tail) - 1
+        values = [np.append(v, tail) for v in range(box[0], box[1] + 1)]
+        siblings = sorted((np.sum((R[first:, first:] @ (z - y[first:])) ** 2), list(z)) for z in values)
+        for i, (cost, z) in enumerate(siblings):
+            if nodes == limit:
+                left.extend(cost for cost, _ in siblings[i:])
+                return False
+            nodes += 1
+            if cost > radius:
+                return True
+            if first == 0:
+                radius = cost
+            elif not walk(z):
+                left.extend(cost for cost, _ in siblings[i + 1 :])
+                return False
+        return True
+
+    walk([])
+    return radius, min([radius, *left]), nodes
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32), st.integers(1, 4), boxes, st.integers(1, 40))
+def test_a_stopped_search_knows_the_least_that_is_left(seed, n, box, limit):
+    _, R, y = instance(seed, n, n)
+    found = kernels.nearest_codes(*parts(R), y, *map(float, box), np.inf, 0.0, limit, np.zeros(n))
+    radius, lower, nodes = depth_first(R, y, box, limit)
+    np.testing.assert_allclose(found[:3], (radius, lower, nodes), rtol=1e-9)
+
+
+def test_a_move_that_gains_more_than_rounding_is_made():
+    for beyond, code in ((1e-9, 1.0), (1e-14, 0.0)):
+        z = np.zeros(1)
+        kernels.descend(np.array([[2.0]]), np.array([0.5 + beyond]), -1.0, 1.0, z)
+        assert z[0] == code
+
+
 @settings(max_examples=80)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 6), boxes)
 def test_descent_ends_where_no_single_code_gains(seed, n, rank, box):

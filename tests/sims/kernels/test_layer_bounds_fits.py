@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,3 +140,14 @@ def test_exchanges_end_where_none_within_a_group_gains(seed, n, frozen, data):
             other = gone.copy()
             other[give], other[take] = False, True
             assert loss(G, w, other, frozen) >= error - 1e-8 * (1 + error)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_of_equal_costs_the_first_is_cut_and_any_gain_is_taken(frozen):
+    G, group = np.eye(4), np.zeros(4, np.int64)
+    gone = np.zeros(4, bool)
+    kernels.greedy_cut(G, G, np.array([2.0, -1.0, 1.0, 1.0]), group, np.array([2]), frozen, gone)
+    assert gone.tolist() == [False, True, True, False]
+    w, gone = np.array([1.0, 1.0 + 1e-9, 2.0, 3.0]), np.array([False, True, False, False])
+    assert kernels.swap_cuts(G, G, w, group, frozen, gone) == 1.0
+    assert gone.tolist() == [True, False, False, False]

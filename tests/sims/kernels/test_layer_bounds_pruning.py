@@ -35,6 +35,20 @@ def sets(group, quota):
             yield gone
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), min_size=1, max_size=9), st.data())
+def test_what_the_quotas_still_cost(pairs, data):
+    values, group = (np.array(part) for part in zip(*pairs, strict=True))
+    order = np.array(data.draw(st.permutations(range(len(pairs)))))
+    first, count = sorted(data.draw(st.integers(0, len(pairs))) for _ in range(2))
+    quota = np.array([data.draw(st.integers(0, 3)) for _ in range(2)])
+    least = [sorted(values[i] for i in order[first:count] if group[i] == g)[: quota[g]] for g in (0, 1)]
+    short = any(len(some) < need for some, need in zip(least, quota, strict=True))
+    arguments = (values.astype(float), first, count, order, group, quota, np.empty(9))
+    assert kernels._rest(*arguments) == (np.inf if short else sum(map(sum, least)))
+    largest = max((some[-1] for some in least if some), default=0)
+    assert kernels._largest_rest(*arguments) == (np.inf if short else largest)
+
+
 @pytest.mark.parametrize("box", [(-np.inf, np.inf), (-0.5, 0.75)])
 @settings(max_examples=50)
 @given(seed=seeds, n=st.integers(1, 6), data=st.data())

@@ -70,3 +70,13 @@ def test_a_reduced_basis_spans_the_same_lattice(seed, n, steps, unit):
         for k in range(1, n):
             assert 0.99 * R[k - 1, k - 1] ** 2 <= R[k - 1, k] ** 2 + R[k, k] ** 2 + 1e-9
             assert (np.abs(R[:k, k]) <= 0.5 * np.abs(np.diag(R)[:k]) + 1e-9).all()
+
+
+def test_ties_of_greedy_rounding_and_of_the_reduction():
+    """Of equal costs the first is rounded first, the second sees what it left; Lovasz' sum may be met."""
+    inverse = np.linalg.inv(np.array([[1.0, 0.75], [0.75, 1.0]]))
+    z = np.zeros(2)
+    kernels.greedy_codes(inverse, np.array([0.4, 0.4]), -1.0, 1.0, z)
+    assert z.tolist() == [0.0, 1.0]
+    R = np.array([[2.0, 1.0], [0.0, 1.0]])
+    assert kernels.reduce_basis(R, 0.5, 10).tolist() == [[1, 0], [0, 1]]

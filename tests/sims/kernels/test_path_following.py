@@ -187,3 +187,9 @@ def test_pruning_by_loss_is_the_cheapest_removal_each_time(seed, size, data):
     found = w.copy()
     kernels.prune_by_loss(found, np.linalg.inv(gram), count)
     np.testing.assert_allclose(found, surgeon(w, gram, count), atol=1e-7)
+
+
+def test_of_equal_losses_the_first_weight_is_cut():
+    found = np.array([2.0, 1.0, -1.0, 1.0])
+    kernels.prune_by_loss(found, np.eye(4), 2)
+    assert found.tolist() == [2.0, 0.0, 0.0, 1.0]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sims.layer_bounds import quantization_range
+from sims.layer_bounds.joint import proved_bound
 from sims.layer_bounds.lattice import Lattice
 from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.problems import KINDS, problem
@@ -37,6 +38,15 @@ def test_the_joint_optimum_is_the_least_of_all_codes_at_their_best_steps(kind, b
         np.testing.assert_allclose(codes, np.rint(codes), atol=1e-12)
         assert levels[0] <= codes.min() and codes.max() <= levels[-1]
         assert found.optimum == pytest.approx(np.sum((x @ (found.solution - w)) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "rel"), [(1.0, 1.1, 1e-6), (1 / 1.1, 1.0, 1e-6), (0.93, 1.08, 0.03)]
+)
+def test_one_relaxation_bounds_the_steps_around_it_and_no_less(least, most, rel):
+    """Orthogonal inputs: codes (1, 0) lose 0.16 at step 1, which a piece that ends there attains."""
+    found = proved_bound(np.eye(2), np.array([1.0, 0.4]), -2, 1, least, most, 1.0)
+    assert 0.16 * (1 - rel) < found <= 0.16
 
 
 def test_no_fixed_step_is_better_and_the_best_one_is_among_them():

@@ -7,6 +7,7 @@ import pytest
 
 from sims.layer_bounds import oracles
 from sims.layer_bounds.problems import problem
+from sims.layer_bounds.relaxation import solve
 
 pytestmark = pytest.mark.skipif(not oracles.available(), reason="the oracles extra is not installed")
 
@@ -18,8 +19,10 @@ def test_codes_masks_and_the_relaxation_below_them():
     least = min(e @ gram @ e for e in every)
     found = oracles.scip_codes(gram, y, -2, 1)
     assert found.status == "optimal" and found.value == pytest.approx(least, rel=1e-5)
-    assert oracles.conic(gram, y, -2, 1) <= least * (1 + 1e-6)
-    assert oracles.conic(gram, y, -2, 1) > oracles.conic(gram, y, -8, 7) * (1 - 1e-6)  # a box binds
+    narrow, wide = (oracles.conic(gram, y, *ends) for ends in ((-2, 1), (-8, 7)))
+    assert narrow == pytest.approx(solve(gram, y, -2, 1).value, rel=1e-5)
+    assert wide == pytest.approx(solve(gram, y, -8, 7).value, rel=1e-5)
+    assert wide * (1 - 1e-6) < narrow <= least * (1 + 1e-6)  # a box binds
     masks = []
     for kept in itertools.combinations(range(4), 2):
         cut = [i for i in range(4) if i not in kept]

@@ -103,6 +103,23 @@ def test_a_stopped_search_keeps_a_valid_range_and_says_so(refit):
     assert pruning_range(w, inputs=x, keep=8, refit=refit, time_limit=60.0).optimum == whole.optimum
 
 
+def test_frozen_weights_are_searched_ten_times_as_far_and_no_less_is_known_than_the_bound():
+    w = np.random.default_rng(0).standard_normal(40)
+    part = pruning_range(w, gram=np.eye(40), keep=20, refit=False, node_limit=2)
+    least = float(np.sum(np.sort(w**2)[:20]))
+    assert part.nodes == 20 and part.optimum is None
+    assert 0.98 * least < part.bound <= part.lower <= least * (1 + 1e-12)
+
+
+def test_more_dead_columns_than_are_cut():
+    x, w = problem("relu", 6, 0)
+    x[:, [1, 4]] = 0.0
+    for keep in (4, 5, 6):
+        found = pruning_range(w, inputs=x, keep=keep)
+        assert found.optimum == 0.0 and found.details["cut"] == 0
+        np.testing.assert_array_equal(found.solution, np.where(np.isin(range(6), (1, 4)), 0.0, w))
+
+
 def test_dead_and_dependent_columns():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((40, 8))

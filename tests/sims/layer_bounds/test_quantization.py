@@ -116,25 +116,39 @@ def test_rules_of_the_step():
     assert by["weights", "row"].bound == 0.0  # none was asked for
 
 
-def test_the_rule_of_outputs_takes_the_step_whose_local_optimum_loses_least():
-    """36 steps from half to 1.2 times that of the weights; single codes are moved while that helps."""
-    x, w = layer("equicorrelated", 7, 3)
+@pytest.mark.parametrize("step", [0.75, "joint"])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_unit_of_the_weights_changes_errors_by_its_square(step, stopped):
+    x, w = layer("relu", 12, 1)
+    options = {"node_limit": 20, "relaxation": False} if stopped else {}
+    near, far = (
+        quantization_range(
+            unit * w, inputs=x, bits=2, step=step if step == "joint" else unit * step, **options
+        )
+        for unit in (1.0, 8.0)
+    )
+    assert near.stopped == stopped and (0 < near.lower < near.best if stopped else near.bound > 0)
+    for name in ("bound", "lower", "heuristic", "best", "energy"):
+        assert getattr(far, name) == pytest.approx(64 * getattr(near, name), rel=1e-9)
+    assert far.errors == pytest.approx({name: 64 * error for name, error in near.errors.items()})
+    np.testing.assert_allclose(far.solution, 8 * near.solution)
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("equicorrelated", 6), ("relu", 0)])
+def test_the_rule_of_outputs_takes_the_step_whose_local_optimum_loses_least(kind, seed):
+    """36 steps, half to 1.2 times that of the weights; one code after the other takes its best value."""
+    x, w = layer(kind, 7, seed)
     found = quantization_range(w, inputs=x, bits=3, rule="outputs", relaxation=False)
     first = quantization_range(w, inputs=x, bits=3, relaxation=False).details["step"]
     errors = []
     for step in first * np.linspace(0.5, 1.2, 36):
-        z = np.clip(np.rint(w / step), -4, 3)
-        while True:
-            moves = [z]
-            for i, by in itertools.product(range(7), (-1, 1)):
-                other = z.copy()
-                other[i] = np.clip(z[i] + by, -4, 3)
-                moves.append(other)
-            lost = [float(np.sum((x @ (step * one - w)) ** 2)) for one in moves]
-            if min(lost) >= lost[0] * (1 - 1e-12):
-                break
-            z = moves[int(np.argmin(lost))]
-        errors.append((lost[0], step))
+        z, before = np.clip(np.rint(w / step), -4, 3), np.inf
+        while (lost := np.sum((x @ (step * z - w)) ** 2)) < before * (1 - 1e-12):
+            before = lost
+            for i in range(7):
+                others = np.where(np.arange(7) == i, np.arange(-4, 4)[:, None], z)
+                z = others[np.sum((x @ (step * others - w).T) ** 2, axis=0).argmin()]
+        errors.append((lost, step))
     assert found.details["step"] == pytest.approx(min(errors)[1], rel=1e-9)
 
 

@@ -3,11 +3,13 @@
 import itertools
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.linalg import lapack
 
-from sims.layer_bounds import relaxation
+from sims.layer_bounds import certificate, relaxation
 from sims.layer_bounds.certificate import certify, verify
 from sims.layer_bounds.problems import KINDS
 from sims.layer_bounds.problems import problem as layer
@@ -80,6 +82,22 @@ def test_a_certificate_from_any_multipliers_is_a_bound():
             positive += found.value > 0
     assert positive > 20
     assert certify(gram, w, start._replace(d=start.d * np.nan), -2, 1).value == 0.0
+
+
+@pytest.mark.parametrize("share", [1.0, 0.999, 0.99])
+def test_a_certificate_holds_where_its_minimum_was_found_badly(share, monkeypatch):
+    """Every step towards the minimum of the bracket falls short: what is left of the gradient is charged."""
+    gram, y = problem("relu", 5, 0, 1.0)
+    dual = relaxation.solve(gram, y, -2, 1)
+
+    def short(factor, right, lower):
+        step, info = lapack.dpotrs(factor, right, lower=lower)
+        return share * step, info
+
+    monkeypatch.setattr(certificate, "lapack", SimpleNamespace(dpotrf=lapack.dpotrf, dpotrs=short))
+    found = certify(gram, y, dual, -2, 1)
+    assert verify(found, gram, y)
+    assert (found.value > 0.9 * dual.value) == (share > 0.99)
 
 
 def test_the_exact_check_knows_a_matrix_that_is_not_semidefinite():

@@ -56,6 +56,8 @@ def test_what_is_left_out_is_said():
     found = report.layer_report(w, x, bits=None, sparsity=0.9)
     assert list(found.ranges) == ["pruning"] and len(found.ranges["pruning"].rows) == 8
     assert found.notes[0].startswith("8 of 12 rows") and found.notes[1].startswith("columns 0-35 of 40")
+    w, x = layer(8, 36)
+    assert report.layer_report(w, x, bits=None, sparsity=35 / 36).notes == []  # nothing is left out
 
 
 def test_an_interruption_keeps_the_rows_that_were_finished(monkeypatch):
@@ -106,6 +108,7 @@ def test_activations_as_people_hold_them():
         ([], None, "at least one array"),
         ([images], None, "are images: name the side of the kernel"),
         ([tokens], 3, "got \\(2, 3, 4\\) and a kernel of 3"),
+        ([tokens[0]], 1, "got \\(3, 4\\) and a kernel of 1"),
         ([tokens, np.ones((2, 5))], None, "inputs differ in width: \\[4, 5\\]"),
     ):
         with pytest.raises(ValueError, match=words):
@@ -171,8 +174,18 @@ def test_a_cell_takes_both_methods_and_names_what_is_wrong(tmp_path):
     np.save(tmp_path / "W.npy", w)
     np.save(tmp_path / "X.npy", x)
     fixed = {"weights": str(tmp_path / "W.npy"), "inputs": str(tmp_path / "X.npy"), "count": 2, "bits": 3}
-    error, signal, *_ = layer_cell(**{**fixed, "method": "pruning"})
-    assert 0 < error.measured < signal.theory
+    for limit in (1, 10**6):
+        ranges = {
+            "quantization": quantization_range(w[2:4], inputs=x, bits=3, node_limit=limit),
+            "pruning": pruning_range(w[2:4], inputs=x, keep=1, node_limit=limit),
+        }
+        for method, whole in ranges.items():
+            error, *laws = layer_cell(**fixed, first=2, method=method, node_limit=limit)
+            assert (error.measured, error.low, error.high) == pytest.approx(
+                (whole.best, whole.lower, whole.best)
+            )
+            assert [law.theory for law in laws] == pytest.approx([whole.energy, whole.bound, whole.stopped])
+            assert (error.source, error.trials, whole.stopped) == (method, 2, 2 if limit == 1 else 0)
     wrong = {
         "give either": {"inputs": ""},
         "first must be": {"first": 5},

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from sims.lottery import CONSTRUCTIONS, LAWS, Failure, embed, load, network_outputs, reduce_outputs
+from sims.lottery.network import exact_product
 
 
 def network(shape=(4, 5, 3, 2), limit=3, seed=0):
@@ -247,6 +248,11 @@ def test_large_integers_are_exact_or_refused():
     assert ticket.outputs(x)[0, 0] == (2**16 + 1) * 32767**3
     with pytest.raises(ValueError, match="64-bit"):
         ticket.outputs(x * 2**10)
+    for a, b in ((1, 2**53 + 1), (2**27 + 1, 2**27 - 1), (3, 2**52 + 1), (2**31, 2**32 - 1), (-(2**62), 1)):
+        assert exact_product(np.array([[a, -a]]), np.array([[b, 0], [0, b]])).tolist() == [[a * b, -a * b]]
+    for b in ([2**32, 0], [2**31, -(2**31)]):
+        with pytest.raises(ValueError, match="64-bit"):
+            exact_product(np.array([[2**31, 1]]), np.array([b]))
 
 
 @pytest.mark.parametrize(

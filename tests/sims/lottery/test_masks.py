@@ -125,6 +125,23 @@ def test_allotted_units_keep_one_input_and_have_the_slots_sign(signed, limit):
     assert drawn < units.size + 40  # matching wastes about 1.6 units per round of one per slot
 
 
+def test_a_block_says_which_places_no_unit_fits():
+    draw = Draw(seed=9, layer=0, limit=3)
+    block, drawn = allot(draw, np.arange(4, dtype=np.int32), np.ones(4, np.int8), 5, 2, 0, "block")
+    signs = draw.matrix(drawn, 4)
+    for i, row in enumerate(block.units.tolist()):
+        usable = [h for h in range(10 * i, 10 * i + 10) if signs[h, i] > 0]
+        assert row == usable + [-1] * (10 - len(usable))
+
+
+@given(st.integers(1, 2**15), st.integers(1, 62))
+def test_left_sums_have_places_of_their_own_up_to_a_limit_of_memory(limit, samples):
+    work = scratch(limit, samples)
+    size, sums = work.table.size, 2 * work.left * limit + 1  # -left * limit .. left * limit
+    assert size == 2**15 if sums > 2**15 else sums <= size < 2 * sums
+    assert work.left <= samples and work.sums.size == 2**work.left
+
+
 def test_words_and_bits_are_inverse():
     rng = np.random.default_rng(0)
     for n in (1, 8, 21, 32, 33, 62):

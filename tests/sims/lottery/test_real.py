@@ -96,17 +96,24 @@ def test_rows_count_both_sides_of_the_first_layer(tmp_path):
     assert row["drawn per weight"] == pytest.approx(ticket.drawn_parameters / 48)
     assert row["kept parameters"] == ticket.kept_parameters
     assert row["kept per weight"] == pytest.approx(ticket.kept_parameters / 48)
+    with pytest.raises(
+        ValueError, match=f"the network fails with probability {1 - np.exp(-hits / 2**5):.3g};"
+    ):
+        ticket_rows(tmp_path / "net.npz", bits=[2], samples=5, seed=2)
 
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_checkpoint_predicts_a_failure_for_every_side(tmp_path, signed):
     array = np.random.default_rng(4).normal(size=(20, 13))
     np.savez(tmp_path / "c.npz", a=array, b=array[:, :12], small=array[:1])
-    rows = checkpoint_rows(tmp_path / "c.npz", bits=2, samples=6, signed_inputs=signed, least=240)
+    rows = checkpoint_rows(tmp_path / "c.npz", bits=2, samples=6, seed=3, signed_inputs=signed, least=240)
     assert [row["tensor"] for row in rows] == ["a", "b", "all"]
-    for row, matrix in zip(rows, (array, array[:, :12]), strict=False):
-        hits = np.count_nonzero(integer_codes(matrix, 2, "symmetric")[0]) * (1 + signed)
+    for seed, (row, matrix) in enumerate(zip(rows, (array, array[:, :12]), strict=False), start=3):
+        codes = integer_codes(matrix, 2, "symmetric")[0]
+        hits = np.count_nonzero(codes) * (1 + signed)
         assert row["predicted failures"] == pytest.approx(hits / 2**6, rel=1e-12)
+        ticket = embed([codes], 1, 6, seed, signed_inputs=signed)  # every tensor has a network of its own
+        assert (row["failures"], row["kept parameters"]) == (len(ticket.failures), ticket.kept_parameters)
     for key in ("weights", "drawn parameters", "kept parameters", "failures", "predicted failures"):
         assert rows[2][key] == pytest.approx(rows[0][key] + rows[1][key])
 

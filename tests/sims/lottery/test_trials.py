@@ -137,6 +137,7 @@ def test_smallest_samples_of_small_grids_are_exactly_the_fewest(size):
 
 def test_smallest_samples_says_when_a_mask_cannot_hold_them():
     assert smallest_samples([np.zeros((2, 2), int)], 7, 0.5) == (1, 0.0)
+    assert smallest_samples([np.ones((2, 2), int)], 1, 4 / 2**7) == (7, 4 / 2**7)  # met is enough
     with pytest.raises(ValueError, match="more than 62 samples"):
         smallest_samples([np.ones((10, 10), int)], 1, 1e-18)
     with pytest.raises(ValueError, match="failure must lie strictly between 0 and 1, got 0"):
@@ -147,10 +148,13 @@ def test_smallest_samples_says_when_a_mask_cannot_hold_them():
 def test_simulated_rows_hold_the_theory_in_their_interval(options):
     rows = simulate(sizes=(6, 5, 3), bits=3, samples=10, trials=600, seed=1, **options)
     first = rows[0]
-    assert first.quantity == "network fails"
+    assert [row.quantity for row in rows[:3]] == ["network fails", "weight 1 fails", "weight 3 fails"]
     assert first.low <= first.theory <= first.high
     assert all(row.measured is not None for row in rows)
     assert [row.trials for row in rows] == [600, 30_000, 30_000, None, None, None, None]
+    drawn = {row.quantity: row for row in rows}["drawn parameters"]
+    if options.get("allotment") == "block":  # 20 units for every input, whatever was drawn
+        assert drawn.measured == drawn.theory == 20 * (6 * (6 + 5) + 5 * (5 + 3))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Results are the same bits however they are computed, and stop honestly."""
 
 import json
+import statistics
 import threading
 
 import numpy as np
@@ -203,6 +204,18 @@ def test_means_of_one_run_share_their_trials():
     first, second = montecarlo.means(both, 10_000, bounds=[(0, 1), (0, 1)], seed=1)
     assert first.value + second.value == pytest.approx(1.0, abs=1e-12)
     assert first.value == pytest.approx(montecarlo.mean(uniforms, 10_000, bounds=(0, 1), seed=1).value)
+
+
+def test_the_standard_error_is_that_of_the_sample_mean():
+    found = montecarlo.mean(uniforms, 7, bounds=(0, 1), seed=1)
+    values = uniforms(montecarlo.stream(1), 7).tolist()
+    assert found.standard_error == pytest.approx(statistics.stdev(values) / 7**0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("trials", [1, 12])
+def test_an_interval_of_few_trials_ends_at_the_bounds(trials):
+    found = montecarlo.mean(lambda r, n: 3 * r.random(n) - 1, trials, bounds=(-1, 2), seed=1)
+    assert (found.low, found.high) == (-1.0, 2.0)
 
 
 def test_merging_moments_is_exact_enough():

@@ -59,6 +59,15 @@ def test_a_probability_outside_zero_to_one_is_decided_without_data():
     assert binomial_p_values(10, 10, 1.1) == (1.0, 0.0)
 
 
+@pytest.mark.parametrize("successes", [0, 4, 10])
+@pytest.mark.parametrize("bound", [0.0, 1.0])
+def test_the_data_may_contradict_that_something_never_or_always_happens(successes, bound):
+    weights = binomial(10, bound)
+    expected = weights[successes:].sum(), weights[: successes + 1].sum()
+    assert binomial_p_values(successes, 10, bound) == expected
+    assert BernoulliSequence(0.99, successes, 10 - successes).p_values(bound) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("p", [0.02, 0.5])
 def test_mixture_e_process_has_mean_one_at_the_truth(p):
     # Exact: e_n is a martingale, so its mean under the truth is 1 at every n.

@@ -1,9 +1,12 @@
 """Quantiles watched while they are measured: coverage at all times, streams by block, when to stop."""
 
+import math
+
 import numpy as np
 import pytest
 
 from sims.montecarlo import QuantileSequence, growing_medians, stream
+from sims.montecarlo.intervals import BernoulliSequence
 
 
 @pytest.mark.parametrize("probability", [0.5, 0.95])
@@ -22,6 +25,23 @@ def test_quantile_intervals_cover_at_all_times(probability):
     assert missed <= 0.1 * runs + 3 * np.sqrt(
         0.09 * runs
     )  # a fixed-sample interval misses here 25 % of the time
+
+
+@pytest.mark.parametrize(("level", "probability"), [(0.9, 0.5), (0.6, 0.3), (0.9, 0.8)])
+def test_the_interval_holds_every_value_whose_count_is_not_rejected(level, probability):
+    """q lies in it where as many values as are at most q are credible; between two values, and beyond all."""
+    for n in range(1, 40):
+        sequence = QuantileSequence(level, probability)
+        sequence.update(np.arange(1.0, n + 1))
+        kept = [
+            k
+            for k in range(n + 1)
+            if BernoulliSequence(level, k, n - k).log_e(probability) < -math.log(1 - level)
+        ]
+        inside = [k + 0.5 for k in kept]  # k values lie below k + 1/2
+        low, high = sequence.interval()
+        assert [q for q in np.arange(0.5, n + 1) if low <= q < high] == inside
+        assert (low == -math.inf) == (0 in kept) and (high == math.inf) == (n in kept)
 
 
 def test_few_values_give_an_open_interval():

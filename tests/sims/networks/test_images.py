@@ -36,6 +36,8 @@ def test_every_class_gives_a_quarter_and_no_image_twice(tmp_path):
     everything = np.concatenate([data.train_images, data.test_images])
     assert len(np.unique(everything, axis=0)) == 40
     assert data.shape == (5, 5) and data.name == "own.npz"
+    uneven = from_arrays(images[:17], np.repeat([0, 1, 2], [7, 6, 4]))  # 1.75, 1.5 and 1 to the nearest
+    assert np.bincount(uneven.test_labels).tolist() == [2, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,7 @@ def test_every_class_gives_a_quarter_and_no_image_twice(tmp_path):
         ({"labels": np.full(40, -1)}, "labels must be integers 0, 1"),
         ({"labels": np.zeros(40, int)}, "at least two classes with four images each"),
         ({"labels": np.arange(40)}, "at least two classes with four images each"),
+        ({"labels": (np.arange(40) > 36).astype(int)}, r"four images each are needed, got counts \[37, 3\]"),
         ({"images": np.full((40, 3), np.nan)}, "images must be finite, got NaN or infinity"),
     ],
 )

@@ -241,6 +241,11 @@ def test_streamed_gram_gives_the_same_layer():
     whole = compress(w, y, target_inputs=x, operator=NearestRounding(0.1))
     np.testing.assert_array_equal(streamed.weights, whole.weights)
     np.testing.assert_allclose(streamed.error, whole.error, rtol=1e-9)
+    for first, second in (((y, x), (y,)), ((y,), (y, x))):
+        gram = Gram()
+        gram.update(*first)
+        with pytest.raises(ValueError, match="target_inputs must be given for every batch or for none"):
+            gram.update(*second)
 
 
 def test_float16_and_integers_are_computed_in_float64():

@@ -1,5 +1,6 @@
 """Layers and networks by every method, and the rows of one simulated setting."""
 
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from sims.montecarlo import quantile
 from sims.path_following import compress
-from sims.path_following.layers import PRUNERS, QUANTIZERS, compare
+from sims.path_following.layers import PRUNERS, QUANTIZERS, compare, remarks
 from sims.path_following.network import compress_network
 from sims.path_following.problems import problem
 from sims.path_following.quantizers import neuron_quantizer, quantizer
@@ -240,6 +241,20 @@ def test_a_step_per_neuron_is_the_layer_rescaled_row_by_row():
     assert unclipped.error < 2 * unclipped.bound
 
 
+def test_no_bound_is_shown_where_phase_one_adds_an_error_of_its_own():
+    w, x = layer()
+    for row in compare(w, x, bits=8, rule="max", target_inputs=x + 0.1):
+        assert row.exits == 0 or row.name == "stochastic OPTQ"
+        assert np.isnan([row.bound, row.largest_bound]).all() and row.largest > 0
+
+
+def test_clipping_is_spoken_of_beyond_three_percent():
+    (row,) = compare(*layer(n=25), bits=8, rule="max", methods=["GPFQ"])  # 1,000 weights
+    assert remarks([replace(row, exits=30)]) == []
+    (note,) = remarks([replace(row, exits=31)])
+    assert note.startswith("weights left the grid, GPFQ at 3 % of 1000")
+
+
 def test_network_propagates_compressed_inputs():
     rng = np.random.default_rng(0)
     network = [rng.standard_normal((8, 6)), rng.standard_normal((7, 8)), rng.standard_normal((3, 7))]
@@ -320,6 +335,10 @@ def test_quantile_interval_covers():
             r"weights\[0\]",
         ),
         (lambda: compress(*layer(), operator=NearestRounding(1.0), row_scales=[1.0]), "row_scales"),
+        (
+            lambda: compress([[3.0], [0.3]], [[1.0]], operator=OneBit(1.0), row_scales=[3.0, 0.2]),
+            r"1 of 2 weights lie outside the one-bit range \[-1, 1\]; a level of at least 1\.5",
+        ),
         (lambda: simulate(NearestRounding(1.0)), "biased"),
         (lambda: problem(0, 4), "columns must be an integer >= 1"),
         (lambda: PruneFraction(1.0), "below 1"),

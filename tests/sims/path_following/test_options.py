@@ -5,12 +5,14 @@ import pytest
 
 from sims.path_following import compress, output_error
 from sims.path_following.feedback import align, column_order, damped
+from sims.path_following.pruning import with_sparsity
 from sims.path_following.trials import error_sampler, exit_sampler
 from theory.operators import (
     HardPruning,
     NearestRounding,
     OneBit,
     PruneFraction,
+    StochasticPruning,
     StochasticRounding,
 )
 
@@ -132,6 +134,13 @@ def test_damping_is_a_share_of_the_mean_square_of_the_columns(damping):
         expected = compress(w, more, operator=operator, method=method, damping=0.0)
         np.testing.assert_allclose(found.weights, expected.weights, atol=1e-10)
         np.testing.assert_allclose(found.error, np.sum((x @ (w - found.weights).T) ** 2, axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("stochastic", "kind"), [(False, HardPruning), (True, StochasticPruning)])
+def test_a_threshold_that_fits_at_once_keeps_the_kind_of_pruning(stochastic, kind):
+    w = np.array([[0.1, -0.2, 0.3, -0.4]])
+    found = with_sparsity(PruneFraction(0.5, stochastic), w, lambda tried: HardPruning(tried.threshold)(w))
+    assert found == kind(0.2)
 
 
 @pytest.mark.parametrize("sparsity", [0.3, 0.5])

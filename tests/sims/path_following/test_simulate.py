@@ -98,6 +98,18 @@ def test_exits_are_counted_and_stand_alone_when_there_are_some():
     assert row.theory == exit_bound(w, x, C, operator)[0]
 
 
+def test_an_early_stop_waits_for_a_share_of_the_second_moment_bound(monkeypatch):
+    monkeypatch.setattr("sims.path_following.simulate.EXIT_TRIALS", 70)
+    options = {"columns": N, "samples": M, "scale": 4.0, "seed": SEED, "trials": 60_000}
+    exits, *rows = simulate(StochasticRounding(0.25, bits=5), width=0.8, **options)
+    assert (exits.quantity, exits.trials, exits.measured) == ("P(v leaves the limits)", 70, 0.0)
+    by_source = {row.source: row for row in rows}
+    found = by_source["bound, Popoviciu"]
+    assert 0.5 * found.theory < found.high - found.low <= 0.8 * found.theory
+    assert found.trials < 60_000 and {row.trials for row in rows} == {found.trials}
+    assert by_source["bound, range form"].theory > 1.5 * found.theory
+
+
 def test_the_gaussian_law_is_for_gaussian_inputs():
     options = {"columns": N, "samples": M, "scale": C, "trials": 100}
     low_rank = simulate(StochasticRounding(0.25), rank=2, **options)

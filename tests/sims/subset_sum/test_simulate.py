@@ -7,8 +7,8 @@ import pytest
 
 from sims import subset_sum
 from sims.montecarlo import stream
+from sims.subset_sum import rare
 from sims.subset_sum.algorithms import _prime_from, missed_rows, search_rows
-from sims.subset_sum.rare import estimate_rare
 from theory.subset_sum import lemma4_failure, miss_probability
 
 N, M, TARGET = 4, 2, 3
@@ -57,10 +57,38 @@ def test_every_row_is_what_its_name_says(law, delta):
         assert rows["P(some |t| <= M missed), Cox law"].theory != names.theory
 
 
+SETTINGS = {
+    "n": (5, 6),
+    "max_value": (4, 5),
+    "target": (2, 3),
+    "law": ("nonzero", "uniform"),
+    "delta": (0, 1),
+}
+
+
+@pytest.mark.parametrize("runs", ["estimate", "estimate_rare", "estimate_poisson"])
+def test_every_setting_draws_from_streams_of_its_own(runs, monkeypatch):
+    """Cells of a sweep share a seed: a common stream would make their errors one error."""
+    names = []
+
+    def recorded(seed, key=(), block=0):
+        names.append((seed, tuple(map(str, key)), block))
+        return stream(seed, key, block)
+
+    monkeypatch.setattr("sims.montecarlo.estimate.stream", recorded)
+    monkeypatch.setattr("sims.subset_sum.rare.stream", recorded)
+    run = subset_sum.estimate if runs == "estimate" else getattr(rare, runs)
+    few = {"particles": 4, "replicates": 2} if runs == "estimate_rare" else {"trials": 3}
+    first = {name: values[0] for name, values in SETTINGS.items()}
+    for change in ({}, *({name: values[1]} for name, values in SETTINGS.items()), {"seed": 1}):
+        run(**{**first, "seed": 0, **change}, **few)
+    assert len(names) == len(set(names)) == 7 * few.get("replicates", 1)
+
+
 def test_splitting_stands_in_the_row_with_all_its_trials():
     (first, *_) = subset_sum.simulate(8, 5, 4, 100, 3, "uniform", delta=1, rare=True, replicates=4)
-    rare = estimate_rare(8, 5, 4, 3, "uniform", 1, particles=100, replicates=4)
-    assert (first.measured, first.low, first.high) == (rare.values[8], rare.low[8], rare.high[8])
+    found = rare.estimate_rare(8, 5, 4, 3, "uniform", 1, particles=100, replicates=4)
+    assert (first.measured, first.low, first.high) == (found.values[8], found.low[8], found.high[8])
     assert first.trials == 400
 
 

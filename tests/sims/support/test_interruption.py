@@ -132,3 +132,13 @@ def test_where_what_was_kept_cannot_be_told_a_line_is_said_nevertheless(remember
         interruption._say()
         interruption._say()  # once
     assert (tmp_path / "said").read_text() == "snapcut: interrupted; what was finished is kept\n"
+
+
+def test_a_server_hears_of_signals_by_itself():
+    before = signal.set_wakeup_fd(-1)
+    try:
+        interruption.leave_to_server()
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.set_wakeup_fd(before)
+        interruption.remember(lambda: "nothing was kept")

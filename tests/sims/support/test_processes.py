@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -123,3 +124,17 @@ def test_work_that_kills_every_worker_is_given_up(monkeypatch):
     with lost as said, pytest.raises(TerminatedWorkerError):
         list(processes.run(die, [(0,), (1,)], 2))
     assert len(said) == 1
+
+
+def test_what_watches_the_parent_does_not_keep_a_worker_alive(monkeypatch):
+    started = []
+
+    class Recorded(threading.Thread):
+        def start(self):
+            started.append(self.daemon)
+
+    monkeypatch.setattr(processes.threading, "Thread", Recorded)
+    monkeypatch.setattr(processes.warnings, "showwarning", None)
+    processes._watch.__wrapped__(os.getpid(), False)  # a call in the parent itself
+    processes._watch.__wrapped__(os.getpid() + 1, False)
+    assert started == [True]

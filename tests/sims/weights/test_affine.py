@@ -79,6 +79,11 @@ def test_constants_and_grids_are_lossless():
             found = optimal_affine(np.full(10, value), 3, zero_point=zero_point)
             levels = found.offset + found.scale * np.arange(8)
             assert found.snr == math.inf and np.abs(levels - value).min() < 1e-15
+            assert found.zero_point is None if not zero_point else levels[found.zero_point] == 0.0
+            rows = affine_rows(np.full((1, 9), value), 3, zero_point=zero_point)
+            levels = rows.offset[0] + rows.scale[0] * np.arange(8)
+            assert np.abs(levels - value).min() < 1e-15 and rows.error[0] == rows.bound[0] == 0.0
+            assert not zero_point or np.abs(levels).min() == 0.0
     w = 0.3 + 0.7 * RNG.integers(0, 8, 500)
     assert optimal_affine(w, 3).snr == math.inf
 

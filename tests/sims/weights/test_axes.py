@@ -128,3 +128,13 @@ def test_dense_tensors_have_no_zeros_to_use():
     table = weights.analyse({"w": RNG.normal(size=(50, 80))}, [4], every_format=True)
     assert not [one for one in table.format_means() if one.name.startswith("own zeros")]
     assert Contents().tensors == {}
+
+
+def test_a_square_matrix_follows_the_others_only_where_nothing_is_known_of_it():
+    known = {"c_attn.weight": np.zeros((3, 9)), "c_attn.bias": np.zeros(9)}
+    tensors = {f"h.0.attn.{name}": of_array(name, array) for name, array in known.items()}
+    square = of_array("c_proj.weight", np.zeros((3, 3)))
+    for axis, expected in ((None, 1), (0, 0)):
+        found = with_axes({**tensors, "h.0.attn.c_proj.weight": square.renamed(axis=axis)}, {})
+        assert found["h.0.attn.c_attn.weight"].axis == 1
+        assert found["h.0.attn.c_proj.weight"].axis == expected

@@ -9,7 +9,7 @@ from sims.weights import formats
 from sims.weights.encoding import encode
 from sims.weights.scales import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
-from theory.formats import FORMATS, SEARCHED, block_scale, codebook
+from theory.formats import FORMATS, SEARCHED, Format, block_scale, codebook
 from theory.formats.laws import format_snr
 from theory.snr import decibel
 
@@ -100,6 +100,7 @@ def test_searched_blocks_try_these_factors_and_no_others(form):
     """The largest magnitude, or the ends, times 1, .95, ..., .6; a power of two once up and once down."""
     array = np.random.default_rng(9).standard_t(3, size=(6, 300))
     array[0, :7] = 0
+    array[1, :32] = [4.0, *[0.25] * 31]  # clipping the first is worth a finer grid
     peak, total = np.abs(array).max(), 0.0
     factors = (1 - 0.05 * k for k in range(9)) if form.scale != "power" else (0.5, 1.0, 2.0)
     factors = list(factors)
@@ -291,3 +292,15 @@ def test_zero_points_per_channel_are_literal():
     assert found["INT4 per channel asym mse"].snr >= found["INT4 per channel asym"].snr
     assert {one.name for one in found.values()} <= {one.name for one in formats.compare(w)}
     assert all(one.snr == math.inf for one in formats.channel_affine(0 * w, Values(0 * w)))
+
+
+def test_blocks_with_an_offset_and_a_zero_or_a_mask_reach_down_to_it():
+    """Thirds of the range from zero, also where a block has no zero: codes of a mask stand for zeros, too."""
+    w = np.array([[5.0, 6.0, 7.0, 9.0, 0.1, 0.2, 0.3, 0.4]])
+    masked = encode(w, Format("x", "uint2", 2, block=4, offset="float", sparsity=0.5))
+    np.testing.assert_allclose(masked, [[6, 6, 6, 9, 0, 0, 0, 0]])
+    dense = encode(w, Format("x", "uint2", 2, block=4, offset="float"))
+    np.testing.assert_allclose(dense[0, :4], [5, 5 + 4 / 3, 5 + 8 / 3, 9])
+    zero = Format("x", "uint2", 2, block=4, offset="zero")
+    np.testing.assert_allclose(encode(w, zero)[0, :4], [6, 6, 6, 9])
+    np.testing.assert_allclose(encode(-w, zero)[0, :4], [-6, -6, -6, -9])

@@ -77,3 +77,9 @@ def test_bits_of_blocks_are_those_of_the_files():
     assert BY_NAME["NF4 b64 float32"].stored_bits == 4.5
     assert BY_NAME["NF4 b64 double"].stored_bits == 4 + 8 / 64 + 32 / (64 * 256)
     assert BY_NAME["INT4 g128 asym"].stored_bits == 4 + 20 / 128
+
+
+def test_halves_of_eight_bits_are_rounded_away_from_zero():
+    row = np.zeros((1, 32))
+    row[0, :6] = [127, 0.5, 1.5, 2.5, -0.5, -2.5]  # a scale of one
+    assert ggml.encode_blocks(row, "Q8_0").codes[0, :6].tolist() == [127, 1, 2, 3, -1, -3]

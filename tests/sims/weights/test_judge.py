@@ -315,6 +315,7 @@ def test_the_recommendation_never_contradicts_itself():
             {"a": 1e4 * heavy, "b": normal[:30], "c": normal[30:]},
             "although it wins only 1 of 3 tensors",
         ),
+        "one against one": ({"a": 1e4 * heavy, "b": normal}, ", and wins 1 of 2 tensors"),
     }
     for arrays, expected in cases.values():
         sentence = weights.analyse(arrays).recommendation()

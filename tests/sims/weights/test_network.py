@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sims import weights
-from sims.weights.network import Signal, error_shares, pooled
+from sims.weights.network import Signal, Spread, error_shares, pooled
 
 
 def sparse(rng, shape, kept):
@@ -71,6 +71,10 @@ def test_worst_median_and_share_of_the_error(mixed, reference):
     assert spread.worst_tensor == min(ratios, key=ratios.get)
     assert spread.worst == pytest.approx(min(ratios.values()), abs=1e-4)
     assert spread.median == pytest.approx(float(np.median(list(ratios.values()))), abs=1e-4)
+    small = Spread.of(["a", "b"], [1, 3], [Signal(3.0), Signal(1.0)], [10.0, 20.0])
+    assert (small.mean, small.equal_mean, small.median) == (17.5, 15.0, 15.0)
+    assert (small.worst, small.worst_tensor, small.largest_tensor) == (10.0, "a", "a")
+    assert small.largest_share == pytest.approx(30 / 31)
     assert total.pruning_spread.worst < 7 and total.pruning_spread.largest_tensor.startswith("dense")
     sentence = weights.analyse(mixed, [4]).distribution()
     assert sentence.startswith(
@@ -103,6 +107,8 @@ def test_the_share_of_bytes_is_said():
     part = weights.analyse({"w": rng.normal(size=(64, 64)), "i": np.zeros(3 * 4096)}, [4])
     assert part.share_of_bytes == 0.25
     assert part.basis().startswith("Note: the verdict rests on only 25 % of the file's bytes")
+    most = weights.analyse({"w": rng.normal(size=(9, 64, 64)), "i": np.zeros(4096)}, [4])
+    assert most.basis().startswith("The verdict rests on 90 %")
     assert (
         weights.analyse({"w": rng.normal(size=(64, 64))}, [4])
         .basis()

@@ -453,3 +453,17 @@ def test_scales_of_more_dimensions_than_their_codes_are_unclear():
         dequantize.Unclear, match=r"scales of shape \(2, 2, 2\) do not fit codes of shape \(4, 4\)"
     ):
         dequantize.spread_shape((4, 4), (2, 2, 2))
+
+
+def test_the_size_of_a_block_is_a_divisor_or_a_power_of_two_from_8_to_2048():
+    for size, blocks, expected in ((11, 2, 8), (5000, 3, 2048), (6, 2, 3), (8192, 4, 2048), (7, 1, 7)):
+        assert dequantize.block_size(size, blocks) == expected
+    for size, blocks in ((5, 3), (5001, 2), (12, 2), (8, 0)):
+        with pytest.raises(dequantize.Unclear, match="leave the size of a block open"):
+            dequantize.block_size(size, blocks)
+
+
+def test_a_scale_for_every_row_of_a_square_matrix_is_that_of_its_output():
+    assert dequantize.spread_shape((4, 4), (4,)) == (1, 4)
+    found = dequantize.scaled(np.ones((2, 2), np.int8), np.array([2.0, 3.0]))
+    np.testing.assert_array_equal(found, [[2, 2], [3, 3]])

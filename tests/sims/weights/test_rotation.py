@@ -117,3 +117,11 @@ def test_rows_of_six_are_rotated_by_the_matrix_of_both_steps_in_their_order():
         part = slice(first, first + length)
         expected[:, part] = (expected[:, part] * before[part]) @ hadamard(4) / 2 * after[part]
     np.testing.assert_allclose(rotate(rows, 5), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [33, 100])
+def test_the_two_overlapping_transforms_have_signs_of_their_own(size):
+    (_, _, *first), (start, length, *second) = _plan(size, 0, None)
+    assert start + length == size
+    rows = [tuple(signs) for signs in (*first, *second)]
+    assert len(set(rows)) == 4 and set(np.abs(rows).ravel()) == {1.0}

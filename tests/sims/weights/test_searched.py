@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from sims.weights.formats import noise
 from sims.weights.scales import optimal_scale
 from sims.weights.searched import measured_error
 from theory.distributions import Gaussian, Laplace
@@ -18,6 +19,16 @@ def test_where_there_is_a_law_it_is_measured():
         found = measured_error(Laplace(), form, tensors=24)
         assert found.value == pytest.approx(format_error(Laplace(), form), abs=4.5 * found.standard_error)
         assert found.snr_error == pytest.approx(found.standard_error / found.value * 10 / math.log(10))
+
+
+def test_the_standard_error_is_that_of_the_drawn_tensors():
+    form = Format("x", "int4", 4, block=32)
+    rng = np.random.default_rng(2)
+    tensors = [Gaussian().ppf(rng.random((64, 256))) for _ in range(2)]
+    first, second = (noise(w, form) * np.mean(w**2) for w in tensors)
+    found = measured_error(Gaussian(), form, tensors=2, seed=2)
+    assert found.value == pytest.approx((first + second) / 2)
+    assert found.standard_error == pytest.approx(abs(first - second) / 2)
 
 
 def test_searched_scales_are_those_of_every_block():

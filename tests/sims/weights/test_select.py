@@ -146,3 +146,24 @@ def test_names_of_the_file_are_kept():
     contents = Contents(file="a")
     contents.add(checkpoints.of_array("x", np.zeros(1)))
     assert contents.tensors["x"].file == "a"
+
+
+def test_where_in_a_name_the_training_stands():
+    names = {
+        "run.last.optimizer.w": "state of an optimizer",
+        "run.last.best.optimizer.w": "",
+        "run.grads.w": "state of the training",
+        "run.last.grads.w": "",
+    }
+    found = chosen({name: normal(32, 32) for name in names})
+    assert found.skipped == {name: why for name, why in names.items() if why}
+
+
+def test_a_vector_is_long_from_two_to_the_sixteenth_on():
+    found = chosen({"long": normal(2**16), "short": normal(2**16 - 1), "w": normal(32, 32)})
+    assert list(found.tensors) == ["long", "w"]
+
+
+def test_vectors_are_judged_where_every_matrix_is_too_small():
+    assert list(chosen({"m": normal(4, 4), "v": normal(300)}).tensors) == ["v"]
+    assert list(chosen({"m": normal(16, 16), "v": normal(300)}).tensors) == ["m"]

@@ -28,6 +28,7 @@ def test_rows_are_medians_of_the_tensors_of_their_streams():
         assert row.low <= row.measured <= row.high and row.trials == 70
     assert rows[0].quantity == "SNR of INT3 symmetric g32 (dB)" and "78.12 %" in rows[1].quantity
     by_name = {row.quantity: row.theory for row in rows}
+    assert Setting(law, rotated=True).stored_law.second_moment == pytest.approx(law.second_moment)
     assert by_name["stored bits per weight"] == 3.5 and by_name["kurtosis"] == pytest.approx(3.0)
 
 
@@ -36,6 +37,8 @@ def test_laws_stand_in_the_row_and_the_width_stops():
     assert plain[0].theory == pytest.approx(19.2577, abs=1e-4)
     assert plain[1].theory == pytest.approx(5.5847, abs=1e-4)
     assert plain[0].high - plain[0].low <= 0.5 and plain[0].trials < 6400
+    heavy = simulations.snr("student-t", df=1.0, bits=3, size=512, width=0.4, trials=2000)
+    assert all(0.2 < row.high - row.low <= 0.4 and row.trials < 2000 for row in heavy[:2])
     assert simulations.snr(mask=True, trials=64)[1].quantity == "SNR of pruning 81.25 % (dB)"
 
 

@@ -1,0 +1,44 @@
+"""What a layer's Gram matrix promises the search: more than rounding can change, and singular ones mended."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sims.layer_bounds.lattice import Lattice
+
+NEARLY = np.array([[1.0, 1.0], [1.0, 1.0 + 8 * 2.0**-52]])  # its second pivot is taken for zero
+
+
+def exact_error(G, e):
+    return sum(Fraction(a) * Fraction(float(g)) * Fraction(b) for a, row in zip(e, G, strict=True)
+               for g, b in zip(row, e, strict=True))  # fmt: skip
+
+
+@pytest.mark.parametrize("y", [(0.5, 1e6), (1e6, 0.5), (-3.0, 2.0)])
+def test_slack_is_more_than_the_factor_is_wrong_by(y):
+    lattice = Lattice(NEARLY)
+    order, (first, second) = lattice.order.tolist(), lattice.u
+    slack = lattice.slack(0.0, np.array(y), 0.0, 1.0)
+    for codes in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        e = [Fraction(z) - Fraction(v) for z, v in zip(codes, y, strict=True)]
+        turned = [e[i] for i in order]
+        parts = [
+            sum(Fraction(float(u)) * v for u, v in zip(row, turned, strict=True)) for row in (first, second)
+        ]
+        found = sum(Fraction(float(r)) * part**2 for r, part in zip(lattice.squares, parts, strict=True))
+        assert abs(found - exact_error(NEARLY, e)) <= slack
+
+
+def test_no_code_is_farther_than_its_spread():
+    x = np.random.default_rng(0).standard_normal((9, 6)) * np.geomspace(1, 30, 6)
+    lattice = Lattice(x.T @ x)
+    for j, e in enumerate(np.linalg.inv(lattice.gram)):  # the directions in which the ellipsoid ends
+        reach = lattice.spread[j] * (e @ lattice.gram @ e)
+        assert e[j] ** 2 <= reach < 1.05 * e[j] ** 2
+
+
+def test_a_singular_matrix_gets_a_hundredth_of_its_mean_diagonal():
+    gram = np.array([[1.0, 2.0], [2.0, 4.0]])
+    np.testing.assert_allclose(Lattice(gram).regular, gram + 0.025 * np.eye(2), rtol=1e-15)
+    np.testing.assert_array_equal(Lattice(np.diag([1.0, 4.0])).regular, np.diag([1.0, 4.0]))
