@@ -130,11 +130,7 @@ def build(
     if len(set(lengths.values())) != 1:
         raise ValueError(f"figure {name}: columns differ in length: {lengths}")
     drawing = drawn(name, table, width)
-    files = {}
-    for kind, info in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
-        buffer = io.BytesIO()
-        drawing.savefig(buffer, format=kind, metadata=info, dpi=160)
-        files[kind] = buffer.getvalue()
+    png, pdf = _pictures(drawing)
     texts = used | (source.facts(table) if hasattr(source, "facts") else {})
     title, caption = (parameters.filled(text, texts) for text in (source.TITLE, source.CAPTION))
     manifest = {
@@ -148,7 +144,20 @@ def build(
         "rows": next(iter(lengths.values())),
         "versions": versions(),
     }
-    return Built(name, title, caption, files["png"], files["pdf"], table, manifest)
+    return Built(name, title, caption, png, pdf, table, manifest)
+
+
+def _pictures(drawing: Figure) -> tuple[bytes, bytes]:
+    """PNG and PDF of a drawing, whose panels are placed once: `savefig` would draw four times."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+    png, pdf = io.BytesIO(), io.BytesIO()
+    drawing.set_dpi(160)
+    FigureCanvasAgg(drawing).print_png(png, metadata={"Software": None})
+    drawing.set_layout_engine("none")  # panels stay where they are
+    FigureCanvasPdf(drawing).print_pdf(pdf, metadata={"CreationDate": None, "Producer": None})
+    return png.getvalue(), pdf.getvalue()
 
 
 def drawn(name: str, table: Table, width: float | None = None) -> Figure:
