@@ -29,6 +29,14 @@ def values_of(max_value, law):
     return [a * b for a in grid for b in grid] if law == "product" else grid
 
 
+def subset_sums(rows):
+    """Sums of all subsets of every row, (count, 2^n), in the type of `rows`."""
+    sums = np.zeros((len(rows), 1), rows.dtype)
+    for column in rows.T:
+        sums = np.hstack([sums, sums + column[:, None]])
+    return sums
+
+
 def solution_counts(n, max_value, law, targets):
     """Number of solutions of every equally likely draw, one column per target."""
     masks = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
