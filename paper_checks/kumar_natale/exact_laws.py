@@ -9,7 +9,7 @@ import numpy as np
 
 from paper_checks.claim import at_least, at_most, identity, within
 from paper_checks.kumar_natale.lottery import one_weight
-from paper_checks.kumar_natale.partition import mixed_poisson
+from paper_checks.kumar_natale.partition import near_limit
 from paper_checks.kumar_natale.subset_sum import claim, solution_counts
 from sims import partition as partitions
 from sims.lottery import embed
@@ -138,14 +138,12 @@ def saddlepoint_errors(run, factor=1.0, cells=SADDLEPOINT):
     yield at_most(name, ratio, 1.02 * factor)
 
 
-def corrected_law(run, factor=1.0, corrected=True, cells=((8, 64), (10, 256)), trials=2_500_000):
+def corrected_law(run, factor=1.0, corrected=True, cells=((8, 64, 500_000), (10, 256, 1_200_000))):
     """In the window; tolerance 0.6/n^2, stated in advance."""
-    for n, max_value in cells:
+    for n, max_value, trials in cells:
         estimate = run.probability(f"n={n}", partitions.sampler(n, max_value), trials)
         mean = factor * float(partition.expected_perfect_partitions(n, max_value))
-        spread = 0.2 / n if corrected else 1e-9
-        mean *= 1 - 0.15 / n if corrected else 1.0
-        law = 1 - (mixed_poisson((0,), (mean,), spread) + mixed_poisson((0,), (2 * mean,), spread)) / 2
+        law = near_limit(n, mean) if corrected else 1 - (math.exp(-mean) + math.exp(-2 * mean)) / 2
         yield within(f"n = {n}, M = {max_value}", estimate, law, 0.6 / n**2)
         if corrected and factor == 1.0:
             stated = float(partition.perfect_partition_probability(n, max_value, form="corrected"))
