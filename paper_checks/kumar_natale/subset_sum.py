@@ -29,6 +29,14 @@ def values_of(max_value, law):
     return [a * b for a in grid for b in grid] if law == "product" else grid
 
 
+def subset_sums(rows):
+    """Sums of all subsets of every row, (count, 2^n), in the type of `rows`."""
+    sums = np.zeros((len(rows), 1), rows.dtype)
+    for column in rows.T:
+        sums = np.hstack([sums, sums + column[:, None]])
+    return sums
+
+
 def solution_counts(n, max_value, law, targets):
     """Number of solutions of every equally likely draw, one column per target."""
     masks = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
@@ -107,7 +115,7 @@ def lemma_3(run, factor=1.0, power=1.0, n=16, max_value=8191, target=1, trials=4
         columns.append((z < edges[-1]) * (hit + np.expm1(-mean)))
         return np.stack(columns, axis=1)
 
-    found = run.means(f"slack, {power}", sample, trials, [(-1.0, 1.0)] * (3 * len(edges) - 2))
+    found = run.means("slack", sample, trials, [(-1.0, 1.0)] * (3 * len(edges) - 2))
     for i, (low, high) in enumerate(itertools.pairwise(edges)):
         share = math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))
         slack = share / n  # the O(1/n) terms

@@ -45,7 +45,7 @@ def theorem_1(run: Run, factor: float = 1.0, candidates: int = 30) -> Iterator[M
 def deep_copies(run: Run, factor: float = 1.0, all_copies: bool = False) -> Iterator[Measurement]:
     """Depth l + 1 with two and three hidden layers of the target: outputs, and the law of success."""
     table = np.array([[0.0, 2.0**-k] for k in range(11)])
-    for sizes in ((3, 4, 3, 2), (3, 3, 3, 3, 2)):
+    for sizes, trials, tolerance in (((3, 4, 3, 2), 4500, 0.023), ((3, 3, 3, 3, 2), 1500, 0.045)):
         weights = random_network(sizes, 1, 4)
         ticket = embed(weights, 1, 12, run.seed, "depth_plus_one", signed_inputs=True, copies=20)
         inputs = adversarial_inputs(sizes[0], 50, signed=True)
@@ -58,8 +58,8 @@ def deep_copies(run: Run, factor: float = 1.0, all_copies: bool = False) -> Iter
         if all_copies:
             law = lottery.success_probability([weights[0]] * 7, table[5])
         sample = network_failures(weights, 1, 5, construction="depth_plus_one", copies=7)
-        found = run.probability(name, sample, 3000, block=500)
-        yield within(f"{name}, 5 candidates, 7 copies: P(fail)", found, 1 - factor * law, 0.03)
+        found = run.probability(name, sample, trials, block=500)
+        yield within(f"{name}, 5 candidates, 7 copies: P(fail)", found, 1 - factor * law, tolerance)
 
 
 def counting_probability(run: Run, factor: float = 1.0, without: bool = False) -> Iterator[Measurement]:
@@ -124,13 +124,14 @@ CLAIMS = (
         place="Theorem 2",
         statement=r"P = \prod_l \prod_j E_{G}\prod_i \bigl(1 - p_{G, |w^{(l)}_{ij}|}\bigr)",
         hypotheses="Ternary targets with two and three hidden layers, 5 candidates, 7 copies, of which 4 and"
-        " 5 % fail; tolerance 0.03. Outputs in integers on adversarial inputs, 12 candidates, 20 copies.",
+        " 5 % fail; tolerance 0.023 and 0.045. Outputs in integers on adversarial inputs, 12 candidates, 20"
+        " copies.",
         mark="derived",
         constant=Constant("probability of success"),
         check=deep_copies,
         twins=(
             Twin("every copy must be good", {"all_copies": True}),
-            Twin("6 % fewer successes", {"factor": 0.94}),
+            Twin("5 % fewer successes", {"factor": 0.95}),
         ),
     ),
     Claim(

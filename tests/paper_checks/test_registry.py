@@ -31,7 +31,7 @@ TWINS = {
     "kn.discrepancy_process": 3,
     "kn.divisibility": 2,
     "kn.every_continuous": 2,
-    "kn.every_target": 2,
+    "kn.every_target": 3,
     "kn.exact_chain": 1,
     "kn.exact_copies": 1,
     "kn.exact_partition": 1,
