@@ -6,11 +6,14 @@ thresholds and g level spacings of the codebook (both for unit scale), s the sca
 checkpoints; every product and sum is float64 (Numba's float() would keep float32).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
+# Arguments are borrowed: without this, kernels count references to every array of a call, atomically, which
+# costs as much as ten look-ups. Only for kernels that make no array.
+BORROW: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 SCAN = 24  # elements of a bucket that are compared one by one rather than bisected
 BLOCK = 16  # elements per prefix sum: the rest of a block is summed directly, an eighth of the memory
 
@@ -25,12 +28,18 @@ class Side(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """Levels of one sign: thresholds, spacings, the last level; `uniform` says that they are 0, 1, ..., m."""
+    """Levels of one sign: thresholds, spacings, the last level; `uniform` says that they are 0, 1, ..., m.
+
+    places, open_places, sums: scratch memory of :func:`looked_up_sums`, a number per threshold.
+    """
 
     e: np.ndarray
     g: np.ndarray
     top: float
     uniform: bool
+    places: np.ndarray
+    open_places: np.ndarray
+    sums: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -71,7 +80,7 @@ def prepare(w, buckets):
     return p1, p2, table
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def position(w, table, x):
     """Number of elements of ascending w that are <= x, for x >= 0."""
     n = w.size
@@ -88,7 +97,7 @@ def position(w, table, x):
     return low
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def prefix1(w, p1, k):
     """Sum of the first k elements."""
     total = p1[k // BLOCK]
@@ -97,7 +106,7 @@ def prefix1(w, p1, k):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def prefix2(w, p2, k):
     """Sum of the squares of the first k elements."""
     total = p2[k // BLOCK]
@@ -106,7 +115,7 @@ def prefix2(w, p2, k):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def rounded_sums(w, top, s):
     """A and B of few weights on the levels 0, 1, ..., top; four sums at a time hide the adder's latency."""
     rate = 1.0 / s
@@ -134,11 +143,61 @@ def rounded_sums(w, top, s):
     return (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
+def looked_up_sums(w, p1, table, e, g, places, open_places, sums, s):
+    """A and B of one sign at scale s from sums over the sorted weights.
+
+    Where in its bucket a threshold lies is a surprise, and the bucket is rarely in the cache: no branch
+    depends on either, so that the look-ups of a scale do not wait for each other. A sum takes four elements
+    at a time, added one by one; those above the threshold add zero, those of higher buckets among them.
+    """
+    n, m = w.size, e.size
+    largest = np.float64(w[n - 1])
+    rate = (table.shape[0] - 2) / largest if largest > 0.0 else 0.0
+    while m and e[m - 1] * s >= largest:
+        m -= 1
+    count = np.uint64(0)
+    for i in range(m):
+        j = np.uint64(i)  # unsigned indices need no wrap-around checks
+        x = e[j] * s
+        bucket = np.uint64(np.int64(x * rate))
+        first, last = np.int64(table[bucket, 0]), np.int64(table[bucket + np.uint64(1), 0])
+        if last - first <= SCAN:
+            places[j], sums[j] = first, table[bucket, 1]
+            open_places[count] = i
+            count += np.uint64(last > first)
+        else:
+            k = position(w, table, x)
+            places[j], sums[j] = k, prefix1(w, p1, k)
+    end = np.uint64(n - 1)
+    while count:  # buckets that may hold more elements below the threshold
+        kept = np.uint64(0)
+        for i in range(count):
+            j = np.uint64(open_places[np.uint64(i)])
+            x, below, k = e[j] * s, sums[j], places[j]
+            r, inside = np.uint64(k), False
+            for ahead in range(np.uint64(4)):
+                element = np.float64(w[min(r + ahead, end)])
+                inside = element <= x
+                below += element if inside else 0.0
+                k += np.int64(inside)
+            places[j], sums[j] = k, below
+            open_places[kept] = np.int64(j)
+            kept += np.uint64(inside)
+        count = kept
+    a = b = 0.0
+    total = p1[p1.size - 1]
+    for i in range(m):
+        j = np.uint64(i)
+        a += g[j] * (total - sums[j])
+        b += 2.0 * e[j] * g[j] * (n - places[j])
+    return a, b
+
+
+@njit(**BORROW)
 def side_sums(side, levels, s):
     """A and B of one sign at scale s."""
-    w, p1, _, table = side
-    e, g, _, uniform = levels
+    w, e, g, uniform = side.w, levels.e, levels.g, levels.uniform
     a = b = 0.0
     n, m = w.size, e.size
     if uniform and n <= 12 * m:
@@ -158,33 +217,12 @@ def side_sums(side, levels, s):
                 a += level * np.float64(w[i])
                 b += level * level
         return a, b
-    total = p1[p1.size - 1]
     if n == 0:
         return a, b
-    largest = np.float64(w[n - 1])
-    rate = (table.shape[0] - 2) / largest if largest > 0.0 else 0.0
-    for j in range(m):
-        x = e[j] * s
-        if x >= largest:
-            break
-        bucket = np.uint64(np.int64(x * rate))  # unsigned indices need no wrap-around checks
-        first, last = np.int64(table[bucket, 0]), np.int64(table[bucket + np.uint64(1), 0])
-        if last - first <= SCAN:
-            below = table[bucket, 1]
-            k = first
-            for r in range(np.uint64(first), np.uint64(last)):
-                inside = w[r] <= x
-                below += np.float64(w[r]) if inside else 0.0
-                k += np.int64(inside)
-        else:
-            k = position(w, table, x)
-            below = prefix1(w, p1, k)
-        a += g[j] * (total - below)
-        b += 2.0 * e[j] * g[j] * (n - k)
-    return a, b
+    return looked_up_sums(w, side.p1, side.table, e, g, levels.places, levels.open_places, levels.sums, s)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def both_sums(positive, negative, above, below, s):
     """A and B of both signs at scale s."""
     a1, b1 = side_sums(positive, above, s)
@@ -192,7 +230,7 @@ def both_sums(positive, negative, above, below, s):
     return a1 + a2, b1 + b2
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def clipping(side, top, s):
     """Error of the weights beyond the last level s * top: it can only grow as s shrinks."""
     w, p1, p2, table = side
@@ -203,7 +241,7 @@ def clipping(side, top, s):
     return max(t2 - 2.0 * x * t1 + x * x * (w.size - k), 0.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def zeroing(side, e, s):
     """Error of the weights that round to zero: it can only grow with s."""
     w, _, p2, table = side
@@ -318,7 +356,7 @@ def optimal_scale(positive, negative, above, below, tolerance, limit):
     return best_s, max(best, 0.0), max(min(proved, best), 0.0), evaluations
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROW)
 def polish(positive, negative, above, below, m2, s, error, evaluations):
     """Alternate the best codes and the best scale (each step can only improve) a few times."""
     for _ in range(8):

@@ -156,10 +156,11 @@ def width_scales(positive, negative, widths, tolerance, limits):
     found = np.empty((widths.size, 4))
     edges = np.arange(2 ** (np.max(widths) - 1)) + 0.5
     gaps = np.ones(edges.size)
+    scratch = np.empty(edges.size, np.int64), np.empty(edges.size, np.int64), np.empty(edges.size)
     for j in range(widths.size):
         n = 2 ** (widths[j] - 1)
-        above = Levels(edges[: n - 1], gaps[: n - 1], n - 1.0, n > 1)
-        below = Levels(edges[:n], gaps[:n], float(n), True)
+        above = Levels(edges[: n - 1], gaps[: n - 1], n - 1.0, n > 1, *scratch)
+        below = Levels(edges[:n], gaps[:n], float(n), True, *scratch)
         s, error, bound, evaluations = optimal_scale(positive, negative, above, below, tolerance, limits[j])
         found[j, 0], found[j, 1], found[j, 2], found[j, 3] = s, error, bound, evaluations
     return found

@@ -31,7 +31,8 @@ def levels_of(found):
     found = np.array(found)
     edges, gaps = (found[1:] + found[:-1]) / 2, np.diff(found)
     uniform = bool(found.size > 1 and (found == np.arange(found.size)).all())
-    return kernels.Levels(edges, gaps, float(found[-1]), uniform)
+    scratch = np.empty(gaps.size, np.int64), np.empty(gaps.size, np.int64), np.empty(gaps.size)
+    return kernels.Levels(edges, gaps, float(found[-1]), uniform, *scratch)
 
 
 def error(w, s, found):
