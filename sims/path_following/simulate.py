@@ -12,7 +12,7 @@ from sims.montecarlo import Estimate, Sample, means, probability, quantile, stre
 from sims.path_following.problems import problem
 from sims.path_following.trials import error_sampler, exit_sampler
 from sims.support.row import Measured, Row
-from theory.arguments import choice
+from theory.arguments import choice, inside
 from theory.convex_order import tail_bound
 from theory.operators import OneBit, Operator, PruneThenRound, StochasticPruning, StochasticRounding
 from theory.path_following import error_map, error_stds, error_variance
@@ -67,8 +67,12 @@ def square_limit(inputs: np.ndarray, scale: float, operator: Operator) -> float:
 
     .. math:: |A\varepsilon|^2 \le N L^2 \|A\|_{op}^2
     """
-    length = float(operator.interval_length)
-    return inputs.shape[1] * length**2 * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
+    length = np.float64(operator.interval_length)
+    with np.errstate(over="ignore", under="ignore"):
+        square = float(inputs.shape[1] * length**2)
+    if not 0 < square < math.inf:
+        raise ValueError(f"{operator} has intervals of {length:g}, whose square leaves double precision")
+    return square * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
 
 
 def block_size(columns: int, samples: int) -> int:
@@ -168,7 +172,7 @@ class Case:
         for source, law in self.square_laws.items():
             name = "mean squared error"
             found.append(Row.law(name, law, source) if square is None else Row.of(name, square, source, law))
-        name = f"{100 * (1 - self.level):g} % quantile of the largest error"
+        name = f"{100 * (1 - self.level):.10g} % quantile of the largest error"
         for source, law in self.largest_laws.items():
             if square is None or largest is None:
                 found.append(Row.law(name, law, source))
@@ -223,7 +227,7 @@ def simulate(
     Raises
     ------
     ValueError
-        If the operator is biased.
+        If the operator is biased, its intervals have no finite square, or `level` is no probability.
 
     Examples
     --------
@@ -233,9 +237,10 @@ def simulate(
     """
     if not operator.unbiased:
         raise ValueError(f"{type(operator).__name__} is biased: no bound of this framework covers it")
-    case = Case(operator, columns, samples, scale, rank, level, seed)
+    case = Case(operator, columns, samples, scale, rank, inside("level", level), seed)
     inputs, weights = case.data
     options: dict[str, Any] = {"threads": threads, "block": block_size(columns, samples), "level": confidence}
+    limit = square_limit(inputs, scale, operator)
     exits = case.exits(trials if width is None else min(trials, EXIT_TRIALS), **options)
     if exits is not None and exits.successes:
         return case.rows(exits=exits)
@@ -243,7 +248,7 @@ def simulate(
     square = means(
         lambda rng, count: (sample(rng, count) ** 2).sum(axis=1),
         trials,
-        bounds=[(0.0, square_limit(inputs, scale, operator))],
+        bounds=[(0.0, limit)],
         seed=seed,
         key=SQUARE_KEY,
         width=None if width is None else width * case.square_laws["bound, Popoviciu"],

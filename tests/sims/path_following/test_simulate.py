@@ -9,6 +9,7 @@ import pytest
 from sims.montecarlo import stream
 from sims.path_following.problems import adversarial_columns, problem
 from sims.path_following.simulate import (
+    OPERATORS,
     SQUARE_KEY,
     block_size,
     largest_errors,
@@ -176,3 +177,16 @@ def test_adversarial_columns_are_never_corrected(weight):
         u += (weight - operator(weight + column @ u)) * column
     lost = abs(weight - round(weight))
     assert np.linalg.norm(u) == pytest.approx(lost * math.sqrt(30))
+
+
+@pytest.mark.parametrize("step", [1e-200, 1e200])
+@pytest.mark.parametrize("operator", list(OPERATORS))
+def test_operators_whose_squares_are_no_doubles_are_refused(operator, step):
+    with pytest.raises(ValueError, match="whose square leaves double precision"):
+        simulate(named_operator(operator, step, step), columns=4, samples=4, trials=10)
+
+
+@pytest.mark.parametrize("level", [-math.inf, 0.0, 1.0, math.inf, math.nan])
+def test_a_failure_level_is_a_probability(level):
+    with pytest.raises(ValueError, match="level must lie strictly between 0 and 1"):
+        simulate(named_operator("rounding", 0.5, 0.5), columns=4, samples=4, trials=10, level=level)
