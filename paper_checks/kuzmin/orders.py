@@ -90,9 +90,13 @@ def pruned_blocks(run, share=False, factor=1.0):
             lost = run.once(
                 f"{law} {form.name}", lambda w=w, form=form, mask=mask: noise(w, form) - noise(w, mask)
             )
-            stated = (format_error(law, form) - format_error(law, mask)) / law.second_moment
+            stated = run.once(
+                f"law of {law} {form.name}",
+                lambda law=law, form=form, mask=mask: format_error(law, form) - format_error(law, mask),
+            )
             if share:
-                stated = format_error(law, BY_NAME[name]) / law.second_moment / 2
+                stated = format_error(law, BY_NAME[name]) / 2
+            stated /= law.second_moment
             title = f"{type(law).__name__}, {form.name}: rounding error over its law"
             yield within(title, lost / stated, factor, 0.01, evidence="simulated")
 
