@@ -68,7 +68,7 @@ def exact_pairs(run: Run, inside: bool = False, both_sides: bool = True) -> Iter
                 pruned_outputs(ticket, inputs, reduction, inside), network_outputs(weights, inputs, reduction)
             )
             title = f"{name}: outputs on adversarial inputs, one grid point in {reduction} kept"
-            yield identity(title, same, evidence="exhaustive", cases=len(inputs))
+            yield identity(title, same, evidence="evaluated", cases=len(inputs))
 
 
 def exact_copies(run: Run, every_copy: bool = False) -> Iterator[Measurement]:
@@ -79,7 +79,8 @@ def exact_copies(run: Run, every_copy: bool = False) -> Iterator[Measurement]:
         inputs = adversarial_inputs(SIZES[0], 100, signed=True)
         fine = ticket.failures == [] and ticket.verify(inputs, 3)
         name = f"M = {max_value}, {copies} copies"
-        yield identity(f"{name}: the ticket is the target", fine, evidence="exhaustive", cases=len(inputs))
+        entries = sum(w.size for w in weights)  # integers, equal for every input; outputs beside them
+        yield identity(f"{name}: the ticket is the target", fine, evidence="exhaustive", cases=entries)
         pruned = same = 0
         for layer, w, (rows, _) in zip(ticket.layers, weights, ticket.effective(), strict=True):
             equal = (rows == np.repeat(w, layer.copies, axis=0)).all(axis=1)
@@ -156,6 +157,14 @@ def shared_units(run: Run, factor: float = 1.0, independent: bool = False) -> It
 
 def shared_products(run: Run, factor: float = 1.0, independent: bool = False) -> Iterator[Measurement]:
     """Product law: odd targets of one input need odd factors a, which all outputs share."""
+    for n, outputs in ((4, 2), (3, 3), (2, 5)):  # parities of every factor, equally likely at M = 4
+        parities = np.array(list(itertools.product((0, 1), repeat=n * (1 + outputs)))).reshape(
+            -1, 1 + outputs, n
+        )
+        odd = (parities[:, :1] & parities[:, 1:]).any(axis=2).all(axis=1).mean()
+        stated = lottery_products.shared_divisor_bound([np.ones((outputs, 1), int)], n, 4)
+        title = f"{n} candidates, {outputs} outputs: the code's bound over every parity"
+        yield within(title, stated / odd, 1.0, 1e-12, evidence="exhaustive")
     for max_value, n, outputs in ((4, 12, 16), (8, 14, 12)):
         column = np.ones((outputs, 1), int)
         bound = lottery_products.shared_divisor_bound([column], n, max_value, independent=independent)
@@ -191,6 +200,7 @@ def union_bound(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
     for weights, n in ((np.ones((4, 3), int), 5), (np.array([[1, -1], [1, 1]]), 4)):
         failures = factor * lottery.expected_failures([weights], np.array([0.0, 2.0**-n]))
         name = f"{weights.size} ternary weights, n = {n}"
+        yield within(f"{name}: the code's bound", failures, factor * weights.size * 2.0**-n, 1e-15)
         yield at_most(name, run.probability(name, layer_failures(weights, 1, n), 100_000), failures)
     weights, n = np.ones((2, 2), int), 12
     exact = 1 - lottery.success_probability([weights], np.array([0.0, 2.0**-n]))

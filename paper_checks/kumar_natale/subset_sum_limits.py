@@ -42,23 +42,20 @@ def laguerre_polynomial(n, x):
 
 def laguerre(run, factor=1.0, degree=0, n=12):
     """2^n P(reach) at t = tau M, in rationals, against L_n(-tau): M times the difference settles."""
-    for tau in (Fraction(1, 4), Fraction(1), Fraction(3)):
+    for tau in (Fraction(1, 4), Fraction(1, 2), Fraction(1)):  # the sum is the reach law up to t = M + 1
         limit = laguerre_polynomial(n + degree, -tau)
         gaps = []
         for max_value in (10**4, 10**6):
             target = int(tau * max_value)
             terms = (Fraction(math.comb(n, k) * math.comb(target - 1, k), max_value**k) for k in range(n + 1))
-            reach = sum(terms) if target <= max_value + 1 else None
-            # beyond M + 1 the same sum, of positive samples whose total stays below t, needs t <= M + 1
-            if reach is None:
-                continue
+            reach = sum(terms)
             code = 2.0**n * float(reach_probability(n, max_value, target))
             title = f"tau = {tau}, M = {max_value}: 2^n P(reach) of the code over the sum"
             yield within(title, code / float(reach), 1.0, 1e-9)
             gaps.append(float(reach / limit) - 1)
             title = f"tau = {tau}, M = {max_value}: over L_n(-tau)"
             yield within(title, float(reach / limit), factor, 60.0 / max_value)
-        if gaps and not degree:
+        if not degree:
             yield within(f"tau = {tau}: 100 times closer at 100 M", gaps[0] / gaps[1], 100.0, 5.0)
 
 
@@ -88,17 +85,29 @@ def cox_tails(run, factor=1.0, euler=True, cosh=True):
         )
 
 
-def delta_window(run, factor=1.0, width=2, trials=100_000):
-    """Windows of Delta around the target: the Cox law with 2 Delta + 1 times the mean; to 3, 6, 14 %."""
-    n, max_value, target = 12, 4095, 1000
-    for delta, tolerance in ((1, 0.03), (3, 0.06), (10, 0.14)):
+# n, M, t, Delta, trials, tolerance relative to the law
+WINDOWS = (
+    (12, 4095, 1000, 1, 100_000, 0.03),
+    (12, 4095, 1000, 3, 80_000, 0.06),
+    (12, 4095, 1000, 10, 80_000, 0.14),
+    (12, 4095, 4000, 1, 100_000, 0.03),
+    (14, 16383, 16000, 3, 80_000, 0.05),
+    (14, 32767, 5000, 3, 100_000, 0.03),
+)
+
+
+def delta_window(run, factor=1.0, width=2):
+    """Windows of Delta around the target: the Cox law with 2 Delta + 1 times the mean."""
+    for n, max_value, target, delta, trials, tolerance in WINDOWS:
         estimate = measured(run, n, max_value, target, trials, delta=delta)
         mu = factor * (width * delta + 1) * laws.cox_mean(n, max_value)
         value = float(laws.cox_miss(mu, laws.scaled_target(n, max_value, target)))
-        name = f"M = {max_value}, n = {n}, Delta = {delta}"
+        name = f"M = {max_value}, n = {n}, t = {target}, Delta = {delta}"
         yield within(name, estimate, value, tolerance * value)
         window = range(target - delta, target + delta + 1)
-        means = [run.once(f"mean {t}", partial(theory.expected_solutions, n, max_value, t)) for t in window]
+        means = [
+            run.once(f"mean {n} {t}", partial(theory.expected_solutions, n, max_value, t)) for t in window
+        ]
         ratio = sum(means) / ((width * delta + 1) * means[delta])
         yield within(f"{name}: mean number over (2 Delta + 1) E Z", ratio, factor, 1e-4)
 
@@ -181,7 +190,7 @@ CLAIMS = (
         "The reach law tends to a Laguerre polynomial",
         "lower bound of the miss probability, fine grids",
         r"M \to \infty,\ t = \tau M:\quad \sum_k \binom nk \binom{t-1}{k} M^{-k} \to L_n(-\tau)",
-        r"$n = 12$, $\tau = 1/4, 1$; $M = 10^4, 10^6$ in rationals; tolerance $60/M$.",
+        r"$n = 12$, $\tau = 1/4, 1/2, 1$; $M = 10^4, 10^6$ in rationals; tolerance $60/M$.",
         "derived",
         ("degree n - 1", {"degree": -1}),
         ("0.1 % more", {"factor": 1.001}),
@@ -209,7 +218,9 @@ CLAIMS = (
         "A window around the target multiplies the mean",
         "approximate targets",
         r"P(\text{no sum within } \Delta \text{ of } t) \approx E_G\, e^{-(2\Delta + 1)\mu e^{-(G-d)^2/2}}",
-        r"$M = 4095$, $n = 12$, $t = 1000$, $\Delta = 1, 3, 10$; tolerances 3, 6, 14 %.",
+        r"$M = 4095$, $n = 12$, $t = 1000$: $\Delta = 1, 3, 10$ to 3, 6, 14 %; $t = 4000$,"
+        r" $\Delta = 1$ to 3 %; $n = 14$, $\Delta = 3$: $M = 16383$, $t = 16000$ and $M = 32767$, $t = 5000$"
+        r" to 5 and 3 %.",
         "heuristic",
         ("Delta + 1", {"width": 1}),
         ("8 % wider", {"factor": 1.08}),

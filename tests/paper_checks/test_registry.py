@@ -47,7 +47,7 @@ TWINS = {
     "kn.lemma1": 3,
     "kn.lemma2": 1,
     "kn.lemma3": 5,
-    "kn.lemma4": 2,
+    "kn.lemma4": 3,
     "kn.matched_units": 3,
     "kn.min_discrepancy": 3,
     "kn.moments": 1,
