@@ -152,3 +152,10 @@ def test_arrays_of_the_caller_stay_as_they_are():
     mine = array.copy()
     scales.Values(mine, overwrite=True)
     assert not np.array_equal(mine, before)  # what may be overwritten is sorted where it is
+
+
+def test_the_certificate_is_as_close_as_it_is_asked_to_be_down_to_130_decibels():
+    w = np.random.default_rng(5).uniform(-1, 1, 3000)
+    for bits in (4, 8):
+        found = Values(w).optimal_scale(integer_levels(bits))
+        assert found.noise * (1 - 1e-6) - 1.01e-13 <= found.bound <= found.noise < 0.01
