@@ -222,3 +222,18 @@ def test_networks_to_draw_have_two_layers_of_one_unit_or_more():
 def test_one_trial_is_enough_for_a_table():
     table = miss_table(3, 2, 1, seed=0)
     assert table.trials == 1 and set(table.p[1:, 1:].ravel().tolist()) <= {0.0, 0.5, 1.0}
+
+
+def test_every_table_of_misses_draws_from_streams_of_its_own(monkeypatch):
+    names, stream = [], montecarlo.stream
+
+    def recorded(seed, key=(), block=0):
+        names.append((seed, tuple(key), block))
+        return stream(seed, key, block)
+
+    monkeypatch.setattr("sims.lottery.misses.montecarlo.stream", recorded)
+    miss_table(3, 2, 9, 0, "product")
+    for samples, max_value, seed in ((3, 2, 0), (4, 2, 0), (3, 3, 0), (3, 2, 1)):
+        miss_table(samples, max_value, 9, seed)
+        rare_misses(samples, max_value, 9, seed)  # a stream for every number of positive candidates
+    assert len(names) == len(set(names)) == 1 + 4 + (4 + 5 + 4 + 4)
