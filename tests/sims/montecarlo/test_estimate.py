@@ -110,6 +110,12 @@ FOREIGN = {
     "other bounds": lambda store: montecarlo.mean(
         uniforms, 3000, bounds=(0, 2), seed=1, key=("f",), store=store
     ),
+    **{
+        f"another {name}": lambda store, change={name: value}: montecarlo.mean(
+            uniforms, 3000, **{"bounds": (0, 1), "seed": 1, "key": ("f",), **change}, store=store
+        )
+        for name, value in {"block": 1000, "seed": 2, "key": ("g",)}.items()
+    },
     "more columns": lambda store: montecarlo.means(
         lambda r, n: r.random((n, 2)), 3000, bounds=[(0, 1)] * 2, seed=1, key=("f",), store=store
     ),
