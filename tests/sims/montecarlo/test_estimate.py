@@ -218,6 +218,16 @@ def test_the_standard_error_is_that_of_the_sample_mean():
     assert found.standard_error == pytest.approx(statistics.stdev(values) / 7**0.5, rel=1e-12)
 
 
+def test_p_values_of_a_mean_do_not_depend_on_where_its_range_begins():
+    near, far = (
+        montecarlo.mean(lambda r, n, a=a: 4 * r.random(n) + a, 500, bounds=(a, a + 4), seed=1)
+        for a in (0, -3)
+    )
+    for bound in (1.0, 1.9, 2.5):
+        assert far.p_values(bound - 3) == pytest.approx(near.p_values(bound))
+    assert min(near.p_values(1.0)) < 1e-3
+
+
 @pytest.mark.parametrize("trials", [1, 12])
 def test_an_interval_of_few_trials_ends_at_the_bounds(trials):
     found = montecarlo.mean(lambda r, n: 3 * r.random(n) - 1, trials, bounds=(-1, 2), seed=1)
