@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sims import partition
+from sims.montecarlo import stream
 from theory.partition import perfect_partition_probability, window_max_value
 
 items = st.lists(st.integers(-40, 40), min_size=1, max_size=11)
@@ -199,3 +200,16 @@ def test_every_law_stands_under_its_name():
     measured = partition.estimate(14, 2**12, trials=4000, seed=1)
     assert measured.low < large["P(perfect), corrected law"] < measured.high
     assert corrected != rows["P(perfect), limit law"]
+
+
+def test_every_setting_draws_from_streams_of_its_own(monkeypatch):
+    names = []
+
+    def recorded(seed, key=(), block=0):
+        names.append((seed, tuple(key), block))
+        return stream(seed, key, block)
+
+    monkeypatch.setattr("sims.montecarlo.estimate.stream", recorded)
+    for n, max_value, seed in ((5, 9, 0), (6, 9, 0), (5, 8, 0), (5, 9, 1)):
+        partition.estimate(n, max_value, trials=3, seed=seed)
+    assert len(set(names)) == 4

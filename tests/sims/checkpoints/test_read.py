@@ -201,6 +201,11 @@ def test_safetensors_written_by_its_library(tmp_path):
     save_file({"w": WEIGHTS, "n": np.arange(3)}, tmp_path / "a.safetensors")
     found = checkpoints.read(tmp_path / "a.safetensors")
     np.testing.assert_array_equal(found.tensors["w"], WEIGHTS)
+    whole = (tmp_path / "a.safetensors").read_bytes()
+    for data in (whole + b"x", whole[:-1]):
+        (tmp_path / "a.safetensors").write_bytes(data)
+        with pytest.raises(ValueError, match=r"its tensors take 72 bytes, 7[13] are there"):
+            checkpoints.read(tmp_path / "a.safetensors")
     assert found.tensors["n"].dtype == np.int64
 
 

@@ -79,3 +79,9 @@ def test_masks_hold_values_and_their_gradients(quantize, held):
     (by_w,) = grad(lambda w: effective(w, np.float32(0), MASK, LAYER, options).sum(), W)
     inside = (np.abs(W / 0.5 + 0.5) <= 1.5) | (not quantize)
     np.testing.assert_allclose(by_w, MASK * inside)
+
+
+def test_zero_has_the_sign_of_the_positive():
+    signs = Options(quantize=True, sign=True, learn=False)
+    found = effective(np.array([[0.0, -0.1]], np.float32), np.float32(0), MASK[:, :2], LAYER, signs)
+    assert np.asarray(found).tolist() == [[0.5, -0.5]]

@@ -1,5 +1,6 @@
 """Cells, their sweep, the table, and the networks that go on to lottery tickets."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -170,3 +171,17 @@ def test_a_sweep_file_names_a_cell_by_its_address(tmp_path):
     )
     (row,) = sweep.run(sweep.load(tmp_path / "tune.toml"), tmp_path / "out", processes=1)
     assert row["low"] <= row["estimate"] <= row["high"] and row["trials"] == 2
+
+
+@needs_jax
+def test_originals_are_kept_for_everything_that_made_them(tmp_path, monkeypatch):
+    """What comes after the pretraining may differ; data, network and recipe may not."""
+    monkeypatch.setattr(cells, "pretrained", lambda *_, keep, **__: keep("pretraining").path)
+
+    def path(seed=0, **changes):
+        return cells.originals.__wrapped__(dataclasses.replace(SMALL, **changes), seed, str(tmp_path))
+
+    after = ({"epochs": 9}, {"tuning_rate": 0.9}, {"grid": "symmetric"}, {"per_channel": True})
+    assert {path(**change) for change in after} == {path()}
+    before = ({"rate": 0.2}, {"batch": 32}, {"pretraining": 5}, {"hidden": (8,)}, {"seeds": 4}, {"seed": 1})
+    assert len({path(), *(path(**change) for change in before)}) == 7

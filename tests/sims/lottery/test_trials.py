@@ -8,7 +8,7 @@ from sims import montecarlo
 from sims.kernels import lottery as kernels
 from sims.lottery import embed
 from sims.lottery.misses import best_miss_table, best_misses, miss_table, rare_misses, smallest_samples
-from sims.lottery.simulate import simulate
+from sims.lottery.simulate import misses, simulate
 from sims.lottery.trials import (
     drawn_sizes,
     layer_failures,
@@ -222,3 +222,26 @@ def test_networks_to_draw_have_two_layers_of_one_unit_or_more():
 def test_one_trial_is_enough_for_a_table():
     table = miss_table(3, 2, 1, seed=0)
     assert table.trials == 1 and set(table.p[1:, 1:].ravel().tolist()) <= {0.0, 0.5, 1.0}
+
+
+def test_every_table_of_misses_draws_from_streams_of_its_own(monkeypatch):
+    names, stream = [], montecarlo.stream
+
+    def recorded(seed, key=(), block=0):
+        names.append((seed, tuple(key), block))
+        return stream(seed, key, block)
+
+    monkeypatch.setattr("sims.lottery.misses.montecarlo.stream", recorded)
+    miss_table(3, 2, 9, 0, "product")
+    for samples, max_value, seed in ((3, 2, 0), (4, 2, 0), (3, 3, 0), (3, 2, 1)):
+        miss_table(samples, max_value, 9, seed)
+        rare_misses(samples, max_value, 9, seed)  # a stream for every number of positive candidates
+    assert len(names) == len(set(names)) == 1 + 4 + (4 + 5 + 4 + 4)
+
+
+def test_a_measured_miss_is_a_probability(monkeypatch):
+    """Few trials of an event that nearly always happens: the unbiased estimate exceeds one."""
+    monkeypatch.setattr("sims.lottery.simulate.MISS_TRIALS", 40)
+    raw = np.array([rare_misses(n, 100, 40, 3) for n in (1, 2)])
+    assert raw.max() > 1
+    np.testing.assert_array_equal(misses(2, 100, 3)[1:], np.minimum(raw, 1.0))

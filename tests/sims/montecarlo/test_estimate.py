@@ -110,6 +110,12 @@ FOREIGN = {
     "other bounds": lambda store: montecarlo.mean(
         uniforms, 3000, bounds=(0, 2), seed=1, key=("f",), store=store
     ),
+    **{
+        f"another {name}": lambda store, change={name: value}: montecarlo.mean(
+            uniforms, 3000, **{"bounds": (0, 1), "seed": 1, "key": ("f",), **change}, store=store
+        )
+        for name, value in {"block": 1000, "seed": 2, "key": ("g",)}.items()
+    },
     "more columns": lambda store: montecarlo.means(
         lambda r, n: r.random((n, 2)), 3000, bounds=[(0, 1)] * 2, seed=1, key=("f",), store=store
     ),
@@ -210,6 +216,16 @@ def test_the_standard_error_is_that_of_the_sample_mean():
     found = montecarlo.mean(uniforms, 7, bounds=(0, 1), seed=1)
     values = uniforms(montecarlo.stream(1), 7).tolist()
     assert found.standard_error == pytest.approx(statistics.stdev(values) / 7**0.5, rel=1e-12)
+
+
+def test_p_values_of_a_mean_do_not_depend_on_where_its_range_begins():
+    near, far = (
+        montecarlo.mean(lambda r, n, a=a: 4 * r.random(n) + a, 500, bounds=(a, a + 4), seed=1)
+        for a in (0, -3)
+    )
+    for bound in (1.0, 1.9, 2.5):
+        assert far.p_values(bound - 3) == pytest.approx(near.p_values(bound))
+    assert min(near.p_values(1.0)) < 1e-3
 
 
 @pytest.mark.parametrize("trials", [1, 12])

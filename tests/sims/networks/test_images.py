@@ -84,23 +84,24 @@ def convolved(image, weights):
     return out
 
 
-def test_convolutions_as_matrices_are_convolutions():
-    data = from_arrays(*arrays())
+@pytest.mark.parametrize("shape", [(5, 5), (4, 11), (9, 4)])
+def test_convolutions_as_matrices_are_convolutions(shape):
+    data = from_arrays(np.random.default_rng(0).random((40, *shape)), np.arange(40) % 4)
     network = Network.on(data, "conv", (2, 3))
-    assert network.matrices == [(2, 9), (3, 18), (4, 3)]
+    assert network.matrices == [(2, 9), (3, 18), (4, 3 * (shape[0] // 4) * (shape[1] // 4))]
     rng = np.random.default_rng(1)
     weights = [rng.standard_normal(shape) for shape in network.matrices]
     images = data.test_images[:2].astype(np.float64)
     found = activations(np, network, weights, images)
     for index, image in enumerate(images):
-        hidden = image.reshape(5, 5, 1)
+        hidden = image.reshape(*shape, 1)
         for layer in (0, 1):
             hidden = np.maximum(convolved(hidden, weights[layer]), 0)
-            size = hidden.shape[0] // 2
+            rows, columns = hidden.shape[0] // 2, hidden.shape[1] // 2
             hidden = np.array(
                 [
-                    [hidden[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(0, 1)) for j in range(size)]
-                    for i in range(size)
+                    [hidden[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(0, 1)) for j in range(columns)]
+                    for i in range(rows)
                 ]
             )
             np.testing.assert_allclose(found[layer][index], hidden, atol=1e-12)

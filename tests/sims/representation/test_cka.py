@@ -144,3 +144,11 @@ def test_words_are_a_type_error_and_batches_must_agree():
         stream.update(np.ones((3, 4)), np.ones((3, 5)))
     with pytest.raises(ValueError, match="at least 4 samples, got 0"):
         LinearCKA().value()
+
+
+def test_samples_that_are_nearly_equally_far_apart_can_be_compared():
+    """Their differences are 1e-4 of their distances; without any there is nothing to compare."""
+    turned = np.eye(9) + 1e-4 * np.random.default_rng(2).normal(size=(9, 9))
+    assert linear_cka(turned, turned) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="all samples of x are equally far apart"):
+        linear_cka(np.eye(9), turned)

@@ -138,3 +138,13 @@ def test_tables_fit_the_terminal_and_break_no_cell(width, monkeypatch):
 def test_a_pipe_gets_one_line_for_each_row(capsys):
     print_table([{"a": "x" * 300, "b": 1.0}])
     assert capsys.readouterr().out == f"a{' ' * 299}  b\n{'x' * 300}  1\n"
+
+
+@pytest.mark.parametrize(("width", "header"), [(8, ["one", "two"]), (7, ["one"])])
+def test_a_table_as_wide_as_the_terminal_stands_on_one_line(width, header, monkeypatch):
+    """Three and three characters, and two between them."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    print_table([{"one": "abc", "two": "def"}])
+    text = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue())
+    assert text.splitlines()[0].split() == header

@@ -172,3 +172,11 @@ def test_a_search_cut_short_is_near_the_optimum():
             SplitValues(w).optimal(7, zero_point=zero_point, evaluations=count) for count in (2, 200_000)
         )
         assert whole.gap < 1e-3 and short.noise < 1.01 * whole.noise
+
+
+@pytest.mark.parametrize(("low", "zero"), [(-0.57, 6), (-0.53, 5)])
+def test_the_rule_of_the_ends_takes_the_nearest_zero_point(low, zero):
+    w = np.array([low, 0.03, 0.41, 1.5 + low])  # fifteen steps of 0.1
+    codes = np.clip(np.rint(w / 0.1) + zero, 0, 15) - zero
+    expected = np.sum((w - 0.1 * codes) ** 2) / np.sum(w**2)
+    assert SplitValues(w).ends_noise(4, zero_point=True) == pytest.approx(expected, rel=1e-9)

@@ -102,6 +102,11 @@ def test_nothing_lost_and_nothing_there():
     json.dumps(network, allow_nan=False)
 
 
+def test_of_two_widths_as_near_to_four_bits_the_smaller_decides():
+    table = weights.analyse({"w": np.random.default_rng(0).normal(size=(20, 20))}, [3, 5, 8])
+    assert table.middle().bits == table.network()["verdict_bits"] == 3
+
+
 def test_the_share_of_bytes_is_said():
     rng = np.random.default_rng(0)
     part = weights.analyse({"w": rng.normal(size=(64, 64)), "i": np.zeros(3 * 4096)}, [4])

@@ -240,6 +240,19 @@ def test_mxfp4_of_experts(tmp_path):
         )
 
 
+def test_mlx_of_widths_that_are_not_read_says_so(tmp_path):
+    arrays = {"l.weight": np.zeros((8, 12), np.uint32), "l.scales": np.ones((8, 2), np.float16)}
+    path = save(tmp_path / "a.safetensors", **arrays, **{"l.biases": arrays["l.scales"]})
+    for bits, group, why in (
+        (3, 64, "MLX, 3 bits, which is not read"),
+        (6, 32, "MLX, 6 bits"),
+        (4, 64, "only config"),
+    ):
+        settings = {"quantization": {"bits": bits, "group_size": group}}
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        assert why in whole(path)[1]["l.weight"]
+
+
 def test_mlx_needs_its_bits(tmp_path):
     codes = RNG.integers(0, 16, size=(8, 128))
     scales, biases = (np.exp(RNG.normal(size=(8, 2))).astype(np.float16) for _ in range(2))

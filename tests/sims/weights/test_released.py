@@ -38,3 +38,11 @@ def test_wins_counted_one_by_one():
     assert [int(x.sum()) for x in found.wins()] == [ahead, finite]
     assert [x.shape for x in (*found.wins(), *found.wins(mask=True))] == [(7,)] * 4
     assert int(found.wins(mask=True)[0].sum()) == masked == 18894
+
+
+def test_an_infinite_ratio_on_either_side_is_no_win():
+    """Ahead: a tie is none, and neither is what lost nothing."""
+    q, p = np.array([[np.inf, 3.0, 2.0, 5.0]]), np.array([[1.0, np.inf, 2.0, 4.0]])
+    name = np.array(["x"])
+    ahead, finite = released.Released(name, name, np.zeros(1), q, p, p, p).wins()
+    assert (ahead.tolist(), finite.tolist()) == ([0, 0, 0, 1], [0, 0, 1, 1])

@@ -8,7 +8,7 @@ import pytest
 from sims import weights
 from sims.weights.formats import Stored, best, compare
 from sims.weights.prediction import predict
-from sims.weights.scales import Values, integer_codes, quantize
+from sims.weights.scales import Values, integer_codes, pruning_snr, quantize
 from theory.codebooks import integer_levels
 from theory.snr import crossover_kurtosis
 
@@ -152,3 +152,16 @@ def test_arrays_of_the_caller_stay_as_they_are():
     mine = array.copy()
     scales.Values(mine, overwrite=True)
     assert not np.array_equal(mine, before)  # what may be overwritten is sorted where it is
+
+
+def test_the_certificate_is_as_close_as_it_is_asked_to_be_down_to_130_decibels():
+    w = np.random.default_rng(5).uniform(-1, 1, 3000)
+    for bits in (4, 8):
+        found = Values(w).optimal_scale(integer_levels(bits))
+        assert found.noise * (1 - 1e-6) - 1.01e-13 <= found.bound <= found.noise < 0.01
+
+
+def test_a_share_of_the_weights_is_cut_to_the_next_whole_one():
+    for sparsity, lost in ((0.0, 0), (0.2, 1), (1 / 3, 1), (0.4, 5), (0.7, 14)):
+        expected = math.inf if not lost else 10 * math.log10(14 / lost)
+        assert pruning_snr(np.array([3.0, -1.0, 2.0]), sparsity) == pytest.approx(expected)

@@ -39,6 +39,10 @@ def test_laws_stand_in_the_row_and_the_width_stops():
     assert plain[0].high - plain[0].low <= 0.5 and plain[0].trials < 6400
     heavy = simulations.snr("student-t", df=1.0, bits=3, size=512, width=0.4, trials=2000)
     assert all(0.2 < row.high - row.low <= 0.4 and row.trials < 2000 for row in heavy[:2])
+    for weights, verdict in (("gaussian", "snap"), ("student-t", "cut")):
+        rows = {row.quantity: row for row in simulations.snr(weights, df=1.0, bits=3, size=512, trials=64)}
+        gap = rows["rounding above pruning (dB)"]
+        assert gap.source == verdict == ("snap" if gap.theory > 0 else "cut")
     assert simulations.snr(mask=True, trials=64)[1].quantity == "SNR of pruning 81.25 % (dB)"
 
 
