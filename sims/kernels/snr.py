@@ -385,6 +385,27 @@ def smallest_squares(positive, negative, count):
     return prefix2(wp, positive.p2, low) + prefix2(wn, negative.p2, count - low)
 
 
+@njit(**BORROW)
+def narrow(values, out):
+    """Copy float64 values to float32; False, with `out` unfinished, where a value would change.
+
+    Neither may one change that is divided by a power of two so that the largest is about 1: zeros aside,
+    magnitudes must lie between 1e-30 and 1e7, which keeps them normal.
+    """
+    for first in range(0, values.size, 4096):
+        part, copy = values[first : first + 4096], out[first : first + 4096]
+        changed = np.int64(0)
+        for i in range(part.size):
+            x = part[i]
+            copy[i] = x
+            size = abs(x)
+            normal = (size >= 1e-30) & (size <= 1e7)
+            changed += np.int64((np.float64(copy[i]) != x) | ((x != 0.0) & ~normal))
+        if changed:
+            return False
+    return True
+
+
 @njit(cache=True, nogil=True)
 def fold(w, zero):
     """Turn ascending w into magnitudes in place: the first `zero` elements are the negative ones."""

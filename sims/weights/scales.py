@@ -78,7 +78,7 @@ class AtWidth:
 class Values:
     """Weights prepared once for any number of codebooks and sparsities.
 
-    Sorted magnitudes of both signs (one copy of the values, in float32 where they came so), prefix sums at
+    Sorted magnitudes of both signs (one copy of the values, in float32 where that holds them), prefix sums at
     every 16th element and a bucket table of at most 32 MB. Values are normalised by a power of two, so that
     neither huge nor tiny ones overflow when squared.
 
@@ -107,8 +107,10 @@ class Values:
             raise ValueError("values must hold at least one weight, got an empty array")
         wanted = np.dtype(np.float32 if values.dtype in (np.float32, np.float16) else np.float64)
         mine = overwrite and values.flags.writeable and values.flags.c_contiguous
-        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-            magnitudes = values.reshape(-1).astype(wanted, copy=not mine)
+        magnitudes = None if mine else _narrowed(values.reshape(-1))
+        if magnitudes is None:
+            with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+                magnitudes = values.reshape(-1).astype(wanted, copy=not mine)
         _sort(magnitudes)
         # NaN sorts last
         if not (math.isfinite(magnitudes[0]) and math.isfinite(magnitudes[-1])):
@@ -199,6 +201,16 @@ class Values:
         if self.energy == 0:
             return 0.0
         return kernels.smallest_squares(self._sides[0], self._sides[1], count) / self.energy
+
+
+def _narrowed(values: np.ndarray) -> np.ndarray | None:
+    """A copy in float32 if that changes no value, as of a checkpoint read as float64: half the memory."""
+    from sims.kernels import snr as kernels
+
+    if values.dtype != np.float64 or not values.flags.c_contiguous:
+        return None
+    out = np.empty(values.size, np.float32)
+    return out if kernels.narrow(values, out) else None
 
 
 def _sort(values: np.ndarray) -> None:

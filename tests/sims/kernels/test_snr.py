@@ -237,6 +237,21 @@ def test_the_smallest_squares_of_two_lists(first, second, data):
     assert kernels.smallest_squares(side(first), side(second), count) == expected
 
 
+HELD = [0.0, -0.0, 0.5, -1e7, 1.0 + 2.0**-23, 2.0**-99]
+NOT_HELD = [0.1, 1.0 + 2.0**-24, 1e300, math.nan, math.inf, 2.0**-101, -(2.0**30)]
+
+
+@pytest.mark.parametrize("odd", [*HELD, *NOT_HELD])
+def test_narrow_copies_what_float32_holds_and_keeps_normal(odd):
+    for place, after in ((0, 0), (4095, 0), (4096, 7), (8200, 0)):
+        values = np.full(place + 1 + after, -0.75)
+        values[place] = odd
+        out = np.empty(values.size, np.float32)
+        assert kernels.narrow(values, out) == (odd in HELD)
+        if odd in HELD:
+            assert out.tobytes() == values.astype(np.float32).tobytes()
+
+
 @given(st.lists(st.integers(-9, 9), max_size=12))
 def test_folding_turns_negative_ones_round(values):
     w = np.array(sorted(map(float, values)))

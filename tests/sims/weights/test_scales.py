@@ -165,3 +165,18 @@ def test_a_share_of_the_weights_is_cut_to_the_next_whole_one():
     for sparsity, lost in ((0.0, 0), (0.2, 1), (1 / 3, 1), (0.4, 5), (0.7, 14)):
         expected = math.inf if not lost else 10 * math.log10(14 / lost)
         assert pruning_snr(np.array([3.0, -1.0, 2.0]), sparsity) == pytest.approx(expected)
+
+
+def test_values_of_float64_that_float32_holds_are_kept_so_with_the_same_answers():
+    """Unless what float32 holds would vanish beside the largest: 3 * 2^-149 against 2^30."""
+    from sims.weights import scales
+
+    array = np.random.default_rng(2).standard_t(3, size=3000).astype(np.float32)
+    answers = []
+    for values in (array, array.astype(np.float64), array.astype(np.float64)[::-1]):  # the last is strided
+        prepared = scales.Values(values)
+        answers.append((prepared.positive.dtype, prepared.at_widths(range(1, 9), [0.5] * 8)))
+    assert answers[0] == answers[1]
+    assert answers[2] == (np.float64, answers[0][1])
+    tiny = math.ldexp(3.0, -149)
+    assert scales.Values(np.array([2.0**30, tiny])).pruning_noise(1) == (tiny / 2.0**30) ** 2
