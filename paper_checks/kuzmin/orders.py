@@ -87,18 +87,17 @@ def pruned_blocks(run, share=False, factor=1.0):
         w = run.once(type(law).__name__, lambda law=law: drawn(run, law, 1024))
         for name in ("NF4 b64", "MXFP4", "NVFP4"):
             form = BY_NAME[f"{mask.name} + {name}"]
-            lost = run.once(
-                f"{law} {form.name}", lambda w=w, form=form, mask=mask: noise(w, form) - noise(w, mask)
-            )
-            stated = run.once(
-                f"law of {law} {form.name}",
-                lambda law=law, form=form, mask=mask: format_error(law, form) - format_error(law, mask),
-            )
-            if share:
-                stated = format_error(law, BY_NAME[name]) / 2
-            stated /= law.second_moment
+
+            def ratio(w=w, law=law, form=form, mask=mask, name=name) -> float:
+                lost = run.once(f"lost {law} {form.name}", lambda: noise(w, form) - noise(w, mask))
+                stated = format_error(law, form) - format_error(law, mask)
+                if share:
+                    stated = format_error(law, BY_NAME[name]) / 2
+                return lost * law.second_moment / stated
+
+            found = run.once(f"{law} {form.name} {share}", ratio)
             title = f"{type(law).__name__}, {form.name}: rounding error over its law"
-            yield within(title, lost / stated, factor, 0.01, evidence="simulated")
+            yield within(title, found, factor, 0.01, evidence="simulated")
 
 
 def output_errors_add(run, correlation=0.0, factor=1.0):
