@@ -82,32 +82,33 @@ def check(
     from sims.support import progress
     from sims.support.threads import default_threads
 
-    seed = secrets.randbelow(2**32) if seed is None else int(seed)
+    seed = seeded(seed)
     processes = min(processes or default_threads(), max(len(selected), 1))
     ours = {id(claim) for package in _PACKAGES for claim in package.CLAIMS}
-    if any(id(claim) not in ours for claim in selected):
-        processes = 1  # somebody's own claim has no id by which another process would find it
     options = (budget, power, sharpness, seed)
-    order = _spread(selected)
-    batches: dict[int, list[Outcome]] = {}
+    order = workers.spread([claim.paper for claim in selected])
+    batches: dict[int, list[tuple]] = {}
     with progress.bar(len(selected), "claims") as advance:
-        if processes == 1:  # no need to find the claims again by name
+        if processes == 1 or any(id(claim) not in ours for claim in selected):
+            # somebody's own claim has no id by which another process would find it
             found: Iterable = (_fields(selected[i], *options) for i in order)
         else:
-            found = workers.run(_by_id, ((selected[i].id, *options) for i in order), processes)
+            found = workers.run(fields, ((selected[i].id, *options) for i in order), processes)
         for i, batch in zip(order, found, strict=True):
-            batches[i] = [Outcome(selected[i], *fields) for fields in batch]
+            batches[i] = batch
             advance(1)
-    return judge([outcome for i in range(len(selected)) for outcome in batches[i]])
+    return judged(selected, [batches[i] for i in range(len(selected))])
 
 
-def _spread(selected: Sequence[Claim]) -> list[int]:
-    """Places of the claims, every paper's spread evenly over the run.
+def seeded(seed: int | None) -> int:
+    """The seed, or a fresh one for None."""
+    return secrets.randbelow(2**32) if seed is None else int(seed)
 
-    Neighbours run side by side, and those of one paper would compile the same kernels at the same time.
-    """
-    papers = [claim.paper for claim in selected]
-    return sorted(range(len(papers)), key=lambda i: papers[:i].count(papers[i]) / papers.count(papers[i]))
+
+def judged(selected: Sequence[Claim], batches: Iterable[Sequence[tuple]]) -> list[Judged]:
+    """Verdicts of claims from their `fields`, under one error budget."""
+    pairs = zip(selected, batches, strict=True)
+    return judge([Outcome(claim, *each) for claim, batch in pairs for each in batch])
 
 
 def _fields(
@@ -121,10 +122,25 @@ def _fields(
     return [(o.twin, o.measurements, o.seconds, o.seed, o.skipped, o.sharpness) for o in outcomes]
 
 
-def _by_id(name: str, budget: str, power: bool, sharpness: bool, seed: int) -> list[tuple]:
-    """`_fields` in another process, on one thread: there are as many processes as cores."""
+def fields(name: str, budget: str, power: bool, sharpness: bool, seed: int) -> list[tuple]:
+    """What `judged` needs of the claim of that id, on one thread: there are as many processes as cores.
+
+    Arguments as for `check`; what is returned pickles, as a claim's check may not.
+    """
     (claim,) = (claim for claim in claims() if claim.id == name)
     return _fields(claim, budget, power, sharpness, seed, threads=1)
 
 
-__all__ = ["PAPERS", "Judged", "Paper", "check", "claims", "exit_code", "family", "judge"]
+__all__ = [
+    "PAPERS",
+    "Judged",
+    "Paper",
+    "check",
+    "claims",
+    "exit_code",
+    "family",
+    "fields",
+    "judge",
+    "judged",
+    "seeded",
+]

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sims.support.extras import to_install
@@ -61,6 +61,19 @@ def run(
         while following in waiting:
             yield waiting.pop(following)
             following += 1
+
+
+def spread(kinds: Sequence[str]) -> list[int]:
+    """Places of calls, those of every kind spread evenly over the run.
+
+    Neighbours run side by side, and those of one kind would compile the same kernels at the same time.
+
+    Examples
+    --------
+    >>> spread(["a", "a", "a", "a", "b", "b"])
+    [0, 4, 1, 2, 5, 3]
+    """
+    return sorted(range(len(kinds)), key=lambda i: kinds[:i].count(kinds[i]) / kinds.count(kinds[i]))
 
 
 @contextlib.contextmanager

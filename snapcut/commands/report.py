@@ -1,6 +1,8 @@
 """`snapcut report`."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sims.support import interruption
 from sims.support.output import emit, say
@@ -39,31 +41,44 @@ def report(
     from figures import build
     from paper_checks import registry
     from paper_checks.report import Picture, render, weight_sheets, write
+    from sims.support import processes as workers
     from sims.support import progress
+    from sims.support.threads import default_threads
 
-    chosen = seed_of(seed)
+    used = registry.seeded(seed_of(seed))
     build.check_targets((), out / "figures")
-    pictures: list[Picture] = []
+    claims, names = registry.claims(), build.names()
+    calls: list[tuple[str, Callable, tuple]] = [
+        *((one.paper, registry.fields, (one.id, budget, power, sharpness, used)) for one in claims),
+        *((name.partition("_")[0], build.build, (name, budget, used)) for name in names),
+        ("sheets", weight_sheets, ()),
+    ]
+    order = workers.spread([kind for kind, _, _ in calls])  # figures beside claims: no core waits
+    found: dict[int, Any] = {}
+    pictures: dict[str, Picture] = {}
     interruption.remember(
         lambda: f"{count(pictures, 'figure')} in {out / 'figures'} kept, no page; again: {again()}"
     )
-    with progress.bar(3, "report") as advance:
-        judged = registry.check(
-            registry.claims(), budget=budget, power=power, sharpness=sharpness, seed=chosen
-        )
-        used = judged[0].outcome.seed
-        advance(1)
-        for one in build.build_all((), budget, used):
-            build.save(one, out / "figures")
-            pictures.append(Picture(one.name, one.title, one.caption, one.png))
-        advance(1)
-        sheets = weight_sheets()
-    page = render(judged, pictures, budget=budget, seed=used, versions=build.versions(), sheets=sheets)
+    with progress.bar(len(calls), "report") as advance:
+        results = workers.run(_result, (calls[i][1:] for i in order), min(default_threads(), len(calls)))
+        for i, one in zip(order, results, strict=True):
+            if isinstance(one, build.Built):
+                build.save(one, out / "figures")
+                pictures[one.name] = Picture(one.name, one.title, one.caption, one.png)
+            found[i] = one
+            advance(1)
+    judged = registry.judged(claims, [found[i] for i in range(len(claims))])
+    shown, sheets = [pictures[name] for name in names], found[len(calls) - 1]
+    page = render(judged, shown, budget=budget, seed=used, versions=build.versions(), sheets=sheets)
     path = write(page, out)
 
     def show() -> None:
         say(*summary(judged), str(path))
 
-    content = {"page": str(path), "figures": [one.name for one in pictures]}
+    content = {"page": str(path), "figures": names}
     emit(json, {**content, "claims": [one.as_dict() for one in judged]}, show)
     return registry.exit_code(judged)
+
+
+def _result(function: Callable, arguments: tuple) -> Any:
+    return function(*arguments)
