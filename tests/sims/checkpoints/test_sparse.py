@@ -66,3 +66,9 @@ def test_arrays_that_only_have_the_names(tmp_path):
         tmp_path / "w.npz", data=np.zeros((3, 3)), format=np.zeros(2), shape=np.zeros(2), indices=np.zeros(2)
     )
     assert len(checkpoints.read(tmp_path / "w.npz").tensors) == 4
+
+
+@pytest.mark.parametrize("offsets", [[0], [0, 1, -1]])
+def test_every_diagonal_has_an_offset(offsets):
+    with pytest.raises(ValueError, match="another number of offsets than of diagonals"):
+        expand("dia", (3, 3), {"data": np.ones((2, 3)), "offsets": np.array(offsets)})
