@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -156,7 +157,8 @@ def _pictures(drawing: Figure) -> tuple[bytes, bytes]:
     drawing.set_dpi(160)
     FigureCanvasAgg(drawing).print_png(png, metadata={"Software": None})
     drawing.set_layout_engine("none")  # panels stay where they are
-    FigureCanvasPdf(drawing).print_pdf(pdf, metadata={"CreationDate": None, "Producer": None})
+    with matplotlib.rc_context(style.WRITING):
+        FigureCanvasPdf(drawing).print_pdf(pdf, metadata={"CreationDate": None, "Producer": None})
     return png.getvalue(), pdf.getvalue()
 
 

@@ -72,10 +72,14 @@ SETTINGS: Any = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "mathtext.fontset": "dejavusans",
-    "pdf.fonttype": 42,
     "savefig.dpi": 160,
     "figure.dpi": 100,
 }
+
+
+# While a file is written: text in a PDF is TrueType, which can be edited, and not drawn glyphs (Type 3), which
+# some journals refuse.
+WRITING: Any = {"pdf.fonttype": 42}
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:

@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.parameters import wholes
-from figures.style import BLACK, CUT, GREY, SNAP, label, log_ticks, panels, styled
+from figures.style import BLACK, CUT, GREY, SNAP, WRITING, label, log_ticks, panels, styled
 from figures.tables import Table, by_column
 from sims import weights
 from sims.networks import digits
@@ -226,7 +227,7 @@ def picture(table: weights.Table, name: str) -> Figure:
 
 def save_picture(table: weights.Table, name: str, path: Path) -> None:
     """:func:`picture` in a file, of the kind that its ending says."""
-    with atomic_write(path, "wb") as file:
+    with atomic_write(path, "wb") as file, matplotlib.rc_context(WRITING):
         picture(table, name).savefig(file, format=path.suffix.removeprefix("."))
 
 

@@ -109,7 +109,7 @@ def _drawing(
     draw: Callable[[Axes], None], size: tuple[float, float], salt: str, **options: Any
 ) -> tuple[Figure, bytes]:
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+    with matplotlib.rc_context({**style.WRITING, "svg.hashsalt": salt, "svg.fonttype": "path"}):
         figure = _drawn(draw, size)
         figure.savefig(buffer, **options)
     return figure, buffer.getvalue()

@@ -61,6 +61,7 @@ def test_equal_arguments_give_equal_bytes(example):
     again = build.build("partition_threshold")
     assert again.png == example.png
     assert again.pdf == example.pdf
+    assert b"/CIDFontType2" in example.pdf and b"/Type3" not in example.pdf  # text, not drawn glyphs
     assert build.build("partition_threshold", seed=1).png != example.png
 
 
