@@ -77,8 +77,8 @@ SETTINGS: Any = {
 }
 
 
-# While a file is written: text in a PDF is TrueType, which can be edited, and not drawn glyphs (Type 3), which
-# some journals refuse.
+# While a file is written: text in a PDF is TrueType, which can be edited, and not Type 3 (drawn glyphs),
+# which some journals refuse.
 WRITING: Any = {"pdf.fonttype": 42}
 
 
