@@ -22,22 +22,27 @@ from sims.kernels.snr import (
 SHORT = 2048  # weights per row up to which rounding all of them is faster than sorting: benchmarks/snr.py
 
 
+@njit(cache=True, nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
+def add_square(b, q):
+    """b + q^2 of integers, which is exact in any order: the loop around it may be vectorised."""
+    return b + q * q
+
+
 @njit(cache=True, nogil=True, forceinline=True)
 def integer_sums(x, products, bottom, top, s):
     """A and B of signed weights on the levels -bottom, ..., top; len(x) is a multiple of 4.
 
-    The first loop has no floating sum, so it is vectorised although additions stay in order: B is a sum of
+    The first loop has no sum that rounds, so it is vectorised although additions stay in order: B is a sum of
     integers. The second hides the adder's latency behind four sums.
     """
     rate = 1.0 / s
-    b = np.int64(0)
+    b = 0.0
     for k in range(x.size):
         q = np.floor(x[k] * rate + 0.5)
         q = q if q < top else top
         q = q if q > -bottom else -bottom
         products[k] = q * x[k]
-        code = np.int64(np.int32(q))
-        b += code * code
+        b = add_square(b, q)
     a0 = a1 = a2 = a3 = 0.0
     for i in range(x.size // 4):
         first = np.uint64(4 * i)  # unsigned indices need no wrap-around checks
@@ -45,7 +50,7 @@ def integer_sums(x, products, bottom, top, s):
         a1 += products[first + np.uint64(1)]
         a2 += products[first + np.uint64(2)]
         a3 += products[first + np.uint64(3)]
-    return (a0 + a1) + (a2 + a3), float(b)
+    return (a0 + a1) + (a2 + a3), b
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
