@@ -112,6 +112,12 @@ def test_rank_one_data_attain_beta(scale):
     holds_and_is_attained(covariance, error_variance(scale, operator, 2.0))
 
 
+@pytest.mark.parametrize("method", ["nearest", "greedy", "spfq"])
+def test_what_is_no_method_has_no_bound_even_without_inputs(method):
+    with pytest.raises(ValueError, match="method must be 'path-following', 'optq' or 'direct'"):
+        layer_error_bound(np.zeros((2, 2)), StochasticRounding(0.5), method)
+
+
 def test_orthogonal_columns_in_mid_cell_attain_the_second_moment_and_optq():
     operator = StochasticRounding(0.5)
     x = np.array([[1.0, 1.0], [1.0, -1.0], [0.5, 0.0]])

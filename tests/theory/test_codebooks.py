@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from theory.codebooks import optimal_scale, quantization_error
+from theory.codebooks import integer_levels, optimal_scale, quantization_error, scale_for
 from theory.distributions import Empirical, Gaussian, Uniform
 
 
@@ -30,3 +30,23 @@ def test_the_optimal_scale_of_a_uniform_law_divides_it_evenly():
     assert quantization_error(Uniform(1.0), levels, scale) == pytest.approx((2 / 3) ** 2 / 12, rel=1e-9)
     fine = np.linspace(0.2, 1.5, 2001)
     assert np.min(quantization_error(Uniform(1.0), levels, fine)) >= (2 / 3) ** 2 / 12 * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("levels", "chosen"),
+    [
+        ([-22.0, 0.0, 40.0, 316.0, 336.0], [40.0, -22.0]),
+        ([-390.0, -186.0, 0.0, 147.0, 354.0], [147.0, -186.0]),
+    ],
+)
+def test_the_search_goes_on_until_what_lies_on_the_codebook_is_found(levels, chosen):
+    law = Empirical(0.37 * np.array(chosen))
+    scale = optimal_scale(law, levels)
+    assert scale == pytest.approx(0.37, rel=1e-9)
+    assert quantization_error(law, levels, scale) < 1e-12 * law.second_moment
+
+
+def test_zeros_have_a_scale_of_one_by_every_rule():
+    zeros = Empirical([0.0, 0.0])
+    for rule in ("mse", "max-abs"):
+        assert scale_for(zeros, integer_levels(4), rule) == 1.0

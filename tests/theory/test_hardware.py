@@ -72,6 +72,11 @@ def test_without_skipping_arithmetic_never_pays():
             ValueError,
             "overhead must be a finite number",
         ),
+        (
+            lambda: hardware.break_even_sparsity("bitmask", MACHINE, overhead=0.999),
+            ValueError,
+            "overhead must be a finite number",
+        ),
         (lambda: Layer(4, 4, sparsity=1.0), ValueError, "sparsity must lie in"),
         (
             lambda: hardware.break_even_sparsity("bitmask", MACHINE, 0),

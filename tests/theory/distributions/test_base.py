@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
-from theory.distributions.base import legendre
+from theory.distributions.base import legendre, tail_inside
 
 LAWS = [
     Gaussian(0.7),
@@ -96,3 +96,13 @@ def test_values_and_their_ranks():
     assert [float(law.ppf(p)) for p in (0.0, 0.25, 0.26, 0.75, 0.76, 1.0)] == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
     assert law.cdf([0.9, 1.0, 2.0, 3.0]).tolist() == [0.0, 0.25, 0.75, 1.0]
     assert Empirical([0.0]).ppf(0.5) == 0.0
+
+
+@pytest.mark.parametrize("law", [Gaussian(), Laplace(), StudentT(3.0, 40.0)])
+def test_tails_between_neighbours_keep_their_digits(law):
+    """P(x < W <= x + h) = f(x) h + f'(x) h^2 / 2 and E[W; ...] = x f(x) h + ..., where differences cancel."""
+    x, h = 1.0, 2.0**-30
+    mass, first = tail_inside(law, np.array([x]), x + h)
+    middle = float(law.pdf(x + h / 2))  # the midpoint rule: exact to h^3
+    assert float(mass[0]) == pytest.approx(middle * h, rel=1e-12)
+    assert float(first[0]) == pytest.approx((x + h / 2) * middle * h, rel=1e-12)
