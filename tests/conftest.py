@@ -1,6 +1,7 @@
 """Settings shared by the whole suite."""
 
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -8,6 +9,11 @@ import warnings
 # Before numpy loads: two test processes whose matrix products each start a thread per core spin against one
 # another, and products of 100 x 100 take ten times as long as with one thread.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A suite started in the background of a script ignores Ctrl-C, and so would every program it starts, those
+# among them that are to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import settings

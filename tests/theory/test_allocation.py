@@ -43,6 +43,9 @@ def test_outputs_at_high_rate():
     assert allocation.output_snr(gram, 6.0) == pytest.approx(high_rate, abs=1e-9)
     assert allocation.feedback_gain(gram) == pytest.approx(high_rate - 6 * 20 * np.log10(2), abs=1e-9)
     assert allocation.feedback_gain(np.outer([1, 2], [1, 2])) == np.inf
+    # 10 log10(0.5 / 1e-5), and no more than a part of the space below rounding
+    assert allocation.feedback_gain(np.diag([1.0, 1e-10])) == pytest.approx(46.98970004, abs=1e-8)
+    assert allocation.feedback_gain(np.diag([1.0, 1e-15])) == np.inf
 
 
 @pytest.mark.parametrize(

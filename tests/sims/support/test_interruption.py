@@ -49,14 +49,20 @@ print("busy", flush=True)
 
 @pytest.fixture
 def program(tmp_path):
+    running = []
+
     def start(way):
         started = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(tmp_path), way], stdout=-1, stderr=-1, text=True
         )
+        running.append(started)
         assert started.stdout.readline() == "busy\n"
         return started
 
-    return start
+    yield start
+    for process in running:  # a test that failed leaves nothing behind
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("way", ["foreign_code", "swallowed"])
