@@ -39,7 +39,7 @@ from theory.snr import check_bits, decibel, equal_sparsity
 
 _HUGE = -1000.0  # no weight, and what a mask of attention adds
 _CHUNK = 2**20
-_BUNDLE = 2**16  # weights judged in one call of a thread, some milliseconds
+_BUNDLE = 2**18  # weights judged in one call of a thread, some milliseconds
 _SPARE = 2**26  # bytes that may be in use beside three times the largest tensor
 
 

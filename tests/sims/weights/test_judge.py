@@ -404,6 +404,7 @@ def test_small_tensors_go_together_and_an_error_hides_none_before_it(monkeypatch
 
     original = judge.judge_tensor
     monkeypatch.setattr(judge, "in_order", work)
+    monkeypatch.setattr(judge, "_BUNDLE", 2**16)
     names = [[row.name for row in table.rows] for table in judge.judged(selection, [4], threads=threads)]
     assert names[-1] == list(arrays) and len(names) == len(arrays) + 1
     assert calls == [([7, 1, 2], [2100, 70_000, 60_300])]
