@@ -113,7 +113,7 @@ def delta_window(run, factor=1.0, width=2):
 
 
 def some_target_missed(n, max_value, reach):
-    """`sample(rng, count)`: the share of the signings of n sizes for which some |t| <= M is missed.
+    """`sample(rng, count)`: the share of the signings of n sizes for which some t in {-M..M} is missed.
 
     A sign that turns shifts all sums alike: with the sums T of the sizes, a signing misses what the window of
     M around one of T holds outside of T +- reach. So one sort serves 2^n signings.
