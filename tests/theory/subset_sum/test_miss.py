@@ -127,6 +127,40 @@ def test_cox_quadrature_against_high_precision(mu, d):
     assert subset_sum_laws.cox_miss(mu, d) == pytest.approx(float(exact), rel=1e-9)
 
 
+@pytest.mark.parametrize(("mu", "d"), [(1e60, 2.5), (1e200, 31.0), (1e300, 0.0)])
+def test_cox_law_of_means_up_to_the_largest_double(mu, d):
+    """A sum of 2^13 terms in 30 digits: what matters lies where mu exp(-(g - d)^2/2) falls below 1."""
+    import mpmath
+
+    with mpmath.workdps(30):
+        step, terms = mpmath.mpf(10) / 2**10, range(-(2**12), 2**12 + 1)
+        exact = step * mpmath.fsum(
+            mpmath.npdf(k * step) * mpmath.exp(-mu * mpmath.exp(-((k * step - d) ** 2) / 2)) for k in terms
+        )
+    assert subset_sum_laws.cox_miss(mu, d) == pytest.approx(float(exact), rel=1e-9)
+
+
+def test_cox_law_of_means_beyond_every_double():
+    """n = 2000: 2^n is no double. A target is missed where Lambda lies farther from it than sqrt(2 ln mu)."""
+    n, m = 2000, 127
+    variance = (m + 1) * (2 * m + 1) / 6
+    log_mu = (n + 1) * math.log(2) - math.log(2 * math.pi * n * variance) / 2
+    for target in (80_000, 82_000, 84_000):
+        edge = 2 * target / math.sqrt(n * variance) - math.sqrt(2 * log_mu)
+        miss = subset_sum_laws.cox_miss_probability(n, m, target)
+        # no step but exp(-exp(.)) over 1/sqrt(2 log mu) = 0.02: 3 % where the density falls as there
+        assert miss == pytest.approx(math.erfc(-edge / math.sqrt(2)) / 2, rel=0.1)
+        far = {"delta": target - 2, "limit": target}
+        assert subset_sum_laws.every_target_miss(n, m, **far) >= subset_sum_laws.cox_miss_probability(
+            n, m, target, delta=target - 2
+        )
+    assert subset_sum_laws.every_target_miss(n, m) == 0.0
+    # as many targets as allowed, however far from zero they begin
+    assert subset_sum_laws.every_target_miss(60, 10**7, delta=10**7, limit=10**7 + 3) < 1e-9
+    with pytest.raises(ValueError, match="limit - delta must be at most 10000000"):
+        subset_sum_laws.every_target_miss(40, m, limit=10**7 + 1)
+
+
 def test_cox_tail_converges():
     errors = [
         abs(subset_sum_laws.cox_tail(mu) / subset_sum_laws.cox_miss(mu, 0.0) - 1) for mu in (1e2, 1e4, 1e8)
