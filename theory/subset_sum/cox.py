@@ -99,13 +99,23 @@ def cox_miss(mu: float, d: ArrayLike) -> np.ndarray | float:
     d = np.asarray(d, dtype=np.float64)
     if mu == 0.0 or mu == math.inf:
         return plain(np.full_like(d, float(mu == 0.0)))
-    # Failures come from |G - d| about sqrt(2 ln mu): reach past it, and past |G| = 10 on both sides.
-    reach = 10.0 + math.sqrt(2.0 * max(math.log(mu), 0.0))
-    g = np.linspace(-reach, reach, _NODES)
-    weight = np.exp(-0.5 * g * g) * (g[1] - g[0]) / math.sqrt(2.0 * math.pi)
-    value = np.exp(-mu * np.exp(-0.5 * (g - np.abs(d)[..., None]) ** 2)) @ weight
+    g, weight = _gaussian_nodes(mu, _NODES)
+    far = np.minimum(np.abs(d), 1e100)[..., None]  # its square stays finite
+    value = np.exp(-mu * np.exp(-0.5 * (g - far) ** 2)) @ weight
     value = np.minimum(value, 1.0)
     return plain(value)
+
+
+def _gaussian_nodes(mu: float, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of E_G, at least that many, for exp(-mu exp(-(G - d)^2/2)).
+
+    Failures come from |G - d| about u = sqrt(2 ln mu): reach past it, and past |G| = 10 on both sides. There
+    the integrand falls within 1/u, and grows from |Im G| = pi/(2 u) on: steps of h leave e^(-pi^2/(h u)).
+    """
+    turn = math.sqrt(2.0 * math.log(max(mu, 1.0)))
+    reach = 10.0 + turn
+    g = np.linspace(-reach, reach, max(least, math.ceil(2.0 * reach * turn / 0.3)))
+    return g, np.exp(-0.5 * g * g) * (g[1] - g[0]) / math.sqrt(2.0 * math.pi)
 
 
 def cox_miss_probability(
@@ -137,7 +147,10 @@ def cox_tail(mu: float, d: float = 0.0) -> float:
     if not mu > 1.0:
         raise ValueError(f"mu must exceed 1 for the tail form, got {mu}")
     level = math.log(mu) + EULER_GAMMA
-    return math.exp(-d * d / 2.0) * math.cosh(d * math.sqrt(2.0 * level)) / (mu * math.sqrt(math.pi * level))
+    # e^(-d^2/2) cosh(2 d w), where cosh alone may exceed every double
+    w = math.sqrt(0.5 * level)
+    shape = 0.5 * (math.exp(-0.5 * d * (d - 4.0 * w)) + math.exp(-0.5 * d * (d + 4.0 * w)))
+    return shape / (mu * math.sqrt(math.pi * level))
 
 
 def moment_ratio_limit(d: float = 0.0) -> float:
@@ -150,7 +163,7 @@ def moment_ratio_limit(d: float = 0.0) -> float:
     >>> round(1 / moment_ratio_limit(), 4)
     0.866
     """
-    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0)
+    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0) if d * d < 4200.0 else math.inf
 
 
 def every_target_miss(
@@ -183,9 +196,9 @@ def every_target_miss(
     if limit - delta > _MOST_TARGETS:
         raise ValueError(f"limit - delta must be at most {_MOST_TARGETS}, the targets on each side")
     mu = cox_mean(n, max_value, law, delta)
-    reach = 10.0 + math.sqrt(2.0 * max(math.log(max(mu, 1.0)), 0.0))
-    g = np.linspace(-reach, reach, 801)
-    weight = np.exp(-0.5 * g * g) * (g[1] - g[0]) / math.sqrt(2.0 * math.pi)
+    if mu == math.inf:
+        return 0.0
+    g, weight = _gaussian_nodes(mu, 801)
     log_all = np.zeros_like(g)
     targets = np.arange(delta + 1, limit + 1)
     for part in np.array_split(targets, max(len(targets) // 2048, 1)):
@@ -268,7 +281,7 @@ def continuous_miss(n: int, epsilon: float, tau: float) -> float:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
     if abs(tau) <= epsilon:
         return 0.0
-    mu = (
-        2.0 * epsilon * 2.0 ** min(n + 1, 1000) / math.sqrt(2.0 * math.pi * n / 3.0)
-    )  # the miss is 0 long before
+    # in logarithms: 2^n may exceed every double where epsilon is as small
+    log_mean = math.log(2.0 * epsilon) + (n + 1) * math.log(2.0) - 0.5 * math.log(2.0 * math.pi * n / 3.0)
+    mu = math.exp(log_mean) if log_mean < 709.0 else math.inf
     return float(cox_miss(mu, 2.0 * tau / math.sqrt(n / 3.0)))
