@@ -25,6 +25,8 @@ References
    Artificial Neural Networks", 2024: the same bias, measured.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -145,10 +147,11 @@ def samples_for_bias(bias: float, rank_x: float, rank_y: float) -> int:
     if not 0 < bias < 1:
         raise ValueError(f"bias must lie strictly between 0 and 1, got {bias!r}")
     rank_x, rank_y = (float(rank) for rank in _ranks(rank_x, rank_y))
-    # (n + x)(n + y) >= x y / bias^2: the larger root of a quadratic in n
-    half, product = (rank_x + rank_y) / 2, rank_x * rank_y
-    least = -half + np.sqrt(half**2 - product + product / bias**2)
-    return max(2, int(np.ceil(least * (1 - 1e-12))))
+    # (n + x)(n + y) >= x y / bias^2 is n^2 + (x + y) n >= c^2: no difference of large numbers
+    half = (rank_x + rank_y) / 2
+    c = math.sqrt(rank_x) * math.sqrt(rank_y) * math.sqrt((1 - bias) * (1 + bias)) / bias
+    least = c * (c / (half + math.hypot(half, c)))
+    return max(2, math.ceil(least * (1 - 1e-12)))
 
 
 def _samples(samples: ArrayLike) -> np.ndarray:

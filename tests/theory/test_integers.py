@@ -143,6 +143,7 @@ def test_laws_of_grids_beyond_every_double():
         (lambda: partition.lemma1_bounds(24, 2.5), "max_value must be an integer"),
         (lambda: partition.lemma1_bounds(24, 8, 0.5), "target must be an integer"),
         (lambda: partition.window_max_value(24, math.inf), "parameter must be finite"),
+        (lambda: partition.window_max_value(24, -math.inf), "parameter must be finite"),
         (lambda: bits_per_weight("n:m", 0.5, 4, group=4.0), "group must be an integer"),
         (lambda: bits_per_weight("block", bits=4, scale_bits=-1), "scale_bits must be a finite number"),
         (lambda: Gaussian().partial_moment(1.5), "order must be an integer from 0 to 4"),

@@ -1,5 +1,6 @@
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -72,6 +73,17 @@ def test_the_least_number_of_samples_is_the_least(x, y, bias):
     n = samples_for_bias(bias, x, y)
     assert expected_cka(n, x, y) <= bias * (1 + 1e-9)
     assert n == 2 or expected_cka(n - 1, x, y) > bias
+
+
+@pytest.mark.parametrize(("bias", "x", "y"), [(0.41, 1e17, 15.0), (0.76, 1e17, 40.0), (2.0**-30, 3.0, 2e15)])
+def test_the_least_number_is_exact_between_ranks_far_apart(bias, x, y):
+    """(n + x)(n + y) bias^2 >= x y, in rationals."""
+    n = samples_for_bias(bias, x, y)
+    x, y, square = Fraction(x), Fraction(y), Fraction(bias) ** 2
+    slack = n // 10**12  # the tolerance for a bias a rounding off
+    assert (n + slack + x) * (n + slack + y) * square >= x * y
+    assert (n - 1 - slack + x) * (n - 1 - slack + y) * square < x * y
+    assert samples_for_bias(1e-170, 4, 4) == pytest.approx(4e170)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def window_max_value(n: int, parameter: float) -> int:
     16384
     """
     bits = float(critical_bits(whole("n", n, 1))) + parameter
-    if not bits < 2**20:
+    if not -math.inf < bits < 2**20:
         raise ValueError(f"parameter must be finite and M below 2**(2**20), got {parameter} at n = {n}")
     shift = max(math.floor(bits) - 60, 0)  # beyond, a double's digits are followed by zeros
     return max(1, round(2.0 ** (bits - shift)) << shift)

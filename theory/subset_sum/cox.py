@@ -38,13 +38,15 @@ def _log_mean(n: int, max_value: int, law: Law, delta: int) -> float:
 
 
 def _gaussian_nodes(log_mu: float, least: int) -> tuple[np.ndarray, np.ndarray]:
-    """At least so many nodes for G ~ N(0, 1), with weights, for integrands in exp(log_mu - (G - d)^2/2)."""
-    # Failures come from |G - d| about sqrt(2 ln mu): reach past it, and past |G| = 10 on both sides; no
-    # density is left beyond 39. There the exponent moves by sqrt(2 ln mu) a unit of G: 1/4 at most from node to
-    # node.
-    edge = math.sqrt(2.0 * max(log_mu, 0.0))
-    reach = min(10.0 + edge, 39.0)
-    g = np.linspace(-reach, reach, min(max(least, math.ceil(8.0 * reach * edge)), _MOST_NODES))
+    """Nodes and weights of E_G, at least that many, for integrands in exp(log_mu - (G - d)^2/2).
+
+    Failures come from |G - d| about u = sqrt(2 log_mu): reach past it, and past |G| = 10 on both sides; no
+    density is left beyond 39. There the integrand falls within 1/u, and grows from |Im G| = pi/(2 u) on: steps
+    of h leave e^(-pi^2/(h u)).
+    """
+    turn = math.sqrt(2.0 * max(log_mu, 0.0))
+    reach = min(10.0 + turn, 39.0)
+    g = np.linspace(-reach, reach, min(max(least, math.ceil(2.0 * reach * turn / 0.3)), _MOST_NODES))
     return g, np.exp(-0.5 * g * g) * (g[1] - g[0]) / math.sqrt(2.0 * math.pi)
 
 
@@ -54,7 +56,7 @@ def _miss(log_mu: float, d: ArrayLike) -> np.ndarray | float:
     g, weight = _gaussian_nodes(log_mu, 2001)
     value = np.empty(d.size)
     for part in np.array_split(np.arange(d.size), max(d.size * g.size // _CELLS, 1)):
-        apart = g - np.abs(d.ravel()[part, None])
+        apart = g - np.minimum(np.abs(d.ravel()[part, None]), 1e100)  # its square stays finite
         with np.errstate(over="ignore"):
             value[part] = np.exp(-np.exp(log_mu - 0.5 * apart**2)) @ weight
     return plain(np.minimum(value, 1.0).reshape(d.shape))
@@ -158,7 +160,10 @@ def cox_tail(mu: float, d: float = 0.0) -> float:
     if not mu > 1.0:
         raise ValueError(f"mu must exceed 1 for the tail form, got {mu}")
     level = math.log(mu) + EULER_GAMMA
-    return math.exp(-d * d / 2.0) * math.cosh(d * math.sqrt(2.0 * level)) / (mu * math.sqrt(math.pi * level))
+    # e^(-d^2/2) cosh(2 d w), where cosh alone may exceed every double
+    w = math.sqrt(0.5 * level)
+    shape = 0.5 * (math.exp(-0.5 * d * (d - 4.0 * w)) + math.exp(-0.5 * d * (d + 4.0 * w)))
+    return shape / (mu * math.sqrt(math.pi * level))
 
 
 def moment_ratio_limit(d: float = 0.0) -> float:
@@ -171,7 +176,7 @@ def moment_ratio_limit(d: float = 0.0) -> float:
     >>> round(1 / moment_ratio_limit(), 4)
     0.866
     """
-    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0)
+    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0) if d * d < 4200.0 else math.inf
 
 
 def every_target_miss(
@@ -287,7 +292,5 @@ def continuous_miss(n: int, epsilon: float, tau: float) -> float:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
     if abs(tau) <= epsilon:
         return 0.0
-    mu = (
-        2.0 * epsilon * 2.0 ** min(n + 1, 1000) / math.sqrt(2.0 * math.pi * n / 3.0)
-    )  # the miss is 0 long before
-    return float(cox_miss(mu, 2.0 * tau / math.sqrt(n / 3.0)))
+    log_mean = math.log(2.0 * epsilon) + (n + 1) * math.log(2.0) - 0.5 * math.log(2.0 * math.pi * n / 3.0)
+    return float(_miss(log_mean, 2.0 * tau / math.sqrt(n / 3.0)))

@@ -46,7 +46,8 @@ def poisson_mean(
     Returns
     -------
     lambda, shape (...). Exactly 0 where t lies outside [sum of negatives, sum of positives], and 2^zeros at
-    the two ends, where one subset (up to zeros) solves. The sums are taken to fill a lattice of step 1.
+    the two ends, where one subset (up to zeros) solves ("gaussian": where every sample is 0). The sums are
+    taken to fill a lattice of step 1.
 
     Examples
     --------
@@ -58,15 +59,18 @@ def poisson_mean(
     """
     target, delta = whole("target", target, any_size=True), whole("delta", delta, 0, any_size=True)
     x, goal = reals("values", values), reals("target", target)
+    if x.ndim == 0:
+        raise ValueError(f"values must be the samples, or rows of them, got {values!r}")
     if choice("form", form, ("saddlepoint", "gaussian")) == "gaussian":
         square = (x * x).sum(axis=-1)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = np.exp(
                 (x.shape[-1] + 1) * math.log(2.0) - (2 * goal - x.sum(axis=-1)) ** 2 / (2.0 * square)
             ) / np.sqrt(2.0 * np.pi * square)
-        mean = np.where(square > 0.0, mean, 0.0)
+        mean = np.where(square > 0.0, mean, 2.0 ** x.shape[-1] if target == 0 else 0.0)
     else:
-        mean = _saddlepoint(np.atleast_2d(x.reshape(-1, x.shape[-1])), float(goal)).reshape(x.shape[:-1])
+        rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        mean = _saddlepoint(rows, float(goal)).reshape(x.shape[:-1])
     return plain(reals("delta", 2 * delta + 1) * mean)
 
 

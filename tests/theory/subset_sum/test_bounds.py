@@ -192,6 +192,11 @@ def test_the_poisson_mean_is_exact_at_the_ends_and_close_between():
     assert subset_sum.poisson_mean(x, 7, "gaussian").mean() == pytest.approx(counts.mean(), rel=0.1)
     with pytest.raises(ValueError, match="form must be"):
         subset_sum.poisson_mean(x, 7, "exact")
+    for form in ("saddlepoint", "gaussian"):  # of zeros every subset solves t = 0, of nothing the empty one
+        assert [subset_sum.poisson_mean(x, 0, form) for x in ([0, 0, 0], [])] == [8.0, 1.0]
+        assert [subset_sum.poisson_mean(x, 1, form) for x in ([0, 0, 0], [])] == [0.0, 0.0]
+        with pytest.raises(ValueError, match="values must be the samples"):
+            subset_sum.poisson_mean(3, 0, form)
 
 
 def test_zero_thinning_is_exact():

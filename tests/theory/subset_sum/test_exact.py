@@ -75,6 +75,7 @@ def test_equals_every_draw_enumerated(law, max_value, most, delta):
     ("law", "max_value", "limit", "delta", "most"),
     [
         ("nonzero", 1, 1, 0, 7),
+        ("nonzero", 1, 3, 0, 9),
         ("nonzero", 2, 2, 0, 6),
         ("nonzero", 3, 3, 0, 6),
         ("nonzero", 3, 3, 1, 5),
