@@ -41,8 +41,8 @@ def _gaussian_nodes(log_mu: float, least: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of E_G, at least that many, for integrands in exp(log_mu - (G - d)^2/2).
 
     Failures come from |G - d| about u = sqrt(2 log_mu): reach past it, and past |G| = 10 on both sides; no
-    density is left beyond 39. There the integrand falls within 1/u, and grows from |Im G| = pi/(2 u) on: steps
-    of h leave e^(-pi^2/(h u)).
+    density is left beyond 39. There the integrand falls within 1/u, and grows from |Im G| = pi/(2 u) on: a
+    step h leaves e^(-pi^2/(h u)).
     """
     turn = math.sqrt(2.0 * max(log_mu, 0.0))
     reach = min(10.0 + turn, 39.0)
