@@ -114,13 +114,10 @@ def test_a_lost_local_worker_costs_only_its_cells(toy, monkeypatch):
     assert [row["x"] for row in rows] == list(range(12))
 
 
-def test_a_dask_cluster_gives_the_same_bits_and_survives_a_killed_worker(toy):
-    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+def test_a_dask_cluster_gives_the_same_bits_and_survives_a_killed_worker(toy, dask_cluster):
     here = sweep.run(toy_sweep(toy, 0.1), toy / "here", processes=1)
     (toy / "gate").touch()
-    with distributed.LocalCluster(
-        n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
+    with dask_cluster(3) as cluster:
         killer = subprocess.Popen(
             [
                 sys.executable,

@@ -146,7 +146,7 @@ def test_the_command(here, monkeypatch, tmp_path):
         assert one["optimum"] == pytest.approx(other["optimum"], rel=1e-6)
 
 
-def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
+def test_groups_of_rows_are_cells_of_a_sweep(tmp_path, dask_cluster):
     from sims import sweep
 
     w, x = layer(5, 8)
@@ -160,9 +160,7 @@ def test_groups_of_rows_are_cells_of_a_sweep(tmp_path):
     assert [row["trials"] for row in rows] == [2, 2, 1]
     assert all(row["low"] <= row["estimate"] for row in rows)
     assert sweep.run(cells, tmp_path / "out", processes=1, resume=True) == rows
-    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(**options) as cluster:
+    with dask_cluster(1) as cluster:
         there = sweep.run(cells, tmp_path / "there", backend="dask", scheduler=cluster.scheduler_address)
     assert there == rows
 

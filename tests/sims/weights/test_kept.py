@@ -75,11 +75,9 @@ def test_a_damaged_row_is_reported_and_judged_again(network, tmp_path):
     assert table.rows == plain.rows
 
 
-def test_a_cluster_judges_the_same(network):
-    distributed = pytest.importorskip("distributed", reason="the cluster extra is not installed")
+def test_a_cluster_judges_the_same(network, dask_cluster):
     plain = report(network)
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(**options) as cluster:
+    with dask_cluster(2) as cluster:
         table = report(network, scheduler=cluster.scheduler_address, exclude=["w0"])
     assert [row for row in plain.rows if row.name != "w0"] == table.rows
     assert table.skipped["copy"] == "equal to 'w1'" and table.skipped["w0"] == "left out by --exclude"
