@@ -261,3 +261,30 @@ def test_derivations_agree_with_the_fast_forms():
 
 def test_misses_below_double_precision_are_no_error():
     assert 0.0 <= predicted_failures([np.array([[1, -1]])], 1, 1100) < 1e-300  # 2 * 2^-1100
+
+
+HALF, TABLE = [np.array([[0.5]])], np.array([[0.0, 1.0], [0.0, 0.5], [0.0, 0.25]])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: success_probability(HALF, TABLE[1]), "weights must hold integers.*, got 0.5"),
+        (lambda: predicted_failures(HALF, 3, 5), "weights must hold integers"),
+        (lambda: shared_divisor_bound(HALF, 2, 3), "weights must hold integers"),
+        (lambda: expected_failures([np.array([[-2]])], TABLE[1]), "reach the largest weight, 2, got 2"),
+        (lambda: success_probability([np.eye(2)], np.array([0.0, 1.5])), "miss must hold probabilities"),
+        (lambda: block_success_probability([np.eye(2)], TABLE, 2), "candidates up to 4, got 3"),
+        (lambda: copies_success_probability([np.eye(2)] * 2, TABLE, 1, 3), "candidates up to 3, got 3"),
+    ],
+)
+def test_tables_and_weights_that_do_not_fit_are_one_sentence(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_weights_and_certain_misses():
+    assert predicted_failures([], 3, 5) == 0.0 and samples_needed([np.zeros((0, 2), int)], 3, 0.1) == 0
+    assert block_success_probability([np.eye(2)], np.ones((3, 2)), 1) == 0.0
+    assert shared_divisor_bound([np.array([[2], [4]])], 0, 3, independent=True) == 1.0
