@@ -193,6 +193,10 @@ def test_samples_needed_keep_the_expected_failures_below_the_level(rigorous):
     exact = miss_by_enumeration(6, 3)
     assert expected_failures(weights, exact[6]) > 0.01 and n > 6
     assert samples_needed(weights, 3, 0.0001, rigorous=rigorous) > n
+    for k in (n + 5, n + 11):  # a level that is just met is met
+        met = predicted_failures(weights, 3, k, rigorous)
+        least = samples_needed(weights, 3, met, rigorous)
+        assert least <= k and predicted_failures(weights, 3, least, rigorous) == met
     assert samples_needed([np.zeros((2, 2), int)], 3, 0.5, rigorous=rigorous) == 0
     with pytest.raises(ValueError, match="failure must lie strictly between 0 and 1, got 1"):
         samples_needed(weights, 3, 1.0)
@@ -207,6 +211,16 @@ def test_rigorous_failures_below_the_resolution_of_a_hit():
     weights = [np.ones((3, 5), int)]
     assert predicted_failures(weights, 1, 80, rigorous=True) == pytest.approx(15 * 2.0**-80, rel=1e-12)
     assert samples_needed(weights, 1, 1e-20, rigorous=True) == 71  # 15 / 2^70 is above 1e-20
+
+
+def test_nine_sizes_of_weights_need_no_interpolation():
+    alone = miss_probabilities(11, 9)
+    weights = np.array([[1, -2, 3], [4, 5, 6], [7, 8, -9]])
+    assert predicted_failures([weights, weights[:1]], 9, 11) == pytest.approx(
+        sum(alone) + sum(alone[1:4]), rel=1e-12
+    )
+    between = predicted_failures([np.arange(1, 32)[:, None]], 31, 14)  # nine of 31 sizes: within a third
+    assert between == pytest.approx(sum(miss_probabilities(14, 31)), rel=0.05)
 
 
 def test_shared_divisor_bound_by_enumeration():
