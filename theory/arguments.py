@@ -58,6 +58,26 @@ def reals(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} must lie within double precision, got an integer beyond it") from None
 
 
+def integers(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of int64: what is no whole number is not cut to one.
+
+    Examples
+    --------
+    >>> integers("weights", [3.0, -128.0])
+    array([   3, -128])
+    >>> integers("weights", [3, 0.5])
+    Traceback (most recent call last):
+    ValueError: weights must hold integers below 2**63 in magnitude, got 0.5
+    """
+    found = np.asarray(value)
+    if found.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold integers, got {found.dtype}")
+    off = (found != np.rint(found)) | (np.abs(found.astype(np.float64)) >= 2.0**63)
+    if off.any():
+        raise ValueError(f"{name} must hold integers below 2**63 in magnitude, got {found[off][0]}")
+    return found.astype(np.int64)
+
+
 def positive(name: str, value: Any, unit: str = "") -> Any:
     """`value`, a positive finite real number (a Fraction stays one); `unit` says what it measures."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, np.floating, np.integer)):

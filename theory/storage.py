@@ -58,8 +58,8 @@ def run_length_bits(sparsity: float, run_bits: int) -> float:
 
 
 def _entries(sparsity: float, run_bits: int) -> float:
-    if sparsity == 0:
-        return 1.0
+    if sparsity == 0 or run_bits == 0:
+        return 1.0  # no runs, or every weight an entry
     # 1 - c^(2^r) where c^(2^r) is close to 1
     return (1 - sparsity) / -math.expm1(2.0**run_bits * math.log(sparsity))
 
@@ -181,8 +181,10 @@ def break_even_sparsity(scheme: str, dense_bits: float, bits: float = 16, **opti
     def excess(sparsity: float) -> float:
         return bits_per_weight(scheme, sparsity, bits, **options) - dense_bits
 
-    # "entropy" first grows with sparsity, so look from the sparse end, where every scheme decreases
+    # "entropy" grows up to c = 1/(1 + 2^bits), so look from the sparse end, where every scheme decreases
+    most = math.exp2(-bits) / (1 + math.exp2(-bits))
     grid = np.concatenate([[0.0], np.linspace(0.001, 0.999, 999), 1 - np.geomspace(1e-3, 1e-15, 120)[1:]])
+    grid = np.sort(np.append(grid, most))
     last = next((i for i in reversed(range(grid.size)) if excess(grid[i]) > 0), -1)
     if last == grid.size - 1:
         return math.nan

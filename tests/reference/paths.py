@@ -42,7 +42,9 @@ def convex_order() -> list[Table]:
     for _ in range(120):
         a, b = (2 * low + high) / 3, (low + 2 * high) / 3
         low, high = (low, b) if slack(a) < slack(b) else (a, high)
-    table.add("stop_loss_slack", [points, chances, s], slack((low + high) / 2), 1e-8)
+    for order in ([0, 1, 2, 3, 4], [3, 0, 4, 1, 2]):
+        atoms = [[column[i] for i in order] for column in (points, chances)]
+        table.add("stop_loss_slack", [*atoms, s], slack((low + high) / 2), 1e-8)
     for g, m in ((0.02, 1), (0.5, 2), (0.01, 1024), (1e-12, 5)):
         a = mp.mpf(g) / (2 * m)
         z = upper_quantile(a)

@@ -75,7 +75,8 @@ def partition() -> list[Table]:
     for n in (3, 20):
         laws.add("critical_bits", [n], n - mp.log(n, 2) / 2)
     laws.add("window_parameter", [20, 2**17], 17 - 20 + mp.log(20, 2) / 2)
-    laws.add("window_max_value", [20, 0.5], int(mp.nint(2 ** (20 - mp.log(20, 2) / 2 + mp.mpf(1) / 2))))
+    for position in (0.5, 0.375):  # rounded up, rounded down
+        laws.add("window_max_value", [20, position], int(mp.nint(2 ** (20 - mp.log(20, 2) / 2 + position))))
     for m in (1, 5, 1000):
         laws.add("second_moment", [m], float(sum(Fraction(k * k, m**3) for k in range(1, m + 1))))
     for n, m in ((16, 2**13), (24, 1000), (12, 2**14)):

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from theory.arguments import inside, positive, share_of_zeros, whole
+from theory.arguments import inside, integers, positive, share_count, share_of_zeros, whole
 
 
 def test_shares_and_levels():
@@ -34,3 +34,21 @@ def test_whole_and_positive_numbers():
     for value in (True, np.bool_(True), "1", 1j, None):
         with pytest.raises(TypeError, match="x must be a real number"):
             positive("x", value)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 10**9, 2**40])
+def test_a_share_counts_as_what_its_decimals_say(size):
+    for share in ("0.1", "0.7", "0.999", "0.123456789", "0.5000000004", "0.000000001", "0", "1"):
+        assert share_count(float(share), size) == math.ceil(Fraction(share) * size)
+
+
+def test_arrays_of_integers():
+    for dtype in (np.int8, np.uint16, np.float32):
+        found = integers("w", np.array([[3, 100]], dtype))
+        assert found.dtype == np.int64 and found.tolist() == [[3, 100]]
+    for value in (0.5, math.nan, math.inf, np.uint64(2**63), -(2.0**63)):
+        with pytest.raises(ValueError, match=r"w must hold integers below 2\*\*63 in magnitude"):
+            integers("w", [1, value])
+    for value in (["a"], [True], [1j]):
+        with pytest.raises(TypeError, match="w must hold integers"):
+            integers("w", value)

@@ -46,6 +46,16 @@ def test_a_mask_alone_can_be_too_large():
     assert storage.break_even_sparsity("entropy", 17.5) == 0
 
 
+@pytest.mark.parametrize("bits", [1, 8, 12, 16, 20])
+def test_break_even_with_dense_weights_of_as_many_bits(bits):
+    # runs of no length make every weight an entry; the mask's entropy first outweighs the few values saved
+    assert storage.break_even_sparsity("run-length", bits, bits) == 0
+    with mp.workdps(30):
+        excess = lambda c: -c * mp.log(c, 2) - (1 - c) * mp.log(1 - c, 2) - bits * c  # noqa: E731
+        root = mp.findroot(excess, (mp.mpf(2) ** -(bits + 1), 1 - mp.mpf(2) ** -20), solver="anderson")
+    assert storage.break_even_sparsity("entropy", bits, bits) == pytest.approx(float(root), rel=1e-6)
+
+
 def test_group_positions_and_block_scales():
     assert storage.bits_per_weight("n:m", 0.5, 16, group=4) == 9
     assert storage.bits_per_weight("n:m", 0.75, 8, group=8) == 2 * (8 + 3) / 8

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from theory.arguments import choice, whole
+from theory.arguments import choice, integers, whole
 from theory.subset_sum.exponent import failure_exponent
 
 
@@ -83,9 +83,9 @@ def shared_divisor_bound(
     reached = 1 - (1 - alpha) ** k
     log = 0.0
     for w in weights:
-        for m in (np.asarray(w, np.int64) % prime != 0).sum(axis=0):
-            with np.errstate(divide="ignore"):
-                log += m * np.log(share @ reached) if independent else np.log(share @ reached**m)
+        for m in (integers("weights", w) % prime != 0).sum(axis=0):
+            hit = (share @ reached) ** m if independent else share @ reached**m
+            log += math.log(hit) if hit > 0 else -math.inf
     return math.exp(log)
 
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from theory.arguments import inside, whole
+from theory.arguments import inside, integers, whole
 from theory.subset_sum import Law, miss_probability, miss_probability_bounds
 from theory.subset_sum import samples_needed as samples_for_one
 
@@ -77,7 +77,8 @@ def predicted_failures(
     True
     """
     samples, max_value = whole("samples", samples, 0), whole("max_value", max_value, 1)
-    sizes, counts = np.unique(np.concatenate([_magnitudes(w).ravel() for w in weights]), return_counts=True)
+    flat = [np.zeros(0, np.int64), *(_magnitudes(w).ravel() for w in weights)]
+    sizes, counts = np.unique(np.concatenate(flat), return_counts=True)
     sizes, counts = sizes[sizes > 0], counts[sizes > 0]
     if sizes.size == 0:
         return 0.0
@@ -121,7 +122,7 @@ def samples_needed(
     max_value = whole("max_value", max_value, 1)
     largest, total = 0, 0
     for w in weights:
-        largest, total = max(largest, int(_magnitudes(w).max())), total + int(np.count_nonzero(w))
+        largest, total = max(largest, int(_magnitudes(w).max(initial=0))), total + int(np.count_nonzero(w))
     if total == 0:
         return 0
     n = samples_for_one(max_value, largest, failure / total, rigorous=rigorous)
@@ -174,21 +175,37 @@ def expected_failures(weights: Sequence[np.ndarray], miss: np.ndarray, signed_in
     1.5
     """
     return float(
-        sum(
-            np.asarray(miss)[_magnitudes(w)].sum() * (1 + (signed_inputs and i == 0))
-            for i, w in enumerate(weights)
-        )
+        sum(_misses(w, miss).sum() * (1 + (signed_inputs and i == 0)) for i, w in enumerate(weights))
     )
 
 
 def _magnitudes(w: np.ndarray) -> np.ndarray:
     """|w| in 64 bits: in 8 bits -128 has no magnitude."""
-    return np.abs(np.asarray(w).astype(np.int64))
+    return np.abs(integers("weights", w))
+
+
+def _misses(w: np.ndarray, miss: np.ndarray) -> np.ndarray:
+    """p of every weight."""
+    table, sizes = np.asarray(miss, dtype=float), _magnitudes(w)
+    reach = sizes.max(initial=0)
+    if reach >= table.shape[-1]:
+        raise ValueError(f"miss must reach the largest weight, {reach}, got {table.shape[-1]} entries")
+    found = table[..., sizes]
+    if not ((found >= 0.0) & (found <= 1.0)).all():
+        raise ValueError("miss must hold probabilities")
+    return found
+
+
+def _rows(miss: np.ndarray, most: int) -> np.ndarray:
+    """Rows p[0], ..., p[most]."""
+    if len(miss) <= most:
+        raise ValueError(f"miss must have a row for every number of candidates up to {most}, got {len(miss)}")
+    return miss[: most + 1]
 
 
 def _log_success(w: np.ndarray, miss: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
-        return np.log1p(-np.asarray(miss, dtype=float)[..., _magnitudes(w)])
+        return np.log1p(-_misses(w, miss))
 
 
 def block_success_probability(
@@ -222,10 +239,11 @@ def block_success_probability(
     share = binom.pmf(np.arange(2 * samples + 1), 2 * samples, 0.5)
     total = 0.0
     for i, w in enumerate(weights):
-        columns = np.stack([_log_success(w, p).sum(axis=0) for p in miss[: 2 * samples + 1]])
+        columns = np.stack([_log_success(w, p).sum(axis=0) for p in _rows(miss, 2 * samples)])
         if signed_inputs and i == 0:
             columns = columns + columns[::-1]
-        total += np.log(share @ np.exp(columns)).sum()
+        with np.errstate(divide="ignore"):
+            total += np.log(share @ np.exp(columns)).sum()
     return math.exp(total)
 
 
@@ -260,7 +278,7 @@ def copies_success_probability(
     from scipy.stats import binom
 
     samples, copies = whole("samples", samples, 0), whole("copies", copies, 0)
-    counts = np.arange(copies + 1)
+    counts, miss = np.arange(copies + 1), _rows(miss, max(samples, copies))
     good = np.exp(_log_success(weights[0], miss[samples]).sum(axis=1))  # q_i of the first hidden layer
     if len(weights) == 1:
         return float(np.prod(good))

@@ -159,12 +159,12 @@ def samples_needed(
 
     low, high = 0, 1
     while not enough(high):
-        low, high = high, 2 * high if high < 8 else high + max(high // 2, 1)
-        if high > _MOST_SAMPLES:
+        if high == _MOST_SAMPLES:
             raise ValueError(
                 f"no n up to {_MOST_SAMPLES} brings the miss probability of target {target} at "
                 f"max_value {max_value} to {miss_probability}"
             )
+        low, high = high, min(2 * high if high < 8 else high + high // 2, _MOST_SAMPLES)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)

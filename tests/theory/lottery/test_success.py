@@ -193,6 +193,10 @@ def test_samples_needed_keep_the_expected_failures_below_the_level(rigorous):
     exact = miss_by_enumeration(6, 3)
     assert expected_failures(weights, exact[6]) > 0.01 and n > 6
     assert samples_needed(weights, 3, 0.0001, rigorous=rigorous) > n
+    for k in (n + 5, n + 11):  # a level that is just met is met
+        met = predicted_failures(weights, 3, k, rigorous)
+        least = samples_needed(weights, 3, met, rigorous)
+        assert least <= k and predicted_failures(weights, 3, least, rigorous) == met
     assert samples_needed([np.zeros((2, 2), int)], 3, 0.5, rigorous=rigorous) == 0
     with pytest.raises(ValueError, match="failure must lie strictly between 0 and 1, got 1"):
         samples_needed(weights, 3, 1.0)
@@ -207,6 +211,16 @@ def test_rigorous_failures_below_the_resolution_of_a_hit():
     weights = [np.ones((3, 5), int)]
     assert predicted_failures(weights, 1, 80, rigorous=True) == pytest.approx(15 * 2.0**-80, rel=1e-12)
     assert samples_needed(weights, 1, 1e-20, rigorous=True) == 71  # 15 / 2^70 is above 1e-20
+
+
+def test_nine_sizes_of_weights_need_no_interpolation():
+    alone = miss_probabilities(11, 9)
+    weights = np.array([[1, -2, 3], [4, 5, 6], [7, 8, -9]])
+    assert predicted_failures([weights, weights[:1]], 9, 11) == pytest.approx(
+        sum(alone) + sum(alone[1:4]), rel=1e-12
+    )
+    between = predicted_failures([np.arange(1, 32)[:, None]], 31, 14)  # nine of 31 sizes: within a third
+    assert between == pytest.approx(sum(miss_probabilities(14, 31)), rel=0.05)
 
 
 def test_shared_divisor_bound_by_enumeration():
@@ -261,3 +275,30 @@ def test_derivations_agree_with_the_fast_forms():
 
 def test_misses_below_double_precision_are_no_error():
     assert 0.0 <= predicted_failures([np.array([[1, -1]])], 1, 1100) < 1e-300  # 2 * 2^-1100
+
+
+HALF, TABLE = [np.array([[0.5]])], np.array([[0.0, 1.0], [0.0, 0.5], [0.0, 0.25]])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: success_probability(HALF, TABLE[1]), "weights must hold integers.*, got 0.5"),
+        (lambda: predicted_failures(HALF, 3, 5), "weights must hold integers"),
+        (lambda: shared_divisor_bound(HALF, 2, 3), "weights must hold integers"),
+        (lambda: expected_failures([np.array([[-2]])], TABLE[1]), "reach the largest weight, 2, got 2"),
+        (lambda: success_probability([np.eye(2)], np.array([0.0, 1.5])), "miss must hold probabilities"),
+        (lambda: block_success_probability([np.eye(2)], TABLE, 2), "candidates up to 4, got 3"),
+        (lambda: copies_success_probability([np.eye(2)] * 2, TABLE, 1, 3), "candidates up to 3, got 3"),
+    ],
+)
+def test_tables_and_weights_that_do_not_fit_are_one_sentence(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_weights_and_certain_misses():
+    assert predicted_failures([], 3, 5) == 0.0 and samples_needed([np.zeros((0, 2), int)], 3, 0.1) == 0
+    assert block_success_probability([np.eye(2)], np.ones((3, 2)), 1) == 0.0
+    assert shared_divisor_bound([np.array([[2], [4]])], 0, 3, independent=True) == 1.0

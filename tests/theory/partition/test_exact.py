@@ -109,6 +109,18 @@ def test_the_smallest_discrepancy_follows_its_lattice_law():
     assert np.abs(found - true).max() < 0.02  # off by one on odd sums, or 0 counted twice: above 0.09
 
 
+def test_a_limit_that_is_just_met_is_met():
+    # four of four values: C(7, 4) multisets; one item: a set per value, and that of no item
+    assert exact.perfect_partition_distribution(4, 4, max_multisets=35)
+    assert exact.min_discrepancy_distribution(1, 5, max_states=6)
+    for call in (
+        lambda: exact.perfect_partition_distribution(4, 4, max_multisets=34),
+        lambda: exact.min_discrepancy_distribution(1, 5, max_states=5),
+    ):
+        with pytest.raises(ValueError, match=r"more than 34|outgrew 5 sets"):
+            call()
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [

@@ -139,7 +139,7 @@ def test_bad_input_is_one_sentence(call, words):
 
 # mu = 2^n / (M sqrt(2 pi n c)) and the laws made of it, at sizes where 2^n, M or mu exceed every double:
 # mpmath at 60 digits with exact integers
-HUGE = [(1100, 1095), (1024, 1), (5000, 4000), (2000, 1994), (3000, 3100), (10**5, 99_990)]
+HUGE = [(1100, 1095), (1024, 1), (1300, 2), (5000, 4000), (2000, 1994), (3000, 3100), (10**5, 99_990)]
 
 
 @pytest.mark.parametrize(("n", "bits"), HUGE)
@@ -156,7 +156,7 @@ def test_laws_beyond_the_range_of_doubles(n, bits):
             "corrected": mp.exp(-mp.log1p(spread * mean * (1 - mp.mpf(3) / (20 * n))) / spread),
         }
         lemma = {}
-        for z in (0, 3, 2 * m):
+        for z in (0, 3, 2 * m, m << 1050):
             rho = 2 * mean * mp.exp(-(mp.mpf(z) ** 2) / (2 * n * mp.mpf(m) ** 2 * c)) / (2 if z == 0 else 1)
             lemma[z] = (float(rho / (2 * rho + 2)), float(min(rho, 1)))
         survival = (mp.exp(-mean) + 1) / 2, (mp.exp(-5 * mean) + mp.exp(-4 * mean)) / 2  # d = 0 and 4

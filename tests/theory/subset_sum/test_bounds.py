@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from theory import integer_sums, subset_sum
 from theory.subset_sum import bounds as subset_sum_bounds
 from theory.subset_sum import lemmas as subset_sum_lemmas
+from theory.subset_sum import miss as subset_sum_miss
 from theory.subset_sum import moments as subset_sum_moments
 from theory.subset_sum.saddlepoint import saddlepoint_miss_probability
 
@@ -140,6 +141,14 @@ def test_samples_needed_is_the_smallest():
     assert subset_sum.samples_needed(31, 0, 0.02) == 0
     with pytest.raises(ValueError, match="strictly between"):
         subset_sum.samples_needed(31, 1, 1.5)
+
+
+def test_sizes_are_found_up_to_the_largest_number_of_samples(monkeypatch):
+    monkeypatch.setattr(subset_sum_miss, "_MOST_SAMPLES", 20)
+    for n in (1, 19, 20):
+        assert subset_sum.samples_needed(1, 1, 2.0**-n) == n  # P(miss) = 2^-n at M = 1
+    with pytest.raises(ValueError, match="no n up to 20 brings the miss probability of target 1"):
+        subset_sum.samples_needed(1, 1, 2.0**-21)
 
 
 def test_rigorous_sizes_below_the_resolution_of_a_hit():

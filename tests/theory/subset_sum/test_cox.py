@@ -6,7 +6,11 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from theory.subset_sum import continuous_miss, cox, every_target_miss
+from theory.subset_sum import continuous_miss, cox, every_target_miss, fresh_targets_miss
+
+
+def test_none_of_no_targets_is_missed():
+    assert fresh_targets_miss(1.0, 0) == 0.0 and fresh_targets_miss(1.0, 1) == 1.0
 
 
 def in_solutions(mu, d):

@@ -76,6 +76,7 @@ def test_equals_every_draw_enumerated(law, max_value, most, delta):
     [
         ("nonzero", 1, 1, 0, 7),
         ("nonzero", 1, 3, 0, 9),
+        ("nonzero", 2, 1, 1, 2),
         ("nonzero", 2, 2, 0, 6),
         ("nonzero", 3, 3, 0, 6),
         ("nonzero", 3, 3, 1, 5),

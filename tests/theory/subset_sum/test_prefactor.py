@@ -52,7 +52,7 @@ def test_the_limit_is_reached_at_the_second_rate():
 
 
 def test_ternary_is_the_reach_law_at_every_n():
-    for n, target in ((5, 3), (12, 4)):
+    for n, target in ((5, 3), (12, 4), (150, 128)):  # 128 is the largest target there is
         below = sum(math.comb(n, k) for k in range(target))  # fewer than t of the n samples are +1
         assert exact.exact_miss_probability(n, 1, target) == Fraction(below, 2**n)
         assert prefactor.failure_prefactor(1, target).probability(n) == Fraction(below, 2**n)
@@ -60,8 +60,9 @@ def test_ternary_is_the_reach_law_at_every_n():
 
 def test_bad_input_is_one_sentence():
     assert prefactor.failure_prefactor(5, 0).degree == -1
-    with pytest.raises(ValueError, match="up to 4096"):
-        prefactor.failure_prefactor(5000, 1)
+    for max_value, target in ((4097, 1), (1, 129)):
+        with pytest.raises(ValueError, match="up to 4096"):
+            prefactor.failure_prefactor(max_value, target)
     with pytest.raises(TypeError, match="target must be"):
         prefactor.failure_prefactor(5, 1.0)
 
