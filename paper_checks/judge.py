@@ -34,13 +34,21 @@ class Judged:
         return REFUTED if self.outcome.twin else self.outcome.claim.expected
 
     @property
+    def is_refuted(self) -> bool:
+        """Whether this is refuted; a false printed number is by not reproducing it.
+
+        Where the claim itself is declared not to be reproduced, that says nothing of its twin.
+        """
+        if self.verdict == NOT_REPRODUCED:
+            return self.outcome.claim.expected != NOT_REPRODUCED
+        return self.verdict == REFUTED
+
+    @property
     def as_declared(self) -> bool:
-        """Whether the verdict is the declared one (a false printed number is refuted by not reproducing)."""
+        """Whether the verdict is the declared one."""
         if self.verdict == SKIPPED:
             return True
-        if self.outcome.twin:
-            return self.verdict in (REFUTED, NOT_REPRODUCED)
-        return self.verdict == self.expected
+        return self.is_refuted if self.outcome.twin else self.verdict == self.expected
 
     @functools.cached_property
     def headline(self) -> Headline | None:

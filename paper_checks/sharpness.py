@@ -11,8 +11,6 @@ import statistics
 from collections.abc import Callable, Iterable
 
 from paper_checks.claim import (
-    NOT_REPRODUCED,
-    REFUTED,
     Claim,
     Constant,
     Measurement,
@@ -52,7 +50,7 @@ def _distance(step: int) -> float:
 def _refutes(claim: Claim, run: Run, factor: float) -> bool:
     """Whether the claim, alone, is refuted with its constant multiplied by `factor`."""
     outcome = execute(claim, run, Twin(f"times {factor:.6g}", {"factor": factor}), until=_settles)
-    return judge([outcome])[0].verdict in (REFUTED, NOT_REPRODUCED)
+    return judge([outcome])[0].is_refuted
 
 
 def _settles(one: Measurement) -> bool:

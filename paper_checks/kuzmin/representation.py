@@ -61,7 +61,7 @@ def mean_over_matchings(run, divisor=1, factor=1.0):
     )
 
 
-def invariances(run, linear="orthogonal"):
+def invariances(run, linear="orthogonal", factor=1.0):
     """Change of CKA under a linear map of the features; under an invertible one it must show."""
     rng = run_stream(run)
     x, y = rng.standard_normal((200, 12)), rng.standard_normal((200, 12))
@@ -74,6 +74,8 @@ def invariances(run, linear="orthogonal"):
         value = linear_cka(x, y, unbiased)
         for how, other in (("a linear map", mapped), ("scale and shift", 7.0 * x + 3.0)):
             yield within(f"{name}, {how}", linear_cka(other, y, unbiased), value, 1e-10)
+        itself = linear_cka(7.0 * mapped + 3.0, x, unbiased)
+        yield within(f"{name}, a map of the features beside themselves", itself, factor, 1e-10)
         moved = abs(linear_cka(x @ stretch, y, unbiased) - value)
         yield at_least(f"{name}, moved by stretching features up to 4 times", moved, 0.01)
 
@@ -136,10 +138,10 @@ CLAIMS = (
         paper=PAPER,
         place="Section 5, the measure; Kornblith et al., Section 2",
         statement=r"\mathrm{CKA}(aXQ + 1b^\top, Y) = \mathrm{CKA}(X, Y),\quad Q^\top Q = I",
-        hypotheses="One drawn example of 200 samples and 12 features, both estimators.",
+        hypotheses="One drawn example of 200 samples and 12 features, both estimators; 1 beside $X$ itself.",
         mark="paper",
         check=invariances,
-        twins=(Twin("any invertible map", {"linear": "invertible"}),),
-        constant="an equality of two computed values",
+        twins=(Twin("any invertible map", {"linear": "invertible"}), Twin("0.1 % more", {"factor": 1.001})),
+        constant=Constant("1, of features beside themselves"),
     ),
 )

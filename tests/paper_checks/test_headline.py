@@ -137,7 +137,7 @@ def test_exact_claims_say_what_was_covered(exact):
     assert exact["kn.lemma2"].headline.cases == 7**4 * 25
     assert exact["ku.identities"].headline.measured == "3 cases"
     assert exact["ku.identities"].as_dict()["value"] is None
-    assert exact["ku.rotation_kurtosis"].headline.cases == 2**4 + 2**4 + 2**8
+    assert exact["ku.rotation_kurtosis"].headline.cases == 2**4 + 2**4 + 2**8 + 8**4 + 4**8
 
 
 def test_a_tail_bound_shows_how_far_the_error_stays_below_it(exact):

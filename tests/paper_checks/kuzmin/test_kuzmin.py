@@ -30,5 +30,9 @@ def test_no_headline_is_a_bare_yes_or_a_ratio_of_one(judged):
 def test_the_printed_ratio_would_be_reproduced_at_the_printed_precision():
     """Declared not reproduced: the check must be able to say otherwise."""
     (claim,) = (claim for claim in kuzmin.CLAIMS if claim.id == "ku.gaussian_quantization")
-    (outcome,) = registry.judge([execute(claim, Run(claim.id), Twin("rounded right", {"text": "19.3"}))])
-    assert outcome.parts[0] == "holds"
+    right, wrong = registry.judge(
+        [execute(claim, Run(claim.id), Twin("another text", {"text": text})) for text in ("19.3", "5.6")]
+    )
+    assert right.parts[0] == "holds"
+    # and a twin of it that is not reproduced either, is no evidence of anything
+    assert wrong.verdict == "not reproduced" and not wrong.as_declared
