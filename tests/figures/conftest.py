@@ -14,8 +14,7 @@ def fits_a_page():
 
     def check(source, table) -> None:
         with style.page(5.5):
-            figure = source.draw(table)
-        figure.draw_without_rendering()
+            figure = source.draw(table)  # laid out: a page measures its texts
         assert figure.get_figwidth() == 5.5
         box = figure.bbox.padded(2.0)
         for text in figure.findobj(Text):

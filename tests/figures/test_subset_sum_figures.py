@@ -3,23 +3,28 @@ import functools
 import numpy as np
 import pytest
 
-from figures import build
+from figures import build, parameters
 
 OURS = [name for name in build.names() if name.startswith(("partition_", "subset_sum_"))]
-built = functools.cache(build.build)
+
+
+@functools.cache
+def tabled(name):
+    source = build.module(name)
+    return source.data(**parameters.defaults(source))
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_figures_are_built_from_tables_of_equal_columns(name, fits_a_page):
-    figure = built(name)
-    assert len(figure.png) > 10_000
-    assert figure.title and len(figure.caption) > 100
-    assert all(len(column) for column in figure.table.values())
-    fits_a_page(build.module(name), figure.table)
+def test_figures_are_drawn_from_tables_of_equal_columns(name, fits_a_page):
+    source, table = build.module(name), tabled(name)
+    assert source.TITLE and len(source.CAPTION) > 100
+    (rows,) = {len(column) for column in table.values()}
+    assert rows
+    fits_a_page(source, table)
 
 
 def test_measured_sizes_lie_within_one_sample_of_the_law():
-    table = built("subset_sum_precision").table
+    table = tabled("subset_sum_precision")
     for bits, miss, n in zip(
         *(table[k][table["kind"] == "measured"] for k in ("bits", "miss", "n")), strict=True
     ):
@@ -28,13 +33,13 @@ def test_measured_sizes_lie_within_one_sample_of_the_law():
 
 
 def test_the_bounds_in_the_figure_hold():
-    table = built("subset_sum_bounds").table
+    table = tabled("subset_sum_bounds")
     assert (table["lower"] <= table["high"]).all() and (table["low"] <= table["upper"]).all()
     assert (table["lower"] <= table["upper"]).all() and np.isfinite(table["saddlepoint"]).all()
 
 
 def test_ratios_of_the_laws_lie_within_the_errors_stated_for_them():
-    table = built("subset_sum_errors").table
+    table = tabled("subset_sum_errors")
     ratio, stated = table["ratio"], table["stated"]
     assert (np.maximum(ratio, 1 / ratio) <= stated).all()
     i = np.flatnonzero((table["max_value"] == 3) & (table["target"] == 1) & (table["n"] == 4))
@@ -44,7 +49,7 @@ def test_ratios_of_the_laws_lie_within_the_errors_stated_for_them():
 
 
 def test_the_error_figure_frames_the_cells_where_a_law_is_the_default():
-    table = built("subset_sum_errors").table
+    table = tabled("subset_sum_errors")
     small = table["max_value"] <= 7
     assert (table["default"][small] == "exact").all()
     others = table["default"][~small]
@@ -55,7 +60,7 @@ def test_the_error_figure_frames_the_cells_where_a_law_is_the_default():
 
 
 def test_exact_slopes_meet_those_of_the_prefactor():
-    table = built("subset_sum_exponent").table
+    table = tabled("subset_sum_exponent")
     cases = set(zip(*(table[k].tolist() for k in ("panel", "law", "target")), strict=True))
     for panel, law, target in cases - {case for case in cases if case[0] == "split"}:
         rows = (table["panel"] == panel) & (table["law"] == law) & (table["target"] == target)
