@@ -66,6 +66,9 @@ def test_slopes_are_finite_differences_of_the_surrogate(bits, grid):
         if not codes.sign:
             inside = codes.low < value / s < codes.high
             assert slope_w[i] == inside
+    if not codes.sign:  # the ends themselves are outside
+        on_ends = lsq_gradients(np.array([codes.low, codes.high]) * 0.5, 0.5, codes)
+        assert [slope.tolist() for slope in on_ends] == [[0, 0], [codes.low, codes.high]]
     assert surrogate(w[0], s, codes, w[0], s) == pytest.approx(quantized(w, s, codes)[0])
 
 

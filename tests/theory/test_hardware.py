@@ -28,10 +28,11 @@ def test_bytes_and_operations_are_counted():
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
 def test_the_two_roofs_meet_at_the_crossover(exponent):
     machine = Machine(2e11, 3e13, exponent)
-    for bits in (16, 8, 4):
-        batch = hardware.crossover_batch(machine, bits)
+    for bits, values in ((16, None), (8, 8), (4, None), (4, 16)):  # the last: widened before they multiply
+        batch = hardware.crossover_batch(machine, bits, values)
         small, large = (
-            Layer(8192, 8192, math.floor(batch * f), bits, bits, activation_bits=1e-9) for f in (0.9, 1.1)
+            Layer(8192, 8192, math.floor(batch * f), bits, values or bits, activation_bits=1e-9)
+            for f in (0.9, 1.1)
         )
         memory = 8192 * 8192 * bits / 8 / 2e11
         assert layer_time(small, machine) == pytest.approx(memory, rel=1e-6)
@@ -51,6 +52,15 @@ def test_break_even_by_a_scan(batch, overhead, scheme):
     slower = np.flatnonzero(time > dense * (1 + 1e-12))
     first = c[slower[-1] + 1] if slower.size else 0.0
     assert found == pytest.approx(first, abs=4e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_a_mask_alone_may_take_longer_than_dense_weights(batch):
+    """One dense bit per weight: the mask takes as long, its values come on top, arithmetic or not."""
+    kept = np.geomspace(1e-12, 1, 200)
+    dense = max(1 / 8 / 1e12, batch / MACHINE.rate_of(1))
+    assert np.all(np.maximum((1 + kept * 16) / 8 / 1e12, kept * batch / MACHINE.rate_of(16)) > dense)
+    assert math.isnan(hardware.break_even_sparsity("bitmask", MACHINE, batch, dense_bits=1.0))
 
 
 def test_without_skipping_arithmetic_never_pays():

@@ -61,6 +61,11 @@ def test_expected_products_of_gaussian_samples():
     assert cross / math.sqrt(own_x * own_y) == pytest.approx(law, rel=0.02)
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
+def test_the_effective_rank_has_no_unit(unit):
+    assert effective_rank(np.array([6.0, 2.0, 0.0]) * unit) == pytest.approx(1.6)
+
+
 def test_the_figures_of_a_public_report():
     """Width 8: 0.198 at 32 samples and 0.029 at 256 were reported where 0 is right."""
     assert expected_cka(32, 8, 8) == pytest.approx(0.198, abs=0.004)

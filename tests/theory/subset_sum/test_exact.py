@@ -211,6 +211,14 @@ def test_the_goals_of_speed():
         assert time.process_time() - start < 5 * seconds
 
 
+def test_a_tolerance_costs_as_much_as_a_target_further_out():
+    for law, max_value, most in (("nonzero", 7, 12), ("uniform", 4, 32), ("product", 3, 9)):
+        for delta in (0, 1, 5):
+            near, far = (exact.exact_is_cheap(9, max_value, most + k - delta, law, delta) for k in (0, 1))
+            assert near and not far
+    assert exact.exact_is_cheap(10_000, 1, 1) and not exact.exact_is_cheap(10_001, 1, 1)
+
+
 def test_fresh_targets_are_independent():
     each = [exact.exact_miss_probability(6, 3, t) for t in (1, 2, 3)]
     product = (1 - each[0]) ** 2 * (1 - each[1]) * (1 - each[2])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from theory import integer_sums, subset_sum
 from theory.derivations import subset_sum as derivation
 from theory.subset_sum import cox as subset_sum_laws
+from theory.subset_sum import miss as subset_sum_miss
 from theory.subset_sum import moments as subset_sum_moments
 
 
@@ -167,6 +168,13 @@ def test_moment_ratio_tends_to_its_limit():
             )
         )
     assert gaps[2] < gaps[1] < gaps[0] < 0.07
+
+
+def test_a_tolerance_places_a_cell_like_a_coarser_grid():
+    """mu = (2 delta + 1) 2^(n+1) / sqrt(2 pi n s2): tolerance over range is all that counts."""
+    for n in range(6, 20):
+        assert subset_sum_miss.miss_form(n, 1023, delta=1)[0] == subset_sum_miss.miss_form(n, 341)[0]
+    assert [subset_sum_miss.miss_form(n, 341)[0] for n in (11, 12)] == ["cox", "saddlepoint"]
 
 
 def test_the_empty_set_solves_zero():
