@@ -7,12 +7,15 @@ seeds have exact p-values; as a claim on training in general they are simulated 
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
 
 from paper_checks.claim import Claim, Constant, Skipped, Twin, at_least, at_most, within
 from sims.fine_tuning import NEEDED, Cell, Setting, available, compare, sign_flip_p_value
+from sims.fine_tuning.methods import best_steps
+from theory.fine_tuning import tuning_codes
 
 PAPER = "kuzmin"
 QUICK = (Setting(pretraining=15, epochs=10),)
@@ -63,7 +66,11 @@ def quantization_wins(run, first="qat", second="prune"):
             yield at_least(f"mean gain, {name}", gain, -0.005, **SIMULATED)
     for index, d in total.items():
         detail = f"images over ten seeds, 4 and 2 bits: {d.tolist()}"
-        yield at_most(f"p, setting {index + 1}", sign_flip_p_value(d), 0.01, detail=detail, **SIMULATED)
+        p = sign_flip_p_value(d)
+        yield at_most(f"p, setting {index + 1}", p, 0.01, detail=detail, **SIMULATED)
+        signs = np.array(list(itertools.product((-1, 1), repeat=len(d))))
+        counted = float(np.mean(signs @ np.abs(d) >= d.sum()))
+        yield within(f"p, setting {index + 1}: beside all {len(signs):,} choices of signs", p, counted, 1e-12)
 
 
 def pruning_returns(run, weights=False, factor=1.0):
@@ -116,11 +123,9 @@ def positive_steps(run, parameter="log", factor=1.0):
         raise Skipped(NEEDED)
     setting = dataclasses.replace(QUICK[0], tuning_rate=0.5, epochs=3)
     cell = _cell(setting, "qat", 2, run.seed, (("parameter", parameter), ("scaled", False)))
-    start = _cell(setting, "ste", 2, run.seed)
-    assert cell.trained.steps is not None and start.trained.steps is not None
-    ratios = np.concatenate(
-        [(a / b).ravel() for a, b in zip(cell.trained.steps, start.trained.steps, strict=True)]
-    )
+    starts = best_steps(cell.original.latent, tuning_codes(2))
+    assert cell.trained.steps is not None
+    ratios = np.concatenate([(a / b).ravel() for a, b in zip(cell.trained.steps, starts, strict=True)])
     yield at_least("least step over its start", float(ratios.min()), float(np.exp(-4.001 * factor)))
     yield at_most("largest step over its start", float(ratios.max()), float(np.exp(4.001 * factor)))
 

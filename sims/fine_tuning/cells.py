@@ -6,7 +6,7 @@ depend on their parameters and the seed alone; what is kept in `store` saves tim
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,12 +123,20 @@ class Cell:
     steps: dict[str, np.ndarray]
 
 
-@functools.lru_cache(maxsize=8)
+_FINE_TUNING = ("epochs", "tuning_rate", "grid", "per_channel")  # of a setting: pretraining does not see them
+
+
 def originals(setting: Setting, seed: int = 0, store: str | None = None) -> Trained:
     """The pretrained networks of a setting, trained once in a process (and once in a folder `store`)."""
+    unseen: dict[str, Any] = {one.name: one.default for one in fields(Setting) if one.name in _FINE_TUNING}
+    return _originals(replace(setting, **unseen), seed, store)
+
+
+@functools.lru_cache(maxsize=8)
+def _originals(setting: Setting, seed: int, store: str | None) -> Trained:
     network, data, recipe, _ = setting.made()
     identity = _identity(setting, seed, data)
-    for name in ("epochs", "tuning_rate", "grid", "per_channel"):
+    for name in _FINE_TUNING:
         del identity[name]
     return pretrained(
         network, data, setting.seeds, recipe, seed=seed, keep=lambda phase: _kept(store, identity, phase)

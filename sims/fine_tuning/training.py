@@ -204,16 +204,15 @@ def train(
     steps = recipe.steps(images)
     rates = recipe.rates(images)
     counts = pruning_counts(network, plan.sparsity, len(rates))
-    weights = [jnp.asarray(w, jnp.float32) for w in start]
-    kept = (
-        [jnp.asarray(m, jnp.float32) for m in masks]
-        if masks is not None
-        else [jnp.ones_like(w) for w in weights]
-    )
+    weights = [jnp.asarray(np.asarray(w, np.float32)) for w in start]
+    # arrays are made by NumPy: JAX would compile a program for every shape of ones and zeros
+    kept = [jnp.asarray(np.ones(w.shape) if masks is None else masks[i], np.float32)
+            for i, w in enumerate(weights)]  # fmt: skip
     layers = _layers(network, plan, weights)
-    parameters = [jnp.zeros_like(layer.start) for layer in layers]
+    parameters = [jnp.asarray(np.zeros(layer.start.shape, np.float32)) for layer in layers]
     trained = (weights, parameters)
-    state: Any = (trained, kept, optax.trace(decay=recipe.momentum).init(trained))
+    still = jax.tree.map(lambda a: jnp.asarray(np.zeros(a.shape, np.float32)), trained)
+    state: Any = (trained, kept, optax.TraceState(still))
     leaves, tree = jax.tree.flatten(state)
     begun = 0
     if store is not None and (found := store.load()) is not None:
@@ -256,9 +255,8 @@ def _layers(network: Network, plan: Plan, weights: Sequence[Any]) -> list[Layer]
     jnp = load().numpy
     found = []
     for index, (out, into) in enumerate(network.matrices):
-        start = jnp.ones((len(weights[index]), 1, 1), jnp.float32)
-        if plan.starts is not None:
-            start = jnp.asarray(plan.starts[index], jnp.float32)
+        start = np.ones((len(weights[index]), 1, 1)) if plan.starts is None else plan.starts[index]
+        start = jnp.asarray(np.asarray(start, np.float32))
         shared = out * into // start.shape[1]
         scale = np.float32(gradient_scale(shared, plan.codes))
         found.append(Layer(start, scale, np.float32(plan.codes.low), np.float32(plan.codes.high)))
@@ -334,26 +332,35 @@ def _renewed(
     return renewed, [w * m for w, m in zip(weights, renewed, strict=True)]
 
 
-def _result(state: Any, layers: list[Layer], options: Options) -> Trained:
-    jax, jnp, _ = load()
-    (weights, parameters), masks, _ = state
+@functools.lru_cache(maxsize=32)
+def _made(options: Options) -> Callable:
+    """(weights, parameters, masks, layers) -> matrices and steps, compiled in one program."""
+    jax = load().jax
 
-    def made(w, p, m, layer):
+    def one(w, p, m, layer):
         return effective(w, p, m, layer, options)
 
-    axes = Layer(0, None, None, None)
-    found = [
-        jax.vmap(made, in_axes=(0, 0, 0, axes))(*each)
-        for each in zip(weights, parameters, masks, layers, strict=True)
-    ]
-    steps = None
-    if options.quantize:
-        steps = [np.asarray(step(p, layer, options)) for p, layer in zip(parameters, layers, strict=True)]
+    def every(weights, parameters, masks, layers):
+        axes = Layer(0, None, None, None)
+        matrices = [
+            jax.vmap(one, in_axes=(0, 0, 0, axes))(*each)
+            for each in zip(weights, parameters, masks, layers, strict=True)
+        ]
+        if not options.quantize:
+            return matrices, None
+        return matrices, [step(p, layer, options) for p, layer in zip(parameters, layers, strict=True)]
+
+    return jax.jit(every)
+
+
+def _result(state: Any, layers: list[Layer], options: Options) -> Trained:
+    (weights, parameters), masks, _ = state
+    found, steps = load().jax.tree.map(np.asarray, _made(options)(weights, parameters, masks, layers))
     for array in found:
-        if not bool(jnp.isfinite(array).all()):
+        if not np.isfinite(array).all():
             raise ValueError("training left the finite numbers: the rate is too large")
     return Trained(
-        [np.asarray(w) for w in found],
+        found,
         [np.asarray(w) for w in weights],
         [np.asarray(m) for m in masks],
         steps,

@@ -176,12 +176,15 @@ def test_a_sweep_file_names_a_cell_by_its_address(tmp_path):
 @needs_jax
 def test_originals_are_kept_for_everything_that_made_them(tmp_path, monkeypatch):
     """What comes after the pretraining may differ; data, network and recipe may not."""
-    monkeypatch.setattr(cells, "pretrained", lambda *_, keep, **__: keep("pretraining").path)
+    trained = []
+    monkeypatch.setattr(cells, "pretrained", lambda *_, keep, **__: trained.append(keep("pretraining").path))
 
     def path(seed=0, **changes):
-        return cells.originals.__wrapped__(dataclasses.replace(SMALL, **changes), seed, str(tmp_path))
+        cells.originals(dataclasses.replace(SMALL, **changes), seed, str(tmp_path))
+        return trained[-1]
 
     after = ({"epochs": 9}, {"tuning_rate": 0.9}, {"grid": "symmetric"}, {"per_channel": True})
     assert {path(**change) for change in after} == {path()}
+    assert len(trained) == 1  # and they are not trained again either
     before = ({"rate": 0.2}, {"batch": 32}, {"pretraining": 5}, {"hidden": (8,)}, {"seeds": 4}, {"seed": 1})
     assert len({path(), *(path(**change) for change in before)}) == 7
