@@ -69,16 +69,17 @@ def critical_divisors(max_value: int, target: int, law: Law = "nonzero", count: 
     """
     _, max_value, target = check_arguments(None, max_value, target, law)
     count = whole("count", count, 0)
-    if target == 0:
-        return []
-    found = []
-    for prime in itertools.islice(_primes(), count + 12):
+    found: list[tuple[Fraction, int]] = []  # (-probability, g)
+    for prime in _primes() if target else ():
+        first = -divides_every_sample(prime, max_value, law), prime
+        # what this prime and later ones give is neither more probable than the prime itself nor smaller
+        if first[0] == 0 or sum(known < first for known in found) >= count:
+            break
         power = prime
         while target % power == 0:
             power *= prime
-        found.append(power)
-    found.sort(key=lambda g: (-divides_every_sample(g, max_value, law), g))
-    return [g for g in found[:count] if divides_every_sample(g, max_value, law) > 0]
+        found.append((-divides_every_sample(power, max_value, law), power))
+    return [g for chance, g in sorted(found)[:count] if chance]
 
 
 def reach_probability(

@@ -160,6 +160,20 @@ def test_rigorous_sizes_below_the_resolution_of_a_hit():
         assert after <= p < before
 
 
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+@pytest.mark.parametrize("target", [1, 12, 864, -(2**20), math.lcm(*range(1, 43))])
+def test_critical_divisors_are_the_most_probable_of_all(law, target):
+    """Of the least prime powers that do not divide the target, by counting the samples that each divides."""
+    max_value = 60 if law != "product" else 12
+    primes = [p for p in range(2, 90) if all(p % d for d in range(2, p))]
+    powers = [next(p**k for k in range(1, 99) if target % p**k) for p in primes]
+    values = np.array(values_of(max_value, law))
+    shares = [int((values % g == 0).sum()) for g in powers]
+    ranked = [g for share, g in sorted((-share, g) for share, g in zip(shares, powers, strict=True)) if share]
+    for count in (0, 1, 2, 7):
+        assert subset_sum_bounds.critical_divisors(max_value, target, law, count) == ranked[:count]
+
+
 def test_published_lemmas():
     lower, upper = subset_sum_lemmas.lemma3_bounds(16, 4095, 1, 1)
     assert 0.0 < lower < upper <= 1.0
