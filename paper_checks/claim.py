@@ -13,7 +13,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from paper_checks.measurement import EVIDENCE, Measurement, at_least, at_most, identity, printed, within
+from paper_checks.measurement import (
+    EVIDENCE,
+    Measurement,
+    at_least,
+    at_most,
+    identity,
+    printed,
+    proved,
+    within,
+)
 from sims import montecarlo
 from sims.montecarlo import Estimate, Sample
 from theory.arguments import choice
@@ -322,5 +331,6 @@ __all__ = [
     "execute",
     "identity",
     "printed",
+    "proved",
     "within",
 ]

@@ -1,19 +1,25 @@
 """One number of a check and the region into which a statement puts it.
 
 Two null hypotheses follow, "the truth is inside" and "the truth is outside"; exactly one of them is true.
+
+Evidence is what the number itself says of it, so that it cannot be mislabelled: balls and fractions are
+certified, estimates are Monte Carlo, and an enumeration is exhaustive if it says how many cases it looked at.
 """
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any, TypeAlias, TypeGuard
 
 from sims.montecarlo import Estimate
 from sims.support.output import plain
 
 # Strongest first. "symbolic": sympy, or a proof in exact algebra. "certified": ball arithmetic, or exact
-# integers and rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous
-# bound, in double precision. "evaluated": a formula or a program, mostly in double precision, at the stated
-# points of a larger range. "monte carlo": an estimate with an exact interval. "simulated": a bare number.
+# rationals. "exhaustive": every case the statement speaks of, counted. "bound": a rigorous bound, in double
+# precision. "evaluated": a formula or a program, mostly in double precision, at the stated points of a larger
+# range. "monte carlo": an estimate with an exact interval. "simulated": a bare number.
 EVIDENCE = ("symbolic", "certified", "exhaustive", "bound", "evaluated", "monte carlo", "simulated")
 
 
@@ -77,17 +83,45 @@ class Measurement:
         }
 
 
+# What a check may measure; Any stands for a ball (flint.arb), whose library few checks need.
+Measured: TypeAlias = "Estimate | Fraction | float | Any"
+
+
+def _is_ball(measured: Measured) -> TypeGuard[Any]:
+    return "flint" in sys.modules and isinstance(measured, sys.modules["flint"].arb)
+
+
+def proved(low: float, high: float) -> Any:
+    """The ball of all numbers between two limits that are proved; a measure of it is certified.
+
+    Examples
+    --------
+    >>> within("between 1/4 and 1/2", proved(0.25, 0.5), 0.3, 0.1).p_outside  # neither inside nor outside
+    1.0
+    """
+    from flint import arb
+
+    return arb(low).union(arb(high))
+
+
+def _decided(inside: bool, outside: bool) -> tuple[float, float]:
+    """p-values of "the truth is inside" and "outside" where one of them is known, or neither is."""
+    return float(not outside), float(not inside)
+
+
 def _measure(
     name: str,
-    measured: Estimate | float,
-    region: tuple[float, float],
+    measured: Measured,
+    region: tuple[Any, Any],
     evidence: str | None,
     tightness: float | None,
     detail: str,
+    cases: int | None = None,
 ) -> Measurement:
-    least, greatest = float(region[0]), float(region[1])
+    least, greatest = region
     if not least <= greatest:  # NaN included: a law that fails to answer must not prove itself
         raise ValueError(f"{name}: the statement allows no value, its region is [{least}, {greatest}]")
+    trials = 0
     if isinstance(measured, Estimate):
         # An impossible value bounds nothing: "P <= 1" needs no trial.
         floor, ceiling = measured.bounds
@@ -98,39 +132,52 @@ def _measure(
         p_inside = min(1.0, sides * min(above[0], below[1])) if sides else 1.0
         p_outside = max(above[1] if has_high else 0.0, below[0] if has_low else 0.0)
         value, low, high, trials = measured.value, measured.low, measured.high, measured.trials
-        evidence = evidence or "monte carlo"
+        own = "monte carlo"
+    elif _is_ball(measured):  # comparisons of balls are true where they are certain
+        value, low, high = (float(part) for part in (measured.mid(), measured.lower(), measured.upper()))
+        p_inside, p_outside = _decided(
+            bool(measured >= least and measured <= greatest), bool(measured < least or measured > greatest)
+        )
+        own = "certified"
     else:
         value = low = high = float(measured)
-        trials = 0
-        inside = least <= value <= greatest  # a NaN is never inside
-        p_inside, p_outside = (1.0, 0.0) if inside else (0.0, 1.0)
-        evidence = evidence or "evaluated"
+        inside = bool(least <= measured <= greatest)  # a NaN is never inside
+        p_inside, p_outside = _decided(inside, not inside)
+        own = "certified" if isinstance(measured, Fraction) else "evaluated"
         if evidence == "monte carlo":
             raise ValueError(f"{name}: a Monte Carlo number needs its interval; hand over the Estimate")
+    evidence = evidence or ("exhaustive" if cases is not None and own == "evaluated" else own)
     if evidence not in EVIDENCE:
         raise ValueError(f"evidence must be one of {EVIDENCE}, got {evidence!r}")
+    if evidence == "exhaustive" and (cases is None or cases < 2):
+        raise ValueError(f"{name}: exhaustive evidence says how many cases were looked at, got {cases}")
+    if evidence == "certified" and own != "certified" and not isinstance(measured, bool):
+        raise ValueError(f"{name}: a certified number is a ball or a fraction, got {measured!r}")
     return Measurement(
         name,
         evidence,
         value,
         low,
         high,
-        (least, greatest),
+        (float(least), float(greatest)),
         p_inside,
         p_outside,
         trials,
         tightness,
         None,
         detail,
+        cases or 1,
     )
 
 
-def _value(measured: Estimate | float) -> float:
-    return measured.value if isinstance(measured, Estimate) else float(measured)
+def _value(measured: Measured) -> float:
+    if isinstance(measured, Estimate):
+        return measured.value
+    return float(measured.mid() if _is_ball(measured) else measured)
 
 
-def _ratio(measured: Estimate | float, target: float) -> float | None:
-    return _value(measured) / target if target and math.isfinite(target) else None
+def _ratio(measured: Measured, target: float) -> float | None:
+    return _value(measured) / float(target) if target and math.isfinite(target) else None
 
 
 def _share(part: float, whole: float) -> float | None:
@@ -139,48 +186,75 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def at_most(
-    name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
+    name: str,
+    measured: Measured,
+    bound: float,
+    *,
+    evidence: str | None = None,
+    detail: str = "",
+    cases: int | None = None,
 ) -> Measurement:
-    """The statement says: truth <= bound. Tightness is measured / bound."""
-    share = _share(_value(measured), bound)
-    return _measure(name, measured, (-math.inf, bound), evidence, share, detail)
+    """The statement says: truth <= bound. Tightness is measured / bound.
+
+    `cases`, here and below, is the number of cases of an enumeration behind the number.
+    """
+    share = _share(_value(measured), float(bound))
+    return _measure(name, measured, (-math.inf, bound), evidence, share, detail, cases)
 
 
 def at_least(
-    name: str, measured: Estimate | float, bound: float, *, evidence: str | None = None, detail: str = ""
+    name: str,
+    measured: Measured,
+    bound: float,
+    *,
+    evidence: str | None = None,
+    detail: str = "",
+    cases: int | None = None,
 ) -> Measurement:
     """The statement says: truth >= bound. Tightness is bound / measured."""
-    share = _share(bound, _value(measured)) or None  # "at least 0" is a sign, and has no tightness
-    return _measure(name, measured, (bound, math.inf), evidence, share, detail)
+    share = _share(float(bound), _value(measured)) or None  # "at least 0" is a sign, and has no tightness
+    return _measure(name, measured, (bound, math.inf), evidence, share, detail, cases)
 
 
 def within(
     name: str,
-    measured: Estimate | float,
+    measured: Measured,
     target: float,
     tolerance: float,
     *,
     evidence: str | None = None,
     detail: str = "",
+    cases: int | None = None,
 ) -> Measurement:
-    """The statement says: |truth - target| <= tolerance, a tolerance stated before looking."""
+    """The statement says: |truth - target| <= tolerance, a tolerance stated before looking.
+
+    Examples
+    --------
+    >>> within("a share", Fraction(1, 3), 1 / 3, 1e-9).evidence, within("a count", 2, 2, 0, cases=9).evidence
+    ('certified', 'exhaustive')
+    """
     region = (target - tolerance, target + tolerance)
-    return _measure(name, measured, region, evidence, _ratio(measured, target), detail)
+    return _measure(name, measured, region, evidence, _ratio(measured, target), detail, cases)
 
 
 def identity(
-    name: str, true: bool, detail: str = "", *, evidence: str = "symbolic", cases: int = 1
+    name: str, true: bool, detail: str = "", *, evidence: str = "symbolic", cases: int | None = None
 ) -> Measurement:
     """The statement is a proposition that was decided: proved, enumerated or certified, or found false.
 
     `cases` says how many cases were looked at, one by one.
     """
-    decided = _measure(name, 1.0 if true else 0.0, (1.0, 1.0), evidence, None, detail)
-    return replace(decided, cases=cases)
+    return _measure(name, bool(true), (1.0, 1.0), evidence, None, detail, cases)
 
 
 def printed(
-    name: str, value: float, text: str, *, evidence: str = "evaluated", detail: str = ""
+    name: str,
+    value: Measured,
+    text: str,
+    *,
+    evidence: str | None = None,
+    detail: str = "",
+    cases: int | None = None,
 ) -> Measurement:
     """The statement is a number as printed: `value` must round to `text` at the printed precision.
 
@@ -191,4 +265,5 @@ def printed(
     """
     half = 0.5 * 10.0 ** int(Decimal(text).as_tuple().exponent)
     region = (float(text) - half, float(text) + half)
-    return replace(_measure(name, value, region, evidence, _ratio(value, float(text)), detail), printed=text)
+    measured = _measure(name, value, region, evidence, _ratio(value, float(text)), detail, cases)
+    return replace(measured, printed=text)

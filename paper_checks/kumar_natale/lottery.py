@@ -164,7 +164,7 @@ def shared_products(run: Run, factor: float = 1.0, independent: bool = False) ->
         odd = (parities[:, :1] & parities[:, 1:]).any(axis=2).all(axis=1).mean()
         stated = lottery_products.shared_divisor_bound([np.ones((outputs, 1), int)], n, 4)
         title = f"{n} candidates, {outputs} outputs: the code's bound over every parity"
-        yield within(title, stated / odd, 1.0, 1e-12, evidence="exhaustive")
+        yield within(title, stated / odd, 1.0, 1e-12, cases=len(parities))
     for max_value, n, outputs in ((4, 12, 16), (8, 14, 12)):
         column = np.ones((outputs, 1), int)
         bound = lottery_products.shared_divisor_bound([column], n, max_value, independent=independent)
@@ -212,7 +212,8 @@ def ternary_and_binary(run: Run, fewer: int = 0, factor: float = 1.0) -> Iterato
     """ceil(log2(N/eps)) candidates suffice for N weights of size 1, with zeros (ternary) or without."""
     chain = miss_law(1, 1)
     halves = all(chain.probability(n) == Fraction(1, 2**n) for n in range(60))
-    yield identity("a weight of size 1 is missed with probability 2^-n, n < 60", halves, evidence="certified")
+    title = "a weight of size 1 is missed with probability 2^-n, n < 60"
+    yield identity(title, halves, evidence="exhaustive", cases=60)
     worst, where = 0.0, ""
     for failure in (0.5, 0.1, 0.02, 1e-3, 1e-6):
         for size in range(1, 2001):

@@ -122,13 +122,13 @@ def counting(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
                 for w in represented(a, b, rays):
                     if (key := tuple(int(v) for v in w)) in hits:
                         hits[key] += 1
-            return min(hits.values()) / len(networks)
+            return min(hits.values()) / len(networks), len(networks)
 
-        p = run.once(f"{units}, {fan_in}, {fan_out}", least)
+        p, networks = run.once(f"{units}, {fan_in}, {fan_out}", least)
         parameters = units * (fan_in + fan_out)
         bound = factor * lottery.counting_bound(fan_in, fan_out, 3, p) if p else 0.0
         name = f"{units} units, {fan_out} x {fan_in} ternary matrices, p = {p:.4f}: parameters"
-        yield at_least(name, parameters, bound, evidence="exhaustive")
+        yield at_least(name, parameters, bound, cases=networks)
     # Nearly attained: the hidden weights are shared by many outputs. Weights 1, 2, 4..: values 0..2^h - 1.
     for units, fan_out in ((3, 3), (2, 5), (1, 21)):
 
@@ -147,7 +147,7 @@ def counting(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
         name = f"{units} shared units, {fan_out} outputs, {2**units} values"
         yield within(f"{name}: matrices of 2^{parameters} prunings", count, 2.0 ** (units * fan_out), 0)
         bound = factor * lottery.counting_bound(1, fan_out, 2**units)
-        yield at_least(f"{name}: parameters", parameters, bound, evidence="exhaustive")
+        yield at_least(f"{name}: parameters", parameters, bound, cases=2**parameters)
     for bits in (2, 4, 6, 8):
         n = run.once(f"{bits} bits", partial(candidates_for, bits, 0.01, run.seed))
         name = f"{bits} bits, 1 % of the weights missed: candidates over the bound"
@@ -232,7 +232,7 @@ def product_gap(
         detail = f"{missing.size} of {top**2} values are no product"
         true = missing.size == 0 if every_value else missing.size > 0 and np.isin(primes, missing).all()
         title = "every value is a product" if every_value else "every prime above M is missing"
-        yield identity(f"M = {top}: {title}", bool(true), detail, evidence="exhaustive")
+        yield identity(f"M = {top}: {title}", bool(true), detail, evidence="exhaustive", cases=top**2)
     for top in (2, 4, 8, 64, 128):
         even = float(divides_every_sample(2, top, "product"))
         yield within(f"M = {top}: share of even products", even, factor * share, 1e-15)
@@ -282,10 +282,11 @@ def reduction_law(
             )
             name = f"r = {ratio}, M = {top}, {rounding}: shares of 0 and M over an inner one"
             detail = f"{of_fine[0]}, {of_fine[1]}"
-            yield identity(name, of_fine == wanted, detail, evidence="exhaustive")
+            yield identity(name, of_fine == wanted, detail, evidence="exhaustive", cases=len(fine))
             shares = lottery_products.reduced_shares(top, ratio, rounding, zero=True) * len(fine)
             same = [round(x) for x in shares] == [counts[v] for v in range(-top, top + 1)]
-            yield identity(f"r = {ratio}, M = {top}, {rounding}: the code's law", same, evidence="exhaustive")
+            name = f"r = {ratio}, M = {top}, {rounding}: the code's law"
+            yield identity(name, same, evidence="exhaustive", cases=len(fine))
     for rounding in ("truncate", "nearest"):
         drawn = lottery_products.reduced_shares(5, 8, rounding)
 

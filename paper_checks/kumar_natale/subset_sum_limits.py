@@ -22,7 +22,9 @@ def divisibility(run, factor=1.0, of_target=False, n=60):
         share = Fraction(int((values % divisor == 0).sum()), len(values))
         stated = divides_every_sample(divisor, max_value, law)
         name = f"{law}, M = {max_value}, g = {divisor}"
-        yield identity(f"{name}: every outcome of a sample", share == stated, evidence="exhaustive")
+        yield identity(
+            f"{name}: every outcome of a sample", share == stated, evidence="exhaustive", cases=len(values)
+        )
         if of_target:  # as if a divisor of the target made it unreachable too
             target = divisor
         exact = theory.miss_law(max_value, target, law).probability(n)

@@ -78,11 +78,10 @@ def counting_probability(run: Run, factor: float = 1.0, without: bool = False) -
                 hits[head + tail] += 1
         chances = {count / 2**drawn for count in hits.values()}
         name = f"{entries} binary entries, {drawn} of them drawn"
-        yield identity(
-            f"{name}: every matrix with p = 2^-{drawn}", chances == {2.0**-drawn}, evidence="exhaustive"
-        )
+        title = f"{name}: every matrix with p = 2^-{drawn}"
+        yield identity(title, chances == {2.0**-drawn}, evidence="exhaustive", cases=len(targets))
         bound = lottery.counting_bound(1, entries, 2, 1.0 if without else 2.0**-drawn)
-        yield at_least(f"{name}: parameters to prune", entries - drawn, factor * bound, evidence="exhaustive")
+        yield at_least(f"{name}: parameters to prune", entries - drawn, factor * bound, cases=len(targets))
     # and in words of the theorem: d_out d_in log2 V + log2 p
     for probability in (1.0, 0.5, 1e-3):
         stated = factor * (12 * math.log2(15) + math.log2(probability))

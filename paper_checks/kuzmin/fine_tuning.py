@@ -25,7 +25,7 @@ STANDARD = (
     Setting("conv", pretraining=12, epochs=8),
 )
 BITS = (8, 4, 2)
-SIMULATED = {"evidence": "simulated"}
+SIMULATED: dict[str, Any] = {"evidence": "simulated"}
 
 
 @functools.cache

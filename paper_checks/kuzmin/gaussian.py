@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paper_checks.claim import Claim, Constant, Twin, identity, printed, within
+from paper_checks.claim import Claim, Constant, Twin, identity, printed, proved, within
 from theory import snr
 from theory.distributions import Gaussian
 from theory.snr.certified import gaussian_optimum
@@ -21,8 +21,8 @@ def quantization_printed(run, text="19.1", factor=1.0):
     """The best SNR of 4-bit quantization over all steps, by ball arithmetic; then two other steps."""
     low, high = gaussian_optimum(4)
     detail = f"proved over every step by ball arithmetic: {low:.6f} to {high:.6f} dB"
-    yield printed("optimal step", low, text, evidence="certified", detail=detail)
-    yield within("optimal step (dB)", low, factor * 19.257675, 1e-5, evidence="certified", detail=detail)
+    yield printed("optimal step", proved(low, high), text, detail=detail)
+    yield within("optimal step (dB)", proved(low, high), factor * 19.257675, 1e-5, detail=detail)
     levels = snr.integer_levels(4)
     # the check can say yes: here the printed number is right; to six digits by mpmath, cell by cell
     for step, stated in ((0.3158, 19.100599), (0.3652, 19.099930)):
@@ -38,8 +38,8 @@ def gaussian_table(run, factor=1.0, shift=0.0):
         levels = snr.integer_levels(bits)
         step = snr.optimal_scale(Gaussian(), levels) * (1 + shift)
         found = snr.decibel(1.0, float(snr.quantization_error(Gaussian(), levels, step)))
-        middle, half = (low + high) / 2, (high - low) / 2 + 1e-9
-        yield within(f"quantization, {bits} bits", found, factor * middle, half, evidence="certified")
+        tolerance = high - low + 1e-9
+        yield within(f"quantization, {bits} bits", proved(low, high), factor * found, tolerance)
     for bits, pruned in PRUNED.items():
         found = snr.pruning_snr(Gaussian(), snr.equal_sparsity(bits))
         yield within(f"pruning, {bits} bits", found, factor * pruned, 5e-5)

@@ -51,12 +51,12 @@ def ranges(run: Run, factor: float = 1.0, nearest: bool = False) -> Iterator[Mea
             found = [_small(kind, bits, seed) for seed in range(4)]
             name = f"{bits} bits, {kind}"
             bound = max(factor * one.bound / least for _, _, one, least in found)
-            yield at_most(f"{name}: largest bound / least error", bound, 1.0, evidence="exhaustive")
+            yield at_most(f"{name}: largest bound / least error", bound, 1.0)
             claimed = [one.errors["nearest"] if nearest else one.best for _, _, one, _ in found]
             off = max(abs(value / least - 1) for value, (_, _, _, least) in zip(claimed, found, strict=True))
-            yield at_most(f"{name}: optimum against all codes, relative", off, 1e-9, evidence="exhaustive")
+            yield at_most(f"{name}: optimum against all codes, relative", off, 1e-9)
             over = min(one.heuristic / least for _, _, one, least in found)
-            yield at_least(f"{name}: least heuristic / least error", over, 1 - 1e-9, evidence="exhaustive")
+            yield at_least(f"{name}: least heuristic / least error", over, 1 - 1e-9)
 
 
 def certificates(run: Run, factor: float = 1.0, multipliers: float = 1.0) -> Iterator[Measurement]:
@@ -129,7 +129,7 @@ def joint(run: Run, step: str | None = "joint", factor: float = 1.0) -> Iterator
         for kind in KINDS:
             name = f"{bits} bits, {kind}: optimum against all codes, relative"
             largest = run.once(f"{step}, {bits} bits, {kind}", functools.partial(off, kind, bits))
-            yield at_most(name, largest, 1e-9, evidence="exhaustive")
+            yield at_most(name, largest, 1e-9)
     for kind in KINDS:
         mean = run.once(f"gain, {kind}", functools.partial(gain, kind))
         yield within(f"{kind}: mean gain (dB)", mean, factor * JOINT[kind], 0.002)

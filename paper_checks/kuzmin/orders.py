@@ -129,7 +129,7 @@ def orders(run, grid="symmetric"):
         return np.clip(np.rint(x), levels[0], levels[-1])
 
     sizes = (0.3, 0.7, 1.2, 1.9, 2.6, 3.6, 4.1, 5.3)
-    same = True
+    same, vectors = True, 0
     for chosen in itertools.combinations(sizes, 4):
         for signs in itertools.product((-1.0, 1.0), repeat=4):
             w = np.array(chosen) * signs
@@ -137,7 +137,8 @@ def orders(run, grid="symmetric"):
             codes = rounded(w)  # codes of equal size are told apart by the weights they came from
             second = np.sort(np.lexsort((np.abs(w), np.abs(codes)))[2:])
             same &= bool((first == second).all())
-    yield identity(f"{grid}: the same weights are kept, 1,120 vectors", same, evidence="exhaustive")
+            vectors += 1
+    yield identity(f"{grid}: the same weights are kept", same, evidence="exhaustive", cases=vectors)
 
 
 CLAIMS = (

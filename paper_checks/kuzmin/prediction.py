@@ -63,14 +63,15 @@ def kurtosis_predicts(run, factor=1.0):
         wrong = _wrong(table, bits, "kurtosis", factor)
         yield within(f"1.5 % from the threshold, {bits} bits: wrong calls of 2", wrong, 0, 0)
     tables = {"shapes": _tables()["shapes"], **real_tables()}
-    blind = total = 0
+    calls = blind = total = 0
     for name, table in tables.items():
         for bits in table.bits:
             wrong = _wrong(table, bits, "kurtosis", factor)
             title = f"{name}, {bits} bits: wrong calls of {len(table.rows)}"
-            yield within(title, wrong, WRONG[name][bits], 0, evidence="exhaustive")
+            yield within(title, wrong, WRONG[name][bits], 0, cases=len(table.rows))
             total, blind = total + wrong, blind + _wrong(table, bits, "always snap")
-    yield at_most("wrong calls beside always snapping", total, blind, evidence="exhaustive")
+            calls += len(table.rows)
+    yield at_most("wrong calls beside always snapping", total, blind, cases=calls)
 
 
 def student_adds_little(run, factor=1.0, told=1.0, sign=1):
@@ -88,15 +89,15 @@ def student_adds_little(run, factor=1.0, told=1.0, sign=1):
         detail = f"{student} wrong calls of the fit, {kurtosis} of kurtosis, {calls} calls"
         difference = (student - kurtosis) / calls
         title = f"{name}: difference per call"
-        yield within(title, difference, 0.0, 0.02, evidence="exhaustive", detail=detail)
+        yield within(title, difference, 0.0, 0.02, cases=calls, detail=detail)
         for title, count, named in zip(
             ("the fit", "kurtosis"), (student, kurtosis), stated[name], strict=True
         ):
-            yield within(f"{name}: wrong calls of {title}", count, factor * named, 0.0, evidence="exhaustive")
+            yield within(f"{name}: wrong calls of {title}", count, factor * named, 0.0, cases=calls)
         if len(table.rows) > 10 or name == "shapes":
             measure = at_least if (name == "shapes") == (sign > 0) else at_most
             title = f"{name}: wrong calls of the fit beside kurtosis"
-            yield measure(title, student, kurtosis, evidence="exhaustive")
+            yield measure(title, student, kurtosis, cases=calls)
 
 
 def outliers_mislead(run, factor=1.0, shape="Gaussian, 0.1% x 12"):

@@ -89,7 +89,7 @@ def natural_zeros(run, factor=1.0, mean=np.mean):
     zeros = released.load().natural_zeros
     for bits, text in ((8, "13"), (4, "35")):
         share = 100 * float(mean(zeros[:, bits - 2])) / factor
-        yield printed(f"{len(zeros):,} tensors, {bits} bits (%)", share, text, evidence="exhaustive")
+        yield printed(f"{len(zeros):,} tensors, {bits} bits (%)", share, text, cases=len(zeros))
 
 
 # tensors at which quantization wins at 4 and 8 bits, and the pooled ratios (dB) of both methods
@@ -112,11 +112,11 @@ def real_tensors(run, factor=1.0, power=1):
                 continue
             wins, *stated = REAL[name][total.bits]
             title = f"{name}, {total.bits} bits"
-            yield within(f"{title}: won of {total.tensors}", total.wins, wins, 0, evidence="exhaustive")
+            yield within(f"{title}: won of {total.tensors}", total.wins, wins, 0, cases=total.tensors)
             for method, found, ratio in zip(
                 ("quantization", "pruning"), (total.quantization, total.pruning), stated, strict=True
             ):
-                yield within(f"{title}: {method} (dB)", found, factor * ratio, 5e-3, evidence="exhaustive")
+                yield within(f"{title}: {method} (dB)", found, factor * ratio, 5e-3)
 
 
 # of the best uniform quantizer of Gaussian weights, from 2 to 3 bits .. from 7 to 8

@@ -86,7 +86,7 @@ def gaussian_domination(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
     yield identity("I(p) >= 4 I(1/2) p (1-p) for every p", decided is True, evidence="certified")
     std = math.sqrt(factor * math.pi / 8)
     slack = stop_loss_slack([-0.5, 0.5], [0.5, 0.5], std)
-    yield at_least("fair coin: least room under the stop-loss curve", slack, -1e-15, evidence="exhaustive")
+    yield at_least("fair coin: least room under the stop-loss curve", slack, -1e-15, cases=2)
 
 
 def exact_error_law(
@@ -145,20 +145,20 @@ def _sharp_cases(run: Run, factor: float, power: float, largest: bool) -> Iterat
     std = math.sqrt(factor * error_variance(1.0, operator, norm))
     slack = stop_loss_slack(ends @ turned[:, 2], chances, std)  # C = 1 has the least beta of all C
     name = "3 orthogonal columns in mid-cell, along the longest"
-    yield at_least(f"{name}: room under beta at C = 1", slack, -1e-14, evidence="exhaustive")
+    yield at_least(f"{name}: room under beta at C = 1", slack, -1e-14, cases=len(chances))
     for columns in (1, 3, 9):
         ends, chances = equal_columns_law(columns, 0.5, 1.0)
         std = math.sqrt(factor * error_variance(1.0, operator, 1.0))
         slack = stop_loss_slack(ends, chances, std)
         name = f"{columns} equal columns in mid-cell, C = 1: room"
-        yield at_least(name, slack, -1e-14, evidence="exhaustive")
+        yield at_least(name, slack, -1e-14, cases=2**columns)
     for scale, columns in ((8.0, 65), (1000.0, 4001)):
         ends, chances = run.once(f"line {scale}", partial(equal_columns_law, columns, 0.5, scale))
         std = math.sqrt(factor * error_variance(scale, operator, 1.0) * scale ** (power - 2))
         for share in (0.0, 1.0):
             loss = float(np.maximum(ends - share * std, 0.0) @ chances)
             name = f"{columns} equal columns, C = {scale:g}: exact E(u - {share:g} s)_+"
-            yield at_most(name, loss, float(stop_loss(std, share * std)), evidence="exhaustive")
+            yield at_most(name, loss, float(stop_loss(std, share * std)), cases=len(chances))
 
 
 def domination(

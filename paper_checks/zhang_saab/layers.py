@@ -69,9 +69,7 @@ def real_layers(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
             layer = compress(weights, gram=gram, operator=NearestRounding(step), method=method)
             bound = len(weights) * layer_error_bound(gram.own, NearestRounding(step), method, damping=0.01)
             worst = float(layer.error.sum())
-            yield at_most(
-                f"{name}, nearest, {method}: error", worst / energy, bound / energy, evidence="exhaustive"
-            )
+            yield at_most(f"{name}, nearest, {method}: error", worst / energy, bound / energy)
 
 
 def _truncated(sample: Sample, limit: float, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -95,11 +93,11 @@ def network_accuracy(run: Run, factor: float = 1.0, bits: int = 3) -> Iterator[M
     alone = run.once(f"direct {bits}", partial(compressed, "direct"))[1]
     for method, stated in (("path-following", 0.206), ("optq", 0.121)):
         lost, noise = run.once(f"{method} {bits}", partial(compressed, method))
-        yield at_most(f"{method}, {bits} bits: accuracy lost", lost, 0.02, evidence="exhaustive")
+        yield at_most(f"{method}, {bits} bits: accuracy lost", lost, 0.02)
         name = f"{method}, {bits} bits: output error over RTN's"
         detail = f"{noise:.2e} against {alone:.2e}"
         target = factor * stated
-        yield within(name, noise / alone, target, 0.02 * target, evidence="exhaustive", detail=detail)
+        yield within(name, noise / alone, target, 0.02 * target, detail=detail)
 
 
 CLAIMS = (

@@ -84,7 +84,7 @@ def optq(run: Run, factor: float = 1.0, forward: bool = False) -> Iterator[Measu
         shares = np.bincount(place, chances)
         slack = stop_loss_slack(points, shares, math.sqrt(a @ covariance @ a))
         name = f"weight {t + 1} of 3 in mid-cell: room along g_{t + 1}"
-        yield at_least(name, slack, -1e-11, evidence="exhaustive")
+        yield at_least(name, slack, -1e-11, cases=len(chances))
     for operator in (StochasticRounding(1.0), OneBit(8.0)):
         inputs, weights = rng.standard_normal((6, 6)), rng.uniform(-0.6, 0.6, 6)
         law = partial(exact_optq_law, inputs, weights, operator)

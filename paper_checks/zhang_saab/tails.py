@@ -59,7 +59,7 @@ def _one_step(level: float, factor: float, norm: str) -> Measurement:
     radius = factor * tail_bound(std, level, 1, norm=norm)
     reached = 1.0 if radius <= 0.5 else 0.0
     name = f"one step in mid-cell: P(|u| >= r), g = 1 - {1 - level:.0e}"
-    return at_most(name, reached, level, evidence="exhaustive", detail=f"r = {radius:.9f}")
+    return at_most(name, reached, level, cases=2, detail=f"r = {radius:.9f}")
 
 
 def _short_sequence(run: Run, factor: float, norm: str) -> Iterator[Measurement]:
@@ -76,7 +76,7 @@ def _short_sequence(run: Run, factor: float, norm: str) -> Iterator[Measurement]
         order = np.argsort(-size)
         quantile = size[order][np.searchsorted(np.cumsum(chances[order]), level, side="right")]
         name = f"m = 2, N = 7: exact {1 - level:.0%} quantile of |u| over r, g = {level:g}"
-        yield at_most(name, quantile / radius, 1.0, evidence="exhaustive", detail=f"{len(chances)} outcomes")
+        yield at_most(name, quantile / radius, 1.0, cases=len(chances))
 
 
 def sup_norm(run: Run, factor: float = 1.0, union: bool = True) -> Iterator[Measurement]:

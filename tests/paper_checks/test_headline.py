@@ -27,7 +27,7 @@ def shown(*measurements, bound=None):
 
 
 def test_a_bound_shows_its_tightest_setting_whatever_its_place_and_evidence():
-    loose = at_most("exact, loose", 0.0, 0.5, evidence="exhaustive")
+    loose = at_most("exact, loose", 0.0, 0.5, cases=4)
     found = shown(loose, at_most("near", 0.4, 0.5), at_most("far", 0.1, 0.5))
     assert (found.setting, found.measured, found.stated, found.tightness) == ("near", "0.4", "≤ 0.5", 0.8)
     lower = shown(at_least("half", 4.0, 2.0), at_least("attained", 3.0, 3.0), at_least("sign", 9.0, 0.0))
@@ -55,12 +55,12 @@ def test_what_is_true_or_equal_shows_what_was_covered():
     assert (found.measured, found.stated) == ("3\u202f123 cases", "true")
     agree = shown(within("n = 4", 1.0, 1.0, 1e-12), at_most("n = 5: relative error", 1e-16, 1e-11))
     assert (agree.measured, agree.stated) == ("2 cases", "up to rounding")
-    room = shown(at_least("room under the curve", 0.02, -1e-14, evidence="exhaustive"))
-    assert room.measured == "1 case"
+    room = shown(at_least("room under the curve", 0.02, -1e-14, cases=4))
+    assert room.measured == "4 cases"
 
 
 def test_a_number_that_is_itself_the_statement_is_shown():
-    found = shown(within("count", 23, 23, 0.0, evidence="exhaustive"), identity("symbolic", True))
+    found = shown(within("count", 23, 23, 0.0, cases=4), identity("symbolic", True))
     assert (found.measured, found.stated) == ("23", "23, exactly")
 
 
@@ -73,7 +73,7 @@ def test_signs_and_zeros_have_no_tightness():
 
 
 def test_what_is_refuted_shows_what_decided_it():
-    bad = [at_most("evaluated", 3.0, 1.0), identity("enumerated", False, evidence="exhaustive")]
+    bad = [at_most("evaluated", 3.0, 1.0), identity("enumerated", False, evidence="exhaustive", cases=4)]
     found = headline(bad, holds=False)
     assert (found.setting, found.measured, found.stated) == ("enumerated", "false", "true")
     assert headline([], holds=True) is None
@@ -102,7 +102,7 @@ def test_coverage_names_every_setting_while_there_are_few(count):
 
 def test_report_and_command_and_json_take_the_same_headline():
     def check(run, factor=1.0):
-        yield at_most("first and loose", 0.01, factor, evidence="exhaustive")
+        yield at_most("first and loose", 0.01, factor, cases=4)
         yield at_most("tight", 0.75, factor)
 
     claim = Claim(
