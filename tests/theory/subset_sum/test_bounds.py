@@ -191,10 +191,13 @@ def test_saddlepoint_law_against_enumeration(law):
 
 
 def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
-    nonzero = [saddlepoint_miss_probability(n, 15, 4) for n in range(13)]
-    zeros = [math.comb(12, k) * (1 / 31) ** k * (30 / 31) ** (12 - k) for k in range(13)]
-    thinned = sum(p * nonzero[12 - k] for k, p in enumerate(zeros))
-    assert saddlepoint_miss_probability(12, 15, 4, "uniform") == pytest.approx(thinned, rel=1e-3)
+    for n, max_value, target in ((12, 15, 4), (10, 127, 127)):
+        zero, thinned = 1 / (2 * max_value + 1), 0.0
+        for k in range(n + 1):
+            chance = math.comb(n, k) * zero**k * (1 - zero) ** (n - k)
+            thinned += chance * saddlepoint_miss_probability(n - k, max_value, target)
+        found = saddlepoint_miss_probability(n, max_value, target, "uniform")
+        assert found == pytest.approx(thinned, rel=1e-11)
     # no tolerance unless asked for; with one, every sum of the window in place of one: the target itself may
     # be out of reach (the law is 10-90 % off here)
     assert saddlepoint_miss_probability(8, 5, 4) == saddlepoint_miss_probability(8, 5, 4, delta=0)
