@@ -44,10 +44,11 @@ def miss_form(
         error = miss_error(n, max_value, target, law, form)
         if not math.isnan(error):
             return form, f"within a factor of {1.0 + error:.2f}, as measured"
+    fineness = max_value / (2 * delta + 1)  # the M of a grid on which one sum is as wide as the window
     if near_window:
-        accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if max_value >= 100 else "tens of per cent"
+        accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if fineness >= 100 else "tens of per cent"
         return "cox", accuracy
-    return "saddlepoint", "a factor of 1.8 down to 1e-11" if max_value >= 15 else "by factors"
+    return "saddlepoint", "a factor of 1.8 down to 1e-11" if fineness >= 15 else "by factors"
 
 
 def miss_probability(
@@ -69,7 +70,8 @@ def miss_probability(
         "product"; "best" is exact wherever that costs under about 50 ms, else chooses as `miss_form` says and
         never falls below the rigorous lower bound.
     delta
-        Some subset within delta of the target suffices; multiplies mu by 2 delta + 1.
+        Some subset within delta of the target suffices; multiplies mu by 2 delta + 1, adds lambda over the
+        window.
 
     Returns
     -------

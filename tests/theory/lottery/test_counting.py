@@ -2,9 +2,30 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from theory.lottery import drawn_units
+
+
+@pytest.mark.parametrize(("fan_in", "usable"), [(3, 0.5), (20, 0.3), (14, 0.4)])
+def test_slots_of_both_sides_unit_by_unit(fan_in, usable):
+    """The law of (inputs that wait for one side, for both), moved on by a unit at a time until none waits."""
+    one, two = np.ogrid[: fan_in + 2, : fan_in + 1]
+    first = 1 - (1 - usable) ** one  # some input that waits for one side takes the unit
+    second = (1 - first) * (1 - (1 - 2 * usable) ** two)
+    law = np.zeros((fan_in + 2, fan_in + 1))
+    law[0, fan_in] = 1.0
+    mean = square = 0.0
+    for units in range(400):
+        waiting = law.sum() - law[0, 0]  # P(T > units)
+        mean, square = mean + waiting, square + (2 * units + 1) * waiting
+        after = law * (1 - first - second)
+        after[:-1] += (law * first)[1:]
+        after[1:, :-1] += (law * second)[:-1, 1:]
+        law = after
+    found = drawn_units(fan_in, 1, signed=True, usable=usable)
+    assert found == pytest.approx((mean, math.sqrt(square - mean**2)), rel=1e-10)
 
 
 def test_at_most_half_of_the_units_are_usable():

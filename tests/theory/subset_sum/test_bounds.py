@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from theory import integer_sums, subset_sum
 from theory.subset_sum import bounds as subset_sum_bounds
 from theory.subset_sum import lemmas as subset_sum_lemmas
-from theory.subset_sum import miss as subset_sum_miss
 from theory.subset_sum import moments as subset_sum_moments
 from theory.subset_sum.saddlepoint import saddlepoint_miss_probability
 
@@ -144,7 +143,7 @@ def test_samples_needed_is_the_smallest():
 
 
 def test_sizes_are_found_up_to_the_largest_number_of_samples(monkeypatch):
-    monkeypatch.setattr(subset_sum_miss, "_MOST_SAMPLES", 20)
+    monkeypatch.setitem(subset_sum.samples_needed.__globals__, "_MOST_SAMPLES", 20)
     for n in (1, 19, 20):
         assert subset_sum.samples_needed(1, 1, 2.0**-n) == n  # P(miss) = 2^-n at M = 1
     with pytest.raises(ValueError, match="no n up to 20 brings the miss probability of target 1"):
@@ -192,15 +191,22 @@ def test_saddlepoint_law_against_enumeration(law):
 
 
 def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
-    nonzero = [saddlepoint_miss_probability(n, 15, 4) for n in range(13)]
-    zeros = [math.comb(12, k) * (1 / 31) ** k * (30 / 31) ** (12 - k) for k in range(13)]
-    thinned = sum(p * nonzero[12 - k] for k, p in enumerate(zeros))
-    assert saddlepoint_miss_probability(12, 15, 4, "uniform") == pytest.approx(thinned, rel=1e-3)
-    # no tolerance unless asked for; with one, three sums in place of one (the law is 30-90 % off here)
+    for n, max_value, target in ((12, 15, 4), (10, 127, 127)):
+        zero, thinned = 1 / (2 * max_value + 1), 0.0
+        for k in range(n + 1):
+            chance = math.comb(n, k) * zero**k * (1 - zero) ** (n - k)
+            thinned += chance * saddlepoint_miss_probability(n - k, max_value, target)
+        found = saddlepoint_miss_probability(n, max_value, target, "uniform")
+        assert found == pytest.approx(thinned, rel=1e-11)
+    # no tolerance unless asked for; with one, every sum of the window in place of one: the target itself may
+    # be out of reach (the law is 10-90 % off here)
     assert saddlepoint_miss_probability(8, 5, 4) == saddlepoint_miss_probability(8, 5, 4, delta=0)
-    for delta in (0, 1):
-        exact = float(subset_sum.exact_miss_probability(8, 5, 4, delta=delta))
-        assert 1 < saddlepoint_miss_probability(8, 5, 4, delta=delta) / exact < 2
+    for cell in ((8, 5, 4, 0), (8, 5, 4, 1), (14, 9, 9, 4), (16, 8, 8, 7), (12, 8, 15, 8)):
+        n, max_value, target, delta = cell
+        exact = float(subset_sum.exact_miss_probability(n, max_value, target, delta=delta))
+        assert 1 < saddlepoint_miss_probability(n, max_value, target, delta=delta) / exact < 2
+        if max_value > 7:  # not exact
+            assert 1 < subset_sum.miss_probability(n, max_value, -target, delta=delta) / exact < 2
 
 
 def test_the_poisson_mean_is_exact_at_the_ends_and_close_between():
