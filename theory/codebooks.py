@@ -193,6 +193,9 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     if cover and around[0] <= fine[index] <= around[-1]:  # ... with ripples where the last levels enter
         fine = np.unique(np.concatenate([fine, around]))
         index = int(np.argmin(_errors(law, codebook, fine)))
+        # two of them may lie between neighbours: of a uniform law at 6 bits, 5e-4 of the scale apart
+        fine = np.linspace(fine[max(index - 1, 0)], fine[min(index + 1, fine.size - 1)], 65)
+        index = int(np.argmin(_errors(law, codebook, fine)))
     low, high = float(fine[max(index - 1, 0)]), float(fine[min(index + 1, fine.size - 1)])
     scale = float(fine[index])
     for _ in range(60):  # Newton on the derivative 2 (s B - A), bisection where it leaves the bracket

@@ -271,6 +271,7 @@ def path_following() -> list[Table]:
     bounds.add("gram_schmidt_reversed", [tall], [[float(g[t][i]) for t in (0, 1)] for i in (0, 1)])
     both = [[s2 * float(sum(v[i] * v[j] for v in g)) for j in (0, 1)] for i in (0, 1)]
     bounds.add("optq_covariance", [tall, rounding], both)
+    bounds.add("optq_covariance", [tall, rounding, "paper"], [[4 * v for v in row] for row in both])
 
     spreads = [mp.sqrt(sum(mp.mpf(float(walks[j][1][t])) ** 2 for j in range(t))) for t in range(3)]
     stds = [mp.sqrt(s2) * v for v in spreads]
@@ -284,13 +285,14 @@ def path_following() -> list[Table]:
     clipped = {"StochasticRounding": [0.5, 3]}  # {-2, ..., 1.5}
     wide = {"array": [[v * 2 for v in row] for row in inputs]}  # the unit of the inputs does not matter
     for w in ([0.1, 0.2, -0.3], [0.0, -1.2, 0.9], [1.5, 0.1, 0.0]):
-        total = sum(
-            exceeded((end - sign * mp.mpf(v)) / s)
-            for v, s in zip(w, stds, strict=True)
-            if s  # the first weight is never corrected: on the end itself it does not exit
-            for sign, end in ((1, mp.mpf("1.5")), (-1, mp.mpf(2)))
-        )
-        exits.add("exit_bound", [[w], wide, 1.5, clipped], [min(total, 1)])
+        for form, length in (("range", 1), ("paper", 2)):
+            total = sum(
+                exceeded((end - sign * mp.mpf(v)) / (length * s))
+                for v, s in zip(w, stds, strict=True)
+                if s  # the first weight is never corrected: on the end itself it does not exit
+                for sign, end in ((1, mp.mpf("1.5")), (-1, mp.mpf(2)))
+            )
+            exits.add("exit_bound", [[w], wide, 1.5, clipped, form], [min(total, 1)])
     # two tails, N columns: 2 N exp(-room^2/(2 v)) = e with v = s^2 k^2/(2C - 1)
     for w, n, e, k in ((0.25, 64, 0.01, 1.0), (0.0, 10, 0.3, 2.5)):
         for operator, end, length in ((bit, 2, 4), (clipped, mp.mpf("1.5"), mp.mpf("0.5"))):

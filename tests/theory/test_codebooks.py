@@ -32,6 +32,36 @@ def test_the_optimal_scale_of_a_uniform_law_divides_it_evenly():
     assert np.min(quantization_error(Uniform(1.0), levels, fine)) >= (2 / 3) ** 2 / 12 * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("bits", [5, 6, 7])
+def test_of_two_valleys_close_to_each_other_the_lower_one_is_found(bits):
+    """A uniform law, integrated cell by cell: where all is covered its valleys lie 5e-4 of a scale apart."""
+    codes = np.arange(-(2.0 ** (bits - 1)), 2 ** (bits - 1))
+    scales = np.linspace(1.0, 1.04, 4001) / 2 ** (bits - 1)
+    ends = np.clip(scales[:, None] * (codes[1:] - 0.5), -1, 1)
+    ends = np.hstack([np.full((scales.size, 1), -1.0), ends, np.ones((scales.size, 1))])
+    level = scales[:, None] * codes
+    errors = np.sum(((ends[:, 1:] - level) ** 3 - (ends[:, :-1] - level) ** 3) / 6, axis=1)
+    found = quantization_error(Uniform(1.0), codes, optimal_scale(Uniform(1.0), codes))
+    assert found <= errors.min() * (1 + 1e-10)
+    assert found == pytest.approx(errors.min(), rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [3, 5, 8])
+def test_the_best_scale_of_few_values_by_every_code(size):
+    """Between the scales at which a code changes the best one is a regression on the codes."""
+    levels = integer_levels(8)
+    values = np.random.default_rng(size).standard_t(1.5, size)
+    changes = np.sort(np.abs(np.divide.outer(values, levels[1:] - 0.5)).ravel())
+    least = np.inf
+    for scale in (changes[1:] + changes[:-1]) / 2:
+        codes = levels[np.abs(scale * levels - values[:, None]).argmin(axis=1)]
+        if codes @ values > 0:
+            least = min(least, values @ values - (codes @ values) ** 2 / (codes @ codes))
+    law = Empirical(values)
+    found = float(quantization_error(law, levels, optimal_scale(law, levels))) * size
+    assert found == pytest.approx(least, rel=3e-6)
+
+
 @pytest.mark.parametrize(
     ("levels", "chosen"),
     [

@@ -70,6 +70,10 @@ def test_slopes_are_finite_differences_of_the_surrogate(bits, grid):
         on_ends = lsq_gradients(np.array([codes.low, codes.high]) * 0.5, 0.5, codes)
         assert [slope.tolist() for slope in on_ends] == [[0, 0], [codes.low, codes.high]]
     assert surrogate(w[0], s, codes, w[0], s) == pytest.approx(quantized(w, s, codes)[0])
+    if not codes.sign:  # eq. 3 of LSQ counts the ends of the range to the outside
+        ends = [codes.low, codes.high]
+        slope_w, slope_s = lsq_gradients(0.5 * np.array(ends), 0.5, codes)
+        assert slope_w.tolist() == [0.0, 0.0] and slope_s.tolist() == ends
 
 
 def test_one_bit_is_the_sign_with_its_own_straight_through_range():

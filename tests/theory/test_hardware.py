@@ -42,12 +42,12 @@ def test_the_two_roofs_meet_at_the_crossover(exponent):
 
 @pytest.mark.parametrize("batch", [1, 60, 199, 300, 5000])
 @pytest.mark.parametrize("overhead", [1.0, 3.0])
-@pytest.mark.parametrize("scheme", ["bitmask", "entropy", "csr"])
-def test_break_even_by_a_scan(batch, overhead, scheme):
-    found = hardware.break_even_sparsity(scheme, MACHINE, batch, overhead=overhead)
+@pytest.mark.parametrize(("scheme", "options"), [("bitmask", {}), ("entropy", {}), ("csr", {"columns": 64})])
+def test_break_even_by_a_scan(batch, overhead, scheme, options):
+    found = hardware.break_even_sparsity(scheme, MACHINE, batch, overhead=overhead, **options)
     dense = max(4 / 8 / 1e12, batch / MACHINE.rate_of(4))
     c = np.linspace(0, 0.9999, 4001)
-    bits = np.array([storage.bits_per_weight(scheme, s, 16) for s in c])
+    bits = np.array([storage.bits_per_weight(scheme, s, 16, **options) for s in c])
     time = np.maximum(bits / 8 / 1e12, overhead * (1 - c) * batch / MACHINE.rate_of(16))
     slower = np.flatnonzero(time > dense * (1 + 1e-12))
     first = c[slower[-1] + 1] if slower.size else 0.0

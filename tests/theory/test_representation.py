@@ -109,6 +109,11 @@ def test_bad_input_is_one_sentence(call, message):
         call()
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_effective_ranks_have_no_unit(unit):
+    assert effective_rank([4 * unit, unit]) == pytest.approx(25 / 17, rel=1e-14)
+
+
 def test_arrays_broadcast():
     assert expected_cka(np.array([10, 20]), 3, 3, np.array([[0.0], [0.5]])).shape == (2, 2)
     assert isinstance(representation.chance_cka(10, 3, 3), float)

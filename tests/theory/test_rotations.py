@@ -39,6 +39,14 @@ def test_kurtosis_of_drawn_weights():
     assert rotations.rotated_kurtosis(law.kurtosis, 16, 8) == 3 + 3 / 8
 
 
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_kurtosis_of_signs_by_counting(size):
+    # weights +-1 have kurtosis 1, the least there is; a rotated entry is a walk of `size` steps
+    walks = np.array([bin(signs).count("1") * 2 - size for signs in range(2**size)])
+    counted = np.mean(walks**4) / np.mean(walks**2) ** 2
+    assert rotations.rotated_kurtosis(1.0, size) == pytest.approx(counted, rel=1e-14)
+
+
 def test_gains_are_those_of_the_gaussian_law():
     law = StudentT(3, 50)
     form = next(one for one in FORMATS if one.name == "MXFP4")

@@ -100,6 +100,9 @@ def test_double_quantization_by_the_definition():
         np.testing.assert_allclose(found[start : start + 256], nearest * peak + flat.mean(), rtol=1e-12)
     assert np.abs(found / flat - 1).max() < 0.02
     assert double_quantized(np.zeros(5)).tolist() == [0] * 5
+    # (0 - 1.5)/3.5 is nearest to a level below it, and no scale is negative
+    assert levels[np.abs(levels + 1.5 / 3.5).argmin()] * 3.5 < -1.5
+    assert double_quantized(np.array([0.0, 1.0, 0.0, 5.0]))[[0, 2]].tolist() == [0.0, 0.0]
     assert len(np.unique(levels)) == 256
 
 

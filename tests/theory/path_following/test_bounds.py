@@ -168,6 +168,22 @@ def test_saturation_law_at_any_scale(columns, samples, scale):
     assert saturation_law(columns, samples, scale, 1.0) == pytest.approx(expected, rel=1e-13)
 
 
+@pytest.mark.parametrize("method", ["path-following", "optq", "direct"])
+def test_layer_bounds_have_the_unit_of_the_gram_matrix(method):
+    gram = np.array([[2.0, 1.0, -0.5], [1.0, 4.0, 0.25], [-0.5, 0.25, 1.0]])
+    for operator in (NearestRounding(0.5), StochasticRounding(0.5)):
+        for exponent in (-400, -40, 400):
+            found = layer_error_bound(np.ldexp(gram, exponent), operator, method, 1.5)
+            expected = math.ldexp(layer_error_bound(gram, operator, method, 1.5), exponent)
+            assert found == pytest.approx(expected, rel=1e-14, abs=0.0)
+
+
+def test_a_dead_column_keeps_the_damping_of_the_others():
+    # of a diagonal matrix the pivots are its entries: 1 + 0.2 (1 + 0)/2 and 0.2 (1 + 0)/2
+    found = layer_error_bound(np.diag([1.0, 0.0]), StochasticRounding(0.5), "optq", damping=0.2)
+    assert found == pytest.approx(0.5**2 / 4 * (1.1 + 0.1), rel=1e-14)
+
+
 def test_huge_scales_have_finite_bounds():
     assert error_variance(1e200, StochasticRounding(1.0), 1.0) == pytest.approx(
         math.pi / 8 * 5e199, rel=1e-14
@@ -181,10 +197,12 @@ def test_bounds_of_zero_inputs_are_zero():
             assert layer_error_bound(np.zeros((3, 3)), operator, method, damping=0.01) == 0.0
     with pytest.raises(ValueError, match="singular: OPTQ needs damping"):
         layer_error_bound(np.ones((3, 3)), NearestRounding(0.5), "optq")
+    np.testing.assert_array_equal(error_variance(1.0, OneBit(1.0), [0.0, 1e-200]), 0.0)
+    assert second_moment(np.eye(2), 1.0, 0.0) == 0.0  # weights on the grid
 
 
 def test_saturation_limits():
-    assert saturation_law(0, 5, 1.0, 1.0) == 0
+    assert saturation_law(0, 5, 1.0, 1.0) == saturation_law(0, 1, 1.0, 1.0) == 0
     assert saturation_law(10**7, 50, 2.0, 1.0) == pytest.approx(50**2 * 4 / 3)
     assert saturation_law(7, 1, 1.0, 1.0) == pytest.approx(
         1.0
@@ -204,6 +222,14 @@ def test_optq_error_is_the_sum_along_gram_schmidt_vectors():
         np.testing.assert_allclose(g[:, t] @ x[:, t + 1 :], 0, atol=1e-12)
         assert g[:, t] @ x[:, t] == pytest.approx(g[:, t] @ g[:, t])
     assert np.trace(optq_covariance(x, StochasticRounding(1.0))) == pytest.approx(math.pi / 8 * np.sum(g**2))
+
+
+def test_columns_close_to_each_other_are_not_dependent():
+    # g_1 = X_1 - X_2 <X_1, X_2>/|X_2|^2 with X_1 = (1, 0), X_2 = (1, h), in exact rationals
+    h = Fraction(1, 2**24)
+    share = 1 / (1 + h * h)
+    found = gram_schmidt_reversed([[1.0, 1.0], [0.0, float(h)]])[:, 0]
+    assert found == pytest.approx([float(1 - share), float(-share * h)], rel=1e-7, abs=0.0)
 
 
 @given(st.integers(0, 10**6), st.floats(0, 2))

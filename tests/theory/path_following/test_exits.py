@@ -78,6 +78,24 @@ def test_sufficient_scale_is_rounded_up():
             assert least <= mpmath.mpf(c) <= least * (1 + mpmath.mpf("1e-14"))
 
 
+class Lopsided(StochasticRounding):
+    """Limits whose nearer end is the upper one, or, mirrored, the lower one."""
+
+    ends = (-2.0, 1.0)
+
+    @property
+    def limits(self):
+        return self.ends
+
+
+def test_the_nearer_end_may_be_either():
+    mirrored = type("Mirrored", (Lopsided,), {"ends": (-1.0, 2.0)})(0.5)
+    # room 1 - 1/4 of a bit with A = 1, whose L = 2 is four steps: a sixteenth of its 2C - 1
+    excess = (2 * sufficient_scale(0.25, 64, 0.01, OneBit(1.0)) - 1) / 16
+    for operator in (Lopsided(0.5), mirrored):
+        assert sufficient_scale(0.25, 64, 0.01, operator) == pytest.approx((1 + excess) / 2, rel=1e-13)
+
+
 @pytest.mark.parametrize("exponent", [-1000, -664, -500, 500, 664, 1020])
 def test_inputs_of_any_unit_have_the_bounds_of_their_directions(exponent):
     # squares of 1e-200 underflow: columns counted as dead, their corrections and the exit bound as 0
