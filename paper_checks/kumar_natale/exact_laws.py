@@ -60,6 +60,14 @@ def exact_chain(run, factor=1.0, complete=True, draws=DRAWS):
     every = theory.exact_every_target_miss(n, max_value)
     name = f"every target, M = {max_value}, n = {n}"
     yield identity(name, every == missed / share, evidence="exhaustive", cases=counts.size)
+    first, second = (counts[:, targets.index(t)] == 0 for t in (1, 2))
+    pairs = first[:, None] | second  # the draws of one target beside those of the other
+    missed = Fraction(int(np.count_nonzero(pairs)), pairs.size)
+    fresh = theory.exact_fresh_targets_miss(n, max_value, [1, 2])
+    name = f"targets 1 and 2 on samples of their own, M = {max_value}, n = {n}"
+    yield identity(name, fresh == missed / share, evidence="exhaustive", cases=pairs.size)
+    by_law = theory.fresh_targets_miss([float(first.mean()), float(second.mean())])
+    yield within(f"{name}: in floating point", by_law, float(missed / share), 1e-12)
 
 
 GRIDS: tuple[tuple[theory.Law, int], ...] = (

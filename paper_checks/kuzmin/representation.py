@@ -151,7 +151,7 @@ CLAIMS = (
         "and symbolically with four samples.",
         mark="derived",
         check=mean_over_matchings,
-        twins=(Twin("n in place of n - 1", {"divisor": 0}),),
+        twins=(Twin("n in place of n - 1", {"divisor": 0}), Twin("0.1 % more", {"factor": 1.001})),
         constant=Constant("the mean by chance"),
     ),
     Claim(
