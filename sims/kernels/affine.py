@@ -16,10 +16,11 @@ gives one for the weights.
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def split_weights(w, first, last, cells):
     """P(node >= i), E[node; node >= i] and the second moment of weights split between cells + 1 nodes.
 
@@ -46,7 +47,7 @@ def split_weights(w, first, last, cells):
     return tail0, tail1, moment
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def split_sums(tail0, tail1, first, last, steps, s, c):
     """A, K1 and K2 of the split weights on levels c + s {0, ..., steps}."""
     cells = tail0.size - 3
@@ -65,7 +66,7 @@ def split_sums(tail0, tail1, first, last, steps, s, c):
     return a, k1, k2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def weight_sums(w, steps, s, c):
     """A, K1 and K2 of the weights themselves, every one rounded; the first two loops are vectorised."""
     rate, top = 1.0 / s, float(steps)
@@ -89,7 +90,7 @@ def weight_sums(w, steps, s, c):
     return a / w.size, k1 / w.size, k2 / w.size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def polish(w, steps, v, s, c, rounds):
     """Alternate the codes of all weights and the best step and offset: error, step, offset."""
     best, best_s, best_c = np.inf, s, c
@@ -107,7 +108,7 @@ def polish(w, steps, v, s, c, rounds):
     return best, best_s, best_c
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def plane_bound(v, s0, c0, l0, s1, c1, l1, s2, c2, l2):
     """Least value of v + c^2 - 2 s (plane through the corners) over a triangle."""
     d = (s1 - s0) * (c2 - c0) - (s2 - s0) * (c1 - c0)
@@ -144,7 +145,7 @@ def plane_bound(v, s0, c0, l0, s1, c1, l1, s2, c2, l2):
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def search(tail0, tail1, first, last, moment, steps, tolerance, limit):
     """Step and offset of least error of the split weights, that error, a lower bound, evaluations.
 
@@ -199,7 +200,8 @@ def search(tail0, tail1, first, last, moment, steps, tolerance, limit):
     count, evaluations, proved, t = 2, 0, best, np.empty(9)
     while count:
         count -= 1
-        t[:] = stack[count]
+        for i in range(9):
+            t[i] = stack[count, i]
         bound = plane_bound(moment, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8])
         enough = bound >= best * (1.0 - tolerance) - floor
         if enough or evaluations >= limit or count + 2 > stack.shape[0]:
@@ -230,7 +232,7 @@ def search(tail0, tail1, first, last, moment, steps, tolerance, limit):
     return best_s, best_c, max(best, 0.0), min(proved, best), evaluations
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def search_zero(tail0, tail1, first, last, moment, mean, steps, tolerance, limit):
     """The same where a level is zero: levels s {-z, ..., steps - z} with an integer z from 0 to `steps`.
 
@@ -307,7 +309,7 @@ def search_zero(tail0, tail1, first, last, moment, mean, steps, tolerance, limit
     return best_s, best_z, max(best, 0.0), min(proved, best), evaluations
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def polish_zero(w, steps, v, mean, s, z, rounds):
     """Alternate codes and step for a fixed z; w centred, `mean` its mean: error and step."""
     best, best_s = np.inf, s
@@ -324,7 +326,7 @@ def polish_zero(w, steps, v, mean, s, z, rounds):
     return best, best_s
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def row_grids(rows, steps, zero_point, cells, tolerance, limit, rounds):
     """Best grid of every row: step, offset, summed squared error and its lower bound, (4, rows).
 

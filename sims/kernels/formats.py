@@ -1,12 +1,13 @@
 """Blocks that share a scale, and n:m groups, along the rows of a matrix."""
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 CELLS = 1024  # of the table that finds the nearest level
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def block_maxima(rows, size):
     """Largest magnitude of every block of `size` weights along each row, (rows, blocks per row)."""
     found = np.zeros((rows.shape[0], -(-rows.shape[1] // size)))
@@ -18,7 +19,7 @@ def block_maxima(rows, size):
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def block_errors(rows, size, levels, scales):
     """Squared error of every block on the nearest scaled level; all three of :func:`block_maxima`'s shape.
 
@@ -31,8 +32,11 @@ def block_errors(rows, size, levels, scales):
     thresholds[: count - 1] = (levels[1:] + levels[:-1]) / 2
     first, width = levels[0], (levels[count - 1] - levels[0]) / CELLS
     start = np.empty(CELLS, dtype=np.int64)
+    low = 0
     for cell in range(CELLS):  # a hair early, where rounding may put x into the next cell
-        start[cell] = np.searchsorted(thresholds, first + (cell - 1e-6) * width)
+        while thresholds[low] < first + (cell - 1e-6) * width:
+            low += 1
+        start[cell] = low
     errors = np.empty(scales.shape)
     for r in range(rows.shape[0]):
         for block in range(scales.shape[1]):
@@ -57,7 +61,7 @@ def block_errors(rows, size, levels, scales):
     return errors
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def zero_point_errors(rows, size, steps, ratios):
     """Least squared error of every block over the ratios, on s {-z, ..., steps - z} with an integer z.
 
@@ -93,7 +97,7 @@ def zero_point_errors(rows, size, steps, ratios):
     return errors
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_largest(rows, keep, group):
     """Rows with zeros beside the `keep` largest magnitudes of every group; of equal ones the later are kept.
 
@@ -117,7 +121,7 @@ def keep_largest(rows, keep, group):
     return left
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def squared_difference(x, y):
     """Sum of (x - y)^2 over two matrices."""
     total = 0.0

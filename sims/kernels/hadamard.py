@@ -1,10 +1,11 @@
 """Walsh-Hadamard transforms of blocks of a matrix's rows, in place."""
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def transform(x, h):
     """Butterflies of one block whose parts of length `h` are transformed already: log2(len / h) passes.
 
@@ -33,7 +34,7 @@ def transform(x, h):
             h = two * h
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rotate_rows(rows, first, block, before, after):
     """Rows become diag(after) H diag(before) w on every block of `block` columns from `first` on.
 

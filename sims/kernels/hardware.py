@@ -4,10 +4,11 @@ Weights (m, n), inputs (B, n), outputs (B, m), float32. Codes of integers have o
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def dense(weights, inputs, outputs):
     """Float32 weights as they are."""
     for r in range(weights.shape[0]):
@@ -19,7 +20,7 @@ def dense(weights, inputs, outputs):
             outputs[b, r] = total
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def int8(codes, scales, inputs, outputs):
     """Eight-bit codes, widened as they are read."""
     for r in range(codes.shape[0]):
@@ -31,7 +32,7 @@ def int8(codes, scales, inputs, outputs):
             outputs[b, r] = total * scales[r]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def int4(packed, scales, inputs, outputs):
     """Two codes plus 8 in a byte: the first half of a row in the low nibbles, the second in the high."""
     half = packed.shape[1]
@@ -47,7 +48,7 @@ def int4(packed, scales, inputs, outputs):
             outputs[b, r] = (low + high - np.float32(8) * ones) * scales[r]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def bitmask(masks, starts, values, inputs, outputs):
     """A bit per weight, 64 to a word; kept values in order, `starts` where every row's begin."""
     for r in range(masks.shape[0]):
@@ -69,7 +70,7 @@ def bitmask(masks, starts, values, inputs, outputs):
             outputs[b, r] = total
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def two_of_four(values, places, inputs, outputs):
     """Two values of every four; their places 0-3 in the bits of a byte, two and two."""
     for r in range(values.shape[0]):

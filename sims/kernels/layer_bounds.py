@@ -6,10 +6,11 @@ c_k = y_k - sum_{j > k} u_kj e_j, u_kj = r_kj / r_kk, is known once z_{k+1}, ..,
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def descend(G, y, low, high, z):
     """1-opt: move one code at a time to its best value given the others, until none moves. Returns the error.
 
@@ -41,7 +42,7 @@ def descend(G, y, low, high, z):
     return error
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refresh(k, u, values, sums, stale):
     """Bring row k of `sums`, sum_{i >= j} u_ki values_i, up to date with the levels above that changed.
 
@@ -55,7 +56,7 @@ def refresh(k, u, values, sums, stale):
     stale[k] = k + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nearest_codes(squares, u, y, low, high, radius, slack, node_limit, best):
     """Codes in the box with the least error below `radius`; depth first, nearest values first.
 

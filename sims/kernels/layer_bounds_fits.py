@@ -6,10 +6,11 @@ quotas: so many of each are to be cut.
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve(A, b):
     """b becomes A^-1 b, by Cholesky in place of A; written out because LAPACK costs 5 s of compiling."""
     n = len(b)
@@ -30,7 +31,7 @@ def _solve(A, b):
         b[i] /= A[i, i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _invert(A):
     """A becomes its inverse, A positive definite: one exchange for every column."""
     n = len(A)
@@ -47,7 +48,7 @@ def _invert(A):
                     A[i, j] -= share * A[k, j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _form(G, e):
     """e'G e."""
     total = 0.0
@@ -59,7 +60,7 @@ def _form(G, e):
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fit_in_box(G, w, gone, low, high, v):
     """Minimise (v - w)'G(v - w) with v = 0 where `gone`, low <= v <= high elsewhere. Returns the error.
 
@@ -132,7 +133,7 @@ def fit_in_box(G, w, gone, low, high, v):
     return _form(G, target)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cut(P, u, i, P_out, u_out):
     """P and u after column i is cut: one elimination. Row and column i become zero."""
     n = len(u)
@@ -148,7 +149,7 @@ def cut(P, u, i, P_out, u_out):
         P_out[i, a] = P_out[a, i] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def greedy_cut(G, P, w, group, quota, frozen, gone):
     """Cut one column after the other, each time the one that costs least: refitted (OBS) or frozen."""
     n = len(w)
@@ -177,7 +178,7 @@ def greedy_cut(G, P, w, group, quota, frozen, gone):
             u, u_next = u_next, u
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def swap_cuts(G, P, w, group, frozen, gone):
     """Exchange a column that is cut for one that is kept, the best exchange each time, until none gains.
 

@@ -6,19 +6,19 @@ quadratic A s^2 - 2 B s + C in the step s.
 """
 
 import numpy as np
-from numba import njit
 
+from sims.kernels import kernel
 from sims.kernels.layer_bounds import refresh
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _least(a, b, c, first, last):
     """Least a s^2 - 2 b s + c over first <= s <= last, and its place; between the two where s has no say."""
     s = min(max(b / a, first), last) if a > 0.0 else np.sqrt(first * last)
     return a * s * s - 2.0 * b * s + c, s
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def joint_codes(squares, u, w, low, high, first, last, radius, slack, node_limit, best):
     """Codes in the box that have, each with its best step, the least error below `radius`.
 
@@ -116,7 +116,7 @@ def joint_codes(squares, u, w, low, high, first, last, radius, slack, node_limit
     return radius, lower, nodes, False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def clipped_error(G, w, least, most, passes):
     """Lower bound on e'Ge, e = v - w, over real v in the box least .. most: descent, then its duality gap.
 

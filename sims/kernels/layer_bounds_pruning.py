@@ -5,12 +5,12 @@ is at least sum_{i in R} s_i u_i^2.
 """
 
 import numpy as np
-from numba import njit
 
+from sims.kernels import kernel
 from sims.kernels.layer_bounds_fits import cut, fit_in_box
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort(values, size):
     """Sort the first `size` values, ascending, in place; they are few."""
     for i in range(1, size):
@@ -22,7 +22,7 @@ def _sort(values, size):
         values[j + 1] = value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ascending(values, first, count, order, group, g, scratch):
     """Put the values of group g among order[first:count] into `scratch`, ascending; returns how many."""
     size = 0
@@ -34,7 +34,7 @@ def _ascending(values, first, count, order, group, g, scratch):
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _rest(values, first, count, order, group, quota, scratch):
     """Sum, over groups, of the `quota` smallest values among order[first:count]; inf if they are too few."""
     total = 0.0
@@ -49,7 +49,7 @@ def _rest(values, first, count, order, group, quota, scratch):
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _largest_rest(values, first, count, order, group, quota, scratch):
     """Largest, over groups, of the quota-th smallest value: whatever is cut, one costs at least that."""
     most = 0.0
@@ -63,7 +63,7 @@ def _largest_rest(values, first, count, order, group, quota, scratch):
     return most
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_cut(G, P, w, s, group, quota, low, high, radius, slack, node_limit, best):
     """The set of columns whose cutting costs least, quota[g] of every group g; depth first.
 
@@ -211,7 +211,7 @@ def best_cut(G, P, w, s, group, quota, low, high, radius, slack, node_limit, bes
     return radius, lower, nodes, False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_frozen_cut(squares, u, w, own, tail, group, quota, radius, slack, node_limit, best):
     """Frozen weights: least w_R'G w_R over sets R with quota[g] columns of every group, as in a lattice.
 

@@ -7,7 +7,8 @@ Changes of S have the form of an arrow: -(tau E_00 + Diag(d) + sum c_i H_i).
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 _BLOCK = 32  # columns eliminated before the rest is brought up to date by a matrix product
 _SHORTEN = 0.95  # of the way to the boundary of the cone
@@ -15,7 +16,7 @@ _CENTRE = 0.01  # least centring: smaller values save an iteration and lose the 
 _TINY = 1e-300
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cholesky(A):
     """U with U'U = A in the upper triangle, in place; only that is read. False where A is not definite."""
     n = len(A)
@@ -41,7 +42,7 @@ def cholesky(A):
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def inverse(U):
     """(U'U)^-1."""
     n = len(U)
@@ -59,7 +60,7 @@ def inverse(U):
     return np.dot(left.T, left)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solved(U, b):
     """(U'U)^-1 b, in place."""
     n = len(b)
@@ -75,7 +76,7 @@ def solved(U, b):
     return b
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def change(tau, d, c, dS):
     """dS = -(tau E_00 + Diag(d) + sum c_i H_i); zero elsewhere already."""
     dS[0, 0] = -tau
@@ -84,7 +85,7 @@ def change(tau, d, c, dS):
         dS[0, i + 1] = dS[i + 1, 0] = -0.5 * c[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def times_change(A, tau, d, c, out):
     """A dS, added to `out`."""
     n = len(d)
@@ -96,7 +97,7 @@ def times_change(A, tau, d, c, out):
         out[i, 0] -= A[i, 0] * tau + 0.5 * total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def symmetric(A, scale, B, out):
     """out = scale B - (A + A') / 2; B symmetric."""
     n = len(A)
@@ -106,7 +107,7 @@ def symmetric(A, scale, B, out):
             out[j, i] = out[i, j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bases(alpha, p, weight, turned):
     """Eigenvalues and basis of every coordinate's 2 x 2 weight sum w (alpha, p)(alpha, p)'.
 
@@ -130,7 +131,7 @@ def bases(alpha, p, weight, turned):
         small[i] = max(determinant / large[i], _TINY)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def schur(Y, Z, turned, A):
     """Upper triangle of the system for (tau, d, c), d and c in the bases: <H_a, Y H_b Z> plus 1 / weight.
 
@@ -163,7 +164,7 @@ def schur(Y, Z, turned, A):
         A[n + i + 1, n + i + 1] += 1.0 / small[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def multipliers(system, corner, row, diagonal, centred, residual, cuts, weight, turned, d, c, ds, dmu):
     """Changes of the multipliers where dY + sym(Y dS Z) = R and dmu + weight ds = centred; returns tau's.
 
@@ -201,7 +202,7 @@ def multipliers(system, corner, row, diagonal, centred, residual, cuts, weight, 
     return side[0]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def reach(A, change, slack, move, trial):
     """How far A and the slacks may go, at most 1, to about a tenth below the boundary."""
     length = 1.0
@@ -220,7 +221,7 @@ def reach(A, change, slack, move, trial):
     return length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def combined(cuts, mu, d, c):
     """d = sum alpha mu, c = sum p mu."""
     alpha, p, _, _ = cuts
@@ -231,7 +232,7 @@ def combined(cuts, mu, d, c):
             c[i] += p[i, e] * mu[i, e]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def start(gram, a, target, cuts, Y, s, mu, d, c):
     """A point strictly feasible on both sides, near the central path: x = 0, Y_ii between cut and box.
 
@@ -259,7 +260,7 @@ def start(gram, a, target, cuts, Y, s, mu, d, c):
     return np.dot(a, target) - np.dot(b, solved(factor, b.copy())) - level
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def interior_point(gram, a, cuts, tolerance, most):
     """Predictor and corrector in the HKM direction until the gap is below `tolerance` of the value.
 

@@ -1,10 +1,11 @@
 """Feasible codes of one neuron: feedback and greedy rounding, and a reduced basis for nearest planes."""
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def feedback_codes(H, y, low, high, z):
     """z_t = nearest code to y_t + sum_{j < t} H_tj (y_j - z_j), in the box; H strictly lower triangular."""
     for t in range(len(y)):
@@ -14,7 +15,7 @@ def feedback_codes(H, y, low, high, z):
         z[t] = min(max(np.rint(v), low), high)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def greedy_codes(inverse, y, low, high, z):
     """Round the weight that costs least after refitting the others, then the next (optimal brain quantizer).
 
@@ -42,7 +43,7 @@ def greedy_codes(inverse, y, low, high, z):
                     inverse[i, j] -= ratio * row[j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def reduce_basis(R, delta, steps):
     """LLL: integer column operations that make R = Q' R U shorter; R (n, n) upper triangular is replaced.
 
@@ -50,7 +51,9 @@ def reduce_basis(R, delta, steps):
     basis.
     """
     n = len(R)
-    U = np.eye(n).astype(np.int64)
+    U = np.zeros((n, n), np.int64)
+    for i in range(n):
+        U[i, i] = 1
     k = 1
     for _ in range(steps):
         if k >= n:

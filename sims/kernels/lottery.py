@@ -13,7 +13,8 @@ References
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
@@ -55,7 +56,7 @@ class Scratch(NamedTuple):
     ruler: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def philox(c0, c1, c2, c3, k0, k1):
     """Four 32-bit words of Philox4x32-10 at counter (c0, c1, c2, c3), key (k0, k1); all of them uint64."""
     for _ in range(10):
@@ -70,7 +71,7 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _value(word, limit, ratio, nearest):
     """Word -> uniform on {±1..±limit*ratio} -> reduced to the grid {-limit..limit} (ratio 1: unchanged)."""
     fine = limit * ratio
@@ -82,7 +83,7 @@ def _value(word, limit, ratio, nearest):
     return size if v > 0 else -size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def entry(row, column, draw):
     """One random weight: the entry (row, column) of the layer's matrix."""
     layer, zero = np.uint64(draw.layer), np.uint64(0)
@@ -92,7 +93,7 @@ def entry(row, column, draw):
     return _value(word, draw.limit, draw.ratio, draw.nearest)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_row(out, row, draw):
     """Entries (row, 0..len(out)-1) of the layer's matrix into `out`; its length must be a multiple of 4."""
     zero = np.uint64(0)
@@ -107,7 +108,7 @@ def fill_row(out, row, draw):
         out[4 * q + 3] = _value(r3, limit, ratio, nearest)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def allot_units(inputs, sides, units, factors, first, draw):
     """Give every slot (input, side) `n` hidden units whose weight from that input has the slot's sign.
 
@@ -142,7 +143,7 @@ def allot_units(inputs, sides, units, factors, first, draw):
     return h
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def allot_blocks(inputs, sides, units, factors, first, draw):
     """Give every input a block of units of its own, as many as `units` has columns, whatever their signs.
 
@@ -165,7 +166,7 @@ def allot_blocks(inputs, sides, units, factors, first, draw):
     return h
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def kept_sizes(inputs, sides, units, factors, draw):
     """Sizes of the kept weights of the first matrix, drawn again; 0 where the sign is not the slot's."""
     for s in range(units.shape[0]):
@@ -175,7 +176,7 @@ def kept_sizes(inputs, sides, units, factors, draw):
                 factors[s, c] = abs(a) if a * sides[s] > 0 else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _all_sums(x, n, t):
     """Bit mask of a subset of x[:n] with sum t, or -1: one bit per reachable sum, item by item, then back."""
     low = 0
@@ -216,7 +217,7 @@ def _all_sums(x, n, t):
     return mask
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def find_mask(x, n, t, scratch, generation):
     """Bit mask of a subset of x[:n] with sum t, or -1 when there is none. Exact.
 
@@ -260,7 +261,7 @@ def find_mask(x, n, t, scratch, generation):
     return mask
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solve_many(x, targets, masks, solved, scratch):
     """One mask per row of `x` (rows, n) for `targets` (rows,). Returns how many rows have no solution."""
     failures = 0
@@ -275,7 +276,7 @@ def solve_many(x, targets, masks, solved, scratch):
     return failures
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solve_rows(start, stop, targets, wanted, words, failed, candidates, drawn, draw, scratch):
     """Draw rows start..stop of the second matrix and write a mask word per (row, slot).
 
@@ -302,7 +303,7 @@ def solve_rows(start, stop, targets, wanted, words, failed, candidates, drawn, d
             words[i, s] = mask
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def effective_rows(start, stop, out, words, candidates, inputs, drawn, draw):
     """Add the kept products of rows start..stop to `out` (rows, fan_in): sum of B * |A| over the mask."""
     units, factors, counts = candidates
@@ -318,7 +319,7 @@ def effective_rows(start, stop, out, words, candidates, inputs, drawn, draw):
             out[i, inputs[s]] += total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def masked_rows(start, stop, out, words, candidates, columns, drawn, draw):
     """The kept entries of rows start..stop, zeros elsewhere: `out` (stop - start, columns.max() + 1).
 
@@ -335,7 +336,7 @@ def masked_rows(start, stop, out, words, candidates, columns, drawn, draw):
                     out[i - start, columns[s, c]] = row[units[s, c]]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_misses(x, limit, least, both, misses):
     """For every prefix of every row of `x`, which targets -limit..limit no subset reaches; counted by size.
 

@@ -1,13 +1,13 @@
 """Kernels of number partitioning: perfect partitions, Karmarkar-Karp differencing, smallest discrepancies."""
 
 import numpy as np
-from numba import njit
 
+from sims.kernels import kernel
 from sims.kernels.subset_sum import search
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def perfect_rows(rows, split, b, c, words, words2, out):
     """out[i] = does row i of `rows` (positive integers) have a partition of discrepancy sum(row) mod 2?
 
@@ -30,7 +30,7 @@ def perfect_rows(rows, split, b, c, words, words2, out):
         out[i] = found >= 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def half_sums(row, left, right):
     """Total of a row; left[0] and right[0] get the sorted sums of either half of its items but the first."""
     half = (row.size - 1) // 2
@@ -42,7 +42,7 @@ def half_sums(row, left, right):
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smallest_rows(rows, out):
     """out[i] = smallest discrepancy of row i: |total - 2 s| over the parts without the first item."""
     n = rows.shape[1] - 1
@@ -63,12 +63,18 @@ def smallest_rows(rows, out):
         out[i] = best
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def differencing_rows(rows, out):
     """out[i] = discrepancy left by Karmarkar-Karp differencing: the two largest become their difference."""
     n = rows.shape[1]
+    values = np.empty(n, rows.dtype)
     for i in range(rows.shape[0]):
-        values = np.sort(np.abs(rows[i]))
+        for k in range(n):  # by insertion, like the differences: numba's sort takes a second to compile
+            magnitude, j = abs(rows[i, k]), k
+            while j > 0 and values[j - 1] > magnitude:
+                values[j] = values[j - 1]
+                j -= 1
+            values[j] = magnitude
         for size in range(n, 1, -1):
             gap = values[size - 1] - values[size - 2]
             j = size - 2
@@ -79,7 +85,7 @@ def differencing_rows(rows, out):
         out[i] = values[0]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def within_rows(rows, limit, out):
     """out[i] = number of unordered partitions of row i with discrepancy at most `limit`."""
     n = rows.shape[1] - 1

@@ -5,7 +5,8 @@ inner loop runs over neurons without a reduction: it vectorises without changing
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 # How many neurons share a pass over the block: 32 rows of 64 doubles are 16 KiB, half of a small L1 cache.
 TILE = 64
@@ -16,7 +17,7 @@ ROUND_STOCHASTIC, ROUND_NEAREST, ONE_BIT, PRUNE_STOCHASTIC, PRUNE_THEN_ROUND, PR
 )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def transpose(w, out):
     """Copy w (n, N) to out (N, n) in squares of 16: twice as fast as a strided copy."""
     n, columns = w.shape
@@ -29,7 +30,7 @@ def transpose(w, out):
                     row[i] = w[i, t]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _round_stochastic(v, u, step, low, high):
     ratio = v / step
     if np.rint(ratio) * step == v:  # a grid point as computed stays itself, whatever v / step rounds to
@@ -40,7 +41,7 @@ def _round_stochastic(v, u, step, low, high):
     return min(max(q, low), high)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _prune_then_round(v, u, step, threshold, below, fraction):
     keep = abs(v) / threshold
     if keep > 1.0:
@@ -52,7 +53,7 @@ def _prune_then_round(v, u, step, threshold, below, fraction):
     return 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def compress_block(start, stop, w, g, inverse, correction, u, e, exits, first, kind, p):
     """Compress the columns start .. stop - 1 of every neuron.
 
@@ -145,7 +146,7 @@ def compress_block(start, stop, w, g, inverse, correction, u, e, exits, first, k
                 wt[i] = v[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def prune_by_loss(w, inverse, count):
     """Remove `count` weights one by one, each time the one whose removal costs least after refitting.
 

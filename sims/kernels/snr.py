@@ -9,11 +9,12 @@ checkpoints; every product and sum is float64 (Numba's float() would keep float3
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 # Arguments are borrowed: without this, kernels count references to every array of a call, atomically, which
 # costs as much as ten look-ups. Only for kernels that make no array.
-BORROW: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+BORROW: dict[str, Any] = {"_nrt": False}
 SCAN = 24  # elements of a bucket that are compared one by one rather than bisected
 BLOCK = 16  # elements per prefix sum: the rest of a block is summed directly, an eighth of the memory
 
@@ -42,7 +43,7 @@ class Levels(NamedTuple):
     sums: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def prepare(w, buckets):
     """Prefix sums and bucket table of ascending magnitudes, in one pass.
 
@@ -80,7 +81,7 @@ def prepare(w, buckets):
     return p1, p2, table
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def position(w, table, x):
     """Number of elements of ascending w that are <= x, for x >= 0."""
     n = w.size
@@ -97,7 +98,7 @@ def position(w, table, x):
     return low
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def prefix1(w, p1, k):
     """Sum of the first k elements."""
     total = p1[k // BLOCK]
@@ -106,7 +107,7 @@ def prefix1(w, p1, k):
     return total
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def prefix2(w, p2, k):
     """Sum of the squares of the first k elements."""
     total = p2[k // BLOCK]
@@ -115,7 +116,7 @@ def prefix2(w, p2, k):
     return total
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def rounded_sums(w, top, s):
     """A and B of few weights on the levels 0, 1, ..., top; four sums at a time hide the adder's latency."""
     rate = 1.0 / s
@@ -143,7 +144,7 @@ def rounded_sums(w, top, s):
     return (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3)
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def looked_up_sums(w, p1, table, e, g, places, open_places, sums, s):
     """A and B of one sign at scale s from sums over the sorted weights.
 
@@ -194,7 +195,7 @@ def looked_up_sums(w, p1, table, e, g, places, open_places, sums, s):
     return a, b
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def side_sums(side, levels, s):
     """A and B of one sign at scale s."""
     w, e, g, uniform = side.w, levels.e, levels.g, levels.uniform
@@ -222,7 +223,7 @@ def side_sums(side, levels, s):
     return looked_up_sums(w, side.p1, side.table, e, g, levels.places, levels.open_places, levels.sums, s)
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def both_sums(positive, negative, above, below, s):
     """A and B of both signs at scale s."""
     a1, b1 = side_sums(positive, above, s)
@@ -230,7 +231,7 @@ def both_sums(positive, negative, above, below, s):
     return a1 + a2, b1 + b2
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def clipping(side, top, s):
     """Error of the weights beyond the last level s * top: it can only grow as s shrinks."""
     w, p1, p2, table = side
@@ -241,7 +242,7 @@ def clipping(side, top, s):
     return max(t2 - 2.0 * x * t1 + x * x * (w.size - k), 0.0)
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def zeroing(side, e, s):
     """Error of the weights that round to zero: it can only grow with s."""
     w, _, p2, table = side
@@ -250,7 +251,7 @@ def zeroing(side, e, s):
     return prefix2(w, p2, position(w, table, e[0] * s))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def chord_bound(m2, sa, la, sb, lb):
     """Least value of m2 - 2 s (chord of L from (sa, la) to (sb, lb)) over [sa, sb]."""
     slope = (lb - la) / (sb - sa)
@@ -262,7 +263,7 @@ def chord_bound(m2, sa, la, sb, lb):
     return m2 - 2.0 * s * (level + slope * s)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def optimal_scale(positive, negative, above, below, tolerance, limit):
     """Scale of least error, that error, a proved lower bound on it, and the number of evaluations.
 
@@ -356,7 +357,7 @@ def optimal_scale(positive, negative, above, below, tolerance, limit):
     return best_s, max(best, 0.0), max(min(proved, best), 0.0), evaluations
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def polish(positive, negative, above, below, m2, s, error, evaluations):
     """Alternate the best codes and the best scale (each step can only improve) a few times."""
     for _ in range(8):
@@ -370,7 +371,7 @@ def polish(positive, negative, above, below, m2, s, error, evaluations):
     return s, error, evaluations
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smallest_squares(positive, negative, count):
     """Sum of the `count` smallest squares of two ascending lists of magnitudes."""
     wp, wn = positive.w, negative.w
@@ -385,7 +386,7 @@ def smallest_squares(positive, negative, count):
     return prefix2(wp, positive.p2, low) + prefix2(wn, negative.p2, count - low)
 
 
-@njit(**BORROW)
+@kernel(**BORROW)
 def narrow(values, out):
     """Copy float64 values to float32; False, with `out` unfinished, where a value would change.
 
@@ -406,7 +407,7 @@ def narrow(values, out):
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold(w, zero):
     """Turn ascending w into magnitudes in place: the first `zero` elements are the negative ones."""
     for i in range((zero + 1) // 2):
@@ -415,7 +416,7 @@ def fold(w, zero):
         w[i], w[j] = -y, -x
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def centred_kurtosis(w, factor):
     """Fourth central moment over the squared second, of factor * w without a copy; nan for a constant."""
     total = 0.0

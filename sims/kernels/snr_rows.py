@@ -6,8 +6,8 @@ the sums, so :func:`integer_scale` rounds every weight at every scale, in vector
 """
 
 import numpy as np
-from numba import njit
 
+from sims.kernels import kernel
 from sims.kernels.snr import (
     Levels,
     Side,
@@ -20,15 +20,16 @@ from sims.kernels.snr import (
 )
 
 SHORT = 2048  # weights per row up to which rounding all of them is faster than sorting: benchmarks/snr.py
+_SORTED = 2**18  # weights of long rows that are copied and sorted at a time
 
 
-@njit(cache=True, nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
+@kernel(forceinline=True, fastmath={"reassoc", "contract"})
 def add_square(b, q):
     """b + q^2 of integers, which is exact in any order: the loop around it may be vectorised."""
     return b + q * q
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def integer_sums(x, products, bottom, top, s):
     """A and B of signed weights on the levels -bottom, ..., top; len(x) is a multiple of 4.
 
@@ -53,7 +54,7 @@ def integer_sums(x, products, bottom, top, s):
     return (a0 + a1) + (a2 + a3), b
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def integer_scale(x, products, stack, bottom, top, tolerance, limit):
     """:func:`optimal_scale` of few signed weights on integers: unsorted, every weight rounded at every scale.
 
@@ -120,30 +121,36 @@ def integer_scale(x, products, stack, bottom, top, tolerance, limit):
     return best_s, max(best, 0.0), max(min(proved, best), 0.0), evaluations
 
 
-@njit(cache=True, nogil=True)
-def row_errors(rows, widths, tolerance, limit, short):
+@kernel
+def short_row_errors(rows, widths, tolerance, limit):
     """Least error of every row, a scale each, on the integer grids of `widths` bits, and its lower bound.
 
-    Both (rows, widths). Rows of at most `short` weights are searched as they are, in scratch memory padded
-    with zeros (they add nothing to any sum); longer ones are sorted first.
+    Both (rows, widths). Rows are searched as they are, in scratch memory padded with zeros (they add nothing
+    to any sum).
     """
     count, columns = rows.shape
     errors, bounds = np.empty((count, widths.size)), np.empty((count, widths.size))
-    if columns <= short:
-        x = np.zeros(-(-columns // 16) * 16)
-        products, stack = np.empty(x.size), np.empty((256, 4))
-        for r in range(count):
-            x[:columns] = rows[r]
-            for j in range(widths.size):
-                n = 2.0 ** (widths[j] - 1)
-                _, errors[r, j], bounds[r, j], _ = integer_scale(
-                    x, products, stack, n, n - 1.0, tolerance, limit
-                )
-        return errors, bounds
-    limits = np.full(widths.size, limit)
+    x = np.zeros(-(-columns // 16) * 16)
+    products, stack = np.empty(x.size), np.empty((256, 4))
     for r in range(count):
-        w = np.sort(rows[r].astype(np.float64))
-        zero = np.searchsorted(w, 0.0)
+        for k in range(columns):
+            x[k] = rows[r, k]
+        for j in range(widths.size):
+            n = 2.0 ** (widths[j] - 1)
+            _, errors[r, j], bounds[r, j], _ = integer_scale(x, products, stack, n, n - 1.0, tolerance, limit)
+    return errors, bounds
+
+
+@kernel
+def long_row_errors(rows, widths, tolerance, limits):
+    """The same of ascending rows, which are overwritten: a look-up per level; `limits` for every width."""
+    count, columns = rows.shape
+    errors, bounds = np.empty((count, widths.size)), np.empty((count, widths.size))
+    for r in range(count):
+        w = rows[r]
+        zero = 0
+        while zero < columns and w[zero] < 0.0:
+            zero += 1
         fold(w, zero)
         wp, wn = w[zero:], w[:zero]
         p1, p2, table = prepare(wp, max(1, wp.size // 2))
@@ -151,16 +158,36 @@ def row_errors(rows, widths, tolerance, limit, short):
         p1, p2, table = prepare(wn, max(1, wn.size // 2))
         negative = Side(wn, p1, p2, table)
         found = width_scales(positive, negative, widths, tolerance, limits)
-        errors[r], bounds[r] = found[:, 1], found[:, 2]
+        for j in range(widths.size):
+            errors[r, j], bounds[r, j] = found[j, 1], found[j, 2]
     return errors, bounds
 
 
-@njit(cache=True, nogil=True)
+def row_errors(rows, widths, tolerance, limit, short):
+    """:func:`short_row_errors` for rows of at most `short` weights, :func:`long_row_errors` for longer ones.
+
+    No kernel: each is compiled only where it is needed, and NumPy sorts faster than numba.
+    """
+    if rows.shape[1] <= short:
+        return short_row_errors(rows, widths, tolerance, limit)
+    step, limits = max(1, _SORTED // rows.shape[1]), np.full(widths.size, limit)
+    parts = [
+        long_row_errors(np.sort(rows[first : first + step], axis=1), widths, tolerance, limits)
+        for first in range(0, max(1, len(rows)), step)
+    ]
+    return np.concatenate([errors for errors, _ in parts]), np.concatenate([bounds for _, bounds in parts])
+
+
+@kernel
 def width_scales(positive, negative, widths, tolerance, limits):
     """:func:`optimal_scale` of the integer grid of every width, evaluations within its limit: a row each."""
     found = np.empty((widths.size, 4))
-    edges = np.arange(2 ** (np.max(widths) - 1)) + 0.5
-    gaps = np.ones(edges.size)
+    widest = 1
+    for width in widths:
+        widest = max(widest, width)
+    edges, gaps = np.empty(2 ** (widest - 1)), np.empty(2 ** (widest - 1))
+    for i in range(edges.size):
+        edges[i], gaps[i] = i + 0.5, 1.0
     scratch = np.empty(edges.size, np.int64), np.empty(edges.size, np.int64), np.empty(edges.size)
     for j in range(widths.size):
         n = 2 ** (widths[j] - 1)
@@ -171,7 +198,7 @@ def width_scales(positive, negative, widths, tolerance, limits):
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judge_widths(positive, negative, widths, pruned, tolerance, limits):
     """What a tensor is judged by, a row per width, in one call: the interpreter's lock is let go once.
 
@@ -179,8 +206,10 @@ def judge_widths(positive, negative, widths, pruned, tolerance, limits):
     and a whole side where zero is its last level), and the energy of the `pruned[j]` smallest magnitudes.
     """
     found = np.empty((widths.size, 6))
-    found[:, :4] = width_scales(positive, negative, widths, tolerance, limits)
+    scales = width_scales(positive, negative, widths, tolerance, limits)
     for j in range(widths.size):
+        for i in range(4):
+            found[j, i] = scales[j, i]
         half = 0.5 * found[j, 0]
         above = position(positive.w, positive.table, half) if widths[j] > 1 else positive.w.size
         found[j, 4] = above + position(negative.w, negative.table, half)

@@ -11,14 +11,15 @@ A probe costs a load from a table that fits the first-level cache, a layer a str
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 _1 = np.uint64(1)
 _6 = np.uint64(6)
 _63 = np.uint64(63)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rotate_or(new, old, shift):
     """new = old | old rotated up by `shift` bits; both are arrays of 64-bit words, 0 <= shift < bits."""
     words = old.size
@@ -35,7 +36,7 @@ def rotate_or(new, old, shift):
         new[i] = old[i] | (high[i] << up) | ((low[i] >> _1) >> down)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def subset_sums(items, out):
     """Write the 2^len(items) subset sums to `out`; position = bit mask of the subset. Return their number."""
     out[0] = 0
@@ -48,7 +49,7 @@ def subset_sums(items, out):
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def next_subset(items, mask, turn):
     """The subset after `mask` in Gray order, and what that adds to its sum; turn = 1, 2, ..."""
     j = 0
@@ -59,7 +60,7 @@ def next_subset(items, mask, turn):
     return mask ^ bit, -items[j] if mask & bit else items[j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def build_layers(items, base, size, b, layers, width):
     """Fill `layers` (left items - b + 2 rows); return the row to probe, whose bit r covers r..r+width."""
     words = layers.shape[1]
@@ -82,7 +83,7 @@ def build_layers(items, base, size, b, layers, width):
     return top if width == 0 else top + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def walk_back(layers, left, base, size, b, need, stack):
     """Bit mask of a subset of the left items whose sum is exactly `need`, or -1."""
     mask = np.int64(layers.shape[1]) * 64 - 1
@@ -125,7 +126,7 @@ def walk_back(layers, left, base, size, b, need, stack):
     return np.int64(-1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def search(items, target, width, split, b, c, layers, second, base, inner, hits, stack):
     """Bit mask of a subset with target <= sum <= target + width, or -1 when there is none.
 
@@ -173,7 +174,7 @@ def search(items, target, width, split, b, c, layers, second, base, inner, hits,
     return np.int64(-1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def search_rows(rows, targets, width, split, b, c, words, words2, out):
     """`search` for every row of `rows`: out[i] = bit mask or -1."""
     layers = np.zeros((split - b + 3, words), np.uint64)

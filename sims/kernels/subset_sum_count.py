@@ -1,10 +1,11 @@
 """Exact counting of subsets: sorted halves and one merging pass, or a counting table over all sums."""
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sorted_sums(items, buffer, out):
     """Write the 2^len(items) subset sums in ascending order to `out`, by merging A and A + x for each x.
 
@@ -36,7 +37,7 @@ def sorted_sums(items, buffer, out):
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_pairs(left, right, low, high):
     """Number of pairs (i, j) with low <= left[i] + right[j] <= high; both arrays ascending."""
     total = np.int64(0)
@@ -51,7 +52,7 @@ def count_pairs(left, right, low, high):
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sum_between(left, right, low, high):
     """Positions of a left and a right sum that add up to between low and high, or (-1, -1)."""
     upto = np.int64(right.size)
@@ -63,7 +64,7 @@ def sum_between(left, right, low, high):
     return np.int64(-1), np.int64(-1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def between_rows(rows, low, high, out):
     """out[i] = has row i a subset with low <= sum <= high?"""
     n = rows.shape[1]

@@ -8,12 +8,13 @@ the modular order does without them and stays in the cache.
 """
 
 import numpy as np
-from numba import njit
+
+from sims.kernels import kernel
 
 _1 = np.int64(1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def by_residue(values, m, order, start):
     """Counting sort of positions by value mod m: order, and where each residue starts (m + 1 entries)."""
     start[:] = 0
@@ -28,7 +29,7 @@ def by_residue(values, m, order, start):
         fill[r] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pair_sums(first, first_mod, second, order, start, residue, m, sums, pairs):
     """Every first[i] + second[j] = residue (mod m), with i and j packed into `pairs`; return their number."""
     count = np.int64(0)
@@ -45,7 +46,7 @@ def pair_sums(first, first_mod, second, order, start, residue, m, sums, pairs):
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def match_residues(a, b, c, d, target, m, low, high, counting, room, found):
     """Count solutions whose left sum lies in residues low..high-1 mod m; stop at the first unless counting.
 

@@ -9,8 +9,8 @@ grows by rotations.
 """
 
 import numpy as np
-from numba import njit
 
+from sims.kernels import kernel
 from sims.kernels.subset_sum import next_subset, rotate_or, subset_sums
 from sims.kernels.subset_sum_count import count_pairs
 
@@ -23,7 +23,7 @@ _MULTIPLIERS = np.array(
 _FEW = 1024  # sums on each side that are sorted without further sifting
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def first_sums(items, sums):
     """Subset sums of as many of the first items as have room in `sums`; how many items and sums that are."""
     b = 0
@@ -32,7 +32,7 @@ def first_sums(items, sums):
     return b, subset_sums(items[:b], sums)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mark(values, bits, multiplier, shift):
     """Bitset of the places of `values`."""
     bits[:] = 0
@@ -41,14 +41,14 @@ def mark(values, bits, multiplier, shift):
         bits[place >> _6] |= _1 << (place & _63)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def marked(value, bits, multiplier, shift):
     """1 where the place of `value` is in the bitset, else 0."""
     place = (np.uint64(value) * multiplier) >> shift
     return np.int64((bits[place >> _6] >> (place & _63)) & _1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def left_bits(items, base, bits, spare, shift):
     """Bitset of the subset sums of `items` modulo its length 2^(64 - shift), in one of the two arrays.
 
@@ -64,7 +64,7 @@ def left_bits(items, base, bits, spare, shift):
     return source
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_sums(start, items, inner, bits, multiplier, shift, kept):
     """Write every start + s, s a subset sum, whose bit is set to `kept`; their number, or -1: no room."""
     c, count = first_sums(items, inner)
@@ -87,7 +87,7 @@ def keep_sums(start, items, inner, bits, multiplier, shift, kept):
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_values(values, bits, multiplier, shift):
     """Move the values whose bit is set to the front; their number."""
     found = np.int64(0)
@@ -98,7 +98,7 @@ def keep_values(values, bits, multiplier, shift):
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sift(left, right, target, log2_bits, log2_marks, lefts, needs):
     """Number of pairs of a left and a right subset sum that add up to `target`, or -1: more pass than fit.
 

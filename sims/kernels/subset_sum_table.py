@@ -5,8 +5,8 @@ sums in question, and adding an item of any sign is one rotation (`sims.kernels.
 """
 
 import numpy as np
-from numba import njit
 
+from sims.kernels import kernel
 from sims.kernels.subset_sum import rotate_or
 
 _1 = np.uint64(1)
@@ -14,14 +14,14 @@ _6 = np.uint64(6)
 _63 = np.uint64(63)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def has_bit(bits, position):
     """Is bit `position` mod 64 w set?"""
     r = np.uint64(position % (np.int64(bits.size) * 64))
     return (bits[r >> _6] >> (r & _63)) & _1 != 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def table_find(items, target, layers, chosen):
     """Fill layers[k] with the sums of the first k items; walk back from the target. True when reachable."""
     m = np.int64(layers.shape[1]) * 64
@@ -39,7 +39,7 @@ def table_find(items, target, layers, chosen):
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def reachable(items, row, spare):
     """Bitset of all subset sums of the items, in `row`."""
     m = np.int64(row.size) * 64
@@ -47,10 +47,11 @@ def reachable(items, row, spare):
     row[0] = _1
     for k in range(items.size):
         rotate_or(spare, row, np.uint64(items[k] % m))
-        row[:] = spare
+        for i in range(row.size):
+            row[i] = spare[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def missed_targets(rows, limit, words, out):
     """out[i] = number of targets in {-limit..limit} that no subset of row i reaches."""
     row = np.zeros(words, np.uint64)
@@ -63,7 +64,7 @@ def missed_targets(rows, limit, words, out):
         out[i] = missed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_table(items, low, counts):
     """counts[s - low] = number of subsets with sum s; `low` = sum of the negative items, len = range + 1."""
     counts[:] = 0
@@ -79,13 +80,14 @@ def count_table(items, low, counts):
                 counts[s] += counts[s - x]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_samples(bits, samples, target, delta, spare, missed):
     """Add samples[i] to the reachable set bits[i]; missed[i] = still no sum within delta of the target."""
     m = np.int64(bits.shape[1]) * 64
     for i in range(bits.shape[0]):
         rotate_or(spare, bits[i], np.uint64(samples[i] % m))
-        bits[i, :] = spare
+        for k in range(spare.size):
+            bits[i, k] = spare[k]
         hit = False
         for s in range(target - delta, target + delta + 1):
             hit |= has_bit(spare, s)

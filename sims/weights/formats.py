@@ -76,7 +76,7 @@ class Rows:
         """What the last mask left, prepared; None where it left nothing."""
         if self._rest is None:
             kept = self._left[self._left != 0]
-            self._rest = Values(kept, overwrite=True) if kept.size else None
+            self._rest = Values(kept) if kept.size else None
         return self._rest
 
 

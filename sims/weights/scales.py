@@ -244,7 +244,8 @@ def _levels(thresholds: np.ndarray, gaps: np.ndarray, top: float) -> "kernels.Le
     integers = bool(thresholds.size) and bool((thresholds == np.arange(thresholds.size) + 0.5).all())
     uniform, m = integers and bool((gaps == 1.0).all()), thresholds.size
     scratch = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m)
-    return kernels.Levels(thresholds, gaps, float(top), uniform, *scratch)
+    # one layout: kernels are compiled once
+    return kernels.Levels(thresholds, np.ascontiguousarray(gaps), float(top), uniform, *scratch)
 
 
 def optimal_scale(values: np.ndarray, levels: np.ndarray | Sequence[float], tolerance: float = 1e-6) -> Scale:
