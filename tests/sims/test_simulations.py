@@ -2,7 +2,7 @@
 
 import pytest
 
-from sims.simulations import SIMULATIONS, find, subset_sum
+from sims.simulations import SIMULATIONS, find, snr, subset_sum
 
 SMALL = {
     "partition": {"n": 6, "max_value": 20, "trials": 200},
@@ -38,6 +38,17 @@ def test_what_else_is_asked_of_subset_sums():
     assert rare.source.startswith("splitting")
     with pytest.raises(ValueError, match="width stops plain sampling"):
         subset_sum(**SMALL["subset-sum"], rare=True, width=0.1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "pruned", "kurtosis"),
+    [({}, "75", 6), ({"mask": True}, "81.25", 6), ({"rotate": True}, "75", 3)],
+)
+def test_what_else_is_asked_of_tensors(asked, pruned, kurtosis):
+    """Four of 16 bits, a bit less where the mask is counted; a rotation makes weights Gaussian."""
+    rows = {row.quantity: row for row in snr("laplace", **SMALL["snr"], **asked)}
+    assert f"SNR of pruning {pruned} % (dB)" in rows
+    assert rows["kurtosis"].theory == pytest.approx(kurtosis)
 
 
 def test_addresses_that_lead_nowhere_are_one_sentence():

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import pickle
 import shutil
+import struct
 from pathlib import Path
 
 import ml_dtypes
@@ -11,6 +13,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from sims import checkpoints, weights
+from sims.checkpoints import elements
+from sims.checkpoints.kinds import kind_of
 
 FILES = Path(__file__).parent / "files"
 RNG = np.random.default_rng(4)
@@ -62,6 +66,12 @@ def test_the_ending_says_nothing(tmp_path, make, name):
     (array,) = [a for a in checkpoints.read(path).tensors.values() if a.size in (600, 320)]
     if make.__name__ != "torch":
         np.testing.assert_array_equal(array, W)
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_of_any_protocol_needs_no_ending(tmp_path, protocol):
+    (tmp_path / "weights").write_bytes(pickle.dumps({}, protocol))
+    assert kind_of(tmp_path / "weights") == "torch"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +257,9 @@ def test_narrow_types_of_safetensors(tmp_path, code, kind):
     assert checkpoints.open_checkpoint(tmp_path / "a").tensors["w"].nbytes == values.nbytes
 
 
-def test_halves_of_bytes_and_types_that_are_named(tmp_path):
+@pytest.mark.parametrize("together", [2, 3, elements.CHUNK])
+def test_halves_of_bytes_and_types_that_are_named(tmp_path, monkeypatch, together):
+    monkeypatch.setattr(elements, "CHUNK", together)  # bytes, of which there are four
     header = {
         "four": {"dtype": "F4", "shape": [2, 4], "data_offsets": [0, 4]},
         "six": {"dtype": "F6_E2M3", "shape": [4], "data_offsets": [4, 7]},
@@ -266,6 +278,15 @@ def test_halves_of_bytes_and_types_that_are_named(tmp_path):
 
 
 # --- GGUF and Keras ---------------------------------------------------------------------------------------
+
+
+def test_gguf_values_begin_at_the_next_multiple_of_the_alignment(tmp_path):
+    """Which is the end of the header itself for one of these names."""
+    for length in range(1, 33):
+        head = b"GGUF" + struct.pack(f"<IQQQ{length}sIQIQ", 3, 1, 0, length, b"w" * length, 1, 4, 0, 0)
+        (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + W[:4, 0].tobytes())
+        (found,) = checkpoints.read(tmp_path / "m.gguf").tensors.values()
+        np.testing.assert_array_equal(found, W[:4, 0])
 
 
 def test_gguf_blocks_are_dequantized(tmp_path):

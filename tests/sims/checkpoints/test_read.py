@@ -472,9 +472,15 @@ def test_a_header_that_claims_too_much_allocates_nothing(tmp_path):
 
 def test_names_that_collide_are_all_kept():
     contents = checkpoints.Contents()
-    for _ in range(3):
+    for _ in range(5):
         contents.add(checkpoints.of_array("w", WEIGHTS))
-    assert list(contents.tensors) == ["w", "w'", "w''"]
+    assert list(contents.tensors) == ["w", "w'", "w''", "w'3", "w'4"]
+
+
+def test_memory_seen_in_another_order_is_another_tensor():
+    square = WEIGHTS[:, :3]
+    once, again, turned = (checkpoints.of_array("w", w).storage for w in (square, square[:], square.T))
+    assert once == again != turned
 
 
 @pytest.mark.parametrize(("version", "read"), [((1, 0), True), ((2, 0), True), ((3, 0), False)])

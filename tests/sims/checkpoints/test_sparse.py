@@ -68,6 +68,15 @@ def test_arrays_that_only_have_the_names(tmp_path):
     assert len(checkpoints.read(tmp_path / "w.npz").tensors) == 4
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3)])
+@pytest.mark.parametrize("stored", [1, 3, 4, 7])
+def test_diagonals_of_any_length(shape, stored):
+    """scipy stores them as long as the longest, which is shorter than a row, or longer."""
+    parts = {"data": np.arange(1.0, 3 * stored + 1).reshape(3, stored), "offsets": np.array([-1, 0, 2])}
+    expected = scipy.sparse.dia_array((parts["data"], parts["offsets"]), shape=shape).toarray()
+    np.testing.assert_array_equal(expand("dia", shape, parts), expected)
+
+
 @pytest.mark.parametrize("offsets", [[0], [0, 1, -1]])
 def test_every_diagonal_has_an_offset(offsets):
     with pytest.raises(ValueError, match="another number of offsets than of diagonals"):

@@ -53,6 +53,29 @@ def test_joint_codes_are_the_best_of_every_code_at_its_best_step(seed, n, box):
         assert not ended and spent == limit and lower <= errors.min() + 1e-9 <= found + 2e-9
 
 
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), st.integers(2, 5), st.data())
+def test_a_search_that_is_stopped_knows_the_least_of_what_is_left(seed, n, data):
+    """On its first way down, at one step: what begins with another code at any level, by every code."""
+    R, w = instance(seed, n)
+    limit, step = data.draw(st.integers(1, n - 1)), 0.5
+
+    def errors(begin):
+        """Least errors of the levels from `begin` on, by the code there: those after it as on the way."""
+        codes = np.array([[z, *way[begin + 1 :]] for z in range(-4, 4)])
+        return np.sum(((step * codes - w[begin:]) @ R[begin:, begin:].T) ** 2, axis=1)
+
+    way = np.zeros(n)
+    for level in range(n - 1, n - 1 - limit, -1):
+        way[level] = np.argmin(errors(level)) - 4
+    left = [errors(n - 1 - limit).min()]
+    left += [np.partition(errors(level), 1)[1] for level in range(n - limit, n)]
+    squares, u = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1)
+    found = kernels.joint_codes(squares, u, w, -4.0, 3.0, step, step, 1e6, 0.0, limit, np.zeros(n))
+    assert found[2:] == (limit, False)
+    assert abs(found[1] - min(left)) < 1e-9
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 6), st.floats(0.1, 2.5))
 def test_the_error_of_a_box_is_bounded_from_below_and_nearly_reached(seed, n, half):

@@ -66,6 +66,15 @@ def test_solutions_are_matched(lists, target, unit, m, counting, data):
     assert tuple(found.tolist()) in expected if expected else (found == -1).all()
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_a_place_beyond_sixteen_bits_is_found(place):
+    lists, found = [np.zeros(1, np.int64)] * 4, np.full(4, -1, np.int64)
+    lists[place] = np.arange(2**16 + 2)
+    residue = (2**16 + 1) % 31 if place < 2 else 0  # of the left sum
+    assert kernels.match_residues(*lists, 2**16 + 1, 31, residue, residue + 1, False, 2200, found) == 1
+    assert found.tolist() == [2**16 + 1 if i == place else 0 for i in range(4)]
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_too_little_room_is_said(side):
     """The first residue with more sums than room: nothing is lost, the caller comes back with more."""

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from sims import simulations
-from sims.layer_bounds import pruning_range, quantization_range
+from sims.layer_bounds import pruning_range, quantization_range, simulate
 from sims.layer_bounds.problems import problem
 
 
-def test_rows_are_the_ranges_of_the_layer_and_medians_over_layers():
+def test_rows_are_the_ranges_of_the_layer_and_medians_over_layers(monkeypatch):
+    monkeypatch.setattr(simulate, "BLOCK", 7)  # two blocks and a part of one
     rows = {row.quantity: row for row in simulations.layer_bounds("relu", 5, 0.5, 3, trials=16, seed=2)}
     best = []
     for seed in range(2, 18):

@@ -61,5 +61,7 @@ def test_medians_grow_block_by_block_and_stop_where_the_watched_ones_are_known()
     assert [median[0] for median in found[1][1]] == np.median(first, axis=0).tolist()
     *_, (trials, medians) = growing_medians(sample, 10_000, width=0.3, watched=1, **options)
     assert trials < 1000 and medians[0][2] - medians[0][1] <= 0.3 < medians[1][2] - medians[1][1]
+    *_, (_, before), (_, medians) = growing_medians(sample, 10_000, width=30.0, **options)
+    assert before[1][2] - before[1][1] > 30 >= medians[1][2] - medians[1][1]  # all, where none is named
     with pytest.raises(ValueError, match="width must be positive and finite"):
         next(growing_medians(sample, 10, width=0.0, **options))

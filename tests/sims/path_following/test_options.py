@@ -143,6 +143,14 @@ def test_a_threshold_that_fits_at_once_keeps_the_kind_of_pruning(stochastic, kin
     assert found == kind(0.2)
 
 
+@pytest.mark.parametrize("factor", [0.7, 1.3])
+def test_a_threshold_is_searched_until_it_cuts_as_many_as_asked(factor):
+    """Feedback moves what a threshold cuts: here to what a third more, or a third less, would cut."""
+    w = np.random.default_rng(0).standard_normal((100, 1000))
+    found = with_sparsity(PruneFraction(0.4), w, lambda tried: HardPruning(factor * tried.threshold)(w))
+    assert np.sum(np.abs(w) <= factor * found.threshold) == 40_000
+
+
 @pytest.mark.parametrize("sparsity", [0.3, 0.5])
 def test_the_surgeon_cuts_the_nearest_whole_number_of_weights(sparsity):
     w, x, _ = problem(samples=30)

@@ -304,3 +304,5 @@ def test_blocks_with_an_offset_and_a_zero_or_a_mask_reach_down_to_it():
     zero = Format("x", "uint2", 2, block=4, offset="zero")
     np.testing.assert_allclose(encode(w, zero)[0, :4], [6, 6, 6, 9])
     np.testing.assert_allclose(encode(-w, zero)[0, :4], [-6, -6, -6, -9])
+    short = encode(w[:, :6], Format("x", "uint2", 2, block=4, offset="float"))
+    np.testing.assert_allclose(short[0, 4:], [0.1, 0.2])  # the two of the last block are its ends
