@@ -2,6 +2,7 @@ import itertools
 import math
 from fractions import Fraction
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -207,6 +208,24 @@ def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
         assert 1 < saddlepoint_miss_probability(n, max_value, target, delta=delta) / exact < 2
         if max_value > 7:  # not exact
             assert 1 < subset_sum.miss_probability(n, max_value, -target, delta=delta) / exact < 2
+
+
+@pytest.mark.parametrize(("target", "delta"), [(100, 0), (140, 3)])
+def test_samples_full_of_solutions_are_left_out_and_nothing_else(target, delta):
+    """Every stratum and every point of it, whose values follow the powers of a generalised golden ratio."""
+    n, max_value = 14, 127
+    ratio = float(mp.findroot(lambda x: x ** (n + 1) - x - 1, 1.1))
+    points = 0.5 + np.arange(1, 513)[:, None] * ratio ** -np.arange(1.0, n + 1)
+    sizes = np.floor(max_value * (points % 1)).astype(int) + 1
+    law = float(subset_sum.reach_probability(n, max_value, target - delta))
+    for k in range(n + 1):
+        x = sizes * np.where(np.arange(n) < k, 1, -1)
+        mean = sum(subset_sum.poisson_mean(x, u) for u in range(target - delta, target + delta + 1))
+        missed = np.exp(-mean) * (np.maximum(x, 0).sum(axis=1) >= target - delta)
+        law += math.comb(n, k) / 2**n * missed.mean()
+    for g in (3, 7) if delta == 0 else ():
+        law = 1 - (1 - law) * (1 - (max_value // g / max_value) ** n)
+    assert saddlepoint_miss_probability(n, max_value, target, delta=delta) == pytest.approx(law, rel=1e-9)
 
 
 def test_the_poisson_mean_is_exact_at_the_ends_and_close_between():

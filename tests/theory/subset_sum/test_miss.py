@@ -1,5 +1,6 @@
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -177,6 +178,9 @@ def test_a_tolerance_places_a_cell_like_a_coarser_grid():
             coarse = subset_sum_miss.miss_form(n, max_value)
             assert subset_sum_miss.miss_form(n, 3 * max_value, delta=1) == coarse
     assert [subset_sum_miss.miss_form(n, 341)[0] for n in (11, 12)] == ["cox", "saddlepoint"]
+    for n, last in ((21, 14), (9, 99)):  # a finer grid than the last has the accuracy that was measured there
+        assert subset_sum_miss.miss_form(n, last)[1] in ("by factors", "tens of per cent")
+        assert re.match("about 1 %|a factor of 1.8", subset_sum_miss.miss_form(n, last + 1)[1])
 
 
 def test_the_empty_set_solves_zero():
