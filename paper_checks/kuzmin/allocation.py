@@ -32,12 +32,13 @@ def brute_force(run, spare=1.0, factor=1.0):
                 for picked in itertools.product(range(6), repeat=5)
                 if sum(int(c[k]) for c, k in zip(costs, picked, strict=True)) <= budget
             )
-            ratios.append(choose(costs, errors, max(low, round(spare * budget))).error / best)
+            found = choose(costs, errors, max(low, round(spare * budget)))
+            ratios += [found.error / best, found.bound / best]
         return ratios
 
     ratios = run.once(f"spare {spare}", compute)
-    yield within("largest ratio", max(ratios), factor, 1e-12)
-    yield within("least ratio", min(ratios), factor, 1e-12)
+    yield within("largest ratio, of error and bound", max(ratios), factor, 1e-12)
+    yield within("least ratio, of error and bound", min(ratios), factor, 1e-12)
 
 
 def _digits(run) -> tuple[dict, dict, dict]:
@@ -78,6 +79,8 @@ def never_worse(run, weighed=True, factor=1.0):
         single = min(error for error, bits in alone if bits <= budget)
         title = f"{budget:g} bits: the code's error over that of its formats"
         yield within(title, chosen.error / error, factor, 1e-9)
+        title = f"{budget:g} bits: the code's bits per weight over theirs"
+        yield within(title, chosen.bits_per_weight / bits, 1.0, 1e-9)
         title = f"{budget:g} bits: the code's single format over the best"
         yield within(title, chosen.uniform_error / single, factor, 1e-9)
         if not weighed:

@@ -44,6 +44,14 @@ def _small(kind: str, bits: int, seed: int) -> tuple[np.ndarray, np.ndarray, Ran
     return x, w, quantization_range(w, inputs=x, bits=bits, step=step), least
 
 
+def _own_errors(x: np.ndarray, w: np.ndarray, one: Range, step: float) -> Iterator[tuple[float, float]]:
+    """(its own, the stated one) of a range's solution, and of rounding every weight to nearest."""
+    most = 2 / step
+    nearest = step * np.clip(np.rint(w / step), -most, most - 1)
+    for chosen, stated in ((one.solution, one.best), (nearest, one.errors["nearest"])):
+        yield float(((x @ (chosen - w)) ** 2).sum()), stated
+
+
 def ranges(run: Run, factor: float = 1.0, nearest: bool = False) -> Iterator[Measurement]:
     """Bound <= least of all codes = optimum <= heuristic; or the bound raised, or rounding called optimal."""
     for bits in (2, 3):
@@ -55,6 +63,9 @@ def ranges(run: Run, factor: float = 1.0, nearest: bool = False) -> Iterator[Mea
             claimed = [one.errors["nearest"] if nearest else one.best for _, _, one, _ in found]
             off = max(abs(value / least - 1) for value, (_, _, _, least) in zip(claimed, found, strict=True))
             yield at_most(f"{name}: optimum against all codes, relative", off, 1e-9)
+            off = max(abs(error / stated - 1) for x, w, one, _ in found
+                      for error, stated in _own_errors(x, w, one, 2.0 ** (2 - bits)))  # fmt: skip
+            yield at_most(f"{name}: solution's own error against the stated one, relative", off, 1e-9)
             over = min(one.heuristic / least for _, _, one, least in found)
             yield at_least(f"{name}: least heuristic / least error", over, 1 - 1e-9)
 
@@ -163,6 +174,14 @@ def pruning_gaps(
             found = _pruned(kind, seed)
             for name in losses:
                 losses[name].append(10 * np.log10(found.errors[name] / found.best))
+        offs: list[float] = []
+        for seed in range(6):
+            (x, w), one = problem(kind, 24, seed), _pruned(kind, seed)
+            own = float(((x @ (one.solution - w)) ** 2).sum())
+            offs += [own / one.best - 1, one.lower / one.best - 1, float(np.count_nonzero(one.solution)) - 6]
+        yield at_most(
+            f"{kind}: own error of 6 weights against the stated one, relative", np.abs(offs).max(), 1e-9
+        )
         yield at_most(f"{kind}: OBS, mean (dB)", float(np.mean(losses[obs])), 0.3)
         yield at_most(f"{kind}: exchanges, mean (dB)", float(np.mean(losses["swaps"])), 0.01)
         stated = factor * LOSSES[kind]

@@ -46,7 +46,15 @@ def offset_worth(run, low=0.5, factor=1.0):
     yield at_least(
         "free offset over a zero point (dB)", decibel(zero.bound, free.noise), 3.0 * factor, evidence="bound"
     )
-    yield at_most("gap of the certificate", free.gap, 3e-4, evidence="bound")
+    for name, one, centre, first in (
+        ("free offset", free, free.offset, 0),
+        ("zero point", zero, zero.offset, 0),
+        ("no offset", plain, 0.0, -8),
+    ):
+        codes = np.clip(np.rint((w - centre) / one.scale), first, first + 15)
+        own = np.mean((w - centre - one.scale * codes) ** 2) / np.mean(w**2)
+        yield within(f"{name}: stated error over the grid's own", one.noise / own, 1.0, 1e-6)
+        yield within(f"{name}: proved bound over it", one.bound / own, 1 - 1.5e-4, 1.5e-4, evidence="bound")
 
 
 def absmax_in_blocks(run, size=32, factor=1.0):
@@ -125,7 +133,11 @@ def pruned_then_rounded(run, zero=True, factor=1.0):
     for bits in (2, 4, 8):
         levels = np.arange(2.0**bits) - 2 ** (bits - 1) + (0 if zero else 0.5)
         grid = levels if zero else np.append(levels, 0.0)  # the scale is found with a zero, and used without
-        rounded = quantize(pruned, levels, optimal_scale(w[kept], grid).scale)
+        found = optimal_scale(w[kept], grid)
+        own = np.mean((w[kept] - quantize(w[kept], grid, found.scale)) ** 2) / np.mean(w[kept] ** 2)
+        yield within(f"{bits} bits: the best scale's stated error over its own", found.noise / own, 1.0, 1e-9)
+        yield within(f"{bits} bits: the best scale's bound over its error", found.bound / own, 1.0, 1e-6)
+        rounded = quantize(pruned, levels, found.scale)
         total = np.sum((w - rounded) ** 2)
         both = np.sum((w - pruned) ** 2) + np.sum((pruned - rounded)[kept] ** 2)
         yield within(f"{bits} bits", total / both, factor, 1e-12, evidence="simulated")
