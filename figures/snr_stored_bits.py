@@ -49,7 +49,7 @@ NAMED_BY_LAW = {
         "INT4": (-30, 2),
         "NF4 b64": (5, 6),
         "NVFP4": (6, -2),
-        "2:4 + INT4": (6, -6),
+        "2:4 + INT4": (-46, -9),
         "prune 50 % + NVFP4": (-8, 10),
     },
     "Student-t": {
@@ -154,8 +154,8 @@ def draw(table: Table) -> Figure:
         label(panel, table["stored_bits"][at], table["snr"][at], "Lloyd-Max", GREY, **place)
         if law == "Gaussian":  # the other panel has no room for a second name
             line = here & (table["name"] == "entropy mask")
-            at = np.flatnonzero(line)[6]
-            place = {"xytext": (2, 8), "ha": "left", "fontsize": 7}
+            at = np.flatnonzero(line)[20]
+            place = {"xytext": (0, 14), "ha": "center", "fontsize": 7}
             label(panel, table["stored_bits"][at], table["snr"][at], "mask at its entropy", CUT, **place)
         line = here & (table["name"] == "bitmask mask")
         middle = int(np.flatnonzero(line)[18])
