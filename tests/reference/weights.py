@@ -135,10 +135,10 @@ def crossings() -> list[Table]:
     """Student-t of df = 2 at 2 bits, {-2s..s}: everything elementary, the crossing by bisection."""
     table = Table("theory.snr.ratio")
 
-    def gap(r: mp.mpf) -> mp.mpf:
+    def gap(r: mp.mpf, c: mp.mpf) -> mp.mpf:
         z = r / mp.sqrt(2 + r * r)  # mass of |T| <= r
         second = (2 * mp.asinh(r / mp.sqrt(2)) - 2 * z) / z  # E W^2
-        cut = mp.sqrt(2) * (c := mp.mpf(7) / 8) * z / mp.sqrt(1 - (c * z) ** 2)
+        cut = mp.sqrt(2) * c * z / mp.sqrt(1 - (c * z) ** 2)
         lost = (2 * mp.asinh(cut / mp.sqrt(2)) - 2 * cut / mp.sqrt(2 + cut * cut)) / z
 
         def mass(x: mp.mpf) -> mp.mpf:
@@ -162,17 +162,18 @@ def crossings() -> list[Table]:
                 low, high = (low, b) if error(a) < error(b) else (a, high)
         return lost - error((low + high) / 2)
 
-    low, high = mp.mpf(3), mp.mpf(60)  # pruning loses more at the first, less at the last
-    assert gap(low) > 0 > gap(high)
-    for _ in range(48):
-        middle = (low + high) / 2
-        low, high = (middle, high) if gap(middle) > 0 else (low, middle)
-    z = low / mp.sqrt(2 + low * low)
-    second = 2 * mp.asinh(low / mp.sqrt(2)) / z - 2
-    # int x^4 (2 + x^2)^(-3/2) = x (x^2 + 6)/(2 sqrt(2 + x^2)) - 3 asinh(x/sqrt 2)
-    fourth = 2 * (low * (low**2 + 6) / (2 * mp.sqrt(2 + low**2)) - 3 * mp.asinh(low / mp.sqrt(2))) / z
-    table.add("crossover_bound", [2, 2.0], low)
-    table.add("crossover_kurtosis", [2, 2.0], fourth / second**2)
+    for mask, sparsity in (({}, mp.mpf(7) / 8), ({"mask": True}, mp.mpf(15) / 16)):
+        low, high = mp.mpf(3), mp.mpf(60)  # pruning loses more at the first, less at the last
+        assert gap(low, sparsity) > 0 > gap(high, sparsity)
+        for _ in range(48):
+            middle = (low + high) / 2
+            low, high = (middle, high) if gap(middle, sparsity) > 0 else (low, middle)
+        z = low / mp.sqrt(2 + low * low)
+        second = 2 * mp.asinh(low / mp.sqrt(2)) / z - 2
+        # int x^4 (2 + x^2)^(-3/2) = x (x^2 + 6)/(2 sqrt(2 + x^2)) - 3 asinh(x/sqrt 2)
+        fourth = 2 * (low * (low**2 + 6) / (2 * mp.sqrt(2 + low**2)) - 3 * mp.asinh(low / mp.sqrt(2))) / z
+        table.add("crossover_bound", [2, 2.0], low, **mask)
+        table.add("crossover_kurtosis", [2, 2.0], fourth / second**2, **mask)
     return [table]
 
 
@@ -191,7 +192,7 @@ def limits() -> list[Table]:
         wide = law.bound if law.bound < mp.inf else 400 * law.scale
         cuts = [0, *(c * law.scale for c in (1, 4, 10, 20, 60) if c * law.scale < wide), wide]
         cube[law] = (2 * mp.quad(lambda x, law=law: mp.cbrt(law.pdf(x)), cuts)) ** 3
-        table.add("panter_dite_snr", [law.spec, 5], decibel(power, cube[law] / (12 * 4**5)))
+        table.add("panter_dite_snr", [law.spec, 5], decibel(power, cube[law] / (12 * 4**5)), 1e-12)
     table.add("uniform_gaussian_snr", [6], decibel(1, mp.mpf(4) / 3 * mp.log(64) / 64**2))
     phi = mp.npdf
     # Max's equations for four levels: thresholds 0, t; levels a, b the means of their cells

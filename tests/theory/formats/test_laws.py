@@ -98,18 +98,21 @@ def check_blocks(law, name, size, tensors, enough):
 
 
 @pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 1e6)], ids=repr)
-def test_powers_of_two_by_an_integral_over_the_weight(law):
+def test_powers_of_two_by_the_exponents_that_a_weight_can_meet(law):
     """Given the weight, its block has maximum exponent k with probability G(2^(k+1))^(B-1) - G(2^k)^(B-1)."""
     form, total = BY_NAME["MXFP4"], 0.0
-    w = np.geomspace(1e-7, 1e7, 400_001)
-    mass = 2 * law.pdf(w) * w * np.log(w[1] / w[0])
+    values, thresholds = [0, 0.5, 1, 1.5, 2, 3, 4, 6], [0, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5, math.inf]
+
+    def lost(scale, low, high):  # E[(|w| - nearest)^2; low < |w| < high], cell by cell
+        edges, levels = np.clip(scale * np.array(thresholds), low, high), scale * np.array(values)
+        mass, first, second = (law.partial_moment(k, edges[:-1], edges[1:]) for k in range(3))
+        return 2 * float(np.sum(second - 2 * levels * first + levels**2 * mass))
+
     for k in range(-12, 21):
         low, high = (1 - 2 * law.tail(np.array([2.0**e]))[0][0] for e in (k, k + 1))
-        chance = np.where(w < 2.0 ** (k + 1), high**31, 0) - np.where(w < 2.0**k, low**31, 0)
-        scale = 2.0 ** (k - 2)
-        near = chance > 0
-        total += mass[near] @ (chance[near] * (w[near] - scale * rounded(w[near] / scale, 2, 1, 6.0)) ** 2)
-    assert format_laws.format_error(law, form) == pytest.approx(total, rel=1e-4)
+        small, large = lost(2.0 ** (k - 2), 0.0, 2.0**k), lost(2.0 ** (k - 2), 2.0**k, 2.0 ** (k + 1))
+        total += (high**31 - low**31) * small + high**31 * large
+    assert format_laws.format_error(law, form) == pytest.approx(total, rel=1e-8)
 
 
 @pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 1e4), StudentT(1, 1e6)], ids=repr)
@@ -124,6 +127,26 @@ def test_small_tensors_hold_their_peak_among_few_blocks(size):
     w = np.random.default_rng(4).standard_normal((20_000, size // 16, 16))
     errors = [np.mean((one - literal_blocks("NVFP4", one)) ** 2) for one in w]
     found = format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
+    assert found == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / np.sqrt(len(errors)))
+
+
+def test_the_peak_of_two_blocks_is_that_of_the_other_one():
+    # E over the largest of its 16 magnitudes, at equal steps of that law's distribution function
+    form = BY_NAME["NVFP4"]
+    peaks = Gaussian().ppf(0.5 + ((np.arange(20) + 0.5) / 20) ** (1 / 16) / 2)
+    expected = np.mean([format_laws._peak_error(Gaussian(), form, float(peak)) for peak in peaks])
+    assert format_laws.format_error(Gaussian(), form, 32) == pytest.approx(expected, rel=5e-5)
+
+
+@pytest.mark.parametrize("law", [Gaussian(), Laplace()], ids=repr)
+def test_the_largest_of_a_block_counts_in_its_own_group(law):
+    # one of every two kept, four to a block: a third of the other weights share the group of the largest
+    form = formats.Format("small", "symmetric2", 2, block=4, keep=1, group=2)
+    w = law.ppf(np.random.default_rng(6).random((100_000, 4)))
+    left = np.where(literal_mask(form, w), w, 0.0)
+    scale = np.abs(w).max(axis=1, keepdims=True)
+    errors = np.mean((w - scale * np.rint(left / scale)) ** 2, axis=1)
+    found = format_laws.format_error(law, form)
     assert found == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / np.sqrt(len(errors)))
 
 
