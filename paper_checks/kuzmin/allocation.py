@@ -1,6 +1,5 @@
 """Claims on bits per layer: the best choice of formats within a budget, and the limit of any code."""
 
-import itertools
 import math
 
 import numpy as np
@@ -22,16 +21,17 @@ def brute_force(run, spare=1.0, factor=1.0):
     def compute() -> list[float]:
         rng = np.random.default_rng(run.seed)
         ratios = []
+        every = np.indices((6,) * 5).reshape(5, -1)  # options of the five items, choice by choice
         for _ in range(60):
             costs = [np.sort(rng.integers(1, 60, 6)) for _ in range(5)]
             errors = [np.sort(rng.random(6))[::-1] for _ in range(5)]
             low, high = sum(int(c.min()) for c in costs), sum(int(c.max()) for c in costs)
             budget = int(rng.integers(low, high + 1))
-            best = min(
-                sum(e[k] for e, k in zip(errors, picked, strict=True))
-                for picked in itertools.product(range(6), repeat=5)
-                if sum(int(c[k]) for c, k in zip(costs, picked, strict=True)) <= budget
+            cost, error = (
+                np.sum([x[k] for x, k in zip(options, every, strict=True)], axis=0)
+                for options in (costs, errors)
             )
+            best = error[cost <= budget].min()
             found = choose(costs, errors, max(low, round(spare * budget)))
             ratios += [found.error / best, found.bound / best]
         return ratios

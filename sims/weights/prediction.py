@@ -66,6 +66,12 @@ def fitted_law(kurtosis: float, peak: float) -> StudentT:
     return laws[int(np.argmin(distance))]
 
 
+@functools.lru_cache(maxsize=4096)
+def _winner(law: StudentT, bits: int) -> str:
+    """Tensors of a network share the laws of the grid that fit them."""
+    return SNAP if quantization_snr(law, bits) > pruning_snr(law, equal_sparsity(bits)) else CUT
+
+
 def predict(kurtosis: float, peak: float, bits: int, predictor: str) -> str:
     """ "snap" or "cut" at a width, by the predictor "always snap", "kurtosis" or "student".
 
@@ -79,8 +85,7 @@ def predict(kurtosis: float, peak: float, bits: int, predictor: str) -> str:
     if predictor == "kurtosis":
         return SNAP if kurtosis < _threshold(bits) else CUT
     if predictor == "student":
-        law = fitted_law(kurtosis, peak)
-        return SNAP if quantization_snr(law, bits) > pruning_snr(law, equal_sparsity(bits)) else CUT
+        return _winner(fitted_law(kurtosis, peak), bits)
     raise ValueError(f'predictor must be "always snap", "kurtosis" or "student", got {predictor!r}')
 
 
