@@ -10,12 +10,14 @@ CELLS = 1024  # of the table that finds the nearest level
 @kernel
 def block_maxima(rows, size):
     """Largest magnitude of every block of `size` weights along each row, (rows, blocks per row)."""
-    found = np.zeros((rows.shape[0], -(-rows.shape[1] // size)))
+    found = np.empty((rows.shape[0], -(-rows.shape[1] // size)))
     for r in range(rows.shape[0]):
-        for k in range(rows.shape[1]):
-            magnitude = abs(np.float64(rows[r, k]))
-            if magnitude > found[r, k // size]:
-                found[r, k // size] = magnitude
+        for block in range(found.shape[1]):
+            largest = 0.0
+            for k in range(block * size, min((block + 1) * size, rows.shape[1])):
+                magnitude = abs(np.float64(rows[r, k]))
+                largest = magnitude if magnitude > largest else largest
+            found[r, block] = largest
     return found
 
 
@@ -29,7 +31,8 @@ def block_errors(rows, size, levels, scales):
     """
     count = levels.size
     thresholds = np.full(count, np.inf)  # the last one stops every search
-    thresholds[: count - 1] = (levels[1:] + levels[:-1]) / 2
+    for i in range(count - 1):
+        thresholds[i] = (levels[i + 1] + levels[i]) / 2
     first, width = levels[0], (levels[count - 1] - levels[0]) / CELLS
     start = np.empty(CELLS, dtype=np.int64)
     low = 0
