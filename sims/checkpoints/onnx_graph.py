@@ -129,11 +129,10 @@ def readable_name(name: str, scope: Scope) -> str:
 
 
 def _role(use: Use) -> str:
-    if use.node.op_type in ("MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN"):
-        return ("input", "weight", "recurrence" if use.node.op_type in ("LSTM", "GRU", "RNN") else "bias")[
-            min(use.place, 2)
-        ]
-    return f"input{use.place}"
+    recurrent = use.node.op_type in ("LSTM", "GRU", "RNN")
+    known = recurrent or use.node.op_type in ("MatMul", "Gemm", "Conv", "ConvTranspose")
+    roles = ("input", "weight", *(("recurrence",) if recurrent else ()), "bias") if known else ()
+    return roles[use.place] if use.place < len(roles) else f"input{use.place}"
 
 
 def output_axis(name: str, rank: int, scope: Scope, depth: int = 0) -> int | None:

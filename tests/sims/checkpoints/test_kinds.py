@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from sims import checkpoints, weights
-from sims.checkpoints import elements
+from sims.checkpoints import elements, folders, gguf_files
 from sims.checkpoints.kinds import kind_of
 
 FILES = Path(__file__).parent / "files"
@@ -171,6 +171,8 @@ def test_one_shard_is_said_to_be_a_part(shards):
     assert len(table.rows) == 2 and table.share_of_bytes == 1
     assert "This is shard 2 of 3, a part of a network" in table.sentences()[-1]
     assert weights.report(folder, [4]).part == ""
+    assert folders.part_of(Path("m-00001-of-00002.bin")).startswith("This is shard 1 of 2")
+    assert folders.part_of(Path("m-00001-of-00001.bin")) == folders.part_of(Path("m.bin")) == ""
 
 
 def test_an_index_that_promises_more_or_leads_outside(shards):
@@ -280,6 +282,22 @@ def test_halves_of_bytes_and_types_that_are_named(tmp_path, monkeypatch, togethe
 # --- GGUF and Keras ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_gguf_metadata_of_every_kind_are_passed(tmp_path, order):
+    """Numbers by the code of their type, texts, and lists of both; then the tensor is still in its place."""
+    numbers = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+    values = [(kind, struct.pack(order + code, 1)) for kind, code in numbers.items()]
+    values += [(8, struct.pack(order + "Q2s", 2, b"ab"))]
+    values += [(9, struct.pack(order + "IQ", kind, 3) + 3 * value) for kind, value in values]
+    values += [(9, struct.pack(order + "IQ", 9, 2) + 2 * values[-1][1])]
+    head = b"GGUF" + struct.pack(order + "IQQ", 3, 1, len(values))
+    for kind, value in values:
+        head += struct.pack(order + "Q1sI", 1, b"k", kind) + value
+    head += struct.pack(order + "Q1sIQIQ", 1, b"w", 1, 4, 0, 0)
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + W[:4, 0].astype(order + "f4").tobytes())
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "m.gguf").tensors["w"], W[:4, 0])
+
+
 def test_gguf_values_begin_at_the_next_multiple_of_the_alignment(tmp_path):
     """Which is the end of the header itself for one of these names."""
     for length in range(1, 33):
@@ -289,8 +307,9 @@ def test_gguf_values_begin_at_the_next_multiple_of_the_alignment(tmp_path):
         np.testing.assert_array_equal(found, W[:4, 0])
 
 
-def test_gguf_blocks_are_dequantized(tmp_path):
+def test_gguf_blocks_are_dequantized(tmp_path, monkeypatch):
     gguf = pytest.importorskip("gguf")
+    monkeypatch.setattr(gguf_files, "_BLOCKS", 3)  # at a time, of sixteen
     quants = pytest.importorskip("gguf.quants")
     kinds = ["Q8_0", "Q4_0", "Q5_1", "BF16"]
     values = RNG.normal(size=(8, 64)).astype(np.float32)
@@ -334,6 +353,7 @@ def test_keras_files(tmp_path):
         file["layers/dense/vars/0"] = kernel
         file["layers/dense/kernel"] = kernel + 1
         file["layers/embedding/embeddings:0"] = embeddings
+        file["layers/conv/kernel"] = np.zeros((3, 3, 4, 8))
         file["layers/z_again"] = file["layers/dense"]  # the same group under two names
         file["layers/link"] = h5py.ExternalLink("/etc/passwd", "/")
         file["text"] = "words"
@@ -342,8 +362,9 @@ def test_keras_files(tmp_path):
     np.testing.assert_array_equal(found["layers/dense/kernel"].load(), kernel + 1)
     assert found["layers/dense/kernel"].nbytes == kernel.nbytes
     assert found["layers/dense/kernel"].axis == 1 and found["layers/embedding/embeddings:0"].axis == 0
+    assert found["layers/conv/kernel"].axis == 3
     assert found["layers/link"].skip == "a link to another place, not followed"
-    assert sum(not tensor.skip for tensor in found.values()) == 3
+    assert sum(not tensor.skip for tensor in found.values()) == 4
     with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
         archive.writestr("config.json", "{}")
         archive.write(tmp_path / "model.weights.h5", "model.weights.h5")

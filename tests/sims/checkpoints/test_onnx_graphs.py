@@ -126,6 +126,21 @@ def test_names_come_from_the_node(tmp_path, made_up, node, expected):
     assert list(tensors(save(tmp_path / "a.onnx", nodes, {made_up: normal(4, 6)}))) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("operator", "roles"),
+    [
+        ("Gemm", ["input", "weight", "bias"]),
+        ("Conv", ["input", "weight", "bias"]),
+        ("GRU", ["input", "weight", "recurrence", "bias"]),
+        ("Where", ["input0", "input1", "input2"]),
+    ],
+)
+def test_the_place_of_an_input_says_what_it_is(tmp_path, operator, roles):
+    node = helper.make_node(operator, [str(place) for place in range(len(roles))], ["y"], name="a")
+    arrays = {str(place): normal(4, 6) for place in range(len(roles))}
+    assert list(tensors(save(tmp_path / "a.onnx", [node], arrays))) == [f"a.{role}" for role in roles]
+
+
 def test_names_and_axes_through_casts_and_transposes(tmp_path):
     nodes = [
         helper.make_node("Cast", ["onnx::Cast_1"], ["c"], to=FLOAT),
@@ -147,6 +162,7 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
         ("Conv", 1, (8, 3, 5, 5), {}, 0),
         ("ConvTranspose", 1, (3, 8, 5, 5), {}, 1),
         ("LSTM", 1, (1, 32, 5), {}, 1),
+        ("LSTM", 2, (1, 32, 8), {}, 1),
         ("Gather", 0, (50, 8), {}, 0),
         ("Add", 1, (4, 6), {}, None),
     ],
@@ -182,6 +198,13 @@ def test_quantize_dequantize_pairs(tmp_path):
     for i, j in np.ndindex(12, 20):
         assert tensor.load()[i, j] == np.float32((int(codes[i, j]) - int(zero[i])) * np.float64(scale[i]))
     assert tensor.axis == 0 and tensor.nbytes == 240 + 12 + 48 and tensor.note == "dequantized from int8"
+
+
+def test_scales_run_along_the_second_axis_where_none_is_named(tmp_path):
+    codes, scale = RNG.integers(-9, 9, (3, 4, 2)).astype(np.int8), np.float32([1, 2, 4, 8])
+    nodes = [helper.make_node("DequantizeLinear", ["c", "s"], ["y"])]
+    (tensor,) = tensors(save(tmp_path / "a.onnx", nodes, {"c": codes, "s": scale})).values()
+    np.testing.assert_array_equal(tensor.load(), codes * scale[None, :, None])
 
 
 def test_blocks_of_dequantize_linear(tmp_path):

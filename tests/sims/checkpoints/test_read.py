@@ -124,6 +124,10 @@ def test_torch_zip_of_a_big_endian_machine(tmp_path):
     swapped = {"0": WEIGHTS.astype(">f4").tobytes(), "1": np.array([7], ">i8").tobytes()}
     found = checkpoints.read(torch_zip(tmp_path / "a.pt", state(), swapped, byteorder="big"))
     np.testing.assert_array_equal(found.tensors["fc.weight"], WEIGHTS)
+    half = {"0": (WEIGHTS.view(np.uint32) >> 16).astype(">u2").tobytes()}  # these are bfloat16 to the bit
+    item = {"w": rebuilt("BFloat16Storage", "0", 12, 0, (3, 4), (4, 1))}
+    found = checkpoints.read(torch_zip(tmp_path / "b.pt", item, half, byteorder="big"))
+    np.testing.assert_array_equal(found.tensors["w"], WEIGHTS)
 
 
 def test_torch_legacy(tmp_path):
@@ -169,6 +173,32 @@ def test_float8_tables_follow_their_definition():
     assert wide[1] == 2.0**-9 and wide[0x7E] == 448 and np.isnan(wide[0x7F]) and wide[0x80 | 0x38] == -1
     wide = checkpoints.widen(np.arange(256, dtype=np.uint8), "float8_e5m2")
     assert wide[1] == 2.0**-16 and wide[0x7B] == 57344 and np.isinf(wide[0x7C]) and np.isnan(wide[0x7D])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "kind", "zeros"),
+    [
+        ("per_channel_affine", "LongStorage", np.array([1, -2, 3])),
+        ("per_channel_affine_float_qparams", "FloatStorage", np.float32([0.5, -1.5, 2])),
+    ],
+)
+@pytest.mark.parametrize(("axis", "shape"), [(0, (3, 4)), (1, (2, 3, 2))])
+def test_codes_with_a_scale_per_channel(tmp_path, scheme, kind, zeros, axis, shape):
+    codes, scales = np.arange(-6, 6, dtype=np.int8), np.float64([0.5, 1, 2])
+    strides = tuple(stride // 8 for stride in np.empty(shape).strides)
+    along = [rebuilt(name, key, 3, 0, (3,), (1,)) for name, key in (("DoubleStorage", "1"), (kind, "2"))]
+    plain = rebuilt("QInt8Storage", "0", 12, 0, shape, strides).arguments
+    item = Call(
+        Global("torch._utils._rebuild_qtensor"),
+        *plain[:4],
+        (Global(f"torch.{scheme}"), *along, axis),
+        *plain[4:],
+    )
+    data = {"0": codes.tobytes(), "1": scales.tobytes(), "2": zeros.tobytes()}
+    (found,) = checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": item}, data)).tensors.values()
+    for place in np.ndindex(shape):
+        channel, code = place[axis], int(codes.reshape(shape)[place])
+        assert found[place] == (code - zeros[channel]) * scales[channel]
 
 
 def test_float8_of_recent_torch(tmp_path):
@@ -331,6 +361,14 @@ def test_two_claims_on_one_storage_are_both_checked(tmp_path):
         checkpoints.read(torch_legacy(tmp_path / "b.pth", legacy, {"0": STORAGES["0"]}))
 
 
+@pytest.mark.parametrize("place", [0, 255, 2**16, 2**32 - 1])
+def test_a_pickle_may_remember_as_much_as_a_pickler_counts(place):
+    number = struct.pack("<I", place)
+    program = b"\x80\x02]r" + number + b"j" + number + b"\x86."  # (l, l) of a list l
+    first, second = pickles.interpret(io.BytesIO(program), len(program))
+    assert first == [] and first is second
+
+
 def test_a_pickle_that_contains_itself_ends(tmp_path):
     data = b"\x80\x02]q\x00h\x00a."  # a list in itself
     with pytest.raises(ValueError, match="holds no array"):
@@ -468,6 +506,24 @@ def test_a_header_that_claims_too_much_allocates_nothing(tmp_path):
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
     with pytest.raises(ValueError, match="truncated"):
         checkpoints.read(tmp_path / "a.npy")
+
+
+def test_a_file_that_was_written_again_is_another(tmp_path):
+    """Also with as many bytes; under its own name, and with the same time, it is the same."""
+
+    def identity(array, time, name="w.npy"):
+        np.save(tmp_path / name, array)
+        os.utime(tmp_path / name, ns=(0, time))
+        return checkpoints.open_checkpoint(tmp_path / name).identity
+
+    same, again, later, longer, other = (
+        identity(WEIGHTS, 10**9),
+        identity(WEIGHTS, 10**9),
+        identity(WEIGHTS, 10**9 + 1000),
+        identity(WEIGHTS[:2], 10**9),
+        identity(WEIGHTS, 10**9, "v.npy"),
+    )
+    assert same == again and len({same, later, longer, other}) == 4
 
 
 def test_names_that_collide_are_all_kept():

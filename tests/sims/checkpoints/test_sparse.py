@@ -22,6 +22,15 @@ def test_archives_of_scipy(tmp_path, kind, compressed):
     assert found["layer"].note.startswith(f"sparse ({kind})")
 
 
+@pytest.mark.parametrize("shape", [(9,), (3, 4), (2, 3, 2, 2)])
+def test_coordinates_of_any_number_of_axes(tmp_path, shape):
+    dense = np.zeros(shape)
+    dense[tuple(size - 1 for size in shape)], dense[(0,) * len(shape)] = 5.0, -2.0
+    parts = {"coords": np.array(np.nonzero(dense)), "data": dense[dense != 0], "shape": np.array(shape)}
+    np.savez(tmp_path / "w.npz", format=b"coo", **parts)
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "w.npz").tensors["w"], dense)
+
+
 def test_a_sparse_matrix_has_its_true_sparsity(tmp_path, heavy=3):
     """Its stored values alone are a dense normal vector, which is snapped; the matrix is cut without loss."""
     dense = RNG.normal(size=(64, 64)) * (RNG.random((64, 64)) < 0.15)
