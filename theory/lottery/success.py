@@ -279,6 +279,8 @@ def copies_success_probability(
 
     samples, copies = whole("samples", samples, 0), whole("copies", copies, 0)
     counts, miss = np.arange(copies + 1), _rows(miss, max(samples, copies))
+    if not len(weights):
+        return 1.0  # nothing can fail
     good = np.exp(_log_success(weights[0], miss[samples]).sum(axis=1))  # q_i of the first hidden layer
     if len(weights) == 1:
         return float(np.prod(good))

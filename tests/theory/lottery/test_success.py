@@ -150,6 +150,7 @@ def test_copies_success_by_enumeration():
 def test_copies_success_of_a_single_layer_and_of_deep_networks():
     table = np.array([[0.0, 2.0**-k] for k in range(9)])
     w = np.array([[1, -1], [0, 1]])
+    assert copies_success_probability([], table, 4, 4) == 1.0  # nothing can fail
     assert copies_success_probability([w], table, 4, 4) == pytest.approx((1 - 2**-4) ** 3)
     deep = [copies_success_probability([w] * depth, table, 8, 8) for depth in (1, 2, 3, 4)]
     assert all(a > b for a, b in itertools.pairwise(deep))
