@@ -23,6 +23,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows: every process compiles what it needs
+    fcntl = None  # type: ignore[assignment]
+
 
 def source_hash() -> str:
     """Sixteen hex digits that change whenever any kernel source changes."""
@@ -67,13 +72,60 @@ def _report_once(line: str) -> None:
         sys.stderr.write(f"snapcut: {line}\n")
 
 
+@functools.cache
+def _locks() -> Any:
+    """A file whose bytes are locked: such locks end with their process, and no child inherits them."""
+    return (Path(os.environ["NUMBA_CACHE_DIR"]) / "locks").open("ab")
+
+
+def _lock(what: str) -> int | None:
+    """The byte that stands for something, once no other process has it; None where that can not be had."""
+    place, end = int.from_bytes(hashlib.sha256(what.encode()).digest()[:4]), time.monotonic() + _PATIENCE
+    try:
+        file = _locks()
+    except OSError:
+        return None
+    while fcntl is not None and time.monotonic() < end:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            return place
+        except (BlockingIOError, PermissionError):  # another process has it: systems differ in the error
+            time.sleep(0.02)
+        except OSError:
+            break
+    return None
+
+
+def _unlock(place: int | None) -> None:
+    if place is not None:
+        fcntl.lockf(_locks(), fcntl.LOCK_UN, 1, place)
+
+
+_PATIENCE = 60.0  # seconds
+_held: dict[tuple[str, Any], int | None] = {}  # locks of what is being compiled
+
+
 class _SealedFile(caching.IndexDataCacheFile):
     """Numba's index and machine code on the disk, each followed by a checksum.
 
     Numba unpickles and runs what it finds: a truncated file ends the program, a flipped bit in machine code
     can do anything. Here a file is read only if it is what was written; another is compiled anew. Numba
     itself stops reading before the checksum. A cache that cannot be written (a full disk) is done without.
+
+    Processes that start together want the same kernels: one compiles, the others wait and find what it made.
+    And one at a time writes an index: two would give their machine code the same name.
     """
+
+    def load(self, key):
+        found = super().load(key)
+        if found is None:
+            place = _lock(f"{self._index_path} {key!r}")
+            found = super().load(key)
+            if found is None:
+                _held[self._index_path, key] = place
+            else:
+                _unlock(place)
+        return found
 
     def _sound(self, path: str) -> bool:
         try:
@@ -96,10 +148,14 @@ class _SealedFile(caching.IndexDataCacheFile):
         return super()._load_data(name)
 
     def save(self, key, data):
+        writing = _lock(self._index_path)
         try:
             super().save(key, data)
         except OSError as error:
             _report_once(f"compiled kernels are not kept in {self._cache_path!r}: {error.strerror or error}")
+        finally:
+            _unlock(writing)
+            _unlock(_held.pop((self._index_path, key), None))
 
     @contextlib.contextmanager
     def _open_for_write(self, filepath):
@@ -140,6 +196,9 @@ class _Compiling(event.Listener):
 
     def on_end(self, event: event.Event) -> None:
         self.depth -= 1
+        if tuple(event.data["args"]) not in event.data["dispatcher"].overloads:  # failed, or interrupted
+            while _held:
+                _unlock(_held.popitem()[1])
         if self.depth == 0:
             gc.set_threshold(*self.collecting)
             name = event.data["dispatcher"].py_func.__module__.rpartition(".")[2]

@@ -1,10 +1,12 @@
 """The kernel cache can not go stale, and survives a read-only home."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,42 @@ def test_changing_a_helper_in_another_file_is_noticed(tmp_path):
         (kernels / "helper.py").write_text(HELPER.format(value=value))
         assert run(code, tmp_path, SNAPCUT_CACHE=cache) == str(value)
     assert len(list((tmp_path / "cache").iterdir())) == 2  # one folder per state of the sources
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks")
+def test_what_another_process_is_compiling_is_waited_for(tmp_path):
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=6))
+    slow = """
+import time
+from pathlib import Path
+from sims.kernels import event
+from sims.kernels.caller import answer
+
+class Slow(event.Listener):
+    def on_start(self, event):
+        Path("started").touch()
+        while not Path("go").exists():
+            time.sleep(0.01)
+
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Slow())
+answer()
+"""
+    quick = "from sims.kernels.caller import answer; answer(); print(sum(answer.stats.cache_hits.values()))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SNAPCUT_CACHE": str(tmp_path / "cache")}
+    common = {"cwd": tmp_path, "env": environment, "text": True, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", slow], **common) as first:
+        while not (tmp_path / "started").exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        with subprocess.Popen([sys.executable, "-c", quick], **common) as second:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                second.wait(3)  # long enough to compile for itself
+            (tmp_path / "go").touch()
+            assert second.communicate()[0].strip() == "1"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
