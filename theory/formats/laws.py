@@ -310,7 +310,7 @@ def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass:
     height = error(grid)
     inner = np.flatnonzero((height[1:-1] <= height[:-2]) & (height[1:-1] <= height[2:])) + 1
     found = [float(height.min())]
-    for start in grid[inner[np.argsort(height[inner])][:3]]:
+    for start in grid[inner[np.argsort(height[inner])][:9]]:
         scale = float(start)
         for span in (0.03, 0.003, 0.0003):
             near = scale * np.exp(np.linspace(-span, span, 21))

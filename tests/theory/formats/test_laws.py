@@ -411,6 +411,34 @@ def test_pruning_then_rounding_finds_the_best_step(law, codes, sparsity):
     assert format_laws.format_error(law, form) <= best * (1 + 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("law", "codes", "sparsity"),
+    [
+        (Laplace(), "nf4", 0.9359475235228313),
+        (Gaussian(), "e2m1", 0.9295054555659757),
+        (Truncated(Laplace(), 5.51232566244668), "int4", 0.9958024280199178),
+    ],
+    ids=str,
+)
+def test_the_best_of_several_valleys_is_followed_down(law, codes, sparsity):
+    """Valleys whose order on a grid is not that of their bottoms: every one of them is scanned here."""
+    levels = formats.codebook(codes)
+    threshold = law.magnitude_quantile(sparsity)
+    cut = Truncated(law, threshold)
+
+    def kept(scales):
+        return quantization_error(law, levels, scales) - sparsity * quantization_error(cut, levels, scales)
+
+    step = 0.002
+    scales = threshold * np.exp(np.arange(-3.0, 4.0, step)) / np.abs(levels.levels).max()
+    height = kept(scales)
+    inner = np.flatnonzero((height[1:-1] <= height[:-2]) & (height[1:-1] <= height[2:])) + 1
+    best = min(float(kept(scales[k] * np.exp(np.linspace(-step, step, 201))).min()) for k in inner)
+    form = formats.Format("cut", codes, 4, sparsity=sparsity)
+    found = format_laws.format_error(law, form)
+    assert found == pytest.approx(pruning_error(law, sparsity) + best, rel=2e-8)
+
+
 def test_entropy_coding_loses_less_at_low_rate():
     losses = []
     for step in (0.05, 3.5, 5.0):
