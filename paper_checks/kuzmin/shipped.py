@@ -28,8 +28,11 @@ def nf4_against_affine(run, law="gaussian", factor=1.0):
     """SNR of NF4 minus that of 4 bits with a zero point, by the size of the blocks; closed laws."""
     weights = {"gaussian": Gaussian(), "laplace": Laplace()}[law]
     for size, ahead in NF4_AHEAD.items():
-        normal = format_snr(weights, Format("NF4", "nf4", 4, block=size))
-        affine = format_snr(weights, Format("INT4 asym", "uint4", 4, block=size, offset="zero"))
+        forms = (
+            Format("NF4", "nf4", 4, block=size),
+            Format("INT4 asym", "uint4", 4, block=size, offset="zero"),
+        )
+        normal, affine = (run.once(f"{law} {form}", partial(format_snr, weights, form)) for form in forms)
         title = f"NF4 minus affine INT4, blocks of {size} (dB)"
         yield within(title, normal - affine, factor * ahead, 0.002)
 
