@@ -199,12 +199,12 @@ def _solve_pair(
         if not open_.any():
             break
         again = open_.any(axis=0)
-        failed, slots = open_, inputs
+        failed, slots, side_of = open_, inputs, sides
         inputs, sides, open_ = inputs[again], sides[again], open_[:, again]
     else:
         out = np.zeros((layer.rows, fan_in), bool)
-        for s in range(slots.size):
-            out[:, slots[s]] |= failed[:, s]
+        for side in (1, -1):  # an input stands once on each
+            out[:, slots[side_of == side]] |= failed[:, side_of == side]
         return out
     return np.zeros((layer.rows, fan_in), bool)
 
@@ -234,4 +234,5 @@ def _failures(index: int, target: np.ndarray, failed: np.ndarray) -> list[Failur
     """Failures of the units without a good copy, in the best copy; `failed` is (fan_out, copies, fan_in)."""
     best = failed.sum(axis=2).argmin(axis=1)
     lost = failed[np.arange(failed.shape[0]), best]
-    return [Failure(index, int(r), int(c), int(target[r, c])) for r, c in zip(*np.nonzero(lost), strict=True)]
+    places = (found.tolist() for found in (*np.nonzero(lost), target[lost]))
+    return [Failure(index, *each) for each in zip(*places, strict=True)]
