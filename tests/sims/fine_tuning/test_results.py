@@ -99,5 +99,10 @@ def test_the_gap_of_a_comparison_is_the_mean_of_the_pairs():
                  if (row["network"], row["data"], row["bits"]) == (network, data, 2)}  # fmt: skip
         rows = {row.quantity: row for row in results.comparison(network, data, 2)}
         gaps = [ours - theirs for ours, theirs in zip(cells["qat"], cells["prune"], strict=True)]
+        before = next(
+            row["originals"] for row in results.load() if row["network"] == network and row["data"] == data
+        )
+        middle = rows["accuracy of the original networks"].theory
+        assert middle == pytest.approx(sum(sorted(before)[4:6]) / 2, abs=1e-12)  # of ten
         found = rows["learned steps above pruning"]
         assert (found.measured, found.trials) == (pytest.approx(math.fsum(gaps) / 10), 10)

@@ -123,6 +123,15 @@ def test_greedy_cuts_cost_least_each_time(seed, n, frozen, data):
     assert found.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize(("square", "second"), [(5.95, 2), (6.05, 1)])
+def test_a_frozen_cut_counts_both_cross_terms(square, second):
+    """After w_0 = 1 goes, cutting w_1 = 2 costs 2 w_1 w_0 / 2 + w_1^2 = 6."""
+    G = np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    w, gone = np.array([1.0, 2.0, np.sqrt(square)]), np.zeros(3, bool)
+    kernels.greedy_cut(G, np.linalg.inv(G), w, np.zeros(3, np.int64), np.array([2]), True, gone)
+    assert np.flatnonzero(gone).tolist() == [0, second]
+
+
 @settings(max_examples=60)
 @given(seeds, st.integers(2, 6), st.booleans(), st.data())
 def test_exchanges_end_where_none_within_a_group_gains(seed, n, frozen, data):

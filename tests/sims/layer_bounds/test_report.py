@@ -58,6 +58,10 @@ def test_what_is_left_out_is_said():
     assert found.notes[0].startswith("8 of 12 rows") and found.notes[1].startswith("columns 0-35 of 40")
     w, x = layer(8, 36)
     assert report.layer_report(w, x, bits=None, sparsity=35 / 36).notes == []  # nothing is left out
+    for sparsity, kept, left in ((0.0, 36, 0.0), (1.0, 0, np.sum((x @ w.T) ** 2))):
+        found = report.layer_report(w, x, bits=None, sparsity=sparsity)
+        assert found.settings == {"pruning": f"{kept} of 36 kept"}
+        assert found.ranges["pruning"].optimum == pytest.approx(left)
 
 
 def test_an_interruption_keeps_the_rows_that_were_finished(monkeypatch):

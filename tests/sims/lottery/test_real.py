@@ -123,6 +123,8 @@ def test_probing_inputs_hold_the_extremes():
     assert rows[:4].tolist() == [[0, 0, 0], [7, 7, 7], [-7, -7, -7], [7, -7, 7]]
     np.testing.assert_array_equal(rows[4:10], 7 * np.concatenate([np.eye(3), -np.eye(3)]))
     assert rows.shape == (15, 3) and np.abs(rows[10:]).max() <= 7
+    wide = probing_inputs(70, seed=1, size=7, count=5)[4:-5]  # of many inputs the first 64 alone
+    np.testing.assert_array_equal(wide, 7 * np.concatenate([np.eye(70)[:64], -np.eye(70)[:64]]))
     assert {-7, 7} <= set(probing_inputs(2, seed=0, size=7, count=300)[8:].ravel().tolist())
 
 

@@ -180,15 +180,16 @@ def test_early_stopping_is_anytime_valid_and_says_so():
     assert estimate.low < 0.01 < estimate.high
 
 
-def test_events_of_the_same_trials_have_exact_intervals():
+@pytest.mark.parametrize("level", [0.8, 0.99])
+def test_events_of_the_same_trials_have_exact_intervals(level):
     def sample(rng, count):
         u = rng.random(count)
         return np.stack([u < 0.3, u < 0.7], axis=1)
 
-    both = montecarlo.probabilities(sample, 9000, events=2, seed=4, key=("k",))
+    options = {"seed": 4, "key": ("k",), "level": level}
+    both = montecarlo.probabilities(sample, 9000, events=2, **options)
     alone = [
-        montecarlo.probability(lambda rng, n, p=p: rng.random(n) < p, 9000, seed=4, key=("k",))
-        for p in (0.3, 0.7)
+        montecarlo.probability(lambda rng, n, p=p: rng.random(n) < p, 9000, **options) for p in (0.3, 0.7)
     ]
     for found, one in zip(both, alone, strict=True):
         assert (found.value, found.low, found.high, found.successes) == (

@@ -7,7 +7,9 @@ from sims.layer_bounds.layers import compared, real_slices
 from sims.networks.patches import patches
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [(1, 1, 0), (3, 1, 1), (3, 2, 0), (2, 2, 1)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(1, 1, 0), (3, 1, 1), (3, 2, 0), (2, 2, 1), (6, 1, 0)]
+)
 def test_patches_times_weights_is_the_convolution(kernel, stride, padding):
     rng = np.random.default_rng(0)
     images, weights = rng.standard_normal((2, 3, 6, 7)), rng.standard_normal((4, 3, kernel, kernel))

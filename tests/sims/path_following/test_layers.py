@@ -170,8 +170,10 @@ def test_pruners_reach_the_sparsity_and_obs_is_best():
     assert min(rows.values(), key=lambda row: row.error).name == "OBS"
 
 
-def test_inputs_and_gram_agree():
+@pytest.mark.parametrize("dead", [[], [2]])
+def test_inputs_and_gram_agree(dead):
     w, x = layer()
+    x[:, dead] = 0.0
     with_inputs = compare(w, x, bits=3)
     from_gram = compare(w, gram=x.T @ x, bits=3)
     for a, b in zip(with_inputs, from_gram, strict=True):

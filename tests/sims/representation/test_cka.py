@@ -50,6 +50,14 @@ def test_plain_is_the_ratio_of_covariances(pair, wide):
     assert linear_cka(x, y, unbiased=False) == pytest.approx(plain_by_features(x, y), rel=1e-10)
 
 
+def test_four_samples_are_enough_and_two_for_the_plain_one(pair):
+    x, y = pair[0][:4], pair[1][:4]
+    k, el = x @ x.T, y @ y.T
+    expected = hsic_by_tuples(k, el) / math.sqrt(hsic_by_tuples(k, k) * hsic_by_tuples(el, el))
+    assert linear_cka(x, y) == pytest.approx(max(-1, min(expected, 1)), rel=1e-9)
+    assert linear_cka(x[:2], y[:2], unbiased=False) == pytest.approx(1)  # one difference on either side
+
+
 def test_unbiased_has_mean_zero_over_all_matchings(pair):
     x, y = pair[0][:6], pair[1][:6]
     values = [linear_cka(x, y[list(order)]) for order in itertools.permutations(range(6))]

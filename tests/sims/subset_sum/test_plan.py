@@ -1,5 +1,7 @@
 """A plan for any size: an algorithm with its cost, or one sentence on why there is none."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,16 @@ def test_memory_and_time_of_a_shape_by_hand():
     assert more[2] - more[1] == pytest.approx(2 * (more[1] - more[0]), rel=1e-9)  # twice the probes each
     assert shape.seconds(40, 25.0) == shape.seconds(60, 25.0) < shape.seconds(40, 26.0)  # it ends at a hit
     assert wide.seconds(30, 60.0) > shape.seconds(30, 60.0)
+
+
+@pytest.mark.parametrize("log2_spread", [18.0, 22.5, 27.0])
+def test_a_collection_is_the_smallest_with_sixteen_solutions(log2_spread):
+    """Of 2^n sums with a normal density at its centre, whose spread is that of n of the items."""
+    n = plan(100, 2**60, log2_spread, "find").collection
+    solutions = [
+        2.0**k / math.sqrt(2 * math.pi) / (2**log2_spread / 2 * math.sqrt(k / 100)) for k in (n - 1, n)
+    ]
+    assert solutions[0] < 16 * 1.02 and solutions[1] > 16 * 0.98
 
 
 def test_costs_of_counting_by_hand():

@@ -1,6 +1,7 @@
 """Measured laws against the closed ones where both exist, and against the certified search of every block."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,17 @@ def test_searched_scales_are_those_of_every_block():
     spread = np.std(errors) / math.sqrt(600)
     assert found.value == pytest.approx(np.mean(errors), abs=4.5 * math.hypot(spread, found.standard_error))
     assert found.standard_error < spread / 3
+
+
+def test_what_a_search_gains_is_measured_on_tensors_as_large_as_those_of_the_law():
+    """A scale of scales depends on the largest of all weights, and so on how many there are."""
+    form = next(one for one in WITHOUT_LAW if one.name == "NVFP4 mse")
+    rule, rng = replace(form, rule="max"), np.random.default_rng(2)
+    tensors = [Gaussian().ppf(rng.random((64, 256))) for _ in range(2)]
+    gains = [(noise(w, rule) - noise(w, form)) * np.mean(w**2) for w in tensors]
+    found = measured_error(Gaussian(), form, tensors=2, seed=2)
+    known = format_error(Gaussian(), rule, tensors[0].size)
+    assert found.value == pytest.approx(known - np.mean(gains), rel=1e-9)
 
 
 def test_every_format_without_a_law_can_be_measured():
