@@ -19,6 +19,7 @@ def test_rows_are_the_ranges_of_the_layer_and_medians_over_layers(monkeypatch):
         best.append([10 * np.log10(one.energy / one.best) for one in (codes, mask)])
         if seed == 2:
             assert rows["best codes (dB)"].theory == pytest.approx(best[0][0], rel=1e-9)
+            assert codes.optimum is not None and rows["best codes (dB)"].source == "proved optimum"
             limit = rows["certified limit of any codes (dB)"].theory
             assert limit == pytest.approx(codes.snr().bound, rel=1e-6)
             rounded = 10 * np.log10(codes.energy / codes.errors["nearest"])
