@@ -71,7 +71,7 @@ def gptq(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     if bits not in (2, 4, 8) or not fits or not groups or inputs % groups:
         raise Unclear(f"packed codes of shape {codes.shape} with scales of shape {scales.shape}")
     shift = 0 if awq else _gptq_shift(zeros, bits, config)
-    order = np.argsort([0, 2, 4, 6, 1, 3, 5, 7]) if awq else np.arange(32 // bits)
+    order = np.argsort([0, 2, 4, 6, 1, 3, 5, 7])  # of AWQ
 
     def read() -> np.ndarray:
         if awq:
