@@ -159,7 +159,18 @@ def _hush_feeder() -> None:
 def _indexed(index: int, function: Callable, arguments: tuple, parent: int | None, lasting: bool) -> tuple:
     if parent is not None:
         _watch(parent, lasting)
+        if os.getpid() != parent:
+            _set_aside()
     return index, function(*arguments)
+
+
+def _set_aside() -> None:
+    """Objects that outlived the last call are no garbage: modules and kernels, hundreds of thousands.
+
+    joblib's workers look for garbage after every second, and would look through all of them.
+    """
+    gc.collect()  # only what is new since the last call
+    gc.freeze()
 
 
 @functools.cache  # once in each worker

@@ -114,6 +114,12 @@ def test_a_scheduler_that_cannot_answer_is_one_sentence(address):
     assert not [one for one in gc.get_objects() if type(one).__module__ == "distributed.client"]
 
 
+def test_workers_do_not_look_for_garbage_in_what_outlived_the_last_call():
+    before = gc.get_freeze_count()
+    assert min(processes.run(gc.get_freeze_count, [(), ()], 2)) > 1000
+    assert gc.get_freeze_count() == before  # this process is the caller's own
+
+
 def die(_):
     os.kill(os.getpid(), signal.SIGKILL)
 
