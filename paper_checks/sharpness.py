@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Iterable
 
 from paper_checks.claim import (
+    NOT_REPRODUCED,
     Claim,
     Constant,
     Measurement,
@@ -49,13 +50,21 @@ def _distance(step: int) -> float:
 
 def _refutes(claim: Claim, run: Run, factor: float) -> bool:
     """Whether the claim, alone, is refuted with its constant multiplied by `factor`."""
-    outcome = execute(claim, run, Twin(f"times {factor:.6g}", {"factor": factor}), until=_settles)
+    outcome = execute(
+        claim,
+        run,
+        Twin(f"times {factor:.6g}", {"factor": factor}),
+        until=functools.partial(_settles, claim.expected == NOT_REPRODUCED),
+    )
     return judge([outcome])[0].is_refuted
 
 
-def _settles(one: Measurement) -> bool:
-    """Whether a measurement refutes by itself: exact, and false. What follows it cannot change that."""
-    return not one.trials and one.p_inside == 0.0
+def _settles(unprinted: bool, one: Measurement) -> bool:
+    """Whether a measurement refutes by itself: exact, and false. What follows it cannot change that.
+
+    In a claim that is declared not to be reproduced, a printed number that is not is what was declared.
+    """
+    return not one.trials and one.p_inside == 0.0 and not (unprinted and one.printed)
 
 
 def measure(claim: Claim, run: Run) -> Sharpness:

@@ -127,7 +127,10 @@ def scale_fluctuates(run, moving=True, factor=1.0):
         best = optimal_scale(law, grid)
         step_of, exact = _first_order(law, best)
         exact /= size
-        variance = factor * scale_spread(law, grid, size) ** 2
+        spread = scale_spread(law, grid, size) ** 2
+        title = f"{type(law).__name__}: the code's variance over quadrature and differences"
+        yield within(title, spread / exact, 1.0, 1e-6)
+        variance = factor * spread
         if not moving:
             fixed = 2 * (law.second_moment - float(quantization_error(law, grid, best))) / best**2
             variance *= (error_curvature(law, grid, best) / fixed) ** 2

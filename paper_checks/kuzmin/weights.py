@@ -91,14 +91,14 @@ def natural_zeros(run, factor=1.0, mean=np.mean):
     And the code's: of a Gaussian law at its best step (0.338608 by mpmath), of the digits network counted.
     """
     law = math.erf(0.33860793572 / math.sqrt(8))
-    yield within("Gaussian weights, 4 bits", snr.natural_zeros(Gaussian(), 4), factor * law, 1e-9)
+    yield within("Gaussian weights, 4 bits", snr.natural_zeros(Gaussian(), 4), law, 1e-9)
     arrays = digits.weights()
     table = run.once("digits", lambda: weights.analyse({str(i): w for i, w in enumerate(arrays)}, (4, 8)))
     for w, row in zip(arrays, table.rows, strict=True):
         for bits in (4, 8):
             counted = float(np.mean(np.rint(w / integer_scale(w, bits).scale) == 0))
             title = f"digits, {w.shape[1]} inputs, {bits} bits: share of zeros"
-            yield within(title, row.zeros[bits], factor * counted, 1e-12, cases=w.size)
+            yield within(title, row.zeros[bits], counted, 1e-12, cases=w.size)
     zeros = released.load().natural_zeros
     for bits, text in ((8, "13"), (4, "35")):
         share = 100 * float(mean(zeros[:, bits - 2])) / factor

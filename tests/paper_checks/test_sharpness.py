@@ -109,6 +109,12 @@ def test_a_loose_check_says_why():
     )
 
 
+def test_what_is_declared_not_reproduced_refutes_no_factor():
+    """Its other measurements do: the printed number fails at every factor, 1 included."""
+    (claim,) = registry.claims(["ku.gaussian_quantization"])
+    assert measure(claim, Run(claim.id)).distance == pytest.approx(1e-4)
+
+
 def test_bisection_finds_the_first_refuted_distance_in_few_steps():
     for threshold in (1e-5, 3e-4, 0.02, 0.7, 1.0):
         asked = []
