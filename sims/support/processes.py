@@ -18,6 +18,9 @@ from sims.support.output import show_warning
 
 _LOOK_EVERY = 1.0  # seconds
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
+# Where psutil is installed, joblib replaces a worker that has grown by 300 MB. Imports, kernels and a network
+# take as much, and a new worker has to load them again: it may grow by so many bytes.
+_GROWTH = 2**32
 _RESTARTS = 5  # times a local pool whose worker died is started again
 
 
@@ -118,7 +121,7 @@ def _unordered(function: Callable, calls: dict[int, tuple], processes: int, loca
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    # joblib replaces a worker that has grown by 300 MB, as sampling does, and warns: no result depends on it.
+    # joblib replaces a worker that has grown by too much, and warns: no result depends on it.
     # Nor does one on its remarks about a run that ends early: why it ended is said elsewhere.
     for remark in ("A worker stopped while some jobs were given", r"\d+ tasks (have been|which were)"):
         warnings.filterwarnings("ignore", remark, UserWarning)
@@ -184,6 +187,9 @@ def _watch(parent: int, lasting: bool) -> None:
     if os.getpid() == parent:  # a backend of joblib that runs calls in the process itself
         return
     warnings.showwarning = show_warning
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = _GROWTH
     if lasting and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
