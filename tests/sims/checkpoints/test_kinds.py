@@ -212,6 +212,17 @@ def test_a_folder_without_weights_or_with_several_networks(tmp_path):
     assert set(checkpoints.open_checkpoint(tmp_path).tensors) == {"a", "b"}
 
 
+def test_of_two_indexes_that_of_the_safer_files_is_read(shards):
+    folder, arrays = shards
+    (folder / "another.bin.index.json").write_text('{"weight_map": {"w": "nowhere.bin"}}')
+    assert set(checkpoints.open_checkpoint(folder).tensors) == set(arrays)
+    (folder / "model-b.safetensors.index.json").write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"several networks \(model-b\.safetensors\.index\.json, model\.safe"
+    ):
+        checkpoints.open_checkpoint(folder)
+
+
 def test_of_a_network_stored_twice_the_safer_file_is_read(tmp_path):
     """The others would not even open."""
     save_file({"w": W}, tmp_path / "model.safetensors")
@@ -259,6 +270,14 @@ def test_narrow_types_of_safetensors(tmp_path, code, kind):
     assert checkpoints.open_checkpoint(tmp_path / "a").tensors["w"].nbytes == values.nbytes
 
 
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_shape_of_safetensors_takes_all_of_its_bytes(tmp_path, size):
+    header = json.dumps({"w": {"dtype": "F32", "shape": [size], "data_offsets": [0, 12]}}).encode()
+    (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + bytes(12))
+    with pytest.raises(ValueError, match=rf"tensor 'w': F32 of shape \[{size}\] does not take 12 bytes"):
+        checkpoints.open_checkpoint(tmp_path / "a")
+
+
 @pytest.mark.parametrize("together", [2, 3, elements.CHUNK])
 def test_halves_of_bytes_and_types_that_are_named(tmp_path, monkeypatch, together):
     monkeypatch.setattr(elements, "CHUNK", together)  # bytes, of which there are four
@@ -273,6 +292,10 @@ def test_halves_of_bytes_and_types_that_are_named(tmp_path, monkeypatch, togethe
     )
     found = checkpoints.read(tmp_path / "a")
     np.testing.assert_array_equal(found.tensors["four"], [[0.5, 1, 1.5, 2], [3, 4, 6, -6]])
+    late = checkpoints.open_checkpoint(tmp_path / "a").tensors["four"]
+    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:-6])  # three bytes of the four are left
+    with pytest.raises(ValueError, match="tensor 'four': truncated: 3 of 4 values"):
+        late.load()
     assert found.skipped == {
         "six": "values of type 'F6_E2M3', not read",
         "new": "values of type 'F1', not read",
@@ -282,20 +305,21 @@ def test_halves_of_bytes_and_types_that_are_named(tmp_path, monkeypatch, togethe
 # --- GGUF and Keras ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", "<>")
-def test_gguf_metadata_of_every_kind_are_passed(tmp_path, order):
+@pytest.mark.parametrize(("order", "version"), [("<", 2), ("<", 3), (">", 3)])
+def test_gguf_metadata_of_every_kind_are_passed(tmp_path, order, version):
     """Numbers by the code of their type, texts, and lists of both; then the tensor is still in its place."""
     numbers = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
     values = [(kind, struct.pack(order + code, 1)) for kind, code in numbers.items()]
     values += [(8, struct.pack(order + "Q2s", 2, b"ab"))]
     values += [(9, struct.pack(order + "IQ", kind, 3) + 3 * value) for kind, value in values]
     values += [(9, struct.pack(order + "IQ", 9, 2) + 2 * values[-1][1])]
-    head = b"GGUF" + struct.pack(order + "IQQ", 3, 1, len(values))
+    head = b"GGUF" + struct.pack(order + "IQQ", version, 1, len(values))
     for kind, value in values:
         head += struct.pack(order + "Q1sI", 1, b"k", kind) + value
-    head += struct.pack(order + "Q1sIQIQ", 1, b"w", 1, 4, 0, 0)
+    head += struct.pack(order + "Q1sI4QIQ", 1, b"w", 4, *(1, 2, 1, 2), 0, 0)  # the last axis first
     (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + W[:4, 0].astype(order + "f4").tobytes())
-    np.testing.assert_array_equal(checkpoints.read(tmp_path / "m.gguf").tensors["w"], W[:4, 0])
+    found = checkpoints.read(tmp_path / "m.gguf").tensors["w"]
+    np.testing.assert_array_equal(found, W[:4, 0].reshape(2, 1, 2, 1))
 
 
 def test_gguf_values_begin_at_the_next_multiple_of_the_alignment(tmp_path):

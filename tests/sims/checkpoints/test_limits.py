@@ -256,6 +256,12 @@ def test_members_that_overlap_are_refused(tmp_path, ending):
     refused(path, "overlap")
 
 
+@pytest.mark.parametrize(("factor", "allowed"), [("", 175), ("1", 175), ("10", 1750), ("0.5", 87)])
+def test_ten_times_the_limit_is_ten_times_all_of_it(monkeypatch, factor, allowed):
+    monkeypatch.setenv("SNAPCUT_READ_LIMIT", factor)
+    assert limits.Budget("things", 1.5, 100).allowed(50) == allowed
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "much", "nan", "inf"])
 def test_a_bad_limit_is_one_sentence(monkeypatch, value):
     monkeypatch.setenv("SNAPCUT_READ_LIMIT", value)

@@ -156,6 +156,7 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
     [
         ("MatMul", 1, (4, 6), {}, 1),
         ("MatMul", 0, (4, 6), {}, 0),
+        ("MatMul", 0, (2, 4, 6), {}, 1),
         ("MatMul", 1, (2, 4, 6), {}, 2),
         ("Gemm", 1, (4, 6), {}, 1),
         ("Gemm", 1, (6, 4), {"transB": 1}, 0),
@@ -232,10 +233,22 @@ def test_integer_operators(tmp_path):
     assert tensor.axis == 0
 
 
-@pytest.mark.parametrize("zeros", [False, True])
-def test_blocks_of_four_bits(tmp_path, zeros):
-    """com.microsoft.MatMulNBits: (N, blocks, bytes), the first code in the low bits."""
-    rows, columns, block = 5, 48, 16
+def test_products_of_integers(tmp_path):
+    """The codes of the second factor: one scale and zero point, or one for every output."""
+    codes = RNG.integers(-9, 9, size=(6, 4)).astype(np.int8)
+    inputs = ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"]
+    for scale, zero in ((np.float32(0.5), np.int8(3)), (np.float32([1, 2, 4, 8]), np.int8([0, 1, 2, 3]))):
+        node = helper.make_node("QLinearMatMul", inputs, ["y"])
+        path = save(tmp_path / "a.onnx", [node], {"w": codes, "ws": np.array(scale), "wz": np.array(zero)})
+        (tensor,) = tensors(path).values()
+        np.testing.assert_array_equal(tensor.load(), (codes - zero) * scale)
+        assert tensor.axis == 1
+
+
+@pytest.mark.parametrize(("zeros", "columns"), [(False, 48), (True, 48), (True, 35)])
+def test_blocks_of_four_bits(tmp_path, zeros, columns):
+    """com.microsoft.MatMulNBits: (N, blocks, bytes), first codes in the low bits; the last block is full."""
+    rows, block = 5, 16
     codes, scale = (
         RNG.integers(0, 16, size=(rows, 3, block)),
         np.exp(RNG.normal(size=(rows, 3))).astype(np.float32),

@@ -245,3 +245,9 @@ def test_a_measured_miss_is_a_probability(monkeypatch):
     raw = np.array([rare_misses(n, 100, 40, 3) for n in (1, 2)])
     assert raw.max() > 1
     np.testing.assert_array_equal(misses(2, 100, 3)[1:], np.minimum(raw, 1.0))
+
+
+def test_targets_of_every_setting_are_drawn_on_their_own():
+    settings = [((60, 60), 7), ((60, 60), 15), ((60, 60, 60), 7)]
+    drawn = [random_network(*setting, seed)[0].ravel() for setting in settings for seed in (0, 1)]
+    assert np.abs(np.corrcoef(drawn) - np.eye(len(drawn))).max() < 5 / 60  # standard error 1/60

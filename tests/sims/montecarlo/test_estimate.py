@@ -80,6 +80,16 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path):
     assert longer == montecarlo.mean(uniforms, 2000, **options)
 
 
+@pytest.mark.parametrize("value", [False, True])
+def test_blocks_in_which_always_the_same_happened_are_resumed(tmp_path, value):
+    options = {"seed": 1, "key": ("c",), "block": 100, "store": tmp_path / "run.json"}
+    seen = []
+    for _ in range(2):
+        found = montecarlo.probability(lambda _, n: seen.append(n) or np.full(n, value), 300, **options)
+        assert found.value == value
+    assert seen == [100] * 3
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": {}, "blocks": {}}', "\x00\x01"])
 def test_a_corrupt_or_foreign_store_is_reported_and_recomputed(tmp_path, content):
     store = tmp_path / "run.json"

@@ -87,6 +87,15 @@ def test_long_lists_are_solved_exactly(n, max_value, algorithm):
         assert x[subset_sum.find_subset(x, target)].sum() == target
 
 
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.7])
+def test_what_is_left_to_a_collection_lies_in_the_middle_of_its_sums(part):
+    """Of positive items, whose sums have their middle far from 0: there are 2^18 / 2^15 solutions a try."""
+    x = np.random.default_rng(0).integers(1, 2**13, 60)
+    target = int(part * x.sum())
+    mask = engine.find_by_collections(x, target, target, 18)
+    assert mask is not None and x[mask].sum() == target
+
+
 def test_the_only_solution_among_44_items_is_found():
     x, target = planted(40, 2**52, 5)
     mask = subset_sum.find_subset(x, target)

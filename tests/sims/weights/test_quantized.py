@@ -330,6 +330,15 @@ def test_scales_alone_are_no_weights(tmp_path):
         weights.report(path)
 
 
+def test_of_scales_alone_a_single_number_is_called_that():
+    tensors = {"a.weight": np.ones((20, 20)), "b.weight_scale": np.array(0.5), "c.weight_scale": np.ones(20)}
+    skipped = weights.select(weights.opened(tensors)).skipped
+    assert skipped == {
+        "b.weight_scale": "a single number",
+        "c.weight_scale": "already quantized: scales of codes that are not here",
+    }
+
+
 def test_a_pruned_layer_is_its_product_with_the_mask(tmp_path, reference):
     """torch.nn.utils.prune keeps both; alone, the one is dense and the other says nothing."""
     values = RNG.normal(size=(32, 40)).astype(np.float32)
