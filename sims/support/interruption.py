@@ -66,6 +66,10 @@ def ends_at_once() -> Iterator[None]:
     try:
         with _watched():
             yield
+    except Exception as error:  # Python 3.11 makes a RuntimeError of one that comes while a class is created
+        if _State.code is None:
+            raise
+        raise _exception(_State.code) from error
     finally:
         if _State.code is not None:
             threading.excepthook, sys.unraisablehook = hooks
@@ -102,7 +106,11 @@ def _unwind(number: int, _: FrameType | None) -> None:
         _leave()
     _State.code = 128 + number
     _be_quiet()
-    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(_State.code)
+    raise _exception(_State.code)
+
+
+def _exception(code: int) -> BaseException:
+    return KeyboardInterrupt() if code == 128 + signal.SIGINT else SystemExit(code)
 
 
 def _be_quiet() -> None:

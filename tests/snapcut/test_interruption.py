@@ -55,7 +55,7 @@ def test_interruption_at_any_time_is_one_line_and_exit_code_130():
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         if process.returncode != -signal.SIGINT:  # before `main` began, with nothing to say
-            assert process.returncode == 130
+            assert process.returncode == 130, errors
             assert errors == "snapcut: interrupted; nothing was kept; again: snapcut check\n"
 
 

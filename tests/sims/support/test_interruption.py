@@ -27,6 +27,12 @@ def swallowed():
         except BaseException:
             pass
 
+def renamed():
+    try:
+        time.sleep(60)
+    except BaseException as error:  # as Python 3.11 does where a class is being created
+        raise RuntimeError("an error of its own") from error
+
 def at_exit():
     import atexit
     atexit.register(time.sleep, 60)
@@ -65,9 +71,9 @@ def program(tmp_path):
         process.communicate()
 
 
-@pytest.mark.parametrize("way", ["foreign_code", "swallowed"])
+@pytest.mark.parametrize("way", ["foreign_code", "swallowed", "renamed"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_code_that_does_not_unwind_is_ended(program, tmp_path, way, number, code):
+def test_code_that_does_not_unwind_by_itself_is_ended(program, tmp_path, way, number, code):
     """The minute of the program is far longer than the patience of the test."""
     process = program(way)
     process.send_signal(number)
