@@ -73,7 +73,7 @@ def program(tmp_path):
 
 @pytest.mark.parametrize("way", ["foreign_code", "swallowed", "renamed"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_code_that_does_not_unwind_by_itself_is_ended(program, tmp_path, way, number, code):
+def test_code_that_does_not_unwind_is_ended(program, tmp_path, way, number, code):
     """The minute of the program is far longer than the patience of the test."""
     process = program(way)
     process.send_signal(number)
