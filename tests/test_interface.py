@@ -20,7 +20,9 @@ PLAIN = (bool, int, float, str, range, type(None))
 
 
 def is_plain(value: Any) -> bool:
-    """Numbers, text and what holds nothing else: the rest has no short name."""
+    """Numbers, text and what holds nothing else, fields of an object too: the rest has no short name."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return all(is_plain(getattr(value, field.name)) for field in dataclasses.fields(value))
     if isinstance(value, tuple | list | frozenset):
         return all(is_plain(one) for one in value)
     if isinstance(value, dict):
@@ -57,7 +59,8 @@ def interface(module: ModuleType) -> dict[str, Any]:
         if name.startswith("_"):
             continue
         if name.isupper() and name in assigned and is_plain(value) and str(ROOT) not in repr(value):
-            found[name] = repr(value)
+            table = isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value))
+            found[name] = [repr(one) for one in value] if table else repr(value)  # a line each
         elif getattr(value, "__module__", "") == module.__name__:
             found[name] = defaults(value)
             for method, function in vars(value).items() if inspect.isclass(value) else ():

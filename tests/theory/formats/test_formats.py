@@ -1,0 +1,59 @@
+"""The table of formats against what their names and specifications say."""
+
+import math
+import re
+
+import pytest
+
+from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW
+
+# Bits of a code, levels, block, and bits that a block shares, as published: MX and NVFP4 by their
+# specifications, Q*_* by llama.cpp's block structs, NF4 by QLoRA, FP8 without infinities and NaN.
+PUBLISHED = {
+    "FP4 E2M1": (4, 15, 0, 0), "FP8 E4M3": (8, 253, 0, 0), "FP8 E5M2": (8, 247, 0, 0),
+    "MXFP4": (4, 15, 32, 8), "MXFP6 E2M3": (6, 63, 32, 8), "MXFP6 E3M2": (6, 63, 32, 8),
+    "MXINT8": (8, 255, 32, 8), "MXFP8 E4M3": (8, 253, 32, 8), "MXFP8 E5M2": (8, 247, 32, 8),
+    "NVFP4": (4, 15, 16, 8), "Q4_0": (4, 16, 32, 16), "Q4_1": (4, 16, 32, 32), "Q5_0": (5, 32, 32, 16),
+    "Q5_1": (5, 32, 32, 32), "Q8_0": (8, 255, 32, 16), "NF4 b64": (4, 16, 64, 16),
+    "NF4 b64 float32": (4, 16, 64, 32), "NF4 b64 double": (4, 16, 64, 8 + 32 / 256),
+}  # fmt: skip
+
+
+def expected(name):
+    """The same of any name without a mask; of "" what is kept stays as it is, in 16 bits."""
+    if not name or name in PUBLISHED:
+        return PUBLISHED.get(name, (16, 0, 0, 0))
+    found = re.fullmatch(r"INT(\d)(?: g(\d+))?( asym)?", name)
+    bits, group = int(found[1]), int(found[2] or 0)
+    # a float16 scale, an integer zero point beside it; in blocks without one the codes are symmetric
+    shared = 16 * bool(group) + (bits if found[3] else 0)
+    return bits, 2**bits - bool(group and not found[3]), group, shared
+
+
+@pytest.mark.parametrize("form", [*FORMATS, *WITHOUT_LAW], ids=lambda form: form.name)
+def test_a_format_is_what_its_name_says(form):
+    mask, _, name = form.name.rpartition(" + ")
+    if "%" in name or ":" in name:
+        mask, name = name, ""
+    bits, levels, block, shared = expected(name.removesuffix(" mse"))
+    kept, masked = 1.0, 0.0
+    if ":" in mask:
+        n, m = map(int, mask.split(":"))
+        assert (form.keep, form.group) == (n, m)
+        kept, masked = n / m, n * math.ceil(math.log2(m)) / m
+    elif mask:
+        share = float(mask.removeprefix("prune ").removesuffix(" %")) / 100
+        assert form.sparsity == share
+        kept, masked = 1 - share, 1.0
+    assert form.bits == bits and form.block == block and form.rule == ("search" if "mse" in name else "max")
+    assert form.stored_bits == kept * bits + masked + (shared / block if block else 0)
+    assert not name or len(form.levels) == levels
+
+
+def test_names_are_unique_and_those_of_practice():
+    names = [form.name for form in (*FORMATS, *SEARCHED)]
+    assert len(set(names)) == len(names)
+    assert set(names) >= {*PUBLISHED, *(f"INT{b}" for b in range(2, 9))}
+    assert set(names) >= {f"INT{b} g128" for b in (2, 3, 4, 6, 8)} | {"INT4 g64", "INT4 g32"}
+    assert set(names) >= {f"INT{b} g128 asym" for b in (2, 3, 4, 8)} | {"INT4 g64 asym", "INT4 g32 asym"}
+    assert {"2:4", "1:4", "4:8", "2:8", "prune 50 %", "prune 75 %", "prune 87.5 %"} <= set(names)
