@@ -127,6 +127,13 @@ def legendre(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high
     return half * (function(centre[..., None] + half[..., None] * NODES) @ WEIGHTS)
 
 
+def panel_nodes(ends: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights, `count` of them between any two neighbouring ends."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    half, centre = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
+    return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
+
+
 def tail_inside(law: Distribution, x: np.ndarray, bound: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """P(x < W <= bound) and E[W; x < W <= bound], x >= 0: differences of the law's tails, which may cancel.
 

@@ -172,7 +172,7 @@ class _Mirrored:
 
 
 class _Side:
-    """Moments of a law over the positive half line: cells, and sums of all beyond each of their ends."""
+    """Moments of a law over the positive half line: cells, and sums of all beyond and below their ends."""
 
     def __init__(self, law: Any, name: str) -> None:
         self.law = law
@@ -182,6 +182,7 @@ class _Side:
         if not np.allclose(cells[0], masses, rtol=0, atol=_TOLERANCE):
             raise ValueError(f"the density of law {name} jumps or peaks too sharply for quadrature")
         self.sums = [np.append(np.cumsum(cell[::-1])[::-1], 0.0) for cell in cells]
+        self.below = [np.append(0.0, np.cumsum(cell)) for cell in cells]
 
     def _cells(self) -> np.ndarray:
         """Ends of the cells, from 0 to where nothing is left; the median, a kink of some laws, is one."""
@@ -209,11 +210,17 @@ class _Side:
 
     def between(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """M_k(low, high), 0 <= low <= high."""
-        near, far = np.minimum(low, self.edges[-1]), np.minimum(high, self.edges[-1])
-        edges = self.edges
-        same = np.searchsorted(edges, near, side="right") == np.searchsorted(edges, far, side="right")
-        inside = self._integral(order, near, np.where(same, far, near))
-        return np.where(same, inside, self.outside(order, near) - self.outside(order, far))
+        edges, last = self.edges, len(self.edges) - 2
+        near, far = np.minimum(low, edges[-1]), np.minimum(high, edges[-1])
+        first, final = (np.clip(np.searchsorted(edges, x, side="right") - 1, 0, last) for x in (near, far))
+        same = first == final
+        parts = self._integral(order, near, np.where(same, far, edges[first + 1]))
+        parts = parts + self._integral(order, np.where(same, far, edges[final]), far)
+        # whole cells in between by sums from the nearer side: those of the other would cancel
+        first = np.minimum(first + 1, final)
+        below, beyond = self.below[order], self.sums[order]
+        inner = below[final] < beyond[first]
+        return parts + np.where(inner, below[final] - below[first], beyond[first] - beyond[final])
 
     def outside(self, order: int, x: np.ndarray) -> np.ndarray:
         """M_k(x, inf) for x >= 0: the rest of x's cell and all cells beyond."""

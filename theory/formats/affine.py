@@ -26,23 +26,15 @@ from scipy import special
 from theory.arguments import whole
 from theory.codebooks import Codebook, check_bits, optimal_scale, quantization_error
 from theory.distributions import Distribution, takes_symmetric_law
+from theory.distributions.base import panel_nodes
 from theory.formats.formats import Format
 from theory.snr.ratio import decibel
 
 _RANGES = 24  # nodes for R
-
-
-def _panels(ends: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights, `count` of them between any two neighbouring ends."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    half, centre = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
-    return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
-
-
 _FINE = 2.0 ** -np.arange(1.0, 16)
 # on [0, 1], finer towards both ends, or towards 0, where a block's end lies far out
-_POSITIONS = _panels(np.unique(np.concatenate([_FINE, 1 - _FINE, [0, 1]])), 4)
-_OUTER = _panels(np.concatenate([[0], _FINE[::-1], [1]]), 5)
+_POSITIONS = panel_nodes(np.unique(np.concatenate([_FINE, 1 - _FINE, [0, 1]])), 4)
+_OUTER = panel_nodes(np.concatenate([[0], _FINE[::-1], [1]]), 5)
 
 
 def _tails(law: Distribution, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

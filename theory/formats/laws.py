@@ -35,7 +35,7 @@ from scipy import special
 from theory.arguments import positive, whole
 from theory.codebooks import Codebook, optimal_scale, quantization_error
 from theory.distributions import Distribution, Truncated, takes_symmetric_law
-from theory.distributions.base import tail_inside
+from theory.distributions.base import panel_nodes, tail_inside
 from theory.formats.affine import affine_error, block_offset_error
 from theory.formats.formats import Format, block_scale, codebook
 from theory.snr import decibel, pruning_error
@@ -45,9 +45,7 @@ from theory.snr import decibel, pruning_error
 def _outer_shares(halvings: int) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre nodes and weights of the outer share e in (0, 1), panels halved towards both ends."""
     ends = np.concatenate([0.5 ** np.arange(halvings, 0.0, -1), 1 - 0.5 ** np.arange(2.0, 40)])
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    half, centre = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
-    return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
+    return panel_nodes(ends, 8)
 
 
 def _halvings(law: Distribution) -> int:

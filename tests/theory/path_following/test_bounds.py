@@ -224,12 +224,20 @@ def test_optq_error_is_the_sum_along_gram_schmidt_vectors():
     assert np.trace(optq_covariance(x, StochasticRounding(1.0))) == pytest.approx(math.pi / 8 * np.sum(g**2))
 
 
-def test_columns_close_to_each_other_are_not_dependent():
+@pytest.mark.parametrize("exponent", [10, 24, 38])
+def test_columns_close_to_each_other_are_not_dependent(exponent):
     # g_1 = X_1 - X_2 <X_1, X_2>/|X_2|^2 with X_1 = (1, 0), X_2 = (1, h), in exact rationals
-    h = Fraction(1, 2**24)
+    h = Fraction(1, 2**exponent)
     share = 1 / (1 + h * h)
     found = gram_schmidt_reversed([[1.0, 1.0], [0.0, float(h)]])[:, 0]
-    assert found == pytest.approx([float(1 - share), float(-share * h)], rel=1e-7, abs=0.0)
+    # an angle of h is known to the rounding of an entry
+    tolerance = 2.0**-50 / float(h)
+    assert found == pytest.approx([float(1 - share), float(-share * h)], rel=tolerance, abs=0.0)
+
+
+def test_columns_that_differ_by_rounding_are_dependent():
+    with pytest.raises(ValueError, match="linearly dependent"):
+        gram_schmidt_reversed([[1.0, 1.0], [0.0, 2.0**-44]])
 
 
 @given(st.integers(0, 10**6), st.floats(0, 2))

@@ -125,3 +125,16 @@ def test_columns_of_different_units():
     assert norm_ratio(x) == pytest.approx(1e170 / math.sqrt(2), rel=1e-14)
     # ... and beyond every double the bound is 1, not nan
     assert exit_bound([[0.0, 0.0]], x * [[1.0, 1e-153]] * [[1e300, 1.0]], 1.0, OneBit(1.0))[0] == 1.0
+
+
+def test_inputs_without_a_column_to_correct_have_ratio_one():
+    assert norm_ratio(np.zeros((2, 3))) == norm_ratio([[0.0, -3.0, 0.0]]) == 1.0
+
+
+def test_the_ends_of_what_a_sufficient_scale_takes():
+    # 2C - 1 = pi log(2N/e) of one bit at w = 0; N = 1 and k = 1 are the least, e = 0 and 1 are no failures
+    least = (1 + math.pi * math.log(2 / 0.25)) / 2
+    assert sufficient_scale(0.0, 1, 0.25, OneBit(1.0), 1.0) == pytest.approx(least, rel=1e-13)
+    for columns, failure, ratio in ((0, 0.25, 1.0), (1, 0.0, 1.0), (1, 1.0, 1.0), (1, 0.25, 1 - 2**-53)):
+        with pytest.raises(ValueError, match=r"columns|failure|norm_ratio"):
+            sufficient_scale(0.0, columns, failure, OneBit(1.0), ratio)

@@ -1,6 +1,7 @@
 """OPTQ as Babai's nearest plane: pivots by regression, codes by either road, the bound and its mean."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -75,6 +76,29 @@ def test_min_pivots_are_chosen_from_the_last_column_on():
         assert pivots[last - 1] == pytest.approx(min(left.values()))
     sums = [optq_pivots((x.T @ x)[np.ix_(p, p)]).sum() for p in itertools.permutations(range(6))]
     assert pivots.sum() < np.median(sums)
+
+
+@pytest.mark.parametrize("exponent", [4, 12, 20])
+def test_a_column_close_to_another_still_counts_for_what_lies_across(exponent):
+    # taken is what lies nearest, (1, h, 0) after (1, 0, 0); across the two (0, 2, 1) is nearer than (0, 0, 2)
+    h = Fraction(1, 2**exponent)
+    x = [[1, 0, 0], [1, h, 0], [0, 2, 1], [0, 0, 2]]  # four in three dimensions: the last pivot is 0
+    gram = [[sum((Fraction(a) * b for a, b in zip(p, q, strict=True))) for q in x] for p in x]
+    order, left = [], [row[:] for row in gram]
+    while len(order) < len(x):  # in exact rationals
+        p = min((i for i in range(len(x)) if i not in order), key=lambda i: left[i][i])
+        order.insert(0, p)
+        left = [
+            [left[i][j] - left[i][p] * left[p][j] / (left[p][p] or 1) for j in range(len(x))]
+            for i in range(len(x))
+        ]
+    assert order == [3, 2, 1, 0]
+    assert min_pivot_order(np.array(gram, float)).tolist() == order
+
+
+def test_a_target_halfway_goes_to_the_even_plane():
+    assert nearest_plane(np.eye(4), [0.5, 1.5, -0.5, -1.5]).tolist() == [0.0, 2.0, 0.0, -2.0]
+    assert nearest_plane([[2.0]], [5.0]).tolist() == [2.0]
 
 
 def test_dead_and_dependent_columns_have_an_order():

@@ -1,0 +1,62 @@
+"""Entropies and high-rate laws of densities with cusps, poles and ends where they vanish, in closed form."""
+
+import math
+
+import pytest
+from scipy import stats
+from scipy.special import beta, psi
+
+from theory.distributions import Frozen, Truncated, Uniform
+from theory.snr.limits import differential_entropy, panter_dite_snr, shannon_bound_snr
+
+
+def generalised_normal(b):
+    """exp(-|x|^b) b / (2 Gamma(1/b)), pointed at 0 up to b = 1: h, int f^(1/3) and E W^2."""
+    entropy = 1 / b - math.log(b / (2 * math.gamma(1 / b)))
+    third = (b / (2 * math.gamma(1 / b))) ** (1 / 3) * 2 * math.gamma(1 + 1 / b) * 3 ** (1 / b)
+    return stats.gennorm(b), entropy, third, math.gamma(3 / b) / math.gamma(1 / b)
+
+
+def double_gamma(a):
+    """|x|^(a-1) e^-|x| / (2 Gamma(a)): infinite at 0 below a = 1, zero there above."""
+    entropy = math.log(2) + a + math.lgamma(a) + (1 - a) * float(psi(a))
+    shape = (a + 2) / 3
+    third = 2 * (2 * math.gamma(a)) ** (-1 / 3) * 3**shape * math.gamma(shape)
+    return stats.dgamma(a), entropy, third, a * (a + 1)
+
+
+def semicircle():
+    """2/pi sqrt(1 - x^2): f^(1/3) vanishes like a sixth root."""
+    third = (2 / math.pi) ** (1 / 3) * float(beta(0.5, 7 / 6))
+    return stats.semicircular(), math.log(math.pi) - 0.5, third, 0.25
+
+
+def triangle():
+    """1 - |x|."""
+    return stats.triang(0.5, loc=-1, scale=2), 0.5, 1.5, 1 / 6
+
+
+LAWS = {
+    **{f"generalised normal, {b}": generalised_normal(b) for b in (0.3, 0.7, 1.0, 1.5, 2.5)},
+    **{f"double gamma, {a}": double_gamma(a) for a in (0.6, 1.5, 3.0)},
+    "semicircle": semicircle(),
+    "triangle": triangle(),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_entropy_and_high_rate_law_of_densities_that_are_not_smooth(name):
+    law, entropy, third, power = LAWS[name]
+    assert differential_entropy(Frozen(law)) == pytest.approx(entropy / math.log(2), abs=1e-11)
+    expected = 10 * math.log10(12 * power * 4.0**5 / third**3)
+    assert panter_dite_snr(Frozen(law), 5) == pytest.approx(expected, abs=1e-10)
+    # a normal law of this entropy has the variance e^(2h) / (2 pi e), and 2^(-2R) of it is lost at least
+    shannon = 10 * math.log10(power * 2 * math.pi * math.e * 4.0**5) - 20 * entropy / math.log(10)
+    assert shannon_bound_snr(Frozen(law), 5) == pytest.approx(shannon, abs=1e-10)
+
+
+def test_a_law_cut_far_beyond_its_density_is_the_law():
+    # beyond 40 standard deviations the density is 0 in double precision
+    cut = Truncated(Frozen(stats.norm()), 1e3)
+    assert differential_entropy(cut) == pytest.approx(0.5 * math.log2(2 * math.pi * math.e), abs=1e-12)
+    assert differential_entropy(Uniform(2.0**-240)) == pytest.approx(-239.0, abs=1e-12)
