@@ -3,9 +3,10 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
-from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW
+from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW, block_scale
 
 # Bits of a code, levels, block, and bits that a block shares, as published: MX and NVFP4 by their
 # specifications, Q*_* by llama.cpp's block structs, NF4 by QLoRA, FP8 without infinities and NaN.
@@ -57,3 +58,27 @@ def test_names_are_unique_and_those_of_practice():
     assert set(names) >= {f"INT{b} g128" for b in (2, 3, 4, 6, 8)} | {"INT4 g64", "INT4 g32"}
     assert set(names) >= {f"INT{b} g128 asym" for b in (2, 3, 4, 8)} | {"INT4 g64 asym", "INT4 g32 asym"}
     assert {"2:4", "1:4", "4:8", "2:8", "prune 50 %", "prune 75 %", "prune 87.5 %"} <= set(names)
+
+
+def test_scales_of_a_block_in_e4m3_are_nearest_ties_below_and_small_ones_nothing():
+    # the peak 6 * 448 makes the unit 1: a scale is the E4M3 number nearest to largest / 6
+    form = next(form for form in FORMATS if form.name == "NVFP4")
+    least = 2.0**-9  # the smallest subnormal; from 16 on numbers are 2 apart, from 256 on 32
+    wanted = {
+        0.0: 0.0, 0.4 * least: 0.0, 0.5 * least: 0.0, 0.6 * least: least, 1.5 * least: least,
+        1.6 * least: 2 * least, 17.0: 16.0, 17.1: 18.0, 272.0: 256.0, 273.0: 288.0, 431.0: 416.0,
+        433.0: 448.0, 448.0: 448.0,
+    }  # fmt: skip
+    found = block_scale(form, 6 * np.array(list(wanted)), 6 * 448.0)
+    assert found.tolist() == list(wanted.values())
+    assert block_scale(form, np.zeros(2), 0.0).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["MXFP4", "MXINT8", "MXFP8 E4M3"])
+def test_powers_of_two_as_scales_at_their_ends(name):
+    # the exponents of 6, 127 and 448 are 2, 6 and 8
+    form = next(form for form in FORMATS if form.name == name)
+    exponent = {"MXFP4": 2, "MXINT8": 6, "MXFP8 E4M3": 8}[name]
+    largest = np.array([1.0, np.nextafter(1, 0), np.nextafter(2, 0), 2.0, 0.0, 2.0**-200])
+    expected = np.array([1.0, 0.5, 1.0, 2.0, 0.0, 2.0**-200]) * 2.0**-exponent
+    assert block_scale(form, largest, 8.0).tolist() == expected.tolist()
