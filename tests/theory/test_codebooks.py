@@ -1,5 +1,7 @@
 """Codebooks at the edges of their arguments."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,25 @@ def test_zeros_have_a_scale_of_one_by_every_rule():
     zeros = Empirical([0.0, 0.0])
     for rule in ("mse", "max-abs"):
         assert scale_for(zeros, integer_levels(4), rule) == 1.0
+
+
+# Values and levels whose two best valleys differ by 0.03 to 1 % of the error, found among 3,000 draws
+VALLEYS = [
+    ([1.617, -0.857, -1.555], [-1.453, -0.351, 0.056, 0.439, 0.628, 2.911]),
+    ([1.369, 1.224, -1.771], [-2.388, -0.173, 0.079, 0.29, 0.345, 0.785]),
+    ([-0.283, -0.465, -1.266, -0.486], [-1.029, -0.44, -0.095, 0.976]),
+    ([1.175, 0.471, 0.613, 1.325], [-0.811, 0.236, 0.573, 2.687]),
+    ([0.818, 0.733, -1.256], [-1.156, -0.306, 0.168, 0.967, 1.333, 2.517]),
+    ([0.904, -1.29, 1.174, 0.581, -0.474], [-0.979, -0.617, 0.01, 0.191, 0.32, 1.538]),
+    ([-0.737, 1.01, -0.899, -0.019, -0.697, 1.714], [-2.936, -0.53, -0.375, -0.221, 0.116]),
+]
+
+
+@pytest.mark.parametrize(("values", "levels"), VALLEYS)
+def test_of_valleys_a_hundredth_apart_the_lowest_is_found(values, levels):
+    """Every assignment of levels to values, each with its regression."""
+    w = np.array(values)
+    codes = np.array(list(itertools.product(levels, repeat=len(values))))
+    gain = np.maximum(codes @ w, 0.0) ** 2 / np.sum(codes**2, axis=1)
+    found = float(quantization_error(Empirical(w), np.array(levels), optimal_scale(Empirical(w), levels)))
+    assert found * len(values) == pytest.approx(w @ w - gain.max(), rel=3e-6)
