@@ -180,10 +180,13 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     coarse = spread / 64 / largest * 2.0 ** np.arange(2 + math.ceil(math.log2(64 * reach / spread)))
     best = coarse[np.argmin(_errors(law, codebook, coarse))]
     fine = best * _BRACKET
-    cover = math.isfinite(law.bound) and law.symmetric
+    outermost = float(
+        codebook.merged[0][-1]
+    )  # 0 of two opposite levels, whose error is a parabola
+    cover = math.isfinite(law.bound) and law.symmetric and outermost > 0
     if cover:
         # covering everything is a valley of its own, one level wide: too narrow for the bracket's steps
-        around = law.bound / float(codebook.merged[0][-1]) * np.exp(_COVER / codebook.levels.size)
+        around = law.bound / outermost * np.exp(_COVER / codebook.levels.size)
         fine = np.unique(np.concatenate([fine, around[32:97:8]]))
     if not _regular(codebook) or (not law.symmetric and codebook.levels.size <= 4096):
         fine = np.unique(np.concatenate([fine, _branch_and_bound(law, codebook, reach)]))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from theory.codebooks import integer_levels, optimal_scale, quantization_error, scale_for
-from theory.distributions import Empirical, Gaussian, Uniform
+from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
+from theory.formats.affine import affine_error
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, [1.0, -2.0]])
@@ -76,6 +77,24 @@ def test_the_search_goes_on_until_what_lies_on_the_codebook_is_found(levels, cho
     scale = optimal_scale(law, levels)
     assert scale == pytest.approx(0.37, rel=1e-9)
     assert quantization_error(law, levels, scale) < 1e-12 * law.second_moment
+
+
+@pytest.mark.parametrize(
+    ("law", "mean"),  # of magnitudes
+    [
+        (Uniform(3.0), 1.5),
+        (Gaussian(2.0), 2 * (2 / np.pi) ** 0.5),
+        (StudentT(2, 7.0), 2**0.5 * (1 - 25.5**-0.5) * 51**0.5 / 7),
+        (Truncated(Laplace(), 1.0), (1 - 2 / np.e) / (1 - 1 / np.e)),
+    ],
+    ids=repr,
+)
+def test_two_opposite_levels_lie_on_the_mean_magnitude(law, mean):
+    scale = optimal_scale(law, [-0.5, 0.5])
+    assert scale == pytest.approx(2 * mean, rel=1e-12)
+    error = float(quantization_error(law, np.array([-0.5, 0.5]), scale))
+    assert error == pytest.approx(law.second_moment - mean**2, rel=1e-12)
+    assert affine_error(law, 1) <= error * (1 + 1e-9)  # of any offset
 
 
 def test_zeros_have_a_scale_of_one_by_every_rule():
