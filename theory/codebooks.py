@@ -162,10 +162,10 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     Factor-two steps bracket the minimum, 24 logarithmic steps inside the bracket (and, for bounded laws,
     eight around covering everything) find the best valley, Newton steps on the exact derivative polish it.
     Tests hold the result against a branch-and-bound certificate (L is convex, so a chord bounds the error
-    from below). Levels of unequal spacing and laws that are not symmetric, values among them, may have
-    valleys anywhere: they are searched by branch and bound on that very certificate, to 1e-6 of the error
-    (codebooks of at most 12 bits). For large tensors :func:`sims.weights.scales.optimal_scale` does so
-    faster. A law without signal gives 1.
+    from below). Levels of unequal spacing or mostly on one side of zero, and laws that are not symmetric,
+    values among them, may have valleys anywhere: they are searched by branch and bound on that very
+    certificate, to 1e-6 of the error (codebooks of at most 12 bits). For large tensors
+    :func:`sims.weights.scales.optimal_scale` does so faster. A law without signal gives 1.
     """
     codebook = _codebook(levels)
     largest = float(np.max(np.abs(codebook.levels)))
@@ -180,15 +180,14 @@ def optimal_scale(law: Distribution, levels: "np.ndarray | Codebook") -> float:
     coarse = spread / 64 / largest * 2.0 ** np.arange(2 + math.ceil(math.log2(64 * reach / spread)))
     best = coarse[np.argmin(_errors(law, codebook, coarse))]
     fine = best * _BRACKET
-    outermost = float(
-        codebook.merged[0][-1]
-    )  # 0 of two opposite levels, whose error is a parabola
+    outermost = float(codebook.merged[0][-1])  # 0 of two opposite levels, whose error is a parabola
     cover = math.isfinite(law.bound) and law.symmetric and outermost > 0
     if cover:
         # covering everything is a valley of its own, one level wide: too narrow for the bracket's steps
         around = law.bound / outermost * np.exp(_COVER / codebook.levels.size)
         fine = np.unique(np.concatenate([fine, around[32:97:8]]))
-    if not _regular(codebook) or (not law.symmetric and codebook.levels.size <= 4096):
+    searched = not law.symmetric or _lopsided(codebook)
+    if not _regular(codebook) or (searched and codebook.levels.size <= 4096):
         fine = np.unique(np.concatenate([fine, _branch_and_bound(law, codebook, reach)]))
         cover = False
     errors = _errors(law, codebook, fine)
@@ -217,6 +216,12 @@ def _regular(codebook: Codebook) -> bool:
     """Whether the levels are equally spaced, to rounding."""
     gaps = np.diff(codebook.levels)
     return bool(np.ptp(gaps) <= 1e-9 * gaps.max())
+
+
+def _lopsided(codebook: Codebook) -> bool:
+    """Whether one side of zero reaches more than thrice as far as the other: clipping that may pay."""
+    low, high = float(codebook.levels[0]), float(codebook.levels[-1])
+    return 2 * abs(low + high) > high - low
 
 
 def _branch_and_bound(law: Distribution, codebook: Codebook, reach: float) -> np.ndarray:

@@ -35,18 +35,32 @@ def test_the_optimal_scale_of_a_uniform_law_divides_it_evenly():
     assert np.min(quantization_error(Uniform(1.0), levels, fine)) >= (2 / 3) ** 2 / 12 * (1 - 1e-12)
 
 
+def uniform_error(scales, levels):
+    """Of a uniform law on [-1, 1], integrated cell by cell."""
+    ends = np.clip(scales[:, None] * (levels[1:] + levels[:-1]) / 2, -1, 1)
+    ends = np.hstack([np.full((scales.size, 1), -1.0), ends, np.ones((scales.size, 1))])
+    level = scales[:, None] * levels
+    return np.sum(((ends[:, 1:] - level) ** 3 - (ends[:, :-1] - level) ** 3) / 6, axis=1)
+
+
 @pytest.mark.parametrize("bits", [5, 6, 7])
 def test_of_two_valleys_close_to_each_other_the_lower_one_is_found(bits):
-    """A uniform law, integrated cell by cell: where all is covered its valleys lie 5e-4 of a scale apart."""
+    """Where a uniform law is covered its valleys lie 5e-4 of a scale apart."""
     codes = np.arange(-(2.0 ** (bits - 1)), 2 ** (bits - 1))
-    scales = np.linspace(1.0, 1.04, 4001) / 2 ** (bits - 1)
-    ends = np.clip(scales[:, None] * (codes[1:] - 0.5), -1, 1)
-    ends = np.hstack([np.full((scales.size, 1), -1.0), ends, np.ones((scales.size, 1))])
-    level = scales[:, None] * codes
-    errors = np.sum(((ends[:, 1:] - level) ** 3 - (ends[:, :-1] - level) ** 3) / 6, axis=1)
+    errors = uniform_error(np.linspace(1.0, 1.04, 4001) / 2 ** (bits - 1), codes)
     found = quantization_error(Uniform(1.0), codes, optimal_scale(Uniform(1.0), codes))
     assert found <= errors.min() * (1 + 1e-10)
     assert found == pytest.approx(errors.min(), rel=1e-6)
+
+
+@pytest.mark.parametrize("wobble", [0.0, 0.04])
+@pytest.mark.parametrize("least", [-1.0, -0.68, -2.5, -5.3, -9.6, -12.0])
+def test_levels_mostly_on_one_side_have_valleys_where_the_other_is_clipped(least, wobble):
+    levels = np.arange(13.0) + least + wobble * np.cos(np.arange(13.0))
+    for one in (levels, -levels[::-1]):
+        errors = uniform_error(np.geomspace(0.03, 3.0, 40_001), one)
+        found = quantization_error(Uniform(1.0), one, optimal_scale(Uniform(1.0), one))
+        assert found == pytest.approx(errors.min(), rel=3e-6)
 
 
 @pytest.mark.parametrize("size", [3, 5, 8])
