@@ -204,15 +204,16 @@ def balanced_step(law: Distribution, bits: int) -> float:
     def balance(step: float) -> float:
         edges = step * np.concatenate([[0.0], np.arange(high) + 0.5, [high]])
         codes = step * np.arange(high + 1)
-        error = 0.0
-        for code, low, up in zip(codes, edges[:-1], edges[1:], strict=True):
-            zeroth, first, second = (float(law.partial_moment(k, low, up)) for k in (0, 1, 2))
-            error += 2.0 * (second - 2.0 * code * first + code**2 * zeroth)
+        zeroth, first, second = (law.partial_moment(k, edges[:-1], edges[1:]) for k in range(3))
+        error = 2.0 * float(np.sum(second - 2.0 * codes * first + codes**2 * zeroth))
         probability, mean = (float(value) for value in law.tail(np.array(step * high)))
         return error / step - 2.0 * high * (mean - step * high * probability)
 
     std = math.sqrt(law.second_moment)
-    return float(brentq(balance, 1e-3 * std / high, 20.0 * std / high, xtol=1e-13 * std))
+    most = 20.0 * std / high
+    while balance(most) <= 0:  # a heavy tail is still clipped there
+        most *= 2
+    return float(brentq(balance, 1e-3 * std / high, most, xtol=1e-13 * std))
 
 
 def _steps(step: ArrayLike) -> np.ndarray:

@@ -63,3 +63,18 @@ def test_outputs_at_high_rate():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_only_the_symmetric_part_of_a_gram_matrix_counts():
+    # w G w' is w (G + G')/2 w'
+    lopsided, even = np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([[1.0, 0.5], [0.5, 1.0]])
+    for gram in (lopsided, lopsided.T):
+        assert allocation.output_snr(gram, 3.0) == pytest.approx(allocation.output_snr(even, 3.0))
+        assert allocation.feedback_gain(gram) == pytest.approx(-5 * np.log10(0.75))
+
+
+def test_inputs_of_rank_one_ask_for_bits_in_one_direction():
+    # eigenvalues of 0 are found as -1e-17: no variances, and no error
+    for seed in range(5):
+        x = np.random.default_rng(seed).normal(size=6)
+        assert allocation.output_snr(np.outer(x, x), 1.0) == pytest.approx(6 * 20 * np.log10(2), rel=1e-9)

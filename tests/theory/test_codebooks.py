@@ -137,3 +137,15 @@ def test_of_valleys_a_hundredth_apart_the_lowest_is_found(values, levels):
     gain = np.maximum(codes @ w, 0.0) ** 2 / np.sum(codes**2, axis=1)
     found = float(quantization_error(Empirical(w), np.array(levels), optimal_scale(Empirical(w), levels)))
     assert found * len(values) == pytest.approx(w @ w - gain.max(), rel=3e-6)
+
+
+def test_the_ends_of_percentiles_and_of_levels():
+    law = Empirical([1.0, -6.0, 3.0])
+    assert scale_for(law, integer_levels(2, "symmetric"), "percentile", percentile=100) == 6.0
+    assert scale_for(law, integer_levels(2, "symmetric"), "percentile", percentile=1e-9) == 1.0
+    for percentile in (0.0, 100.001):
+        with pytest.raises(ValueError, match="percentile must lie in"):
+            scale_for(law, integer_levels(2), "percentile", percentile=percentile)
+    for rule in ("max-abs", "percentile"):  # {-1, 0}
+        with pytest.raises(ValueError, match="needs a positive level; this codebook ends at 0"):
+            scale_for(law, integer_levels(1), rule)

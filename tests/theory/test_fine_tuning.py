@@ -1,5 +1,7 @@
+import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import integrate
@@ -9,7 +11,7 @@ from scipy.stats import norm
 from theory import fine_tuning
 from theory.codebooks import integer_levels, optimal_scale
 from theory.derivations import fine_tuning as derivations
-from theory.distributions import Gaussian
+from theory.distributions import Gaussian, StudentT
 from theory.fine_tuning import (
     balanced_step,
     cubic_sparsity,
@@ -134,3 +136,37 @@ def test_bad_input_is_one_sentence(call, error, message):
 
 def test_numbers_stay_numbers():
     assert isinstance(fine_tuning.cubic_sparsity(3, 0.5, 0, 9), float)
+
+
+@pytest.mark.parametrize(("bits", "bound"), [(3, 10.0), (4, 1e3), (6, 1e6), (8, 1e4)])
+def test_the_balanced_step_of_heavy_tails_lies_between_two_signs_of_the_slope(bits, bound):
+    """Student's t, df = 2: (1 + x^2/2)^(-3/2) has elementary moments; steps up to 100 deviations / high."""
+
+    def slope(step):
+        moments = [
+            lambda x: x / mpmath.sqrt(1 + x * x / 2),
+            lambda x: -2 / mpmath.sqrt(1 + x * x / 2),
+            lambda x: (
+                2 * (mpmath.sqrt(2) * mpmath.asinh(x / mpmath.sqrt(2)) - x / mpmath.sqrt(1 + x * x / 2))
+            ),
+        ]
+        top = step * high
+        edges = [mpmath.mpf(0), *(step * (k + mpmath.mpf(1) / 2) for k in range(high)), top]
+        granular = 0
+        for code, (low, up) in enumerate(itertools.pairwise(edges)):
+            zeroth, first, second = (moment(up) - moment(low) for moment in moments)
+            granular += second - 2 * code * step * first + (code * step) ** 2 * zeroth
+        beyond = [moment(mpmath.mpf(bound)) - moment(top) for moment in moments]
+        return granular / step - high * (beyond[1] - top * beyond[0])
+
+    high = 2 ** (bits - 1) - 1
+    step = balanced_step(StudentT(2, bound), bits)
+    with mpmath.workdps(40):
+        assert slope(mpmath.mpf(step) * (1 - mpmath.mpf("1e-8"))) < 0
+        assert slope(mpmath.mpf(step) * (1 + mpmath.mpf("1e-8"))) > 0
+
+
+def test_a_schedule_without_growth_and_a_weight_on_the_level():
+    assert cubic_sparsity([0, 5, 99], 0.5, begin=2, end=9, initial=0.5).tolist() == [0.5, 0.5, 0.5]
+    inside, slope = lsq_gradients([1.0, -1.0, 1.0001, 0.0], 1.0, tuning_codes(1))
+    assert inside.tolist() == [1.0, 1.0, 0.0, 1.0] and slope.tolist() == [1.0, -1.0, 1.0, 1.0]

@@ -99,3 +99,16 @@ def test_without_skipping_arithmetic_never_pays():
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_the_ends_of_overhead_and_exponent():
+    machine = Machine(1e12, 1e14)
+    for overhead in (0.999, math.inf, math.nan):
+        with pytest.raises(ValueError, match="overhead must be a finite number of at least 1"):
+            Layer(2, 2, overhead=overhead)
+        with pytest.raises(ValueError, match="overhead must be a finite number of at least 1"):
+            hardware.break_even_sparsity("bitmask", machine, overhead=overhead)
+    for exponent in (-0.001, 2.001):
+        with pytest.raises(ValueError, match="exponent must lie from 0 to 2"):
+            Machine(1.0, 1.0, exponent)
+    assert [Machine(1.0, 8.0, exponent).rate_of(4) for exponent in (0, 1, 2)] == [8.0, 32.0, 128.0]

@@ -127,3 +127,21 @@ def test_sizes_are_refused_from_the_first_that_is_out_of_range():
     for name in ("columns", "group", "block"):
         with pytest.raises(ValueError, match=f"{name} must be an integer >= 1"):
             bits_per_weight("dense", 0.5, 8, **{name: 0})
+
+
+def test_the_ends_of_what_a_scheme_takes():
+    assert storage.binary_entropy(1.0) == storage.binary_entropy(0.0) == 0.0
+    # values of no bits: the mask alone; and a scale of none
+    assert storage.bits_per_weight("dense", bits=0) == 0.0
+    assert storage.bits_per_weight("bitmask", 0.5, 0) == 1.0
+    assert storage.bits_per_weight("block", bits=4, scale_bits=0) == 4.0
+    assert storage.bits_per_weight("dense", bits=2**53 - 1) == 2**53 - 1
+    with pytest.raises(ValueError, match="bits must be a finite number from 0 to"):
+        storage.bits_per_weight("dense", bits=2**53)
+    # a share of decimal digits is a share; one that is 1e-8 off is none of every 4
+    assert storage.bits_per_weight("n:m", 0.75 + 1e-11) == storage.bits_per_weight("n:m", 0.75) == 4.5
+    for off in (1e-8, -1e-8, 0.1):
+        with pytest.raises(ValueError, match="keeps no whole number of every 4 weights"):
+            storage.bits_per_weight("n:m", 0.75 + off)
+    with pytest.raises(ValueError, match="keeps no whole number"):
+        storage.bits_per_weight("n:m", 1 - 1e-12)

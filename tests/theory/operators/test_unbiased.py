@@ -14,6 +14,7 @@ from theory.operators import (
     NearestRounding,
     NearestSign,
     OneBit,
+    PruneFraction,
     PruneThenRound,
     StochasticPruning,
     StochasticRounding,
@@ -205,3 +206,10 @@ def test_what_is_not_kept_is_a_multiple_of_the_unit(operator, value):
     for point, _ in operator.outcomes(value):
         kept = isinstance(operator, StochasticPruning) and point == value
         assert kept or Fraction(point) % operator.unit == 0
+
+
+def test_a_fraction_leaves_some_weights():
+    for sparsity in (1.0, 1.5, 0.0, -0.5):
+        with pytest.raises(ValueError, match="PruneFraction: sparsity must be"):
+            PruneFraction(sparsity)
+    assert PruneFraction(1 - 2**-53).sparsity < 1
