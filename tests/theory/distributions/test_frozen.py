@@ -24,6 +24,69 @@ PAIRS = [
 ]
 
 
+def test_moments_of_narrow_intervals_anywhere():
+    # exp(-|x|^(3/2)): incomplete gamma functions; across cells of the quadrature and inside of one
+    law, rng = Frozen(stats.gennorm(1.5)), np.random.default_rng(0)
+    ends = [(0.0, 1e-9), (0.0, 3.0), *((a, a * (1 + w)) for a, w in 10.0 ** rng.uniform(-8, 1, (15, 2)))]
+    for order in range(5):
+        for low, high in ends:
+            with mpmath.workdps(50):
+                power = mpmath.mpf(3) / 2
+                ratio = mpmath.gammainc(
+                    (order + 1) / power, mpmath.mpf(low) ** power, mpmath.mpf(high) ** power
+                )
+                expected = float(ratio / (2 * mpmath.gamma(1 / power)))
+            assert float(law.partial_moment(order, low, high)) == pytest.approx(expected, rel=1e-13, abs=0.0)
+
+
+@pytest.mark.parametrize("bound", [1e-12, 1e-6, 1e-3])
+def test_a_piece_around_zero_has_the_quantiles_of_its_own_mass(bound):
+    law = Truncated(Frozen(stats.logistic()), bound)
+    for p in (1e-6, 0.1, 0.499, 0.7, 0.99):
+        with mpmath.workdps(50):  # F - 1/2 of the logistic law is tanh(x/2)/2
+            expected = float(2 * mpmath.atanh((2 * mpmath.mpf(p) - 1) * mpmath.tanh(mpmath.mpf(bound) / 2)))
+        assert float(law.ppf(p)) == pytest.approx(expected, rel=1e-13)
+
+
+def test_quantiles_of_a_piece_around_a_cusp():
+    # the density falls within the piece: one Newton step from the middle is 3e-7 off
+    law = Truncated(Frozen(stats.gennorm(0.3)), 1e-6)
+    for p in (0.1, 0.499, 0.99):
+        with mpmath.workdps(50):
+            power, x = mpmath.mpf(0.3), abs(mpmath.mpf(float(law.ppf(p))))
+            inside = mpmath.gammainc(1 / power, 0, x**power)
+            inside /= mpmath.gammainc(1 / power, 0, mpmath.mpf(1e-6) ** power)
+        assert float(inside) == pytest.approx(abs(2 * p - 1), rel=1e-8)
+
+
+class Skewed:
+    """The normal law with a density, or a second moment, that is off by a share of itself."""
+
+    def __init__(self, density=0.0, second=0.0):
+        self.law, self.density, self.second = stats.norm(), density, second
+
+    def __getattr__(self, name):
+        return getattr(self.law, name)
+
+    def pdf(self, x):
+        return self.law.pdf(x) * (1 + self.density)
+
+    def moment(self, order):
+        return self.law.moment(order) * (1 + self.second * (order == 2))
+
+
+def test_how_far_a_density_may_be_from_its_own_distribution_function_and_moment():
+    # cells hold up to 0.06 of the mass, which is compared to 1e-9; the second moment to 1e-6 of itself
+    for law in (Skewed(density=1e-9), Skewed(second=5e-7), Skewed(second=-5e-7)):
+        assert Frozen(law).second_moment == pytest.approx(1, abs=1e-8)
+    for law in (Skewed(density=1e-7), Skewed(density=-1e-7)):
+        with pytest.raises(ValueError, match="jumps or peaks too sharply"):
+            Frozen(law)
+    for law in (Skewed(second=2e-6), Skewed(second=-2e-6)):
+        with pytest.raises(ValueError, match="second moment of law norm is 1 by quadrature"):
+            Frozen(law)
+
+
 @pytest.mark.parametrize(("frozen", "ours"), PAIRS, ids=["norm", "laplace", "uniform"])
 def test_moments_are_those_of_our_own_closed_forms(frozen, ours):
     law, rng = Frozen(frozen), np.random.default_rng(0)
@@ -151,66 +214,3 @@ def test_what_holds_for_symmetric_laws_only_says_so(function):
 def test_what_is_no_such_law_is_one_sentence(law, kind, message):
     with pytest.raises(kind, match=message):
         quantization_snr(law, 4)
-
-
-def test_moments_of_narrow_intervals_anywhere():
-    # exp(-|x|^(3/2)): incomplete gamma functions; across cells of the quadrature and inside of one
-    law, rng = Frozen(stats.gennorm(1.5)), np.random.default_rng(0)
-    ends = [(0.0, 1e-9), (0.0, 3.0), *((a, a * (1 + w)) for a, w in 10.0 ** rng.uniform(-8, 1, (40, 2)))]
-    for order in range(5):
-        for low, high in ends:
-            with mpmath.workdps(50):
-                power = mpmath.mpf(3) / 2
-                ratio = mpmath.gammainc(
-                    (order + 1) / power, mpmath.mpf(low) ** power, mpmath.mpf(high) ** power
-                )
-                expected = float(ratio / (2 * mpmath.gamma(1 / power)))
-            assert float(law.partial_moment(order, low, high)) == pytest.approx(expected, rel=1e-13, abs=0.0)
-
-
-@pytest.mark.parametrize("bound", [1e-12, 1e-6, 1e-3])
-def test_a_piece_around_zero_has_the_quantiles_of_its_own_mass(bound):
-    law = Truncated(Frozen(stats.logistic()), bound)
-    for p in (1e-6, 0.1, 0.499, 0.7, 0.99):
-        with mpmath.workdps(50):  # F - 1/2 of the logistic law is tanh(x/2)/2
-            expected = float(2 * mpmath.atanh((2 * mpmath.mpf(p) - 1) * mpmath.tanh(mpmath.mpf(bound) / 2)))
-        assert float(law.ppf(p)) == pytest.approx(expected, rel=1e-13)
-
-
-def test_quantiles_of_a_piece_around_a_cusp():
-    # the density falls within the piece: one Newton step from the middle is 3e-7 off
-    law = Truncated(Frozen(stats.gennorm(0.3)), 1e-6)
-    for p in (0.1, 0.499, 0.99):
-        with mpmath.workdps(50):
-            power, x = mpmath.mpf(0.3), abs(mpmath.mpf(float(law.ppf(p))))
-            inside = mpmath.gammainc(1 / power, 0, x**power)
-            inside /= mpmath.gammainc(1 / power, 0, mpmath.mpf(1e-6) ** power)
-        assert float(inside) == pytest.approx(abs(2 * p - 1), rel=1e-8)
-
-
-class Skewed:
-    """The normal law with a density, or a second moment, that is off by a share of itself."""
-
-    def __init__(self, density=0.0, second=0.0):
-        self.law, self.density, self.second = stats.norm(), density, second
-
-    def __getattr__(self, name):
-        return getattr(self.law, name)
-
-    def pdf(self, x):
-        return self.law.pdf(x) * (1 + self.density)
-
-    def moment(self, order):
-        return self.law.moment(order) * (1 + self.second * (order == 2))
-
-
-def test_how_far_a_density_may_be_from_its_own_distribution_function_and_moment():
-    # cells hold up to 0.06 of the mass, which is compared to 1e-9; the second moment to 1e-6 of itself
-    for law in (Skewed(density=1e-9), Skewed(second=5e-7), Skewed(second=-5e-7)):
-        assert Frozen(law).second_moment == pytest.approx(1, abs=1e-8)
-    for law in (Skewed(density=1e-7), Skewed(density=-1e-7)):
-        with pytest.raises(ValueError, match="jumps or peaks too sharply"):
-            Frozen(law)
-    for law in (Skewed(second=2e-6), Skewed(second=-2e-6)):
-        with pytest.raises(ValueError, match="second moment of law norm is 1 by quadrature"):
-            Frozen(law)
