@@ -216,3 +216,21 @@ def test_count_law_for_large_counts():
         assert partition.perfect_partition_count_pmf(k, n, m, form="corrected") == pytest.approx(
             float(value), rel=1e-10
         )
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda v: partition.window_max_value(v, 0.0), "n"),
+        (lambda v: partition.perfect_partition_count_pmf(1, v, 4, form="corrected"), "n"),
+        (lambda v: partition.lemma1_bounds(v, 4), "n"),
+        (lambda v: partition.lemma1_bounds(4, v), "max_value"),
+        (lambda v: partition.second_moment([2**70, v]), "max_value"),  # beside an integer beyond 64 bits
+        (lambda v: partition.window_parameter(90, [v, 2**70]), "max_value"),
+        (lambda v: partition.critical_bits([3, v]), "n"),
+    ],
+)
+def test_one_item_of_one_value_is_the_least(call, name):
+    call(1)
+    with pytest.raises(ValueError, match=f"^{name} must be .*>= 1, got"):
+        call(0)

@@ -125,3 +125,23 @@ def test_columns_of_different_units():
     assert norm_ratio(x) == pytest.approx(1e170 / math.sqrt(2), rel=1e-14)
     # ... and beyond every double the bound is 1, not nan
     assert exit_bound([[0.0, 0.0]], x * [[1.0, 1e-153]] * [[1e300, 1.0]], 1.0, OneBit(1.0))[0] == 1.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_first_arguments_out_of_range():
+    operator = OneBit(1.0)
+    assert 0.5 < sufficient_scale(0.0, 1, 0.999, operator, 1.0) < 100  # each at its end, or next to it
+    for failure in (0.0, 1.0, [0.5, 0.0], [1.0, 0.5], math.nan):
+        with pytest.raises(ValueError, match="failure must lie strictly between 0 and 1"):
+            sufficient_scale(0.5, 64, failure, operator)
+    for columns, ratio in ((0, 1.0), (64, 0.999), ([0, 64], 1.0), (64, [0.5, 2.0])):
+        with pytest.raises(ValueError, match="norm_ratio and columns must be at least 1"):
+            sufficient_scale(0.5, columns, 0.01, operator, ratio)
+    for weight in (-0.001, 1.0):
+        with pytest.raises(ValueError, match=r"max_weight must lie in \[0, 1\), inside the limits"):
+            sufficient_scale(weight, 64, 0.01, operator)
+
+
+def test_dead_inputs_have_the_ratio_of_equal_ones():
+    assert norm_ratio(np.zeros((3, 4))) == 1.0 == norm_ratio(np.ones((3, 4)))
+    assert norm_ratio([[0.0, 3.0, 0.0, 2.0, 0.0]]) == 1.5

@@ -38,6 +38,8 @@ def test_limits_beyond_the_range_of_doubles():
     tail = mp.exp(-450) * mp.cosh(30 * s) / (mp.mpf(1e300) * mp.sqrt(mp.pi / 2) * s)
     assert cox.cox_tail(1e300, 30.0) == pytest.approx(float(tail), rel=1e-11)
     assert cox.moment_ratio_limit(200.0) == math.inf
+    ratio = 2 / mp.sqrt(3) * mp.exp(mp.mpf(64) ** 2 / 6)
+    assert cox.moment_ratio_limit(-64.0) == pytest.approx(float(ratio), rel=1e-12)  # 4e296
     mu = 2 * mp.mpf(1e-305) * mp.mpf(2) ** 1021 / mp.sqrt(2 * mp.pi * 340)
     assert continuous_miss(1020, 1e-305, 0.5) == pytest.approx(
         float(cox.cox_miss(float(mu), 1 / math.sqrt(340))), rel=1e-9
