@@ -153,3 +153,12 @@ def test_one_item_of_one_value_is_the_least(law):
     for n, max_value, name in ((0, 3, "n"), (3, 0, "max_value")):
         with pytest.raises(ValueError, match=f"{name} must be an integer >= 1, got 0"):
             law(n, max_value)
+
+
+@pytest.mark.parametrize(("n", "max_value", "sets"), [(8, 8, 442), (10, 10, 1551)])
+def test_discrepancies_that_decide_nothing_are_dropped(n, max_value, sets):
+    """The most sets held at a time, as measured: with a window twice as wide twice as many."""
+    law = exact.min_discrepancy_distribution(n, max_value, max_states=sets)
+    assert sum(law.values()) == 1
+    with pytest.raises(ValueError, match=f"outgrew {sets - 1} sets"):
+        exact.min_discrepancy_distribution(n, max_value, max_states=sets - 1)
