@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from theory.arguments import inside, integers, positive, share_count, share_of_zeros, whole
+from theory.arguments import inside, integers, positive, share_count, share_of_zeros, shown, whole
 
 
 def test_shares_and_levels():
@@ -52,3 +52,29 @@ def test_arrays_of_integers():
     for value in (["a"], [True], [1j]):
         with pytest.raises(TypeError, match="w must hold integers"):
             integers("w", value)
+
+
+def test_the_last_integer_of_63_bits():
+    for value in (2**63 - 1, 1 - 2**63):
+        assert whole("n", value) == value
+    for value in (2**63, -(2**63), np.uint64(2**63)):
+        with pytest.raises(ValueError, match=r"n must be smaller than 2\*\*63 in magnitude"):
+            whole("n", value)
+        assert whole("n", value, any_size=True) == int(value)
+        assert whole("n", value, most=2**70, least=-(2**70)) == int(value)
+    largest = np.nextafter(2.0**63, 0.0)
+    assert integers("w", [largest, -largest]).tolist() == [2**63 - 1024, 1024 - 2**63]
+
+
+def test_numbers_are_shown_in_full_up_to_thirty_digits():
+    assert shown(10**30 - 1) == "9" * 30 and shown(1 - 10**30) == "-" + "9" * 30
+    assert shown(10**30) == "an integer of 100 bits" == shown(-(10**30))
+
+
+@pytest.mark.parametrize("size", [10, 1000, 10**7])
+def test_a_share_a_few_ulps_above_its_decimals_is_one_more_only_where_it_says_more(size):
+    for k in (1, 3, 7, 9):
+        exact = k * size // 10
+        assert share_count(math.nextafter(k / 10, 1.0), size) == exact == share_count(k / 10, size)
+        assert share_count(k / 10 * (1 + 2.0**-48), size) == exact + 1
+        assert share_count(k / 10 * (1 - 2.0**-48), size) == exact

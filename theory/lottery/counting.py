@@ -107,7 +107,8 @@ def _signed_round(fan_in: int, usable: float) -> tuple[float, float]:
     against its own entry, else the next one. First and second moments of the time to absorption.
     """
     u = usable
-    top = min(fan_in, 60)  # with 60 waiting, a unit fits none of them once in 2^60 times
+    # with 6/u waiting a unit fits some one of them 399 times in 400: that many never come to wait
+    top = min(fan_in, max(60, math.ceil(6 / u)))
     single = (1.0 - u) ** np.arange(top + 2)
     mean = np.zeros(top + 2)  # d = 0: s alone waiting
     second = np.zeros(top + 2)

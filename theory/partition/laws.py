@@ -285,9 +285,12 @@ def min_discrepancy_survival(discrepancy: ArrayLike, n: int, max_value: int) -> 
     if d.dtype.kind not in "iu" or (d < 0).any():
         raise ValueError(f"discrepancy must hold integers >= 0, got {discrepancy!r}")
     mu = float(expected_perfect_partitions(n, max_value))
-    even = np.exp(-mu * (1.0 + 2.0 * (d // 2)))
     steps = d // 2 + d % 2  # d + 1 may wrap around
-    odd = np.exp(-2.0 * np.multiply(mu, steps, out=np.zeros(d.shape), where=steps > 0))  # 0 times inf is 0
+    with np.errstate(over="ignore"):  # of a mean beside the largest double
+        even = np.exp(-mu * (1.0 + 2.0 * (d // 2)))
+        odd = np.exp(
+            -2.0 * np.multiply(mu, steps, out=np.zeros(d.shape), where=steps > 0)
+        )  # 0 times inf is 0
     return plain(0.5 * (even + odd))
 
 

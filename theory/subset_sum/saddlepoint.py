@@ -103,10 +103,12 @@ def _log_saddlepoint(x: np.ndarray, t: float) -> np.ndarray:
         above, below = np.where(slope > 0, now, above), np.where(slope > 0, below, now)
         with np.errstate(divide="ignore", invalid="ignore"):
             step = now - slope / curve
-        step = np.where((step > below) & (step < above), step, 0.5 * (below + above))
+        # a slope of 0 leaves the step at an end of the bracket, which is the root
+        inside = (step >= below) & (step <= above)
+        step = np.where(inside, step, 0.5 * (below + above))
         h[open_rows] = step
-        # the exponent is stationary in h: its error is of second order
-        rest = (step - now) ** 2 * curve >= 1e-8
+        # the exponent is stationary in h: its error is of second order; beyond the bracket curve may be 0
+        rest = ~inside | ((step - now) ** 2 * curve >= 1e-8)
         if not rest.any():
             break
         open_rows, below, above = open_rows[rest], below[rest], above[rest]

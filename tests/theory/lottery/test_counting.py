@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from theory.lottery import drawn_units
+from theory.lottery import counting_bound, drawn_units, parameter_counts
 
 
-@pytest.mark.parametrize(("fan_in", "usable"), [(3, 0.5), (20, 0.3), (14, 0.4)])
+@pytest.mark.parametrize(("fan_in", "usable"), [(3, 0.5), (20, 0.3), (14, 0.4), (100, 0.01)])
 def test_slots_of_both_sides_unit_by_unit(fan_in, usable):
     """The law of (inputs that wait for one side, for both), moved on by a unit at a time until none waits."""
     one, two = np.ogrid[: fan_in + 2, : fan_in + 1]
@@ -17,7 +17,7 @@ def test_slots_of_both_sides_unit_by_unit(fan_in, usable):
     law = np.zeros((fan_in + 2, fan_in + 1))
     law[0, fan_in] = 1.0
     mean = square = 0.0
-    for units in range(400):
+    for units in range(int(35 / usable)):
         waiting = law.sum() - law[0, 0]  # P(T > units)
         mean, square = mean + waiting, square + (2 * units + 1) * waiting
         after = law * (1 - first - second)
@@ -37,3 +37,24 @@ def test_at_most_half_of_the_units_are_usable():
     for usable in (0.0, 0.51, 1.0, -0.5, math.nan):
         with pytest.raises(ValueError, match="must lie in"):
             drawn_units(4, 21, usable=usable)
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "least"),
+    [
+        (lambda v: counting_bound(v, 2, 3), "fan_in", 1),
+        (lambda v: counting_bound(2, v, 3), "fan_out", 1),
+        (lambda v: counting_bound(2, 2, v), "values", 2),
+        (lambda v: drawn_units(v, 2), "fan_in", 1),
+        (lambda v: drawn_units(2, v, signed=True), "samples", 1),
+        (lambda v: parameter_counts([v, 2], 2, 2), "sizes", 1),
+        (lambda v: parameter_counts([2, v], 2, 2), "sizes", 1),
+        (lambda v: parameter_counts([2, 2], v, 2), "samples", 1),
+        (lambda v: parameter_counts([2, 2], 2, v), "max_value", 1),
+        (lambda v: parameter_counts([2, 2], 2, 2, copies=v), "copies", 1),
+    ],
+)
+def test_the_least_that_is_taken(call, name, least):
+    call(least)
+    with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}, got {least - 1}"):
+        call(least - 1)

@@ -14,6 +14,7 @@ from theory.lottery import (
     drawn_units,
     expected_failures,
     miss_probabilities,
+    miss_probability_table,
     parameter_counts,
     predicted_failures,
     samples_needed,
@@ -303,3 +304,24 @@ def test_no_weights_and_certain_misses():
     assert predicted_failures([], 3, 5) == 0.0 and samples_needed([np.zeros((0, 2), int)], 3, 0.1) == 0
     assert block_success_probability([np.eye(2)], np.ones((3, 2)), 1) == 0.0
     assert shared_divisor_bound([np.array([[2], [4]])], 0, 3, independent=True) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "least"),
+    [
+        (lambda v: miss_probabilities(v, 3), "samples", 0),
+        (lambda v: miss_probabilities(2, v), "max_value", 1),
+        (lambda v: miss_probabilities(2, 3, limit=v), "limit", 0),
+        (lambda v: miss_probability_table(v, 3), "samples", 0),
+        (lambda v: predicted_failures([np.eye(2)], 3, v), "samples", 0),
+        (lambda v: predicted_failures([np.eye(2)], v, 3), "max_value", 1),
+        (lambda v: samples_needed([np.eye(2)], v, 0.1), "max_value", 1),
+        (lambda v: block_success_probability([np.eye(2)], TABLE, v), "samples", 1),
+        (lambda v: copies_success_probability([np.eye(2)] * 2, TABLE, v, 1), "samples", 0),
+        (lambda v: copies_success_probability([np.eye(2)] * 2, TABLE, 1, v), "copies", 0),
+    ],
+)
+def test_the_least_that_is_taken(call, name, least):
+    call(least)
+    with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}, got {least - 1}"):
+        call(least - 1)

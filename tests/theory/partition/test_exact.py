@@ -113,9 +113,11 @@ def test_a_limit_that_is_just_met_is_met():
     # four of four values: C(7, 4) multisets; one item: a set per value, and that of no item
     assert exact.perfect_partition_distribution(4, 4, max_multisets=35)
     assert exact.min_discrepancy_distribution(1, 5, max_states=6)
+    assert exact.perfect_probability(1, 5, max_states=6) == Fraction(1, 5)
     for call in (
         lambda: exact.perfect_partition_distribution(4, 4, max_multisets=34),
         lambda: exact.min_discrepancy_distribution(1, 5, max_states=5),
+        lambda: exact.perfect_probability(1, 5, max_states=5),
     ):
         with pytest.raises(ValueError, match=r"more than 34|outgrew 5 sets"):
             call()
@@ -135,3 +137,28 @@ def test_a_limit_that_is_just_met_is_met():
 def test_bad_input_is_one_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        exact.min_discrepancy_distribution,
+        exact.perfect_partition_distribution,
+        exact.perfect_partition_moments,
+        exact.perfect_probability,
+    ],
+)
+def test_one_item_of_one_value_is_the_least(law):
+    law(2, 1)
+    for n, max_value, name in ((0, 3, "n"), (3, 0, "max_value")):
+        with pytest.raises(ValueError, match=f"{name} must be an integer >= 1, got 0"):
+            law(n, max_value)
+
+
+@pytest.mark.parametrize(("n", "max_value", "sets"), [(8, 8, 442), (10, 10, 1551)])
+def test_discrepancies_that_decide_nothing_are_dropped(n, max_value, sets):
+    """The most sets held at a time, as measured: with a window twice as wide twice as many."""
+    law = exact.min_discrepancy_distribution(n, max_value, max_states=sets)
+    assert sum(law.values()) == 1
+    with pytest.raises(ValueError, match=f"outgrew {sets - 1} sets"):
+        exact.min_discrepancy_distribution(n, max_value, max_states=sets - 1)

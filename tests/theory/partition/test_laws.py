@@ -216,3 +216,41 @@ def test_count_law_for_large_counts():
         assert partition.perfect_partition_count_pmf(k, n, m, form="corrected") == pytest.approx(
             float(value), rel=1e-10
         )
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda v: partition.window_max_value(v, 0.0), "n"),
+        (lambda v: partition.perfect_partition_count_pmf(1, v, 4, form="corrected"), "n"),
+        (lambda v: partition.lemma1_bounds(v, 4), "n"),
+        (lambda v: partition.lemma1_bounds(4, v), "max_value"),
+        (lambda v: partition.second_moment([2**70, v]), "max_value"),  # beside an integer beyond 64 bits
+        (lambda v: partition.window_parameter(90, [v, 2**70]), "max_value"),
+        (lambda v: partition.critical_bits([3, v]), "n"),
+    ],
+)
+def test_one_item_of_one_value_is_the_least(call, name):
+    call(1)
+    with pytest.raises(ValueError, match=f"^{name} must be .*>= 1, got"):
+        call(0)
+
+
+def test_means_about_the_largest_double():
+    """Fair signs, M = 1: mean 2^n / sqrt(2 pi n), which passes 1.8e308 at n = 1030."""
+    for n in range(1000, 1080):
+        with mp.workdps(30):
+            mean = mp.mpf(2) ** n / mp.sqrt(2 * mp.pi * n)
+        expected = float(mean) if mean < 1.7976e308 else math.inf
+        assert partition.expected_perfect_partitions(n, 1) == pytest.approx(expected, rel=1e-11)
+        assert partition.perfect_partition_count_pmf(3, n, 1) == 0.0
+        assert partition.lemma1_bounds(n, 1) == (0.5, 1.0) == partition.lemma1_bounds(n, 1, 7)
+        assert partition.min_discrepancy_survival([0, 1, 2], n, 1).tolist() == [0.5, 0.0, 0.0]
+
+
+def test_a_window_ends_at_a_million_bits():
+    bits = 2**20
+    assert partition.window_max_value(16, bits - 14 - 0.5).bit_length() == bits
+    for parameter in (bits - 14, 2.0 * bits, math.nan):
+        with pytest.raises(ValueError, match="M below"):
+            partition.window_max_value(16, parameter)

@@ -127,14 +127,27 @@ def test_columns_of_different_units():
     assert exit_bound([[0.0, 0.0]], x * [[1.0, 1e-153]] * [[1e300, 1.0]], 1.0, OneBit(1.0))[0] == 1.0
 
 
-def test_inputs_without_a_column_to_correct_have_ratio_one():
-    assert norm_ratio(np.zeros((2, 3))) == norm_ratio([[0.0, -3.0, 0.0]]) == 1.0
-
-
 def test_the_ends_of_what_a_sufficient_scale_takes():
     # 2C - 1 = pi log(2N/e) of one bit at w = 0; N = 1 and k = 1 are the least, e = 0 and 1 are no failures
     least = (1 + math.pi * math.log(2 / 0.25)) / 2
     assert sufficient_scale(0.0, 1, 0.25, OneBit(1.0), 1.0) == pytest.approx(least, rel=1e-13)
-    for columns, failure, ratio in ((0, 0.25, 1.0), (1, 0.0, 1.0), (1, 1.0, 1.0), (1, 0.25, 1 - 2**-53)):
-        with pytest.raises(ValueError, match=r"columns|failure|norm_ratio"):
-            sufficient_scale(0.0, columns, failure, OneBit(1.0), ratio)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_first_arguments_out_of_range():
+    operator = OneBit(1.0)
+    assert 0.5 < sufficient_scale(0.0, 1, 0.999, operator, 1.0) < 100  # each at its end, or next to it
+    for failure in (0.0, 1.0, [0.5, 0.0], [1.0, 0.5], math.nan):
+        with pytest.raises(ValueError, match="failure must lie strictly between 0 and 1"):
+            sufficient_scale(0.5, 64, failure, operator)
+    for columns, ratio in ((0, 1.0), (64, 0.999), ([0, 64], 1.0), (64, [0.5, 2.0])):
+        with pytest.raises(ValueError, match="norm_ratio and columns must be at least 1"):
+            sufficient_scale(0.5, columns, 0.01, operator, ratio)
+    for weight in (-0.001, 1.0):
+        with pytest.raises(ValueError, match=r"max_weight must lie in \[0, 1\), inside the limits"):
+            sufficient_scale(weight, 64, 0.01, operator)
+
+
+def test_dead_inputs_have_the_ratio_of_equal_ones():
+    assert norm_ratio(np.zeros((3, 4))) == 1.0 == norm_ratio(np.ones((3, 4)))
+    assert norm_ratio([[0.0, 3.0, 0.0, 2.0, 0.0]]) == 1.5

@@ -112,3 +112,23 @@ def test_bad_input_is_one_sentence():
         optq_pivots(np.ones((2, 2)))
     with pytest.raises(ValueError, match="step must be positive"):
         nearest_plane_bound(np.eye(2), 0.0)
+
+
+def test_a_column_nearly_in_the_span_counts_by_what_is_left_of_it():
+    """Pivots 1 and 2^-36; then what the last but one has beside both, 1/4 of 5/4, is less than 1.21."""
+    x = np.array(
+        [[1.0, 1.0, 0.0, 0.0], [0.0, 2.0**-18, 1.0, 0.0], [0.0, 0.0, 0.5, 0.0], [0.0, 0.0, 0.0, 1.1]]
+    )
+    assert min_pivot_order(x.T @ x).tolist() == [3, 2, 1, 0]
+    # a column in the span has nothing left, and takes nothing from the 5/4
+    x[1, 1] = 0.0
+    assert min_pivot_order(x.T @ x).tolist() == [2, 3, 1, 0]
+
+
+def test_of_equal_pivots_the_first_is_taken():
+    assert min_pivot_order(np.eye(3)).tolist() == [2, 1, 0]
+    assert min_pivot_order(np.diag([2.0, 1.0, 2.0, 1.0])).tolist() == [2, 0, 3, 1]
+
+
+def test_half_way_to_the_even_level():
+    np.testing.assert_array_equal(nearest_plane(np.eye(4), [0.5, 1.5, -0.5, 2.5]), [0.0, 2.0, 0.0, 2.0])

@@ -38,6 +38,8 @@ def test_limits_beyond_the_range_of_doubles():
     tail = mp.exp(-450) * mp.cosh(30 * s) / (mp.mpf(1e300) * mp.sqrt(mp.pi / 2) * s)
     assert cox.cox_tail(1e300, 30.0) == pytest.approx(float(tail), rel=1e-11)
     assert cox.moment_ratio_limit(200.0) == math.inf
+    ratio = 2 / mp.sqrt(3) * mp.exp(mp.mpf(64) ** 2 / 6)
+    assert cox.moment_ratio_limit(-64.0) == pytest.approx(float(ratio), rel=1e-12)  # 4e296
     mu = 2 * mp.mpf(1e-305) * mp.mpf(2) ** 1021 / mp.sqrt(2 * mp.pi * 340)
     assert continuous_miss(1020, 1e-305, 0.5) == pytest.approx(
         float(cox.cox_miss(float(mu), 1 / math.sqrt(340))), rel=1e-9
@@ -60,3 +62,14 @@ def test_every_target_of_both_signs_has_a_mean_of_its_own(n, max_value, law):
             this = np.exp(-mu * np.exp(-((nodes - 2 * t / math.sqrt(n * square)) ** 2) / 2))
             missed += (1 - missed) * this
     assert every_target_miss(n, max_value, law) == pytest.approx(missed @ weights, rel=1e-5, abs=0)
+
+
+def test_means_about_the_largest_double():
+    """Fair signs, M = 1: mu = 2^(n+1) / sqrt(2 pi n)."""
+    for n in range(1000, 1090):
+        mu = mp.mpf(2) ** (n + 1) / mp.sqrt(2 * mp.pi * n)
+        if mu < 1e307:
+            assert cox.cox_mean(n, 1) == pytest.approx(float(mu), rel=1e-11)
+        elif mu > 1.7976e308:
+            assert cox.cox_mean(n, 1) == math.inf
+    assert [cox.moment_ratio_limit(d) for d in (65.5, 66.5, 1e3)] == [math.inf] * 3

@@ -216,6 +216,13 @@ def test_a_tolerance_costs_as_much_as_a_target_further_out():
         for delta in (0, 1, 5):
             near, far = (exact.exact_is_cheap(9, max_value, most + k - delta, law, delta) for k in (0, 1))
             assert near and not far
+    sizes = {"nonzero": (200, 80, 45, 32, 25, 16, 12), "product": (100, 40, 9)}
+    for law, most in {**sizes, "uniform": sizes["nonzero"]}.items():
+        for max_value, last in enumerate(most, 1):
+            for target in (last, -last):
+                assert exact.exact_is_cheap(9, max_value, target, law)
+                assert not exact.exact_is_cheap(9, max_value, target + (1 if target > 0 else -1), law)
+        assert not exact.exact_is_cheap(9, len(most) + 1, 1, law)
     assert exact.exact_is_cheap(10_000, 1, 1) and not exact.exact_is_cheap(10_001, 1, 1)
 
 
@@ -242,6 +249,13 @@ def test_interval_of_one_point_and_around_zero():
         (lambda: exact.exact_miss_probability(5, 3, 1, delta=1.5), TypeError, "delta must be"),
         (lambda: exact.exact_miss_probability(5, 5000, 1), ValueError, 'up to 256.*form="saddlepoint"'),
         (lambda: exact.exact_miss_probability(3000, 3, 5000), ValueError, "up to 4096"),
+        (lambda: exact.miss_law(257, 1), ValueError, "up to 65536, got 257 and 1;"),
+        (lambda: exact.miss_law(17, 1, "product"), ValueError, "up to 65536, got 289 and 1;"),
+        (lambda: exact.miss_law(1, 4097), ValueError, "up to 65536, got 1 and 4097;"),
+        (lambda: exact.miss_law(1, 4000, delta=97), ValueError, "got 1 and 4097;"),
+        (lambda: exact.miss_law(256, 257), ValueError, "got 256 and 257;"),
+        (lambda: exact.certified_interval(5, 256, 257), ValueError, "got 256 and 257;"),
+        (lambda: exact.exact_every_target_miss(5, 256, limit=200, delta=57), ValueError, "got 256 and 257;"),
         (lambda: exact.exact_every_target_miss(5, 3, limit=-1), ValueError, "limit must be"),
         (lambda: exact.exact_fresh_targets_miss(5, 3, [1.5]), TypeError, "target must be"),
     ],
@@ -268,3 +282,12 @@ def test_one_sample_misses_with_the_mass_outside_the_window(delta):
     assert interval.lower <= missed == interval.upper
     with pytest.raises(ValueError, match="delta must be an integer >= 0, got -1"):
         exact.certified_interval(3, 5, 4, delta=-1)
+
+
+def test_the_largest_samples_and_targets_are_taken():
+    """One sample hits where it is the target; the interval past the limit of states is as sharp above."""
+    few = ChainLimits(states=2)
+    for max_value, target in ((256, 256), (256, 1), (16, 4096)):
+        interval = exact.certified_interval(1, max_value, target, limits=few)
+        missed = 1 - Fraction(int(target <= max_value), 2 * max_value)
+        assert interval.lower <= missed == interval.upper

@@ -34,3 +34,16 @@ def test_expected_solutions_are_the_mean_over_every_draw(monkeypatch, law, exact
             expected = means.get(target, 0.0)
             assert compute(n, max_value, target, law) == pytest.approx(expected, rel=1e-12, abs=1e-13)
             assert compute(n, max_value, -target, law) == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_what_fits_is_said_up_to_the_last_that_fits(law):
+    """n^2 times the largest sample up to 6e7; n M^2 up to 3e7 for products, anything else."""
+    size = 60 if law != "product" else 10
+    last = 1000 if law != "product" else int((6e7 / 100) ** 0.5)
+    assert moments.second_moment_reachable(last, size, law)
+    assert not moments.second_moment_reachable(last + 1, size, law)
+    assert moments.expected_solutions_reachable(30, 1000, law)
+    assert moments.expected_solutions_reachable(31, 1000, law) == (law != "product")
+    with pytest.raises(ValueError, match="the exact second moment needs"):
+        moments.second_moment(last + 1, size, 1, law)

@@ -1,0 +1,48 @@
+"""The saddlepoint density by a root and a sum at 30 digits, from one end of the range to the other."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from theory.subset_sum import poisson_mean
+
+SAMPLES = [
+    [3, -7, 11, 19, -23, 31, 36],
+    [1, 1, 1, 1, 1, 1, -1, -1],
+    [-250, 1, 2, -3, 4, 5, -6, 7, 8],  # one sample beside which the others are small
+    [5, 9, 14, 3, 2, 4, 11],
+]
+
+
+def density(sample, target):
+    """exp(K(h) - h t) / sqrt(2 pi K''(h)) at the h that makes K' = t, which grows with h."""
+    with mp.workdps(30):
+
+        def slope(h):
+            return mp.fsum(x / (1 + mp.exp(-h * x)) for x in sample) - target
+
+        low, high = mp.mpf(-1), mp.mpf(1)
+        while slope(low) > 0:
+            low *= 2
+        while slope(high) < 0:
+            high *= 2
+        for _ in range(90):
+            h = (low + high) / 2
+            low, high = (h, high) if slope(h) < 0 else (low, h)
+        curve = mp.fsum(x * x * mp.exp(h * x) / (1 + mp.exp(h * x)) ** 2 for x in sample)
+        cumulant = mp.fsum(mp.log(1 + mp.exp(h * x)) for x in sample)
+        return float(mp.exp(cumulant - h * target) / mp.sqrt(2 * mp.pi * curve))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=["mixed", "signs", "one large", "positive"])
+def test_the_density_from_end_to_end(sample):
+    low, high = sum(x for x in sample if x < 0), sum(x for x in sample if x > 0)
+    targets = {low + 1, low + 2, (3 * low + high) // 4, -1, 0, 1, (low + high) // 2, high // 2, high - 1}
+    for target in sorted(t for t in targets if low < t < high):
+        expected = density(sample, target)
+        # stationary in h, Newton stops at 1e-4 of a standard deviation: 1e-8 of lambda
+        assert poisson_mean(sample, target) == pytest.approx(expected, rel=2e-8), target
+        mirrored = [-x for x in sample]
+        rows = np.array([sample, mirrored, [*sample[:-1], 0]])  # each row stops when it is done
+        assert poisson_mean(rows, target)[0] == pytest.approx(expected, rel=2e-8)
+        assert poisson_mean(mirrored, -target) == pytest.approx(expected, rel=2e-8)
