@@ -78,12 +78,12 @@ def unbiased_and_bounded(
 
 def gaussian_domination(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
     """The lemma for all laws at once (ball arithmetic), and its equality case."""
-    from theory.derivations.convex_order import certify_range_lemma, range_lemma_derivatives
+    from theory.derivations.convex_order import range_lemma_derivatives, range_lemma_margins
 
     facts = run.once("facts", range_lemma_derivatives)
     yield identity("I'' = -1/I, F(1/2) = F'(1/2) = F(1) = 0", all(v == 0 for v in facts.values()))
-    decided = certify_range_lemma(Fraction(factor))
-    yield identity("I(p) >= 4 I(1/2) p (1-p) for every p", decided is True, evidence="certified")
+    for part, margin in range_lemma_margins(Fraction(factor)).items():  # together every p
+        yield identity(f"I(p) >= 4 I(1/2) p (1-p), {part}", margin, f"margin {margin.str(3)}")
     std = math.sqrt(factor * math.pi / 8)
     slack = stop_loss_slack([-0.5, 0.5], [0.5, 0.5], std)
     yield at_least("fair coin: least room under the stop-loss curve", slack, -1e-15, cases=2)

@@ -148,7 +148,7 @@ TWINS = {
     "ku.rotation_nvfp4": 2,
     "ku.run_length": 2,
     "ku.sampled_error": 3,
-    "ku.scale_fluctuates": 2,
+    "ku.scale_fluctuates": 3,
     "ku.searched_scales": 3,
     "ku.settled_step": 1,
     "ku.sparse_float8": 2,
