@@ -74,6 +74,9 @@ def unbiased_and_bounded(
         of = f"{name}: errors in an interval of length L, at most M"
         yield identity(f"{name}: E T(v) = v", unbiased, detail, evidence="evaluated", cases=checked)
         yield identity(of, bounded, detail, evidence="evaluated", cases=checked)
+        # neither is larger than it need be: two points L apart, and values up to 1/91 of a step from an end
+        yield at_least(f"{name}: widest pair of errors over L", widest, Fraction(1), cases=checked)
+        yield at_least(f"{name}: largest error over M", largest, Fraction(98, 100), cases=checked)
 
 
 def gaussian_domination(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
@@ -234,7 +237,8 @@ CLAIMS = (
         paper=PAPER,
         place="Section 4, the operators of the framework",
         statement=r"\mathbb{E}\,T(v) = v, \quad |T(v) - v| \le M, \quad T(v) - v \in [a_v, a_v + L]",
-        hypotheses=r"$v$ inside the operator's limits; rounding, one bit, pruning, pruning then rounding",
+        hypotheses=r"$v$ inside the operator's limits; rounding, one bit, pruning, pruning then rounding; "
+        r"$L$ is attained, $M$ to 2 % among the values tried",
         mark="paper",
         constant=Constant("L and M", "upper"),
         check=unbiased_and_bounded,

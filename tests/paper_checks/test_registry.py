@@ -62,7 +62,7 @@ TWINS = {
     "kn.reduction": 2,
     "kn.saddlepoint": 3,
     "kn.saddlepoint_errors": 2,
-    "kn.second_rate": 1,
+    "kn.second_rate": 2,
     "kn.shared_products": 2,
     "kn.shared_units": 3,
     "kn.sizing": 3,
