@@ -151,7 +151,7 @@ def _measure(
         raise ValueError(f"evidence must be one of {EVIDENCE}, got {evidence!r}")
     if evidence == "exhaustive" and (cases is None or cases < 2):
         raise ValueError(f"{name}: exhaustive evidence says how many cases were looked at, got {cases}")
-    if evidence == "certified" and own != "certified" and not isinstance(measured, bool):
+    if evidence == "certified" and own != "certified":
         raise ValueError(f"{name}: a certified number is a ball or a fraction, got {measured!r}")
     return Measurement(
         name,
@@ -238,12 +238,22 @@ def within(
 
 
 def identity(
-    name: str, true: bool, detail: str = "", *, evidence: str = "symbolic", cases: int | None = None
+    name: str, true: Any, detail: str = "", *, evidence: str = "symbolic", cases: int | None = None
 ) -> Measurement:
     """The statement is a proposition that was decided: proved, enumerated or certified, or found false.
 
-    `cases` says how many cases were looked at, one by one.
+    `true` is a boolean, or the ball of a number that is positive where the proposition is true and negative
+    where it is false: its type alone makes this certified, and a ball around 0 decides nothing. `cases` says
+    how many cases were looked at, one by one.
+
+    Examples
+    --------
+    >>> [identity("positive", proved(*ends)).p_outside for ends in ((0.25, 1.0), (-0.25, 1.0))]
+    [0.0, 1.0]
     """
+    if _is_ball(true):
+        truth = proved(float(true > 0), float(not true < 0))
+        return _measure(name, truth, (1.0, 1.0), None, None, detail, cases)
     return _measure(name, bool(true), (1.0, 1.0), evidence, None, detail, cases)
 
 

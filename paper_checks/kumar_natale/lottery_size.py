@@ -180,6 +180,8 @@ def matched_units(run: Run, factor: float = 1.0, form: str = "exact") -> Iterato
         if form != "exact":
             mean = {"block": 2.0 * fan_in, "limit": fan_in + ERDOS_BORWEIN}[form]
         yield within(f"{fan_in} inputs: stated units over the exact mean", mean / float(exact), 1.0, 1e-12)
+    waste = factor * lottery.drawn_units(60, 1)[0] - 60
+    yield within("units beyond the inputs in the limit", waste, 1.6067, 5e-5)
     for fan_in, n, signed in ((1, 8, False), (6, 8, True), (64, 8, False)):
         weights = [np.zeros((1, fan_in), int)]
 
@@ -240,6 +242,8 @@ def product_gap(
 
 def product_price(run: Run, factor: float = 1.0, free: bool = False) -> Iterator[Measurement]:
     """Odd targets are missed at least as often as all products are even; uniform candidates far less."""
+    limit = lottery_products.candidate_price(2, 1)
+    yield within("candidates per uniform one in the limit", limit, 2.41, 5e-3)
     law, n = miss_law(2, 1, "product"), 60
     ratio = float(law.probability(n)) / float(divides_every_sample(2, 2, "product")) ** n
     yield at_least(f"M = 2, n = {n}, w = 1: exact P(miss) over the parity bound", ratio, factor)

@@ -47,6 +47,10 @@ def threshold_law(run, factor=1.0, parity_matters=True, sizes=SIZES):
             stated = float(law.perfect_partition_probability(n, size))
             yield within(f"n = {n}: the code's law over the formula", stated / limit, 1.0, 1e-12)
             yield within(f"n = {n}: the limit less 0.088/n", limit - 0.088 / n, target, 0.3 / n**2)
+    # n times the difference tends to 0.088
+    mean, n = math.sqrt(3 / (2 * math.pi)), 10**5
+    limit = 1.0 - (math.exp(-mean) + math.exp(-2 * mean)) / 2
+    yield within("n (limit - corrected law) as n grows", n * (limit - near_limit(n, mean)), 0.088, 5e-4)
 
 
 # lambda, n, trials, tolerance

@@ -122,6 +122,8 @@ def sizing(run, slope=None, factor=1.0, miss=0.1, trials=60_000):
         stated = factor / (1 - math.log2(math.e) / (2 * n)) if slope is None else slope
         name = f"M = 2^{bits}, n = {n:.2f}: gain per bit over the stated one"
         yield within(name, (far - near) / stated, 1.0, 1e-3 + 2.0**-bits)  # c = 1/3 + 1/(2M)
+    at_twelve = factor / (1 - math.log2(math.e) / (2 * 12)) if slope is None else slope
+    yield within("stated gain per bit at n = 12", at_twelve, 1.064, 5e-4)
     sizes = (2**8, 2**12)
     for size in sizes:
         n = theory.samples_needed(size, 1, miss)

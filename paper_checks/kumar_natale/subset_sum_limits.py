@@ -1,5 +1,6 @@
 """Claims on limits of random subset sum: divisibility, reach, tails of the Cox law, windows, products."""
 
+import itertools
 import math
 from fractions import Fraction
 from functools import partial
@@ -16,6 +17,13 @@ from theory.subset_sum.bounds import divides_every_sample, reach_probability
 
 def divisibility(run, factor=1.0, of_target=False, n=60):
     """All samples divisible by g, which does not divide t: certain misses, and in the end the only ones."""
+    other_laws: tuple[theory.Law, ...] = ("nonzero", "uniform")
+    for other, max_value, divisor in itertools.product(other_laws, (2, 3, 7), (2, 3)):
+        values = np.array(values_of(max_value, other))
+        share = Fraction(int((values % divisor == 0).sum()), len(values))
+        true = share == divides_every_sample(divisor, max_value, other)
+        title = f"{other}, M = {max_value}, g = {divisor}: every outcome of a sample"
+        yield identity(title, true, evidence="exhaustive", cases=len(values))
     law: theory.Law = "product"
     for max_value, target, divisor in ((2, 1, 2), (2, 3, 2), (3, 2, 3)):
         values = np.array(values_of(max_value, law))
@@ -168,6 +176,7 @@ def product_price_limit(run, factor=1.0, same=False):
         yield within(f"{name}: candidates per uniform candidate", price, stated, 2e-3)
         code = products.candidate_price(max_value, target)
         yield within(f"{name}: the code's price", code, math.log(2) / math.log(4 / 3), 1e-12)
+    yield within("ln 2/ln(4/3)", math.log(2) / math.log(4 / 3), 2.409, 5e-4)
 
 
 CLAIMS = (

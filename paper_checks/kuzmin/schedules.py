@@ -35,6 +35,8 @@ def late_start(run, begun=1, terms=3, factor=1.0):
         first = float(cubic_sparsity(begun, 0.9, 0, n)) / 0.9
         series = (3 / n, -3 / n**2, 1 / n**3)
         yield within(f"{n} parts", first, factor * sum(series[:terms]), 1e-12)
+    tenth = 100 * factor * float(cubic_sparsity(begun, 0.9, 0, 10)) / 0.9
+    yield within("10 parts (%)", tenth, 27.1, 1e-9)
     yield identity("as a series in 1/n", derivations.late_start() == 0)
 
 
@@ -71,12 +73,17 @@ def step_gradient(run, residual=1.0, outside=1.0, factor=1.0):
     yield identity("slopes of the surrogate", derivations.surrogate_slopes() == (0, 0))
 
 
+OVER_BEST = {2: 1.065, 3: 1.018}
+
+
 def settled_step(run, at="balance", factor=1.0):
     """Mean of LSQ's gradient of the weights' squared error, over the step: zero where it settles."""
     for bits in (2, 3):
         codes = tuning_codes(bits, "symmetric")
         levels = np.arange(codes.low, codes.high + 1.0)
         best = optimal_scale(Gaussian(), levels)
+        over = factor * balanced_step(Gaussian(), bits) / best
+        yield within(f"{bits} bits: the step over that of least error", over, OVER_BEST[bits], 5e-4)
         step = factor * (balanced_step(Gaussian(), bits) if at == "balance" else best)
 
         def gradient(

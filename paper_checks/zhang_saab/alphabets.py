@@ -45,6 +45,9 @@ def _stays_inside(
     variance = math.pi / 8 * float(operator.interval_length) ** 2
     inputs = np.random.default_rng(11).standard_normal((8, COLUMNS))
     ratio = norm_ratio(inputs)
+    norms = [float(norm) for norm in np.linalg.norm(inputs, axis=0)]
+    literal = max(max(norms[: t + 1]) / norm for t, norm in enumerate(norms))
+    yield within("k of 64 Gaussian columns over the stated one", ratio / literal, 1.0, 1e-12)
     for largest in largest_weights:
         for k in (1.0, ratio):
             scale = _scale(operator, largest, factor, room, k)

@@ -6,12 +6,14 @@ from functools import partial
 import numpy as np
 
 from paper_checks.claim import Claim, Constant, Measurement, Run, Twin, at_least, at_most, within
+from sims.layer_bounds.problems import problem
 from sims.montecarlo import Sample
 from sims.path_following import compress
 from sims.path_following.gram import Gram
 from sims.path_following.network import compress_network
 from sims.path_following.quantizers import quantizer
 from theory.operators import NearestRounding, Operator, StochasticPruning, StochasticRounding
+from theory.path_following import error_map, gram_schmidt_reversed
 from theory.path_following.laws import layer_error_bound
 
 PAPER = "zhang-saab"
@@ -46,6 +48,14 @@ def mean_errors(weights: np.ndarray, gram: Gram, operator: Operator, method: str
 
 def real_layers(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
     """Mean error of the stochastic methods, and the error of the deterministic ones, against their bounds."""
+    # the bounds themselves, from the columns in place of their Gram matrix
+    x, _ = problem("autoregressive", 12, 0)
+    optq = layer_error_bound(x.T @ x, NearestRounding(1.0), "optq") / float(
+        np.sum(gram_schmidt_reversed(x) ** 2)
+    )
+    yield within("12 inputs, OPTQ, nearest: bound over sum |g_t|^2, step 1", optq, 0.25, 1e-9)
+    follow = layer_error_bound(x.T @ x, StochasticRounding(1.0)) / float(np.sum(error_map(x, 1.0) ** 2))
+    yield within("12 inputs, path following: bound over |A|_F^2, step 1", follow, 0.25, 1e-9)
     for name, weights, gram in run.once("layers", digits_layers):
         energy = float(np.einsum("ij,jk,ik->", weights, gram.own, weights))
         step = float(np.abs(weights).max()) / 7

@@ -197,29 +197,30 @@ def diagonal_below(gram: np.ndarray, passes: int = 8) -> np.ndarray:
     return np.zeros(n)
 
 
-def verify(certificate: Certificate, gram: np.ndarray, y: np.ndarray) -> bool:
-    """Check the bound in exact rational arithmetic: nothing of `certify` is trusted.
+def proved(certificate: Certificate, gram: np.ndarray, y: np.ndarray) -> Fraction:
+    """The largest bound that (corner, d, c) prove, in exact rationals: nothing of `certify` is trusted.
 
-    Its floats are taken as the fractions they are. The bracket, as a matrix bordered by -b, minus what is
-    claimed of it must be positive semidefinite: an exact elimination decides. O(n^3) operations on growing
-    fractions.
+    Their floats are taken as the fractions they are. Elimination of the bracket, a matrix bordered by -b,
+    leaves its least value in the last place. O(n^3) operations on growing fractions.
 
     Parameters
     ----------
     certificate : Certificate
+        Its own value is not used.
     gram : (n, n) ndarray
     y : (n,) ndarray
         Weights in units of the step, as floats.
 
     Returns
     -------
-    bool
+    Fraction
+        0, which needs no proof, where the bracket has no least value, or a lower one in sum.
 
     Examples
     --------
-    >>> bound = Certificate(0.30, np.zeros(1), np.array([1.0]), np.array([0.0]), -2, 1)
-    >>> verify(bound, np.eye(1), np.array([0.5]))           # the error of 0.5 is 0.25
-    False
+    >>> found = Certificate(0.30, np.zeros(1), np.array([1.0]), np.array([0.0]), -2, 1)
+    >>> proved(found, np.eye(1), np.array([0.5]))
+    Fraction(1, 4)
     """
     from flint import fmpq, fmpq_mat
 
@@ -241,15 +242,30 @@ def verify(certificate: Certificate, gram: np.ndarray, y: np.ndarray) -> bool:
         steps += min(d[i] * k * k + c[i] * k for k in ks)
     rows = [[g[i, j] - (d[i] if i == j else 0) for j in range(n)] for i in range(n)]
     border = [-(target[i, 0] + c[i] * half) for i in range(n)]
-    corner = (column.transpose() * target)[0, 0] - (exact(certificate.value) - steps)
+    corner = (column.transpose() * target)[0, 0] + steps
     rows = [[*row, end] for row, end in zip(rows, border, strict=True)] + [[*border, corner]]
-    return _is_semidefinite(rows)
+    if not _eliminates(rows, n):
+        return Fraction(0)
+    least = rows[n][n]
+    return max(Fraction(0), Fraction(int(least.p), int(least.q)))
 
 
-def _is_semidefinite(rows: list) -> bool:
-    """Exact symmetric elimination: every pivot positive, or zero with a zero row."""
+def verify(certificate: Certificate, gram: np.ndarray, y: np.ndarray) -> bool:
+    """Whether the bound is at most what its multipliers prove, see `proved`.
+
+    Examples
+    --------
+    >>> bound = Certificate(0.30, np.zeros(1), np.array([1.0]), np.array([0.0]), -2, 1)
+    >>> verify(bound, np.eye(1), np.array([0.5]))           # the error of 0.5 is 0.25
+    False
+    """
+    return Fraction(float(certificate.value)) <= proved(certificate, gram, y)
+
+
+def _eliminates(rows: list, count: int) -> bool:
+    """Exact symmetric elimination of `count` rows in place: all pivots positive, or zero with zero rows."""
     size = len(rows)
-    for k in range(size):
+    for k in range(count):
         pivot = rows[k][k]
         if pivot < 0 or (pivot == 0 and any(rows[k][j] != 0 for j in range(k + 1, size))):
             return False

@@ -1,6 +1,7 @@
 """Measurements, verdicts and the error budget."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -239,3 +240,84 @@ def test_unknown_names_list_what_exists():
     assert {claim.id[:3] for claim in registry.claims(["kn", "ku."])} == {"kn.", "ku."}
     with pytest.raises(ValueError, match="unknown paper 'x'; there are kumar-natale, zhang-saab, kuzmin"):
         registry.claims(paper="x")
+
+
+def measurement_of(p_inside, p_outside=1.0):
+    """A drawn number with these p-values."""
+    estimate = montecarlo.probability(coin(0.5), 100, seed=1)
+    return replace(at_most("p", estimate, 0.5), p_inside=p_inside, p_outside=p_outside)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.99, "refuted"), (1.01, "inconclusive")])
+def test_a_run_errs_with_probability_one_in_a_million(share, verdict):
+    """Two hypotheses: Holm asks the smaller p-value to be at most half of 1e-6."""
+    assert judge_one(measurement_of(share * 0.5e-6)) == verdict
+
+
+def test_what_is_false_goes_before_what_is_not_reproduced_and_that_before_what_is_open():
+    false, unprinted, open_ = at_most("x", 2.0, 1.0), printed("x", 2.0, "1.0"), measurement_of(0.5)
+
+    def verdict(*parts):
+        return judge([Outcome(claim_of(fair_coin), None, parts, 0.0, 0)])[0].verdict
+
+    assert verdict(open_, unprinted) == "not reproduced"
+    assert verdict(open_, unprinted, false) == "refuted"
+    assert verdict(open_, at_most("x", 1.0, 1.0)) == "inconclusive"
+
+
+def test_the_exit_code_forgives_open_claims_alone():
+    """An open twin is a check without power; an open claim beside a refuted one hides nothing."""
+    claim, open_ = claim_of(fair_coin), measurement_of(0.5)
+    inconclusive = Outcome(claim, None, (open_,), 0.0, 0)
+    assert exit_code(judge([inconclusive])) == 3
+    assert exit_code(judge([Outcome(claim, claim.twins[0], (open_,), 0.0, 0)])) == 1
+    assert exit_code(judge([inconclusive, Outcome(claim, None, (at_most("x", 2.0, 1.0),), 0.0, 0)])) == 1
+
+
+def test_a_family_has_two_hypotheses_for_every_drawn_number():
+    judged = judge([Outcome(claim_of(fair_coin), None, (measurement_of(0.5), identity("x", True)), 0.0, 0)])
+    told = registry.family([*judged, *judged])
+    assert (told["hypotheses"], told["family_wise_error"], told["procedure"]) == (4, 1e-6, "Holm")
+
+
+def test_a_twin_of_what_is_not_reproduced_must_be_refuted_otherwise():
+    unprinted = (printed("x", 2.0, "1.0"),)
+    for expected, refuted in (("holds", True), ("not reproduced", False)):
+        claim = claim_of(fair_coin, expected=expected)
+        (twin,) = judge([Outcome(claim, claim.twins[0], unprinted, 0.0, 0)])
+        assert (twin.is_refuted, twin.as_declared) == (refuted, refuted)
+
+
+def test_an_end_of_the_region_that_is_certain_costs_nothing():
+    """A region from 0 has one side: p-values are those of the other."""
+    estimate = montecarlo.probability(coin(0.5), 1000, seed=1)
+    lower, upper = at_most("p", estimate, 0.46), at_least("p", estimate, 0.54)
+    assert within("p", estimate, 0.23, 0.23).p_inside == lower.p_inside < 0.1
+    assert within("p", estimate, 0.77, 0.23).p_inside == pytest.approx(upper.p_inside)
+    assert upper.p_inside < 0.1
+
+
+def test_holm_rejects_what_meets_its_level():
+    assert holm([0.05], 0.05).tolist() == [True]
+    assert holm([0.025, 0.05], 0.05).tolist() == [True, True]
+    assert holm([0.0, 1.0], 0.05).tolist() == [True, False]
+
+
+def test_a_run_hands_budget_and_seed_to_every_claim():
+    def check(run, target=0.5):
+        yield within("heads", run.probability("coin", coin(0.5), 2000), target, 0.5)
+
+    claim = claim_of(check)
+    first, other = (registry.check([claim], seed=seed)[0] for seed in (7, 8))
+    assert (first.outcome.seed, other.as_dict()["seed"]) == (7, 8)
+    assert first.outcome.measurements[0].value != other.outcome.measurements[0].value
+    assert first.outcome.measurements[0].value == registry.check([claim], seed=7)[0].as_dict()["value"]
+    trials = [
+        registry.check([claim], budget=b)[0].outcome.measurements[0].trials for b in ("quick", "standard")
+    ]
+    assert trials == [2000, 20_000]
+
+
+def test_a_fresh_seed_is_one_of_many():
+    assert registry.seeded(5) == 5
+    assert len({registry.seeded(None) for _ in range(40)}) > 30

@@ -50,6 +50,37 @@ def test_monte_carlo_refutes_only_what_exact_intervals_exclude():
     assert false.verdict == "refuted" and false.measurement.low > 0.7 * 0.5 ** false.counterexample["n"]
 
 
+def test_the_k_th_setting_has_its_share_of_the_level():
+    """1/(k (k + 1)) of it: the second one a sixth, so that a p-value of 0.4 levels refutes nothing there."""
+    from scipy import optimize
+
+    from paper_checks.falsify import _Search
+
+    estimate = montecarlo.probability(lambda rng, count: rng.random(count) < 0.5, 2000, seed=1)
+    bounds = {}
+    for name, p in (("first", 0.004), ("second", 0.004), ("third", 0.0008)):
+        bounds[name] = optimize.brentq(lambda b, p=p: estimate.p_values(b)[0] - p, 0.3, estimate.value)
+    search = _Search(lambda k: bounds[k], lambda k: estimate, "upper", 0.01, 0, {"k"})
+    assert [search.at({"k": name})[1] for name in bounds] == [True, False, True]
+
+
+def test_of_equally_tight_settings_the_first_is_named():
+    found = falsify(lambda k: 2.0 * k, lambda k: float(k), {"k": st.integers(1, 5)}, examples=20)
+    assert found.tightest == {"k": 1}
+
+
+def test_a_search_of_another_seed_draws_otherwise():
+    drawn = {0: set(), 1: set()}
+    for seed, seeds in drawn.items():
+
+        def heads(n, seed, seeds=seeds):
+            seeds.add(seed)
+            return 0.0
+
+        falsify(lambda n: 1.0, heads, {"n": st.integers(1, 6)}, examples=10, seed=seed)
+    assert drawn[0] and not drawn[0] & drawn[1]
+
+
 def test_bad_input_is_one_sentence(monkeypatch):
     searched = {"k": st.integers(1, 3)}
     for options, message in (

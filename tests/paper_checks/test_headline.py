@@ -47,6 +47,47 @@ def test_the_kind_of_the_statement_goes_first_where_both_are_measured():
     assert shown(law, limit, bound=False).setting == "law"
 
 
+def test_equal_tolerances_show_the_largest_deviation():
+    near, far = within("near", 1.001, 1.0, 0.1), within("far", 1.9, 2.0, 0.2)
+    assert shown(near, far).setting == shown(far, near).setting == "far"
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_a_millionth_is_rounding_and_more_is_a_number(target):
+    assert shown(within("x", target, target, 0.9e-6)).measurement is None
+    assert shown(within("x", target, target, 2e-6)).measurement is not None
+
+
+def test_coverage_shows_the_strongest_of_what_it_covers():
+    symbolic, evaluated = identity("a", True), identity("b", True, evidence="evaluated")
+    assert shown(evaluated, symbolic).evidence == shown(symbolic, evaluated).evidence == "symbolic"
+
+
+def test_the_constant_of_a_claim_says_whether_it_is_a_bound():
+    def check(run, factor=1.0):
+        yield within("law", 0.5, factor * 0.5, 0.01)
+        yield at_most("bound", 0.9, factor)
+
+    settings = [
+        registry.judge([execute(claim_of_constant(check, constant), Run("kn.x"))])[0].headline.setting
+        for constant in (Constant("a law"), Constant("a bound", "upper"))
+    ]
+    assert settings == ["law", "bound"]
+
+
+def claim_of_constant(check, constant):
+    return Claim(
+        id="kn.x", title="", paper="kumar-natale", place="", statement="x", hypotheses="", mark="derived",
+        check=check, constant=constant,
+    )  # fmt: skip
+
+
+def test_tightness_is_measured_over_target_and_0_where_nothing_is_measured():
+    assert within("law", 3.0, 2.0, 2.0).tightness == 1.5
+    assert printed("number", 3.0, "2").tightness == 1.5
+    assert at_most("nothing", 0.0, 2.0).tightness == 0.0
+
+
 def test_what_is_true_or_equal_shows_what_was_covered():
     found = shown(
         *(identity(f"M = {m}: every draw", True, evidence="exhaustive", cases=m**4) for m in (2, 3, 5, 7))

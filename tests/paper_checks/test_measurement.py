@@ -44,7 +44,19 @@ def test_numbers_name_their_evidence():
     # a count does not make a certified number weaker, nor an evaluated one stronger against its word
     assert within("e", THIRD, THIRD, 0, cases=9).evidence == "certified"
     assert identity("e", True, evidence="evaluated", cases=9).evidence == "evaluated"
-    assert identity("e", False, evidence="certified").p_inside == 0.0
+
+
+def test_a_proposition_is_certified_by_the_ball_of_a_margin_alone():
+    from flint import arb
+
+    with pytest.raises(ValueError, match="is a ball or a fraction, got True"):
+        identity("e", True, evidence="certified")
+    for margin, inside, outside in ((arb("2 +/- 1"), 1.0, 0.0), (arb("-2 +/- 1"), 0.0, 1.0)):
+        found = identity("e", margin)
+        assert (found.evidence, found.p_inside, found.p_outside) == ("certified", inside, outside)
+        assert found.is_proposition and found.value == inside
+    for margin in (arb("1 +/- 2"), arb(0)):  # neither side is proved
+        assert (identity("e", margin).p_inside, identity("e", margin).p_outside) == (1.0, 1.0)
 
 
 def test_fractions_are_compared_exactly():

@@ -5,7 +5,18 @@ import math
 import pytest
 
 from paper_checks import registry
-from paper_checks.claim import Claim, Constant, Run, Sharpness, Twin, at_least, at_most, identity, within
+from paper_checks.claim import (
+    Claim,
+    Constant,
+    Run,
+    Sharpness,
+    Skipped,
+    Twin,
+    at_least,
+    at_most,
+    identity,
+    within,
+)
 from paper_checks.sharpness import first, measure, summary
 
 
@@ -65,6 +76,23 @@ def test_a_check_ends_with_what_refutes_it_by_itself():
         claim_of(exact, Constant("pi")), Run("kn.test")
     )
     assert seen and all((math.pi - 0.3) / 3 <= factor <= (math.pi + 0.3) / 3 for factor in seen)
+
+
+def test_what_is_only_unlikely_ends_no_check():
+    """A drawn number a little above its bound refutes nothing by itself: what follows is still measured."""
+    seen = []
+
+    def check(run, factor=1.0):
+        estimate = run.probability("coin", lambda rng, count: rng.random(count) < 0.502, 40_000)
+        one = at_most("heads", estimate, 0.5)
+        seen.append(one.p_inside)
+        yield one
+        yield from exact(run, factor)
+
+    assert measure(claim_of(check, Constant("pi")), Run("kn.test")) == measure(
+        claim_of(exact, Constant("pi")), Run("kn.test")
+    )
+    assert all(1e-6 < p < 0.5 for p in seen)
 
 
 @pytest.mark.parametrize("bound", ["upper", "lower"])
@@ -142,6 +170,19 @@ def test_the_run_reports_it_with_the_claim_alone():
     }
     assert judged[1].as_dict()["sharpness"] is None
     assert registry.check([claim], processes=1)[0].as_dict()["sharpness"] is None
+
+
+def test_a_skipped_claim_is_not_measured():
+    def check(run, factor=1.0):
+        raise Skipped("not here")
+
+    (judged,) = registry.check([claim_of(check, Constant("one"))], sharpness=True)
+    assert (judged.verdict, judged.outcome.sharpness) == ("skipped", None)
+
+
+def test_summary_takes_the_median():
+    found = [Sharpness("a", above=1 + distance, bound="lower") for distance in (0.01, 0.02, 0.9)]
+    assert "at a distance of 2 % (median of 3, largest 90 %)" in summary(found)
 
 
 def test_summary_counts_what_is_open():

@@ -27,6 +27,16 @@ def test_the_range_lemma_is_certified_and_its_constant_sharp():
     assert derivations.certify_range_lemma(Fraction(995, 1000)) is False
     assert derivations.certify_range_lemma(Fraction(10**9 - 1, 10**9)) is False
     assert derivations.certify_range_lemma(Fraction(11, 10)) is True
+    margins = derivations.range_lemma_margins(Fraction(121, 100))
+    least = min(
+        mpmath.npdf(z) - 4 * mpmath.npdf(0) * mpmath.ncdf(z) * mpmath.ncdf(-z)
+        for z in mpmath.linspace(0.25, 2, 4001)
+    )
+    assert 0 < float(margins["1/4 <= z <= 2"].lower()) <= least < float(margins["1/4 <= z <= 2"].upper())
+    second = 8 * mpmath.npdf(0) - 1 / mpmath.npdf(0.25)
+    assert float(margins["0 <= z <= 1/4"].lower()) == pytest.approx(float(second), rel=1e-6)
+    assert float(margins["p = 1/2"]) == pytest.approx(0.1 / math.sqrt(2 * math.pi))
+    assert float(margins["z >= 2"]) == pytest.approx(1 - 2 / math.sqrt(2 * math.pi))
 
 
 @given(

@@ -66,17 +66,18 @@ def paper_tail_residual() -> Any:
     return sp.simplify(sp.integrate(weight, (z, -sp.oo, sp.oo)) - sp.sqrt(2))
 
 
-def certify_range_lemma(factor: Fraction = Fraction(1), precision: int = 128) -> bool | None:
-    r"""Decide whether N(0, factor \pi L^2/8) dominates every mean-zero law on an interval of length L.
+def range_lemma_margins(factor: Fraction = Fraction(1), precision: int = 128) -> dict[str, Any]:
+    r"""Balls that lie above 0 only if N(0, factor \pi L^2/8) dominates every mean-zero law on length L.
 
     Equivalently sqrt(factor) I(p) >= 4 I(1/2) p (1-p) for all p, in z = Phi^-1(p) >= 0 (both sides are even):
 
-    - z >= 2: P(Z > z) <= phi(z)/z gives 4 phi(0) Phi(z) P(Z > z) <= (4 phi(0)/z) phi(z) < phi(z)
-      sqrt(factor);
-    - 1/4 <= z <= 2: balls that cover the interval, both sides evaluated with rigorous error;
-    - 0 <= z <= 1/4: with factor 1 the difference vanishes at 0, so its second derivative in p,
-      8 phi(0) - 1/phi(z), is shown positive on the whole piece (value and slope at 0 are 0 exactly); with
-      another factor the sign at z = 0 decides.
+    - z >= 2: P(Z > z) <= phi(z)/z gives 4 phi(0) Phi(z) P(Z > z) <= (4 phi(0)/z) phi(z), so that
+      1 - 2 phi(0) > 0 suffices;
+    - 1/4 <= z <= 2: balls that cover the interval, both sides evaluated with rigorous error: the least one;
+    - 0 <= z <= 1/4: the difference and its slope in p vanish at 0, so that its second derivative,
+      8 phi(0) - 1/phi(z), positive on the whole piece, suffices;
+    - with another factor than 1 the difference at z = 0, phi(0) (sqrt(factor) - 1), decides: a factor above 1
+      only adds to the left side, one below 1 makes it negative.
 
     Parameters
     ----------
@@ -88,6 +89,52 @@ def certify_range_lemma(factor: Fraction = Fraction(1), precision: int = 128) ->
 
     Returns
     -------
+    dict of str to flint.arb
+        By the part of the proof; the last one where `factor` is not 1.
+
+    Examples
+    --------
+    >>> all(ball > 0 for ball in range_lemma_margins().values())
+    True
+    >>> range_lemma_margins(Fraction(995, 1000))["p = 1/2"] < 0
+    True
+    """
+    from flint import arb, ctx, fmpq
+
+    saved = ctx.prec
+    ctx.prec = precision
+    try:
+        at_zero = 1 / (2 * arb.pi()).sqrt()
+
+        def phi(z: Any) -> Any:
+            return (-z * z / 2).exp() * at_zero
+
+        def difference(z: Any) -> Any:
+            upper = (z / arb(2).sqrt()).erfc() / 2
+            return phi(z) - 4 * at_zero * (1 - upper) * upper
+
+        pieces = 400
+        radius = fmpq(7, 8 * pieces)
+        middles = (fmpq(1, 4) + (2 * i + 1) * radius for i in range(pieces))
+        balls = [difference(arb(middle, radius)) for middle in middles]
+        margins = {
+            "z >= 2": 1 - 2 * at_zero,
+            "1/4 <= z <= 2": min(balls, key=lambda ball: ball.lower()),
+            "0 <= z <= 1/4": 8 * at_zero - 1 / phi(arb(fmpq(1, 8), fmpq(1, 8))),
+        }
+        if factor != 1:
+            root = arb(fmpq(factor.numerator, factor.denominator)).sqrt()
+            margins["p = 1/2"] = at_zero * (root - 1)
+        return margins
+    finally:
+        ctx.prec = saved
+
+
+def certify_range_lemma(factor: Fraction = Fraction(1), precision: int = 128) -> bool | None:
+    """Decide whether N(0, factor pi L^2/8) dominates every mean-zero law on an interval of length L.
+
+    Returns
+    -------
     bool or None
         True: proved. False: refuted by a point where the inequality certainly fails. None: undecided.
 
@@ -96,37 +143,7 @@ def certify_range_lemma(factor: Fraction = Fraction(1), precision: int = 128) ->
     >>> certify_range_lemma(), certify_range_lemma(Fraction(995, 1000))
     (True, False)
     """
-    from flint import arb, ctx, fmpq
-
-    saved = ctx.prec
-    ctx.prec = precision
-    try:
-        root = arb(fmpq(factor.numerator, factor.denominator)).sqrt()
-        at_zero = 1 / (2 * arb.pi()).sqrt()
-
-        def phi(z: Any) -> Any:
-            return (-z * z / 2).exp() * at_zero
-
-        def difference(z: Any) -> Any:
-            upper = (z / arb(2).sqrt()).erfc() / 2
-            return root * phi(z) - 4 * at_zero * (1 - upper) * upper
-
-        centre = difference(arb(0))
-        if factor != 1 and not centre > 0:
-            return False if centre < 0 else None
-        # A factor above 1 only adds to the left side: the proof for 1 covers it.
-        if not root >= 1 and factor != 1:
-            return None
-        if not 4 * at_zero / 2 < 1:
-            return None
-        pieces = 400
-        for i in range(pieces):
-            low = Fraction(1, 4) + Fraction(7, 4) * Fraction(i, pieces)
-            middle = low + Fraction(7, 8 * pieces)
-            ball = arb(fmpq(middle.numerator, middle.denominator), fmpq(7, 8 * pieces))
-            if not difference(ball) > 0:
-                return None
-        near_half = arb(fmpq(1, 8), fmpq(1, 8))
-        return True if 8 * at_zero - 1 / phi(near_half) > 0 else None
-    finally:
-        ctx.prec = saved
+    margins = range_lemma_margins(factor, precision)
+    if all(ball > 0 for ball in margins.values()):
+        return True
+    return False if margins.get("p = 1/2", 0) < 0 else None

@@ -55,12 +55,16 @@ class ScaleProof:
         two and another between the last two. Empty where unique.
     pieces
         Intervals that were decided.
+    margin
+        The ball nearest to 0 of those that decided (flint.arb): positive where they prove `unique`, of |H| or
+        -H' on a piece; negative where they prove two minima, of -|H| at a scale of `minima`.
     """
 
     unique: bool
     scale: tuple[float, float]
     minima: tuple[float, ...]
     pieces: int
+    margin: Any
 
 
 def _gaussian(x: Any, std: Any = 1) -> tuple[Any, Any]:
@@ -154,7 +158,7 @@ def _decide(codebook: Codebook, law: str, low: float, high: float) -> ScaleProof
     from flint import arb
 
     signs, at = ["+"], [low]  # every change of sign, and where it was seen
-    stack, pieces = [(low, high)], 0
+    stack, margins = [(low, high)], []
     while stack and len(signs) < 4:
         a, b = stack.pop()
         middle = (a + b) / 2
@@ -162,7 +166,7 @@ def _decide(codebook: Codebook, law: str, low: float, high: float) -> ScaleProof
         slope = sum_slopes(codebook, law, piece)[1]
         value = slope * (piece - arb(middle)) + sum_slopes(codebook, law, middle)[0]
         if value > 0 or value < 0 or slope < 0:
-            pieces += 1
+            margins.append(value if value > 0 else -value if value < 0 else -slope)
             sign = "+" if value > 0 else "-" if value < 0 else signs[-1]
             if sign != signs[-1]:
                 signs.append(sign)
@@ -175,7 +179,8 @@ def _decide(codebook: Codebook, law: str, low: float, high: float) -> ScaleProof
         signs.append("-")
         at.append(high)
     if not stack and len(signs) == 2:
-        return ScaleProof(True, _refine(codebook, law, low, at[1]), (), pieces)
+        scale = _refine(codebook, law, low, at[1])
+        return ScaleProof(True, scale, (), len(margins), min(margins, key=lambda ball: ball.lower()))
     # H rises through zero in between: step over it, as far as signs go
     step = max(at[-1], low)
     while len(signs) < 4 and step < high:
@@ -186,7 +191,9 @@ def _decide(codebook: Codebook, law: str, low: float, high: float) -> ScaleProof
             at.append(step)
     if len(signs) < 4:
         raise ArithmeticError("the slope's sign was not decided; more precision is needed")
-    return ScaleProof(False, (low, high), tuple(at[:4]), pieces)
+    found = [(-1) ** k * sum_slopes(codebook, law, scale)[0] for k, scale in enumerate(at[:4])]
+    least = min(found, key=lambda ball: ball.lower())
+    return ScaleProof(False, (low, high), tuple(at[:4]), len(margins), -least)
 
 
 def _refine(codebook: Codebook, law: str, low: float, high: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import pytest
 from scipy.linalg import lapack
 
 from sims.layer_bounds import certificate, relaxation
-from sims.layer_bounds.certificate import certify, verify
+from sims.layer_bounds.certificate import Certificate, certify, proved, verify
 from sims.layer_bounds.problems import KINDS
 from sims.layer_bounds.problems import problem as layer
 
@@ -64,6 +64,25 @@ def test_the_certificate_holds_in_exact_rationals_and_barely(kind):
         assert verify(found, gram, y)
         assert not verify(replace(found, value=found.value * (1 + 1e-6)), gram, y)
         assert not verify(replace(found, d=found.d * (1 + 1e-5)), gram, y)
+        assert proved(replace(found, d=found.d * (1 + 1e-5)), gram, y) < found.value
+        assert proved(replace(found, d=found.d + 2 * np.trace(gram)), gram, y) == 0
+
+
+def test_what_multipliers_prove_is_the_least_of_bracket_and_steps():
+    """Minimised by its normal equations, beside every half-integer step."""
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        x, y, low, high = rng.standard_normal((6, 3)), rng.uniform(-2, 1, 3), -2, 1
+        gram, corner = x.T @ x, np.floor(y)
+        d = 0.7 * np.linalg.eigvalsh(gram)[0] * rng.random(3)
+        c = rng.normal(size=3)
+        a = y - corner - 0.5
+        least = np.linalg.solve(gram - np.diag(d), gram @ a + c / 2)
+        bracket = least @ (gram - np.diag(d)) @ least - 2 * (gram @ a + c / 2) @ least + a @ gram @ a
+        k = np.arange(low, high + 1)[:, None] - corner - 0.5
+        stated = max(0.0, bracket + (d * k**2 + c * k).min(axis=0).sum())
+        found = proved(Certificate(9.0, corner, d, c, low, high), gram, y)
+        assert float(found) == pytest.approx(stated, rel=1e-9, abs=1e-9)
 
 
 def test_a_certificate_from_any_multipliers_is_a_bound():
@@ -101,15 +120,15 @@ def test_a_certificate_holds_where_its_minimum_was_found_badly(share, monkeypatc
 
 
 def test_the_exact_check_knows_a_matrix_that_is_not_semidefinite():
-    from sims.layer_bounds.certificate import _is_semidefinite
+    from sims.layer_bounds.certificate import _eliminates
 
     third = Fraction(1, 3)
-    assert _is_semidefinite([[third, third], [third, third]])
-    assert not _is_semidefinite([[third, third], [third, third - Fraction(1, 10**30)]])
+    assert _eliminates([[third, third], [third, third]], 2)
+    assert not _eliminates([[third, third], [third, third - Fraction(1, 10**30)]], 2)
     one, none = Fraction(1), Fraction(0)
     for beside, holds in ((none, True), (third, False), (one, False)):
-        assert _is_semidefinite([[none, beside], [beside, one]]) == holds
-    assert not _is_semidefinite([[-third]])
+        assert _eliminates([[none, beside], [beside, one]], 2) == holds
+    assert not _eliminates([[-third]], 1)
 
 
 @pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
