@@ -240,6 +240,18 @@ def test_one_failing_cell_is_named_and_the_others_are_stored(toy):
         assert len(list((toy / "out" / "cells").glob("*.json"))) == 11
 
 
+def test_how_many_more_cells_failed_is_said_besides_the_first(toy):
+    (toy / "toy_simulation.py").write_text(
+        TOY.replace("    time.sleep(wait)", "    if x >= 8: raise ValueError(f'no {x}')")
+    )
+    for cells, more in ((9, ""), (10, "; 1 more cells failed"), (12, "; 3 more cells failed")):
+        grid = Sweep("toy_simulation:simulate", {"x": list(range(6, cells))}, {"log": str(toy / "log")})
+        with pytest.raises(ValueError) as raised:
+            sweep.run(grid, toy / f"out{cells}", processes=1)
+        assert str(raised.value).endswith(f" failed: no 8{more}; the other cells are stored")
+        assert len(sweep.stored_cells(toy / f"out{cells}")) == 2
+
+
 def test_a_changed_simulation_of_ones_own_is_other_cells(toy):
     sweep.run(toy_sweep(toy), toy / "out", processes=1)
     (toy / "toy_simulation.py").write_text(TOY.replace('"law", 0.5', '"law", 0.25'))

@@ -106,6 +106,7 @@ def rewrite(path, change, headers=None):
         ("layer0.block0.mask", lambda a: a[:, :-1].copy(), "do not have the shape"),
         ("layer0.block0.units", lambda a: np.where(a == a[0, 0], -1, a), "not there"),
         ("layer0.block0.units", lambda a: np.where(a == a[0, -1], 10**6, a), "beyond the width"),
+        ("layer0.block0.units", lambda a: np.where(a == a[0, -1], a.max() + 1, a), "beyond the width"),
         ("layer0.block0.inputs", lambda a: a + 1, "do not have the shape"),
         ("layer0.block0.sides", lambda a: a * 2, "do not have the shape"),
     ],

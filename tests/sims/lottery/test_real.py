@@ -154,3 +154,19 @@ def test_test_images_that_do_not_fit_are_one_sentence(tmp_path, shape, data, mes
         ticket_rows(tmp_path / "w.npz", [3], data=data)
     with pytest.raises(ValueError, match="the digits network reads the digits, got data='mnist'"):
         ticket_rows("digits", [3], data="mnist")
+
+
+@pytest.mark.parametrize(("options", "redraws"), [
+    ({}, 3), ({"samples": 20}, 0), ({"construction": "depth_plus_one"}, 0),
+    ({"retries": 1}, 1), ({"samples": 20, "retries": 2}, 2),
+])  # fmt: skip
+def test_failed_weights_are_drawn_three_times_more_where_samples_are_left_open(monkeypatch, options, redraws):
+    asked = []
+
+    def recorded(*arguments, **given):
+        asked.append(given["retries"])
+        return embed(*arguments, **given)
+
+    monkeypatch.setattr("sims.lottery.real.embed", recorded)
+    ticket_rows(bits=[2], failure=0.1, **options)
+    assert asked == [redraws]

@@ -154,3 +154,26 @@ def test_every_target_sampler_decides_as_coverage_does():
     missed = subset_sum.every_target_sampler(7, 9)(stream(1, ("e",)), 200)
     rows = subset_sum.draw(stream(1, ("e",)), 200, 7, 9)
     assert np.array_equal(missed, [not subset_sum.coverage(row, 9).all() for row in rows])
+
+
+@pytest.mark.parametrize("delta", [0, 1, 20])
+def test_what_is_explained_is_what_is_done(monkeypatch, delta):
+    """A plan for as many neighbouring targets as are accepted, for the items that count."""
+    from sims.subset_sum import search
+
+    plans, asked = search.plan, []
+
+    def recorded(*arguments):
+        asked.append(arguments)
+        return plans(*arguments)
+
+    monkeypatch.setattr(search, "plan", recorded)
+    values = np.append(np.random.default_rng(1).integers(-(10**6), 10**6, 20), [0, 7])
+    done = search.find_subset(values, 12_345, delta=delta)
+    assert done is None or abs(values[done].sum() - 12_345) <= delta
+    told = search.explain(values, 12_345, delta=delta)
+    assert asked == [asked[0]] * 2 and asked[0][-1] == 2 * delta + 1
+    assert told == plans(*asked[0])
+    search.count_subsets(values, 12_345)
+    search.explain(values, 12_345, "count")
+    assert asked[2] == asked[3]
