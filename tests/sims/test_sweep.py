@@ -356,6 +356,13 @@ def test_a_bad_sweep_file_is_one_sentence(tmp_path, text, message):
         sweep.load(path)
 
 
+def test_a_sweep_file_says_what_it_says_and_begins_with_seed_0(tmp_path):
+    path = tmp_path / "sweep.toml"
+    for line, seed in (("", 0), ("seed = 7", 7)):
+        path.write_text(f'simulation = "partition"\nmax_value = 64\n{line}\n[grid]\nn = [8, 10]\n')
+        assert sweep.load(path) == Sweep("partition", {"n": [8, 10]}, {"max_value": 64}, seed)
+
+
 def test_a_bad_backend_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match="backend must be one of local, dask"):
         sweep.run(PARTITION, tmp_path, backend="spark")

@@ -47,6 +47,13 @@ def test_a_collection_is_the_smallest_with_sixteen_solutions(log2_spread):
     assert solutions[0] < 16 * 1.02 and solutions[1] > 16 * 0.98
 
 
+def test_the_largest_collection_is_tried_where_it_has_one_solution():
+    """Of 44 items; where fewer than one is expected none is tried."""
+    edge = math.log2(2.0**44 / math.sqrt(2 * math.pi) / (math.sqrt(44 / 100) / 2))
+    for log2_spread, size in ((edge - 0.6, 44), (edge - 0.1, 44), (edge + 0.1, 0)):
+        assert plan(100, 2**60, log2_spread, "find").collection == size
+
+
 def test_costs_of_counting_by_hand():
     """Nanoseconds per entry, sum or word, as the module's head lists them, 20 us a call; bytes kept."""
     found = plan(40, 2**50, 60.0, "count")  # halves of 2^20 sums, a bitset of 2^23 bits
