@@ -370,6 +370,12 @@ def test_a_bad_backend_is_one_sentence(tmp_path):
         sweep.run(PARTITION, tmp_path, backend="dask")
 
 
+def test_a_sweep_needs_a_process(tmp_path):
+    for processes in (0, -1):
+        with pytest.raises(ValueError, match=f"processes must be at least 1, got {processes}"):
+            sweep.run(PARTITION, tmp_path, processes=processes)
+
+
 def test_an_estimate_at_the_end_of_its_interval_is_whole(tmp_path):
     """Nothing is perfect among such numbers: 0, from 0 on."""
     rare = Sweep("partition", {"n": [2]}, {"max_value": 10**9, "trials": 20})

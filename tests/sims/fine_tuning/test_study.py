@@ -72,6 +72,11 @@ def test_saved_networks_are_exactly_on_their_grid(found, tmp_path):
         codes, scale = integer_codes(array, 3, "symmetric")
         np.testing.assert_allclose(codes * scale.scale, array, atol=1e-6 * np.abs(array).max())
         assert np.abs(codes).max() <= 3
+    for seed in (0, 2):
+        first, *_ = table.save_networks(tmp_path / str(seed), seed)
+        before = cells.originals(table.setting, table.seed, table.store).weights
+        for array, layer in zip(weights.load(first).values(), before, strict=True):
+            np.testing.assert_array_equal(array, layer[seed])
 
 
 @needs_jax

@@ -266,7 +266,11 @@ def test_large_integers_are_exact_or_refused():
         ({"weights": [[[np.nan]]]}, ValueError, "off the grid"),
         ({"weights": [[[1, 4]]]}, ValueError, r"weights\[0\]\[0, 1\] = 4 is beyond the grid {-3..3}"),
         ({"weights": [[["a"]]]}, TypeError, "integers on the grid"),
-        ({"weights": [[[1, 1]], [[1, 1]]]}, ValueError, r"weights\[1\] reads 2 inputs, but"),
+        (
+            {"weights": [[[1, 1]], [[1, 1]]]},
+            ValueError,
+            r"weights\[1\] reads 2 inputs, but weights\[0\] has 1 outputs",
+        ),
         ({"max_value": 0}, ValueError, "max_value must be an integer from 1 to 32768, got 0"),
         ({"max_value": 2.5}, TypeError, "max_value must be an integer from 1 to 32768, got 2.5"),
         ({"samples": 0}, ValueError, "samples must be an integer from 1 to 62, got 0"),

@@ -23,6 +23,8 @@ def test_digits_ticket_is_the_quantized_network_on_every_test_image(tmp_path, co
 def test_too_few_samples_name_the_probability_and_the_number_that_would_do(tmp_path):
     with pytest.raises(ValueError, match=r"samples=12 is too few: \d+ weights .* 26 samples bring it under"):
         ticket_rows(bits=[8], samples=12, out=tmp_path / "t")
+    with pytest.raises(ValueError, match=r"fails with probability (0\.\d+|1);"):
+        ticket_rows(bits=[2], samples=8, out=tmp_path / "t")
     assert not (tmp_path / "t").exists()
 
 

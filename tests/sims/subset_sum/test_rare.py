@@ -135,6 +135,13 @@ def test_half_a_population_replaces_the_other_half_one_by_one():
         assert estimate.tolist() == [1.0, 0.5, 0.25]
 
 
+def test_the_memory_of_a_population_is_named():
+    """Sums to 10 * 2^20 on either side and the target; bits of every list, and a copy of them."""
+    words = 2 * 10 * 2**20 // 64 + 2
+    with pytest.raises(ValueError, match=f"of {words} words each need {16 * words * 1000 / 2**30:.1f} GiB"):
+        estimate_rare(10, 2**20, 1, seed=0, particles=1000)
+
+
 def test_a_population_that_does_not_fit_is_refused_from_the_first_on():
     words = (2 * 10 * 2**20 + 2 * 1 + 128) // 64
     with pytest.raises(ValueError, match="GiB"):
