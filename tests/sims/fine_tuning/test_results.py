@@ -95,10 +95,10 @@ def test_rows_of_the_table_keep_five_digits():
 
 
 def test_the_gap_of_a_comparison_is_the_mean_of_the_pairs():
-    for network, data in results.CASES:
+    for (network, data), bits in product(results.CASES, (8, 5, 2)):
         cells = {row["method"]: row["accuracies"] for row in results.load()
-                 if (row["network"], row["data"], row["bits"]) == (network, data, 2)}  # fmt: skip
-        rows = {row.quantity: row for row in results.comparison(network, data, 2)}
+                 if (row["network"], row["data"], row["bits"]) == (network, data, bits)}  # fmt: skip
+        rows = {row.quantity: row for row in results.comparison(network, data, bits)}
         gaps = [ours - theirs for ours, theirs in zip(cells["qat"], cells["prune"], strict=True)]
         before = next(
             row["originals"] for row in results.load() if row["network"] == network and row["data"] == data
