@@ -176,6 +176,13 @@ def test_sums_that_would_leave_64_bits_are_refused_from_the_first_on():
         partition.sampler(4, 2**60)
 
 
+def test_the_price_of_one_item_too_many():
+    """45 items: the first stays, 22 of 44 are on the left, 2^25 bits for every layer of their sums but 7."""
+    mebibytes = 8 * (22 - 7 + 3) * (2 * 2**19 - 1) / 2**20
+    with pytest.raises(ValueError, match=f"got 45: about .* and {mebibytes:.0f} MiB a decision"):
+        partition.sampler(45, 1000)
+
+
 def test_every_law_stands_under_its_name():
     n, top = 6, 3
     draws = list(itertools.product(range(1, top + 1), repeat=n))

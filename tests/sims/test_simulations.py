@@ -1,5 +1,7 @@
 """What is asked of a simulation reaches it: every argument, by what it changes in the rows."""
 
+import inspect
+
 import pytest
 
 from sims.simulations import SIMULATIONS, find, snr, subset_sum
@@ -14,11 +16,22 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SIMULATIONS)
-def test_more_confidence_is_a_wider_interval_of_the_same_estimate(name):
-    low, high = (SIMULATIONS[name](**SMALL[name], confidence=level)[0] for level in (0.8, 0.999))
-    assert low.measured == high.measured and low.trials == high.trials
-    assert high.low < low.low < low.measured < low.high < high.high
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        *((name, {}) for name in SIMULATIONS),
+        *(("subset-sum", {one: True}) for one in ("rare", "every_target")),
+    ],
+)
+def test_more_confidence_is_a_wider_interval_of_the_same_estimate_in_every_row(name, others):
+    asked = {**SMALL[name], **others}
+    few, more = (SIMULATIONS[name](**asked, confidence=level) for level in (0.8, 0.999))
+    pairs = [pair for pair in zip(few, more, strict=True) if pair[0].low is not None]
+    assert pairs[0][0] is few[0] and few[0].low < few[0].measured < few[0].high
+    for low, high in pairs:
+        assert low.measured == high.measured and low.trials == high.trials
+        if low.low < low.high:  # no mask is left to choose in some of the layers
+            assert high.low < low.low <= low.measured <= low.high < high.high, low.quantity
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
@@ -27,6 +40,41 @@ def test_an_interval_that_is_narrow_enough_ends_the_run(name):
     assert first.trials < 100_000
     seeds = [SIMULATIONS[name](**SMALL[name], seed=seed)[0].measured for seed in (0, 1)]
     assert seeds[0] != seeds[1]
+
+
+ANOTHER = {
+    "partition": {"n": 7, "max_value": 21},
+    "subset-sum": {
+        "n": 7, "max_value": 16, "target": 2, "law": "uniform", "delta": 1,
+        "rare": True, "every_target": True,
+    },
+    "lottery": {"sizes": (2, 3), "bits": 4, "samples": 6, "construction": "depth_plus_one"},
+    "path-following": {
+        "operator": "one-bit", "step": 0.4, "threshold": 0.4, "bits": 6, "columns": 7, "samples": 5,
+        "scale": 1.5, "rank": 2, "level": 0.1,
+    },
+    "snr": {
+        "weights": "laplace", "df": 3.0, "bound": 20.0, "bits": 3, "codes": "symmetric", "group": 64,
+        "scale": "e4m3", "rotate": True, "mask": True, "size": 512,
+    },
+    "layer-bounds": {"kind": "relu", "inputs": 4, "correlation": 0.5, "bits": 3},
+}  # fmt: skip
+MATTERS = {  # only where this is asked, too
+    ("path-following", "threshold"): {"operator": "pruning"},
+    ("snr", "df"): {"weights": "student-t"},
+    ("snr", "bound"): {"weights": "student-t"},
+    ("snr", "scale"): {"group": 64, "codes": "symmetric"},
+    ("lottery", "construction"): {"sizes": (2, 2, 2)},
+}
+
+
+@pytest.mark.parametrize("name", SIMULATIONS)
+def test_every_argument_changes_the_rows(name):
+    common = {"trials", "seed", "width", "confidence"}  # of all, in tests of their own
+    assert set(ANOTHER[name]) == set(inspect.signature(SIMULATIONS[name]).parameters) - common
+    for argument, value in ANOTHER[name].items():
+        asked = {**SMALL[name], "trials": 16, **MATTERS.get((name, argument), {})}
+        assert SIMULATIONS[name](**asked) != SIMULATIONS[name](**{**asked, argument: value}), argument
 
 
 def test_what_else_is_asked_of_subset_sums():

@@ -240,6 +240,18 @@ def test_one_failing_cell_is_named_and_the_others_are_stored(toy):
         assert len(list((toy / "out" / "cells").glob("*.json"))) == 11
 
 
+def test_how_many_more_cells_failed_is_said_besides_the_first(toy):
+    (toy / "toy_simulation.py").write_text(
+        TOY.replace("    time.sleep(wait)", "    if x >= 8: raise ValueError(f'no {x}')")
+    )
+    for cells, more in ((9, ""), (10, "; 1 more cells failed"), (12, "; 3 more cells failed")):
+        grid = Sweep("toy_simulation:simulate", {"x": list(range(6, cells))}, {"log": str(toy / "log")})
+        with pytest.raises(ValueError) as raised:
+            sweep.run(grid, toy / f"out{cells}", processes=1)
+        assert str(raised.value).endswith(f" failed: no 8{more}; the other cells are stored")
+        assert len(sweep.stored_cells(toy / f"out{cells}")) == 2
+
+
 def test_a_changed_simulation_of_ones_own_is_other_cells(toy):
     sweep.run(toy_sweep(toy), toy / "out", processes=1)
     (toy / "toy_simulation.py").write_text(TOY.replace('"law", 0.5', '"law", 0.25'))
@@ -344,11 +356,24 @@ def test_a_bad_sweep_file_is_one_sentence(tmp_path, text, message):
         sweep.load(path)
 
 
+def test_a_sweep_file_says_what_it_says_and_begins_with_seed_0(tmp_path):
+    path = tmp_path / "sweep.toml"
+    for line, seed in (("", 0), ("seed = 7", 7)):
+        path.write_text(f'simulation = "partition"\nmax_value = 64\n{line}\n[grid]\nn = [8, 10]\n')
+        assert sweep.load(path) == Sweep("partition", {"n": [8, 10]}, {"max_value": 64}, seed)
+
+
 def test_a_bad_backend_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match="backend must be one of local, dask"):
         sweep.run(PARTITION, tmp_path, backend="spark")
     with pytest.raises(ValueError, match="needs a scheduler address"):
         sweep.run(PARTITION, tmp_path, backend="dask")
+
+
+def test_a_sweep_needs_a_process(tmp_path):
+    for processes in (0, -1):
+        with pytest.raises(ValueError, match=f"processes must be at least 1, got {processes}"):
+            sweep.run(PARTITION, tmp_path, processes=processes)
 
 
 def test_an_estimate_at_the_end_of_its_interval_is_whole(tmp_path):

@@ -1,5 +1,6 @@
 import json
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -94,10 +95,10 @@ def test_rows_of_the_table_keep_five_digits():
 
 
 def test_the_gap_of_a_comparison_is_the_mean_of_the_pairs():
-    for network, data in results.CASES:
+    for (network, data), bits in product(results.CASES, (8, 5, 2)):
         cells = {row["method"]: row["accuracies"] for row in results.load()
-                 if (row["network"], row["data"], row["bits"]) == (network, data, 2)}  # fmt: skip
-        rows = {row.quantity: row for row in results.comparison(network, data, 2)}
+                 if (row["network"], row["data"], row["bits"]) == (network, data, bits)}  # fmt: skip
+        rows = {row.quantity: row for row in results.comparison(network, data, bits)}
         gaps = [ours - theirs for ours, theirs in zip(cells["qat"], cells["prune"], strict=True)]
         before = next(
             row["originals"] for row in results.load() if row["network"] == network and row["data"] == data
@@ -106,3 +107,11 @@ def test_the_gap_of_a_comparison_is_the_mean_of_the_pairs():
         assert middle == pytest.approx(sum(sorted(before)[4:6]) / 2, abs=1e-12)  # of ten
         found = rows["learned steps above pruning"]
         assert (found.measured, found.trials) == (pytest.approx(math.fsum(gaps) / 10), 10)
+        images = {"digits": 450, "mnist": 1000}[data]  # a quarter of 1,797, a fifth of 5,000
+        counts = [round(gap * images) for gap in gaps]
+        assert all(abs(gap * images - count) < 0.02 for gap, count in zip(gaps, counts, strict=True))
+        sums = [
+            sum(s * c for s, c in zip(signs, counts, strict=True)) for signs in product((1, -1), repeat=10)
+        ]
+        p = sum(one >= sum(counts) for one in sums) / 1024
+        assert rows["p of no advantage"].theory == pytest.approx(p, rel=1e-12)

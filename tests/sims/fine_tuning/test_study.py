@@ -15,6 +15,7 @@ from sims import sweep, weights
 from sims.fine_tuning import Setting, available, cells, compare, study
 from sims.fine_tuning.backend import NEEDED
 from sims.fine_tuning.methods import sparsity_of
+from sims.fine_tuning.training import Trained
 from sims.representation import layer_snr, linear_cka
 from sims.weights.scales import integer_codes
 
@@ -71,6 +72,11 @@ def test_saved_networks_are_exactly_on_their_grid(found, tmp_path):
         codes, scale = integer_codes(array, 3, "symmetric")
         np.testing.assert_allclose(codes * scale.scale, array, atol=1e-6 * np.abs(array).max())
         assert np.abs(codes).max() <= 3
+    for seed in (0, 2):
+        first, *_ = table.save_networks(tmp_path / str(seed), seed)
+        before = cells.originals(table.setting, table.seed, table.store).weights
+        for array, layer in zip(weights.load(first).values(), before, strict=True):
+            np.testing.assert_array_equal(array, layer[seed])
 
 
 @needs_jax
@@ -96,6 +102,36 @@ def test_prune_then_quantize_is_both():
         codes = w / steps
         np.testing.assert_allclose(codes, np.rint(codes), atol=1e-4)
         assert np.rint(codes).min() >= -8 and np.rint(codes).max() <= 7  # 4 bits on half of the weights
+
+
+@needs_jax
+@pytest.mark.parametrize(("method", "bits", "width", "per_channel"), [
+    ("qat", 3, 3, False), ("qat", 2, 2, True),
+    ("prune-then-quantize", 2, 4, False), ("prune-then-quantize", 1, 2, True),
+])  # fmt: skip
+def test_a_learned_step_stands_over_the_one_of_least_error(monkeypatch, method, bits, width, per_channel):
+    """Of the latent weights that the method keeps, on its grid; groups by their geometric mean."""
+    setting = Setting(seeds=2, hidden=(40,), per_channel=per_channel)
+    rng = np.random.default_rng(bits)
+    latent = [rng.normal(size=(2, *shape)) for shape in setting.made()[0].matrices]
+    masks = [np.where(np.abs(w) > 0.7, 1.0, 0.0) for w in latent]
+    steps = [rng.uniform(0.1, 0.9, (2, w.shape[1] if per_channel else 1, 1)) for w in latent]
+    made = Trained(latent, latent, masks, steps)
+    monkeypatch.setattr(cells, "fine_tuned", lambda *_, **__: made)
+    monkeypatch.setattr(cells, "originals", lambda *_: made)
+    cell = compare(setting, method, bits)
+    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+    for i, (w, s, mask) in enumerate(zip(latent, steps, masks, strict=True), start=1):
+        for seed in range(2):
+            ratios = []
+            for group in range(s.shape[1]):
+                at = (seed, group) if per_channel else seed
+                kept = w[at][mask[at] > 0] if method == "prune-then-quantize" else w[at].ravel()
+                tried = np.abs(kept).max() * np.geomspace(0.03, 1.2, 1500)[:, None]
+                errors = ((kept - tried * np.clip(np.rint(kept / tried), low, high)) ** 2).sum(axis=1)
+                ratios.append(s[seed, group, 0] / tried[errors.argmin(), 0])
+            mean = np.exp(np.mean(np.log(ratios)))
+            assert cell.steps[f"layer{i}"][seed] == pytest.approx(mean, rel=0.02)
 
 
 @needs_jax

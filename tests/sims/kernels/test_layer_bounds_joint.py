@@ -90,3 +90,5 @@ def test_a_bound_of_the_box_by_hand():
     """w = (3, 0) in the box [-1, 1]: e = (-2, 1) is the best, 4 - 2 + 1; the second moves by 1 exactly."""
     gram = np.array([[1.0, 0.5], [0.5, 1.0]])
     assert abs(kernels.clipped_error(gram, np.array([3.0, 0.0]), -1.0, 1.0, 20) - 3.0) < 1e-12
+    # before any move e = (-2, 0), of error 4: with gradient (-2, -1) a tangent falls by 2 within the box
+    assert kernels.clipped_error(gram, np.array([3.0, 0.0]), -1.0, 1.0, 0) == 2.0

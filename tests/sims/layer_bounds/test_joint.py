@@ -10,6 +10,8 @@ from sims.layer_bounds.joint import proved_bound
 from sims.layer_bounds.lattice import Lattice
 from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.problems import KINDS, problem
+from sims.layer_bounds.rounding import Rounding
+from sims.weights.scales import integer_scale
 
 
 def least_error(x, w, levels):
@@ -58,6 +60,27 @@ def test_no_fixed_step_is_better_and_the_best_one_is_among_them():
     for rule in ("weights", "outputs"):
         ruled = quantization_range(w, inputs=x, bits=2, rule=rule, relaxation=False)
         assert joint.optimum < ruled.optimum, rule
+
+
+def test_every_heuristic_stands_with_the_best_of_its_steps():
+    """36 steps from half to 1.2 times the weights' own; each code vector then at its best step on the ray."""
+    best_is_neither_end = []
+    for seed in range(2):
+        x, w = problem("relu", 6, seed)
+        found = quantization_range(w, inputs=x, bits=3, step="joint", relaxation=False)
+        rounding, first = Rounding(Lattice(x.T @ x)), integer_scale(w, 3).scale
+        errors: dict[str, list[float]] = {}
+        for step in first * np.linspace(0.5, 1.2, 36):
+            codes = rounding.codes(w / step, -4, 3, None, np.random.default_rng(0))
+            assert np.array_equal(codes["nearest"], np.clip(np.rint(w / step), -4, 3))
+            for name, z in codes.items():
+                along = max(0.0, (x @ z) @ (x @ w)) ** 2 / ((x @ z) @ (x @ z) or 1.0)
+                errors.setdefault(name, []).append(np.sum((x @ w) ** 2) - along)
+        assert set(errors) == set(found.errors) - {"steps and moves in turn"}
+        for name, tried in errors.items():
+            assert found.errors[name] == pytest.approx(min(tried), rel=1e-9), name
+        best_is_neither_end += [min(tried) < 0.99 * min(tried[0], tried[-1]) for tried in errors.values()]
+    assert any(best_is_neither_end)
 
 
 def test_weights_on_a_grid_are_found_whatever_its_step():

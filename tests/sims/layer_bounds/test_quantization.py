@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sims.layer_bounds import quantization_range
+from sims.layer_bounds import joint, quantization, quantization_range
 from sims.layer_bounds.problems import KINDS
 from sims.layer_bounds.problems import problem as layer
 from sims.layer_bounds.quantization import feasible_codes
 from sims.layer_bounds.rounding import Rounding
+from sims.montecarlo import stream
 from sims.path_following import compress
 from theory.operators import NearestRounding
 from theory.path_following import min_pivot_order
@@ -170,6 +171,22 @@ def test_feedback_heuristics_are_those_of_the_layer_compressor():
     assert found.errors["path following"] == pytest.approx(theirs.error[0])
 
 
+@pytest.mark.parametrize("step", [None, "joint"])
+def test_every_row_draws_from_a_stream_of_its_own(monkeypatch, step):
+    names = []
+
+    def recorded(seed, key=(), block=0):
+        names.append((seed, tuple(key), block))
+        return stream(seed, key, block)
+
+    for module in (joint, quantization):
+        monkeypatch.setattr(module, "stream", recorded)
+    x, _ = layer("relu", 3, 0)
+    for seed in (0, 1):
+        quantization_range(1 + x[:4], inputs=x, bits=2, step=step, seed=seed, relaxation=False)
+    assert len(names) == len(set(names)) == 8
+
+
 def test_no_heuristic_leaves_the_box():
     x, w = layer("equicorrelated", 12, 5)
     from sims.layer_bounds.lattice import Lattice
@@ -211,7 +228,7 @@ def test_bad_input_is_one_sentence(change, words):
 def test_compiled_and_plain_kernels_agree(outputs):
     code = """
 import numpy as np
-from sims.layer_bounds import quantization_range
+from sims.layer_bounds import joint, quantization, quantization_range
 x = np.maximum(np.random.default_rng(0).standard_normal((40, 7)) + 0.5, 0)
 found = quantization_range(np.linspace(-1, 1, 7), inputs=x, bits=2)
 print(found.optimum.hex(), found.nodes, {k: v.hex() for k, v in found.errors.items()})

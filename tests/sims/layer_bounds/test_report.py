@@ -56,6 +56,10 @@ def test_what_is_left_out_is_said():
     found = report.layer_report(w, x, bits=None, sparsity=0.9)
     assert list(found.ranges) == ["pruning"] and len(found.ranges["pruning"].rows) == 8
     assert found.notes[0].startswith("8 of 12 rows") and found.notes[1].startswith("columns 0-35 of 40")
+    energies = np.sum(
+        (x[:, :36] @ w[[0, 1, 3, 4, 6, 7, 9, 11], :36].T) ** 2, axis=0
+    )  # spread from end to end
+    assert [row.energy for row in found.ranges["pruning"].rows] == pytest.approx(energies)
     w, x = layer(8, 36)
     assert report.layer_report(w, x, bits=None, sparsity=35 / 36).notes == []  # nothing is left out
     for sparsity, kept, left in ((0.0, 36, 0.0), (1.0, 0, np.sum((x @ w.T) ** 2))):

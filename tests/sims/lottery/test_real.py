@@ -23,6 +23,8 @@ def test_digits_ticket_is_the_quantized_network_on_every_test_image(tmp_path, co
 def test_too_few_samples_name_the_probability_and_the_number_that_would_do(tmp_path):
     with pytest.raises(ValueError, match=r"samples=12 is too few: \d+ weights .* 26 samples bring it under"):
         ticket_rows(bits=[8], samples=12, out=tmp_path / "t")
+    with pytest.raises(ValueError, match=r"fails with probability (0\.\d+|1);"):
+        ticket_rows(bits=[2], samples=8, out=tmp_path / "t")
     assert not (tmp_path / "t").exists()
 
 
@@ -154,3 +156,19 @@ def test_test_images_that_do_not_fit_are_one_sentence(tmp_path, shape, data, mes
         ticket_rows(tmp_path / "w.npz", [3], data=data)
     with pytest.raises(ValueError, match="the digits network reads the digits, got data='mnist'"):
         ticket_rows("digits", [3], data="mnist")
+
+
+@pytest.mark.parametrize(("options", "redraws"), [
+    ({}, 3), ({"samples": 20}, 0), ({"construction": "depth_plus_one"}, 0),
+    ({"retries": 1}, 1), ({"samples": 20, "retries": 2}, 2),
+])  # fmt: skip
+def test_failed_weights_are_drawn_three_times_more_where_samples_are_left_open(monkeypatch, options, redraws):
+    asked = []
+
+    def recorded(*arguments, **given):
+        asked.append(given["retries"])
+        return embed(*arguments, **given)
+
+    monkeypatch.setattr("sims.lottery.real.embed", recorded)
+    ticket_rows(bits=[2], failure=0.1, **options)
+    assert asked == [redraws]

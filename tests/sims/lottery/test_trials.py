@@ -152,6 +152,8 @@ def test_simulated_rows_hold_the_theory_in_their_interval(options):
     assert first.low <= first.theory <= first.high
     assert all(row.measured is not None for row in rows)
     assert [row.trials for row in rows] == [600, 30_000, 30_000, None, None, None, None]
+    exact = [exact_miss_probability(10, 3, value) for value in (1, 3)]  # of ten candidates, in any allotment
+    assert [row.theory for row in rows[1:3]] == pytest.approx(exact, rel=1e-9)
     drawn = {row.quantity: row for row in rows}["drawn parameters"]
     if options.get("allotment") == "block":  # 20 units for every input, whatever was drawn
         assert drawn.measured == drawn.theory == 20 * (6 * (6 + 5) + 5 * (5 + 3))

@@ -78,6 +78,10 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path):
     assert resumed == montecarlo.mean(uniforms, 1050, **options)
     longer = montecarlo.mean(uniforms, 2000, **options, store=store)
     assert longer == montecarlo.mean(uniforms, 2000, **options)
+    shorter = montecarlo.mean(
+        uniforms, 1950, **options, store=store
+    )  # the last block is a part of what is kept
+    assert shorter == montecarlo.mean(uniforms, 1950, **options) and shorter.trials == 1950
 
 
 @pytest.mark.parametrize("value", [False, True])

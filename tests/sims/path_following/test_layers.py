@@ -308,9 +308,10 @@ def test_the_law_is_called_one_only_where_weights_fill_whole_cells():
         part = weights / step - np.floor(weights / step)
         variance = step**2 * np.mean(part * (1 - part))  # of stochastic rounding, brute force
         assert (abs(variance / (step**2 / 6) - 1) < 1e-4) == exact
-        rows = simulate(StochasticRounding(step), columns=8, samples=4, trials=200)
-        (row,) = [row for row in rows if row.source.endswith("these inputs")]
-        assert row.source.startswith("law" if exact else "no law")
+        for near in (step, *([step * (1 + 1e-6), step * (1 - 1e-6)] if exact else [])):
+            rows = simulate(StochasticRounding(near), columns=8, samples=4, trials=200)
+            (row,) = [row for row in rows if row.source.endswith("these inputs")]
+            assert row.source.startswith("law" if exact and near == step else "no law")
 
 
 def test_quantile_interval_covers():

@@ -155,8 +155,15 @@ def test_words_are_a_type_error_and_batches_must_agree():
 
 
 def test_samples_that_are_nearly_equally_far_apart_can_be_compared():
-    """Their differences are 1e-4 of their distances; without any there is nothing to compare."""
-    turned = np.eye(9) + 1e-4 * np.random.default_rng(2).normal(size=(9, 9))
-    assert linear_cka(turned, turned) == pytest.approx(1.0)
+    """Differences of 1e-6 of their distances are seen; those of 1e-7, whose squares are rounding, are not."""
+    moved = np.random.default_rng(2).normal(size=(9, 9))
+    for share in (1e-4, 1e-6):
+        turned = np.eye(9) + share * moved
+        assert linear_cka(turned, turned) == pytest.approx(1.0)
+        stream = LinearCKA()
+        stream.update(np.tile(turned, (1, 2)), moved)  # the gram matrix twice, by moments
+        assert stream.value() == pytest.approx(linear_cka(turned, moved), rel=1e-3)
+    with pytest.raises(ValueError, match="all samples of x are equally far apart"):
+        linear_cka(np.eye(9) + 1e-7 * moved, moved)
     with pytest.raises(ValueError, match="all samples of x are equally far apart"):
         linear_cka(np.eye(9), turned)

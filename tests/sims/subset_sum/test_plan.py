@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sims.subset_sum.plan import MOST_BYTES, Geometry, plan, price
+from sims.subset_sum.plan import MOST_BYTES, Geometry, Plan, plan, price
+from sims.subset_sum.sampling import sampler
 
 sizes = st.one_of(st.integers(0, 80), st.integers(81, 10**6))
 
@@ -47,6 +48,13 @@ def test_a_collection_is_the_smallest_with_sixteen_solutions(log2_spread):
     assert solutions[0] < 16 * 1.02 and solutions[1] > 16 * 0.98
 
 
+def test_the_largest_collection_is_tried_where_it_has_one_solution():
+    """Of 44 items; where fewer than one is expected none is tried."""
+    edge = math.log2(2.0**44 / math.sqrt(2 * math.pi) / (math.sqrt(44 / 100) / 2))
+    for log2_spread, size in ((edge - 0.6, 44), (edge - 0.1, 44), (edge + 0.1, 0)):
+        assert plan(100, 2**60, log2_spread, "find").collection == size
+
+
 def test_costs_of_counting_by_hand():
     """Nanoseconds per entry, sum or word, as the module's head lists them, 20 us a call; bytes kept."""
     found = plan(40, 2**50, 60.0, "count")  # halves of 2^20 sums, a bitset of 2^23 bits
@@ -73,3 +81,41 @@ def test_costs_of_a_search_by_hand():
     assert costs["lists"] == (pytest.approx(2 * 2**10 * 18e-9 + 4e-5, rel=1e-12), 2**5 * 200 + 2**23)
     # 32 left and 2^7 right sums wanted at a spread of 12 bits: split 7, of which 6 one by one
     assert costs["search"][1] == 8 * 4 * (32 + 1) + 8 * (2**6 + 2 * 2**7)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (2e-5, "20.0 us"), (0.99e-3, "990.0 us"), (1e-3, "1.0 ms"), (0.099, "99.0 ms"), (0.1, "0.1 s"),
+        (599.0, "599.0 s"), (600.0, "10.0 min"), (35e4, "5833.3 min"), (36e4, "100.0 h"), (1e9, "277777.8 h"),
+        (3.2e9, "1e+02 years"),
+    ],
+)  # fmt: skip
+def test_times_in_words(seconds, words):
+    assert str(Plan("lists", seconds, 2**20, "why.")) == f"lists: why. Predicted {words}, 1 MiB."
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 MiB"),
+        (2**30 - 2**20, "1023 MiB"),
+        (2**30, "1.0 GiB"),
+        (3 * 2**29, "1.5 GiB"),
+        (2**60, "1e+09 GiB"),
+    ],
+)
+def test_sizes_in_words(size, words):
+    assert str(Plan("lists", 1.0, size, "why.")) == f"lists: why. Predicted 1.0 s, {words}."
+    beside = Plan("lists", 1.0, size, "why.", (("table", 1.0, size), ("search", 0.1, 2**20)))
+    assert str(beside).endswith(f" Instead of: table 1.0 s, {words}; search 0.1 s, 1 MiB.")
+
+
+@pytest.mark.parametrize("bits", [16, 32, 40])
+def test_the_price_of_one_sample_too_many(bits):
+    """A search for sums of that spread: the root of the sum of squares, each a third of the largest."""
+    spread = math.log2(math.sqrt(45 * 4.0**bits / 3))
+    with pytest.raises(ValueError) as raised:
+        sampler(45, 2**bits, 3)
+    assert f"got 45: {price(45, spread)}; " in str(raised.value)
+    assert price(45, spread) != price(45, 2 * spread) or bits != 32

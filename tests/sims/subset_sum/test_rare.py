@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sims.subset_sum import estimate
-from sims.subset_sum.rare import _summary, estimate_poisson, estimate_rare
+from sims.subset_sum.rare import _split, _summary, estimate_poisson, estimate_rare
 from theory.subset_sum import failure_exponent, miss_law, miss_probability, miss_probability_bounds
 from theory.subset_sum.exponent import failure_rate
 
@@ -125,6 +125,21 @@ def test_the_slope_is_the_mean_bits_per_sample():
     assert math.isnan(rare.slope(2, 3)[0]) is False
     alone = _summary(values[1:], 0.9, 10, 0).slope(0, 2)
     assert math.isnan(alone[0]) and alone[1] == math.inf
+
+
+def test_half_a_population_replaces_the_other_half_one_by_one():
+    """Two of four lists miss 3 after the first sample, {5} and {6}: a copy of each, so that two more end."""
+    for seed in range(12):
+        samples = iter([np.array([3, 3, 5, 6]), np.full(4, -2)])
+        estimate = _split(np.random.default_rng(seed), lambda *_, left=samples: next(left), 2, 3, 0, 4, 4)
+        assert estimate.tolist() == [1.0, 0.5, 0.25]
+
+
+def test_the_memory_of_a_population_is_named():
+    """Sums to 10 * 2^20 on either side and the target; bits of every list, and a copy of them."""
+    words = 2 * 10 * 2**20 // 64 + 2
+    with pytest.raises(ValueError, match=f"of {words} words each need {16 * words * 1000 / 2**30:.1f} GiB"):
+        estimate_rare(10, 2**20, 1, seed=0, particles=1000)
 
 
 def test_a_population_that_does_not_fit_is_refused_from_the_first_on():

@@ -126,6 +126,7 @@ def test_large_values_and_zeros():
         (lambda: subset_sum.count_subsets([10**30], 1), ValueError, "64-bit"),
         (lambda: subset_sum.count_subsets(["a"], 1), TypeError, "values must be integers"),
         (lambda: subset_sum.estimate(99, 7, 1, 10, 1), ValueError, "n must be at most"),
+        (lambda: subset_sum.coverage([2**37], 2**36), ValueError, f"{3 * 2**36} sums, 24 GiB"),
         (lambda: subset_sum.estimate(9, 7, 1, 0, 1), ValueError, "trials must be"),
         (lambda: subset_sum.estimate(9, 7, 1, 10, 1, law="odd"), ValueError, "law must be"),
     ],
@@ -154,3 +155,26 @@ def test_every_target_sampler_decides_as_coverage_does():
     missed = subset_sum.every_target_sampler(7, 9)(stream(1, ("e",)), 200)
     rows = subset_sum.draw(stream(1, ("e",)), 200, 7, 9)
     assert np.array_equal(missed, [not subset_sum.coverage(row, 9).all() for row in rows])
+
+
+@pytest.mark.parametrize("delta", [0, 1, 20])
+def test_what_is_explained_is_what_is_done(monkeypatch, delta):
+    """A plan for as many neighbouring targets as are accepted, for the items that count."""
+    from sims.subset_sum import search
+
+    plans, asked = search.plan, []
+
+    def recorded(*arguments):
+        asked.append(arguments)
+        return plans(*arguments)
+
+    monkeypatch.setattr(search, "plan", recorded)
+    values = np.append(np.random.default_rng(1).integers(-(10**6), 10**6, 20), [0, 7])
+    done = search.find_subset(values, 12_345, delta=delta)
+    assert done is None or abs(values[done].sum() - 12_345) <= delta
+    told = search.explain(values, 12_345, delta=delta)
+    assert asked == [asked[0]] * 2 and asked[0][-1] == 2 * delta + 1
+    assert told == plans(*asked[0])
+    search.count_subsets(values, 12_345)
+    search.explain(values, 12_345, "count")
+    assert asked[2] == asked[3]

@@ -9,7 +9,8 @@ from sims import subset_sum
 from sims.montecarlo import stream
 from sims.subset_sum import rare
 from sims.subset_sum.algorithms import _prime_from, missed_rows, search_rows
-from theory.subset_sum import lemma4_failure, miss_probability
+from sims.subset_sum.simulate import law_rows, stated_accuracy
+from theory.subset_sum import exact_miss_probability, lemma4_failure, miss_probability
 
 N, M, TARGET = 4, 2, 3
 
@@ -140,10 +141,24 @@ def test_primes():
 
 def test_what_is_said_of_an_accuracy():
     """The empty set reaches every target within delta: all forms are exact there."""
-    from sims.subset_sum.simulate import stated_accuracy
-
     assert stated_accuracy("cox", 20, 3, 2, delta=2) == stated_accuracy("exact", 20, 3, 1) == "exact"
     assert stated_accuracy("cox", 20, 3, 3, delta=2) != "exact"
+
+
+@pytest.mark.parametrize(("n", "max_value", "target"), [(10, 3, 1), (12, 7, 1), (12, 7, 5), (20, 7, 3)])
+def test_the_factor_that_is_stated_holds_the_exact_law(n, max_value, target):
+    exact = exact_miss_probability(n, max_value, target)
+    for form in ("cox", "saddlepoint"):
+        words = stated_accuracy(form, n, max_value, target)
+        factor = float(words.removeprefix("within a factor of ").removesuffix(", as measured"))
+        assert factor > 1
+        assert 1 / factor < miss_probability(n, max_value, target, "nonzero", form) / exact < factor
+
+
+def test_the_lemma_stands_from_two_samples_on():
+    for n in (1, 2, 3):
+        names = [row.quantity for row in law_rows(n, 5, 2)]
+        assert ("P(miss), Lemma 4" in names) == (n > 1)
 
 
 def test_a_limit_below_zero_is_one_sentence_and_none_is_fine():

@@ -26,6 +26,8 @@ def test_a_name_is_itself_or_the_beginning_of_others(asked, meant):
         ("", "no thing ''; there are ab, abc, abd, xyz"),
         ("zzzz", "no thing 'zzzz'; there are ab, abc, abd, xyz"),
         ("xxyz", "no thing 'xxyz'; did you mean xyz?"),
+        ("xyy", "no thing 'xyy'; there are ab, abc, abd, xyz"),  # 2/3 of the letters are too few for a guess
+        ("axyzb", "no thing 'axyzb'; did you mean xyz?"),  # 3/4 are enough
     ],
 )
 def test_what_nothing_is_called_is_refused_with_what_there_is(name, message):

@@ -47,6 +47,23 @@ def test_small_problems_against_every_choice(states):
     assert closed == 150 if states == 4000 else closed > 75
 
 
+def test_of_equal_errors_the_least_cost_is_taken():
+    """Whole numbers: options of one cost, of one error and of both, as formats have on a tensor of zeros."""
+    rng = np.random.default_rng(7)
+    for _ in range(150):
+        costs = [rng.integers(0, 5, size) for size in rng.integers(1, 6, rng.integers(1, 5))]
+        errors = [rng.integers(0, 4, c.size).astype(float) for c in costs]
+        budget = sum(int(c.min()) for c in costs) + int(rng.integers(0, 8))
+        found = choose(costs, errors, budget)
+        assert found.error == found.bound == every_choice(costs, errors, budget)
+        equal = [
+            sum(c[k] for c, k in zip(costs, picked, strict=True))
+            for picked in itertools.product(*(range(c.size) for c in costs))
+            if sum(e[k] for e, k in zip(errors, picked, strict=True)) == found.error
+        ]
+        assert found.cost == min(equal)
+
+
 def test_a_large_problem_is_certified():
     rng = np.random.default_rng(0)
     sizes = rng.integers(300, 4_000_000, 300)

@@ -161,6 +161,11 @@ def test_smaller_formats_come_first_and_of_equal_size_the_better():
     alike = [one.name for one in found if one.bits == 4.0]
     assert alike.index("INT4") == 0 and found[-1].name.startswith("prune") is False
     assert {one.snr for one in found} == {math.inf}
+    found = formats.compare(
+        np.tile([0.0, 0.0, 0.0, 1.0, 0.0, -1.0, 0.0, 0.0], (4, 8))
+    )  # three of four are zero
+    alike = [one.name for one in found if one.bits == 5.0 and one.snr == math.inf]
+    assert alike.index("INT5") < alike.index("prune 75 %")  # of equals those come first that prune nothing
 
 
 def test_gaussian_tensors_have_the_ratios_of_their_laws():

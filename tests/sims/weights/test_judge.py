@@ -244,8 +244,9 @@ def test_skipped_tensors_carry_their_reason():
         "integers": "int64", "scalar": "a", "objects": "object", "nan": "NaN", "inf": "NaN", "empty": "empty",
         "tiny": "fewer", "vector": "a", "zeros": "all", "complex": "complex128",
     }  # fmt: skip
-    lines = weights.Table((4,), skipped={name: "empty" for name in "abcd"} | {"z": "zeros"}).skipped_lines()
-    assert lines == ["skipped 4 (empty): a, b, c, ...", "skipped 1 (zeros): z"]
+    reasons = {name: "empty" for name in "abcd"} | {name: "zeros" for name in "xyz"}
+    lines = weights.Table((4,), skipped=reasons).skipped_lines()
+    assert lines == ["skipped 4 (empty): a, b, c, ...", "skipped 3 (zeros): x, y, z"]
 
 
 def test_a_lone_vector_is_judged():
@@ -464,3 +465,17 @@ def test_a_copy_is_one_of_equal_shape_and_values():
         "reshaped",
         "narrow",
     ]
+
+
+@pytest.mark.parametrize("shapes", [[(9,), (3, 3)], [(9,), (3, 3), (9,)], [(9,), (9,)], [(3, 3)]])
+def test_long_vectors_are_spoken_of_beside_matrices(shapes):
+    rows = [
+        weights.TensorRow(f"t{i}", shape, 9, 3.0, 2.0, {4: 9.0}, {4: 5.0}, {4: 0.0}, weights.Signal(1.0))
+        for i, shape in enumerate(shapes)
+    ]
+    said = [one for one in weights.Table((4,), rows).sentences() if one.startswith("Vectors too long")]
+    count = shapes.count((9,))
+    if 0 < count < len(shapes):
+        assert [one.endswith(f"matrices: {count}, such as t0.") for one in said] == [True]
+    else:
+        assert not said

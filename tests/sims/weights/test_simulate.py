@@ -6,7 +6,7 @@ import pytest
 from sims import simulations
 from sims.montecarlo import stream
 from sims.weights.rotation import rotate
-from sims.weights.simulate import Setting, named_law, simulate
+from sims.weights.simulate import Setting, growing_ratios, named_law, simulate
 from theory.distributions import Gaussian, StudentT
 
 
@@ -62,3 +62,16 @@ def test_bad_settings_are_one_sentence(options, words):
 
 def test_names_of_laws():
     assert named_law("gaussian") == Gaussian() and named_law("student-t", 2.5, 9.0) == StudentT(2.5, 9.0)
+
+
+def test_the_first_width_alone_decides_when_enough_is_known():
+    """At 8 bits the medians of heavy tails are known less well than at 2, at any number of tensors."""
+    setting = Setting(StudentT(2.0, 30.0), size=256)
+    spans = {
+        tensors: [max(high - low for _, low, high in pair) for pair in medians]
+        for tensors, medians in growing_ratios(setting, (2, 8), seed=0, trials=320)
+    }
+    assert all(first < second for first, second in spans.values())
+    for width in (1.0, 0.8):
+        *_, (tensors, _) = growing_ratios(setting, (2, 8), seed=0, trials=320, width=width)
+        assert tensors == next(n for n, (first, _) in spans.items() if first <= width)
