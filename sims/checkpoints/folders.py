@@ -15,8 +15,8 @@ _NO_WEIGHTS = re.compile(
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
 
 
-def files_of(path: Path) -> tuple[list[Path], set[str], dict]:
-    """The files of the network at `path`, the names an index promises, and what config.json beside them says.
+def files_of(path: Path) -> tuple[list[Path], dict[str, str], dict]:
+    """The files of the network at `path`, the file of every tensor in an index, and what config.json says.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def files_of(path: Path) -> tuple[list[Path], set[str], dict]:
     if path.name.endswith(".json"):
         return *_of_index(path), _config(path.parent)
     path.stat()  # says what is wrong where it is not there
-    return [path], set(), _config(path.parent)
+    return [path], {}, _config(path.parent)
 
 
 def part_of(path: Path) -> str:
@@ -39,7 +39,7 @@ def part_of(path: Path) -> str:
     return f"This is shard {int(match[2])} of {int(match[3])}, a part of a network: name its folder for all."
 
 
-def _of_folder(folder: Path) -> tuple[list[Path], set[str]]:
+def _of_folder(folder: Path) -> tuple[list[Path], dict[str, str]]:
     indexes = sorted(folder.glob("*.index.json"))
     if indexes:
         preferred = [one for one in indexes if "safetensors" in one.name] or indexes
@@ -52,7 +52,7 @@ def _of_folder(folder: Path) -> tuple[list[Path], set[str]]:
             one for one in sorted(folder.glob(pattern)) if one.is_file() and not _NO_WEIGHTS.match(one.name)
         ]
         if files:
-            return _of_one_network(files), set()
+            return _of_one_network(files), {}
     if (folder / "saved_model.pb").exists():
         raise ValueError("a SavedModel of TensorFlow is not read: save its weights as .h5 or .npz")
     inside = [one.name for one in sorted(folder.iterdir()) if one.is_dir()][:4]
@@ -78,7 +78,7 @@ def _of_one_network(files: list[Path]) -> list[Path]:
     )
 
 
-def _of_index(path: Path) -> tuple[list[Path], set[str]]:
+def _of_index(path: Path) -> tuple[list[Path], dict[str, str]]:
     content = _json(path)
     table = content.get("weight_map")
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):
@@ -90,7 +90,7 @@ def _of_index(path: Path) -> tuple[list[Path], set[str]]:
         raise ValueError("the index names no file")
     files = [path.with_name(name) for name in sorted(names)]
     raise_missing(files)
-    return files, set(table)
+    return files, table
 
 
 def raise_missing(files: list[Path]) -> None:

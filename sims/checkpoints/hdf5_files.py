@@ -8,12 +8,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from sims.checkpoints.keras_names import output_axis
 from sims.checkpoints.limits import INFLATED
 from sims.checkpoints.tensor import Tensor, Tensors, unreadable, unreal
 from sims.support.extras import to_install
 
 _MOST = 100_000  # objects of one file
-_ROWS = ("embeddings",)  # of which a row is an output; kernels have their outputs last
 
 
 def _h5py() -> Any:
@@ -77,12 +77,11 @@ def _tensor(name: str, item: Any) -> Tensor:
     nbytes = math.prod(item.shape) * item.dtype.itemsize
     if why := unreal(item.dtype):
         return unreadable(name, why, nbytes, item.shape, str(item.dtype))
-    axis = 0 if name.rpartition("/")[2].partition(":")[0] in _ROWS else len(item.shape) - 1
     return Tensor(
         name,
         item.shape,
         item.dtype.name,
         nbytes,
         lambda: item[()],
-        axis=axis if len(item.shape) > 1 else None,
+        axis=output_axis(name, len(item.shape)),
     )

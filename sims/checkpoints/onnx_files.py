@@ -24,6 +24,7 @@ _ELEMENTS = {
     **{"FLOAT8E4M3FN": "float8_e4m3fn", "FLOAT8E4M3FNUZ": "float8_e4m3fnuz", "FLOAT8E5M2": "float8_e5m2"},
     **{"FLOAT8E5M2FNUZ": "float8_e5m2fnuz", "FLOAT8E8M0": "float8_e8m0fnu", "FLOAT4E2M1": "float4_e2m1fn"},
 }
+_NARROW_BITS = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
 _NARROW_INTEGERS = {"int2": np.int8, "int4": np.int8, "uint2": np.uint8, "uint4": np.uint8}
 
 
@@ -105,8 +106,7 @@ def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model
     element = model.element(constant)
     if not element:
         return unreadable(readable, f"values of ONNX type {constant.data_type}, not read", shape=shape)
-    bits = int(element[-1]) if element in _NARROW_INTEGERS else 8 * raw_dtype(element).itemsize
-    nbytes = -(-math.prod(shape) * bits // 8)
+    nbytes = _nbytes(constant, model)
     axis = onnx_graph.output_axis(name, len(shape), scope)
     for use in scope.uses.get(name, ()):
         found = _quantized(use, element, shape, constant, model)
@@ -145,6 +145,9 @@ _SCALED = {
     ("QLinearMatMul", 0): (1, 2),
     ("QLinearMatMul", 3): (4, 5),
     ("MatMulNBits", 1): (2, 3),
+    ("DynamicQuantizeMatMul", 1): (2, 3),
+    ("MatMulIntegerToFloat", 1): (3, 5),
+    ("QAttention", 1): (4, 7),
 }
 
 
@@ -185,7 +188,7 @@ def _quantized(
     scale, zero = parts
     if scale is None:
         return f"already quantized, by a {node.op_type} without a scale"
-    extra = sum(_nbytes(part) for part in parts if part is not None)
+    extra = sum(_nbytes(part, model) for part in parts if part is not None)
     if node.op_type == "MatMulNBits":
         columns, rows = attribute(node, "K", 0), attribute(node, "N", 0)
         bits, block = attribute(node, "bits", 4), attribute(node, "block_size", 32)
@@ -212,8 +215,13 @@ def _quantized(
     return read, extra, shape, element
 
 
-def _nbytes(tensor: Any) -> int:
-    return len(tensor.raw_data) or 4 * math.prod(tensor.dims)
+def _nbytes(tensor: Any, model: _Model) -> int:
+    """Bytes of the values, wherever and however they are written; 0 of a type that is not read."""
+    element = model.element(tensor)
+    if not element:
+        return 0
+    bits = _NARROW_BITS.get(element) or 8 * raw_dtype(element).itemsize
+    return -(-math.prod(tensor.dims) * bits // 8)
 
 
 def _spread(part: np.ndarray, codes: np.ndarray, axis: int, block: int) -> np.ndarray:

@@ -4,9 +4,17 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from sims.checkpoints.tensor import Axis
+
 _DEPTH = 40  # of graphs in graphs, functions in functions, and of nodes looked through
 # Names that an exporter made up; the node that uses the tensor has a better one.
 _MADE_UP = re.compile(r"(|onnx::.*|\d+|(.*/)?(Constant|MatMul|Transpose|Cast|Initializer)_?\d*(_.*)?)")
+# Operators, and the place of the weights, whose outputs are the last axis, or the first; those of
+# onnxruntime (com.microsoft) stand in files that it has optimized.
+_LAST = {("QLinearMatMul", 3), ("DynamicQuantizeMatMul", 1), ("MatMulIntegerToFloat", 1)}
+_LAST |= {("Attention", 1), ("QAttention", 1)}
+_FIRST = {("Conv", 1), ("ConvInteger", 1), ("FusedConv", 1), ("QLinearConv", 3), ("Gather", 0)}
+_INTEGERS = re.compile(r"(.+)(_quantized|_scale|_zero_point)")
 _THROUGH = ("Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear")
 
 
@@ -36,7 +44,7 @@ class Scope:
     defined: set[str] = field(default_factory=set)
     inputs: list[str] = field(default_factory=list)  # of a function
     bodies: "dict[tuple[str, str], Scope]" = field(default_factory=dict)  # functions of the model
-    axes: dict[tuple[str, int], int | None] = field(default_factory=dict)  # output axes already known
+    axes: dict[tuple[str, int], Axis | None] = field(default_factory=dict)  # output axes already known
 
     def constant(self, name: str) -> Any:
         """The constant of a name as seen from here, or None: graphs see the names around them."""
@@ -112,7 +120,13 @@ def attribute(node: Any, name: str, default: Any) -> Any:
 def readable_name(name: str, scope: Scope) -> str:
     """The name of a constant; one that an exporter made up gives way to the name of the node that uses it."""
     name, path = name.partition("\0")[0], scope.path
-    if _MADE_UP.fullmatch(name):
+    parts = _INTEGERS.fullmatch(name)
+    stem, ending = parts.groups() if parts else (name, "")
+    codes = [use for use in scope.uses.get(f"{stem}_quantized", ()) if use.node.op_type.endswith("Integer")]
+    if codes and ending:  # codes, scale and zero point, which onnxruntime joins by their names alone
+        made_up = _MADE_UP.fullmatch(stem) and codes[0].node.name
+        name = f"{codes[0].node.name.strip('/')}.weight{ending}" if made_up else name
+    elif _MADE_UP.fullmatch(name):
         tensor = name
         for _ in range(_DEPTH):
             use = next(iter(scope.uses.get(tensor, ())), None)
@@ -135,8 +149,8 @@ def _role(use: Use) -> str:
     return roles[use.place] if use.place < len(roles) else f"input{use.place}"
 
 
-def output_axis(name: str, rank: int, scope: Scope, depth: int = 0) -> int | None:
-    """The axis of a constant that becomes the channels of the result, as its uses say; None where unclear.
+def output_axis(name: str, rank: int, scope: Scope, depth: int = 0) -> Axis | None:
+    """The axes of a constant that become the channels of the result, as its uses say; None where unclear.
 
     Every tensor of the graph is looked at once, however many constants lead to it.
     """
@@ -148,7 +162,7 @@ def output_axis(name: str, rank: int, scope: Scope, depth: int = 0) -> int | Non
     return scope.axes[key]
 
 
-def _axis(use: Use, rank: int, depth: int) -> int | None:
+def _axis(use: Use, rank: int, depth: int) -> Axis | None:
     kind, place, node = use.node.op_type, use.place, use.node
     if depth > _DEPTH:
         return None
@@ -156,18 +170,34 @@ def _axis(use: Use, rank: int, depth: int) -> int | None:
         return output_axis(body.inputs[place], rank, body, depth + 1)
     if kind in ("MatMul", "MatMulInteger") and place < 2 and rank >= 2:
         return rank - 1 if place else rank - 2
-    if kind == "QLinearMatMul" and place == 3 and rank >= 2:
+    if kind in ("Gemm", "FusedGemm", "FusedMatMul") and place < 2 and rank >= 2:
+        turned = bool(attribute(node, ("transA", "transB")[place], 0))
+        return rank - 2 if turned == bool(place) else rank - 1
+    if (kind, place) in _LAST and rank >= 2:
         return rank - 1
-    if kind == "Gemm" and place == 1:
-        return 0 if attribute(node, "transB", 0) else 1
-    if (kind in ("Conv", "ConvInteger") and place == 1) or (kind == "QLinearConv" and place == 3):
+    if (kind, place) in _FIRST:
         return 0
-    if kind in ("ConvTranspose", "LSTM", "GRU", "RNN") and place >= 1 and rank >= 3:
+    if kind == "ConvTranspose" and place == 1 and rank >= 3:
         return 1
-    if kind == "Gather" and place == 0:
-        return 0
+    if kind in ("LSTM", "GRU", "RNN") and place in (1, 2) and rank == 3:
+        return 0, 1  # each direction has outputs of its own
+    if kind == "Einsum":
+        return _einsum_axis(node, place, rank)
     if kind not in _THROUGH or place or not node.output or kind in ("Squeeze", "Unsqueeze"):
         return None
     axis = output_axis(node.output[0], rank, use.scope, depth + 1)
     perm = attribute(node, "perm", []) or list(range(rank))[::-1]
-    return perm[axis] if kind == "Transpose" and axis is not None and len(perm) == rank else axis
+    if kind != "Transpose" or axis is None or len(perm) != rank:
+        return axis
+    return tuple(perm[one] for one in axis) if isinstance(axis, tuple) else perm[axis]
+
+
+def _einsum_axis(node: Any, place: int, rank: int) -> Axis | None:
+    """The axes of an operand that the result has, too, where others are summed over."""
+    text = next((one.s for one in node.attribute if one.name == "equation"), b"").decode("utf-8", "replace")
+    operands, _, result = text.replace(" ", "").partition("->")
+    labels = (*operands.split(","), *[""] * place)[place]
+    axes = tuple(axis for axis, label in enumerate(labels) if label in result)
+    if "." in text or len(labels) != rank or not 0 < len(axes) < rank:
+        return None
+    return axes[0] if len(axes) == 1 else axes

@@ -22,7 +22,7 @@ from sims.checkpoints.limits import INFLATED
 from sims.checkpoints.npy_files import read_npy, read_npz
 from sims.checkpoints.onnx_files import read_onnx
 from sims.checkpoints.safetensors_files import read_safetensors
-from sims.checkpoints.tensor import Checkpoint, Contents, Tensors, boundary
+from sims.checkpoints.tensor import Checkpoint, Contents, Tensors, boundary, unreadable
 from sims.checkpoints.torch_files import read_torch
 
 _READERS: dict[str, Callable[[Path], Tensors]] = {
@@ -59,24 +59,30 @@ def open_checkpoint(path: str | Path) -> Contents:
     """
     path = Path(path)
     with boundary(str(path)):
-        files, promised, config = folders.files_of(path)
+        files, places, config = folders.files_of(path)
     contents = Contents(path.name or str(path.resolve()), config=config, part=folders.part_of(path))
     contents.path = str(path.resolve())
-    seen = hashlib.sha256()
+    seen, elsewhere = hashlib.sha256(), []
     for file in files:
         with boundary(str(file) if not file.is_file() else file.name):
             contents.file = file.name
             state = file.stat()
             seen.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="replace"))
             for tensor in _tensors(file, contents):
-                contents.add(tensor)
+                if places.get(tensor.name, file.name) == file.name:
+                    contents.add(tensor)
+                else:
+                    why = f"left in {file.name}: the index names another file for it"
+                    elsewhere.append(unreadable(tensor.name, why, tensor.nbytes, tensor.shape, tensor.dtype))
     contents.identity = seen.hexdigest()
     contents.file = path.name or str(path.resolve())
-    if missing := sorted(promised - contents.tensors.keys()):
+    if missing := sorted(places.keys() - contents.tensors.keys()):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ValueError(
             f"cannot read {contents.file!r}: tensor {missing[0][:100]!r}{others} of the index is in no shard"
         )
+    for tensor in elsewhere:
+        contents.add(tensor)
     if not contents.tensors:
         raise ValueError(f"cannot read {contents.file!r}: it holds no array")
     return contents

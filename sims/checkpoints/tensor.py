@@ -10,6 +10,7 @@ import numpy as np
 
 from sims.checkpoints.limits import LimitError
 
+Axis = int | tuple[int, ...]
 _LONGEST = 300  # characters of a library's message
 
 
@@ -30,7 +31,8 @@ class Tensor:
     storage
         Equal for tensors that show the same elements of one storage; None where the format shares nothing.
     axis
-        The output axis (channels of the result) where the format says which it is.
+        The output axis (channels of the result) where the format says which it is; several where an output
+        has a place on each, such as (head, channel) or (direction, gate).
     note
         What a reader of the table should know, such as "dequantized from Q4_K".
     skip
@@ -47,7 +49,7 @@ class Tensor:
     nbytes: int
     read: Callable[[], np.ndarray]
     storage: Hashable = None
-    axis: int | None = None
+    axis: Axis | None = None
     note: str = ""
     skip: str = ""
     file: str = ""

@@ -6,13 +6,19 @@ convolution's kernel.
 """
 
 import fnmatch
+import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from sims.checkpoints import Tensor
+from sims.checkpoints.keras_names import output_axis
+from sims.checkpoints.tensor import Axis
 
-_LAST = ("kernel", "recurrent_kernel")  # of Keras and JAX, for which outputs come last
+# Of Keras and JAX, for which outputs mostly come last.
+_LAST = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+_STACKED = re.compile(r"expert|_exps\b|switch_mlp|(^|[._/])moe([._/]|$)|_moe[._/]", re.IGNORECASE)
 _CONV1D = ("c_attn", "c_proj", "c_fc")  # of GPT-2, of which some are square: they follow the others
 
 
@@ -46,25 +52,60 @@ def with_axes(tensors: Mapping[str, Tensor], chosen: Mapping[str, int]) -> dict[
     return found
 
 
-def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> int | None:
-    if tensor.axis is not None or len(tensor.shape) < 2:
+def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> Axis | None:
+    rank = len(tensor.shape)
+    if rank < 2:
         return tensor.axis
     part = name.replace("/", ".").rpartition(".")[2]
-    if part.partition(":")[0] in _LAST:
-        return len(tensor.shape) - 1
-    bias = tensors.get(name[: len(name) - len(part)] + "bias")
+    stem = name[: len(name) - len(part)]
+    kernel = part.partition(":")[0] in _LAST
+    if rank == 3 and _STACKED.search(name) and tensor.axis is None:
+        return (0, 2) if kernel else _expert_axes(name, tensors)
+    axis = output_axis(name, rank) if kernel and tensor.axis is None else tensor.axis
+    if kernel and rank > 2 and axis == rank - 1:  # a transposed convolution of Keras: outputs before inputs
+        bias = tensors.get(stem + part.replace("kernel", "bias"))
+        if bias is not None and bias.shape == tensor.shape[-2:-1] != tensor.shape[-1:]:
+            return rank - 2
+    if axis is not None:
+        return axis
+    bias = tensors.get(stem + "bias")
     if part == "weight" and bias is not None and len(bias.shape) == 1:
         fits = [axis for axis in (0, 1) if tensor.shape[axis] == bias.shape[0]]
         return fits[0] if len(fits) == 1 else None
     return None
 
 
+def _expert_axes(name: str, tensors: Mapping[str, Tensor]) -> Axis:
+    """(expert, output) of stacked matrices: which comes second, the shapes that belong together say."""
+    shapes = [
+        tensors[other].shape if other in tensors else ()
+        for other in (
+            name.replace("down_proj", "gate_up_proj"),
+            name.replace("gate_up_proj", "down_proj"),
+            f"{name}_bias",
+            f"{name.removesuffix('weight')}bias",
+        )
+    ]
+    if len(shapes[0]) == len(shapes[1]) == 3:  # from the hidden to twice the inner width, and back
+        (_, a, b), (_, c, d) = shapes[:2]
+        first, second = (a, b) == (2 * d, c), (a, b) == (d, 2 * c)
+        if first != second:
+            return (0, 1) if first else (0, 2)
+    for bias in shapes[2:]:
+        fits = [axis for axis in (1, 2) if bias == (tensors[name].shape[0], tensors[name].shape[axis])]
+        if len(fits) == 1:
+            return 0, fits[0]
+    return 0, 1
+
+
 def _layer(name: str) -> str:
     return name.replace("/", ".").split(".")[-2] if "." in name or "/" in name else ""
 
 
-def rows_of(array: np.ndarray, axis: int | None = None) -> np.ndarray:
+def rows_of(array: np.ndarray, axis: Axis | None = None) -> np.ndarray:
     """Weights as (outputs, everything else), inputs running fastest, then the positions of a kernel.
+
+    With several output axes every place on them is a row.
 
     Examples
     --------
@@ -80,10 +121,11 @@ def rows_of(array: np.ndarray, axis: int | None = None) -> np.ndarray:
     if array.ndim < 2:
         return array.reshape(1, -1)
     array = np.transpose(array, _order(array.ndim, axis))
-    return array.reshape(array.shape[0], -1)
+    outputs = len(axis) if isinstance(axis, tuple) else 1
+    return array.reshape(math.prod(array.shape[:outputs]), -1)
 
 
-def from_rows(rows: np.ndarray, shape: tuple[int, ...], axis: int | None = None) -> np.ndarray:
+def from_rows(rows: np.ndarray, shape: tuple[int, ...], axis: Axis | None = None) -> np.ndarray:
     """The array of `shape` whose rows, by :func:`rows_of`, are these.
 
     Examples
@@ -98,8 +140,10 @@ def from_rows(rows: np.ndarray, shape: tuple[int, ...], axis: int | None = None)
     return np.transpose(rows.reshape([shape[i] for i in order]), np.argsort(order))
 
 
-def _order(rank: int, axis: int | None) -> list[int]:
+def _order(rank: int, axis: Axis | None) -> list[int]:
     """Axes of an array, outputs first and inputs last."""
+    if isinstance(axis, tuple):
+        return [*axis, *(i for i in range(rank) if i not in axis)]
     axis = 0 if axis is None else axis
     rest = [i for i in range(rank) if i != axis]
     if rank > 2 and axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from sims.checkpoints.tensor import Axis
+
 ROWS = 2**22  # weights scaled at a time
 
 
@@ -36,8 +38,10 @@ def block_size(size: int, blocks: int) -> int:
     return fits.pop()
 
 
-def spread_shape(shape: tuple[int, ...], scale: tuple[int, ...]) -> tuple[int, ...]:
+def spread_shape(shape: tuple[int, ...], scale: tuple[int, ...], axis: Axis | None = None) -> tuple[int, ...]:
     """Weights per scale along every axis of `shape`, for scales of shape `scale`.
+
+    A list of scales belongs to the outputs: to `axis` where that is known, or to the first axis that it fits.
 
     Examples
     --------
@@ -47,16 +51,19 @@ def spread_shape(shape: tuple[int, ...], scale: tuple[int, ...]) -> tuple[int, .
     if math.prod(scale) == 1:
         return shape
     if len(scale) == 1:
-        axes = [axis for axis, size in enumerate(shape) if size == scale[0]]
+        axes = [i for i, size in enumerate(shape) if size == scale[0]]
         if not axes:
             raise Unclear(f"scales of shape {scale} fit no axis of codes of shape {shape}")
-        return tuple(1 if axis == axes[0] else size for axis, size in enumerate(shape))  # outputs come first
+        along = axis if axis in axes else axes[0]  # outputs come first
+        return tuple(1 if i == along else size for i, size in enumerate(shape))
     if len(scale) != len(shape):
         raise Unclear(f"scales of shape {scale} do not fit codes of shape {shape}")
     return tuple(block_size(size, blocks) for size, blocks in zip(shape, scale, strict=True))
 
 
-def scaled(codes: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None) -> np.ndarray:
+def scaled(
+    codes: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None, axis: Axis | None = None
+) -> np.ndarray:
     """(codes - zero) scale as float32, a scale and a zero point per block; a block of rows at a time.
 
     Examples
@@ -64,7 +71,7 @@ def scaled(codes: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None)
     >>> scaled(np.array([[1, 2, 3, 4]], np.int8), np.array([[0.5, 2.0]]))
     array([[0.5, 1. , 6. , 8. ]], dtype=float32)
     """
-    blocks = spread_shape(codes.shape, scale.shape)
+    blocks = spread_shape(codes.shape, scale.shape, axis)
     scale = scale.astype(np.float32).reshape([-(-n // b) for n, b in zip(codes.shape, blocks, strict=True)])
     if zero is not None:
         if zero.size not in (1, scale.size):
@@ -79,9 +86,9 @@ def scaled(codes: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None)
             if part is None:
                 continue
             wide = part[rows // blocks[0]]
-            for axis in range(1, codes.ndim):
-                if part.shape[axis] > 1:
-                    wide = np.repeat(wide, blocks[axis], axis=axis)
+            for along in range(1, codes.ndim):
+                if part.shape[along] > 1:
+                    wide = np.repeat(wide, blocks[along], axis=along)
             operation(values, wide[tuple(slice(0, n) for n in values.shape)], out=values)
         result[rows[0] : rows[-1] + 1] = values
     return result

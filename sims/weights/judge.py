@@ -284,10 +284,7 @@ def _is_mask(values: np.ndarray) -> bool:
 
 
 def _formats(tensor: Tensor, rotated: bool) -> tuple[formats.Stored, ...]:
-    array = tensor.load()
-    if array.ndim == 3 and "expert" in tensor.name.lower() and tensor.axis is None:
-        array = array.reshape(-1, array.shape[-1])  # a matrix for each expert
-    rows = rows_of(array, tensor.axis)
+    rows = rows_of(tensor.load(), tensor.axis)
     return tuple(formats.compare(rotate(rows) if rotated else rows))
 
 

@@ -42,18 +42,21 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
             raise Unclear("packed codes in a convention that is not read")
         if not is_float(parts[scale].dtype):
             raise Unclear(f"scales of type {parts[scale].dtype}")
-        blocks = spread_shape(codes.shape, parts[scale].shape)
+        if codes.dtype.startswith("uint") and not (zero and zero in parts):  # several to a byte, perhaps
+            raise Unclear(f"{codes.dtype} codes without a zero point")
+        blocks = spread_shape(codes.shape, parts[scale].shape, codes.axis)
 
         def read() -> np.ndarray:
             points = parts[zero].load() if zero and zero in parts else None
             factor = parts[scale].load()
             if second and second in parts:
                 factor = factor * parts[second].load().astype(np.float32).reshape(())
-            return scaled(codes.load(), factor, points)
+            return scaled(codes.load(), factor, points, codes.axis)
 
         spread = "one scale" if blocks == codes.shape else f"blocks of {' x '.join(map(str, blocks))}"
         target = name.removesuffix("_quantized").removesuffix("._data")
-        return whole(target, codes.shape, parts, f"{codes.dtype}, {spread}", read)
+        found = whole(target, codes.shape, parts, f"{codes.dtype}, {spread}", read)
+        return found.renamed(axis=codes.axis)
 
     return join
 

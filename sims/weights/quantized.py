@@ -22,6 +22,10 @@ def is_code(tensor: Tensor) -> bool:
     return few or tensor.dtype.startswith(("float8", "float4", "float6"))
 
 
+def _is_index(tensor: Tensor) -> bool:
+    return tensor.dtype.startswith(("int", "uint"))
+
+
 def _is_real(tensor: Tensor) -> bool:
     return is_float(tensor.dtype) and not tensor.skip
 
@@ -129,6 +133,10 @@ _FAMILIES = (
     _Family("._data", ("._scale", "._shift"), (), packed.unread),
     _Family("._data", ("._scale",), (), packed.by_scale("._scale")),
     _Family("", ("_scale",), ("_zero_point",), packed.by_scale("_scale", "_zero_point")),
+    # AQLM, VPTQ, Marlin: codes of rows of a table, or in an order of their own
+    _Family(".codes", (".codebooks",), (".scales",), packed.unread, _is_index),
+    _Family(".indices", (".centroids.weight",), (".res_centroids.weight",), packed.unread, _is_index),
+    _Family(".B", (".s",), (".workspace",), packed.unread),
     *(
         _Family(suffix, (other,), ("_zero", ".zero", ".zeros", ".qzeros"), packed.unread)
         for suffix in (".W_q", ".qweight", ".weight", "")

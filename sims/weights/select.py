@@ -47,6 +47,8 @@ _MOMENTS = {
 }
 _TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
 _BIASES = re.compile(r"(.*_)?(bias|biases|beta)")
+# Of Keras 3, which names no variables: kernel, recurrent kernel, bias.
+_RECURRENT_BIAS = re.compile(r"(^|.*/)(gru|lstm|simple_rnn)(_\d+)?/cell/vars/2")
 
 
 @dataclass
@@ -117,7 +119,10 @@ def select(
         tensors = _without(tensors, chosen, _training_state)
         tensors = _without(tensors, chosen, _averages(tensors))
     tensors = _without(tensors, chosen, _shared())
-    matrices = any(len(tensor.shape) >= 2 and tensor.size >= min_size for tensor in tensors.values())
+    matrices = any(
+        tensor.size >= min_size and not _is_vector(tensor) and not _is_bias(name)
+        for name, tensor in tensors.items()
+    )
     chosen.tensors = _without(tensors, chosen, _small(min_size, matrices and not include))
     return chosen
 
@@ -217,11 +222,22 @@ def _shared():
     return reason
 
 
+def _is_vector(tensor: Tensor) -> bool:
+    """One axis, or one among others of size 1, as scales of channels have it: (1, channels, 1, 1)."""
+    return len(tensor.shape) < 2 or (len(tensor.shape) > 2 and max(tensor.shape) == tensor.size)
+
+
+def _is_bias(name: str) -> bool:
+    return bool(_BIASES.fullmatch(parts_of(name)[-1]) or _RECURRENT_BIAS.fullmatch(name))
+
+
 def _small(min_size: int, matrices: bool):
     def reason(name: str, tensor: Tensor) -> str:
-        long = tensor.size >= LARGE_VECTOR and not _BIASES.fullmatch(parts_of(name)[-1])
-        if len(tensor.shape) == 1 and matrices and not long:
+        bias = _is_bias(name)
+        if _is_vector(tensor) and matrices and (bias or tensor.size < LARGE_VECTOR):
             return "a vector: biases and normalisation are kept as they are"
+        if bias and matrices:
+            return "biases are kept as they are"
         return f"fewer than {min_size} elements" if tensor.size < min_size else ""
 
     return reason

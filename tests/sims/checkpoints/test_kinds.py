@@ -193,6 +193,22 @@ def test_an_index_that_promises_more_or_leads_outside(shards):
             checkpoints.open_checkpoint(index)
 
 
+def test_a_tensor_is_where_the_index_says_and_nowhere_else(shards):
+    """An old copy in the file before it is no part of the network."""
+    folder, arrays = shards
+    moved = next(name for name in arrays if name.startswith("layer.5"))
+    first = {name: arrays[name] for name in list(arrays)[:2]} | {moved: arrays[moved] + 1}
+    save_file(first, folder / "model-00001-of-00003.safetensors")
+    table = weights.report(folder, [4])
+    whole = weights.analyse(arrays, [4])
+    assert {row.name: row.quantization for row in table.rows} == {
+        row.name: row.quantization for row in whole.rows
+    }
+    why = "left in model-00001-of-00003.safetensors: the index names another file for it"
+    assert table.skipped == {f"{moved}'": why}
+    np.testing.assert_array_equal(checkpoints.open_checkpoint(folder).tensors[moved].load(), arrays[moved])
+
+
 def test_a_folder_without_weights_or_with_several_networks(tmp_path):
     (tmp_path / "snapshots").mkdir()
     (tmp_path / "snapshots" / "saved_model.pb").write_bytes(b"x")
@@ -331,9 +347,23 @@ def test_gguf_values_begin_at_the_next_multiple_of_the_alignment(tmp_path):
         np.testing.assert_array_equal(found, W[:4, 0])
 
 
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [(0, "f4"), (1, "f2"), (24, "i1"), (25, "i2"), (26, "i4"), (27, "i8"), (28, "f8")],
+)
+def test_gguf_plain_types_by_their_codes(tmp_path, kind, dtype):
+    values = np.arange(-3, 5).astype(dtype)
+    head = b"GGUF" + struct.pack("<IQQQ1sIQIQ", 3, 1, 0, 1, b"w", 1, 8, kind, 0)
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + values.tobytes())
+    found = checkpoints.open_checkpoint(tmp_path / "m.gguf").tensors["w"]
+    np.testing.assert_array_equal(found.load(), values)
+    assert found.load().dtype == found.dtype == values.dtype and found.nbytes == values.nbytes
+
+
 def test_gguf_blocks_are_dequantized(tmp_path, monkeypatch):
     gguf = pytest.importorskip("gguf")
     monkeypatch.setattr(gguf_files, "_BLOCKS", 3)  # at a time, of sixteen
+    monkeypatch.setattr(gguf_files.np, "empty", lambda shape, dtype=float: np.full(shape, 99, dtype))
     quants = pytest.importorskip("gguf.quants")
     kinds = ["Q8_0", "Q4_0", "Q5_1", "BF16"]
     values = RNG.normal(size=(8, 64)).astype(np.float32)
@@ -366,6 +396,22 @@ def test_gguf_blocks_are_dequantized(tmp_path, monkeypatch):
         (tmp_path / "m.gguf").write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"^cannot read 'm\.gguf': "):
             checkpoints.read(tmp_path / "m.gguf")
+
+
+def test_values_in_another_file_are_left_there(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    np.arange(4.0).tofile(tmp_path / "raw.bin")
+    layout = h5py.VirtualLayout((4,), "f8")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "w", (4,))
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.create_dataset("outside", (4,), "f8", external=[(str(tmp_path / "raw.bin"), 0, 32)])
+        file.create_virtual_dataset("virtual", layout)
+        file["here"] = np.ones(4)
+    found = checkpoints.read(tmp_path / "m.h5")
+    assert list(found.tensors) == ["here"]
+    assert found.skipped == dict.fromkeys(
+        ("outside", "virtual"), "its values are in another file, which is not read"
+    )
 
 
 def test_keras_files(tmp_path):

@@ -54,3 +54,19 @@ def test_external_data_stay_inside_the_folder(folder, location):
     with pytest.raises(ValueError, match=r"cannot read 'm\.onnx': tensor 'w': ") as caught:
         checkpoints.read(folder / "m.onnx")
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_read_of_a_file_begins_at_the_offset(folder):
+    """40 tensors of a few last bytes each lead to little, however long the file is."""
+    (folder / "weights.bin").write_bytes(bytes(2**20 - 16) + np.arange(4, dtype="<f4").tobytes())
+    tensors = []
+    for i in range(40):
+        tensor = onnx.TensorProto(name=f"w{i}", data_type=onnx.TensorProto.FLOAT, dims=[4])
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="weights.bin")
+        tensor.external_data.add(key="offset", value=str(2**20 - 16))
+        tensors.append(tensor)
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], tensors))
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    for array in checkpoints.read(folder / "m.onnx").tensors.values():
+        np.testing.assert_array_equal(array, [0, 1, 2, 3])

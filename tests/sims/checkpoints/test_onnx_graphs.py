@@ -162,16 +162,31 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
         ("Gemm", 1, (6, 4), {"transB": 1}, 0),
         ("Conv", 1, (8, 3, 5, 5), {}, 0),
         ("ConvTranspose", 1, (3, 8, 5, 5), {}, 1),
-        ("LSTM", 1, (1, 32, 5), {}, 1),
-        ("LSTM", 2, (1, 32, 8), {}, 1),
+        ("LSTM", 1, (1, 32, 5), {}, (0, 1)),
+        ("LSTM", 2, (1, 32, 8), {}, (0, 1)),
+        ("GRU", 1, (2, 24, 5), {}, (0, 1)),
+        ("LSTM", 2, (1, 64), {}, None),  # no recurrence, which has three axes
         ("Gather", 0, (50, 8), {}, 0),
+        ("Gemm", 0, (4, 6), {}, 0),
+        ("Gemm", 0, (4, 6), {"transA": 1}, 1),
+        ("FusedMatMul", 1, (4, 6), {}, 1),
+        ("FusedMatMul", 1, (2, 4, 6), {"transB": 1}, 1),
+        ("FusedMatMul", 0, (2, 4, 6), {"transA": 1}, 2),
+        ("FusedConv", 1, (8, 3, 5, 5), {}, 0),
+        ("Attention", 1, (8, 24), {}, 1),
+        ("Einsum", 1, (8, 3, 4), {"equation": "bsd, dnh -> bsnh"}, (1, 2)),
+        ("Einsum", 1, (3, 8, 5), {"equation": "ebd,edf->ebf"}, (0, 2)),
+        ("Einsum", 0, (5, 8), {"equation": "od,bd->bo"}, 0),
+        ("Einsum", 1, (8, 5), {"equation": "...d,df->...f"}, None),
+        ("Einsum", 1, (8, 5), {"equation": "ij,ij->ij"}, None),
+        ("Einsum", 1, (8, 5), {"equation": "ij"}, None),
         ("Add", 1, (4, 6), {}, None),
     ],
 )
 def test_the_axis_of_the_outputs_is_that_of_the_graph(tmp_path, operator, place, shape, options, axis):
     inputs = ["x", "x", "x"]
     inputs[place] = "w"
-    nodes = [helper.make_node(operator, inputs[: 3 if operator == "LSTM" else 2], ["y"], **options)]
+    nodes = [helper.make_node(operator, inputs[: 3 if operator in ("LSTM", "GRU") else 2], ["y"], **options)]
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(*shape)}))["w"].axis == axis
 
 
@@ -309,3 +324,158 @@ def test_a_transposition_without_an_order_turns_all_axes_round(tmp_path):
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(4, 6)}))["w"].axis == 0
     nodes[1] = helper.make_node("Conv", ["x", "t"], ["y"])
     assert tensors(save(tmp_path / "b.onnx", nodes, {"w": normal(2, 3, 4, 5)}))["w"].axis == 3
+
+
+def test_the_scales_of_integer_products_are_found_by_name(tmp_path):
+    """As onnxruntime's quantize_dynamic writes them: after the product, with names of the exporter."""
+    codes = RNG.integers(0, 255, size=(6, 6)).astype(np.uint8)
+    zeros, scale = RNG.integers(99, 140, 6).astype(np.uint8), np.exp(normal(6))
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["xq", "xs", "xz"]),
+        helper.make_node(
+            "MatMulInteger", ["xq", "{}_quantized", "xz", "{}_zero_point"], ["m"], name="/fc/quant"
+        ),
+        helper.make_node("Cast", ["m"], ["f"], to=FLOAT),
+        helper.make_node("Mul", ["f", "{}_scale"], ["y"], name="/fc/quant_scales_mul"),
+    ]
+    for name, expected in (("onnx::MatMul_7", "fc/quant.weight"), ("fc.weight", "fc.weight")):
+        for node in nodes:
+            for place, given in enumerate(node.input):
+                node.input[place] = given.replace("{}", name)
+        arrays = {f"{name}_quantized": codes, f"{name}_zero_point": zeros, f"{name}_scale": scale}
+        found = weights.select(weights.opened(save(tmp_path / "a.onnx", nodes, arrays)), 1)
+        ((read, tensor),) = found.tensors.items()
+        assert read == expected and not found.skipped
+        for i, o in np.ndindex(6, 6):  # a scale per output, and those are columns
+            real = (int(codes[i, o]) - int(zeros[o])) * float(scale[o])
+            assert tensor.load()[i, o] == pytest.approx(real, rel=1e-6)
+        assert tensor.axis == 1
+        for node in nodes:
+            for place, given in enumerate(node.input):
+                node.input[place] = given.replace(name, "{}")
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs"),
+    [
+        ("DynamicQuantizeMatMul", ["x", "w", "s", "z"]),
+        ("MatMulIntegerToFloat", ["x", "w", "xs", "s", "xz", "z"]),
+        ("QAttention", ["x", "w", "b", "xs", "s", "mask", "xz", "z"]),
+    ],
+)
+def test_quantized_operators_of_onnxruntime(tmp_path, operator, inputs):
+    codes, zero = RNG.integers(-9, 9, size=(4, 4)).astype(np.int8), np.int8([0, 1, 2, 3])
+    scale = np.float32([1, 2, 4, 8])
+    node = helper.make_node(operator, inputs, ["y"], domain="com.microsoft")
+    (tensor,) = tensors(save(tmp_path / "a.onnx", [node], {"w": codes, "s": scale, "z": zero})).values()
+    np.testing.assert_array_equal(tensor.load(), (codes - zero) * scale)
+    assert tensor.axis == 1 and tensor.nbytes == 16 + 4 * 4 + 4
+
+
+def test_the_first_factor_has_scales_of_its_own(tmp_path):
+    codes, scale = RNG.integers(-9, 9, size=(3, 3)).astype(np.int8), np.float32(0.5)
+    inputs = ["w", "ws", "wz", "x", "xs", "xz", "ys", "yz"]
+    arrays = {
+        "w": codes,
+        "ws": np.array(scale),
+        "wz": np.int8([1]),
+        "xs": np.float32([9]),
+        "xz": np.int8([7]),
+    }
+    found = tensors(save(tmp_path / "a.onnx", [helper.make_node("QLinearMatMul", inputs, ["y"])], arrays))
+    np.testing.assert_array_equal(found["w"].load(), (codes - 1) * scale)
+
+
+def test_blocks_of_four_bits_whose_node_says_no_more_than_their_size(tmp_path):
+    """4 bits and blocks of 32 are the defaults; zero points may be floating."""
+    rows, columns = 3, 64
+    codes, scale, points = RNG.integers(0, 16, (rows, 2, 32)), np.exp(normal(rows, 2)), 8 + normal(rows, 2)
+    packed = (codes[..., ::2] | codes[..., 1::2] << 4).astype(np.uint8)
+    node = helper.make_node(
+        "MatMulNBits", ["x", "w", "s", "z"], ["y"], domain="com.microsoft", K=columns, N=rows
+    )
+    arrays = {"w": packed, "s": scale.ravel(), "z": points.ravel()}
+    (tensor,) = tensors(save(tmp_path / "a.onnx", [node], arrays)).values()
+    for r, k in np.ndindex(rows, columns):
+        expected = (codes[r, k // 32, k % 32] - float(points[r, k // 32])) * float(scale[r, k // 32])
+        assert tensor.load()[r, k] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_uses_that_disagree_and_axes_that_are_taken_away_settle_nothing(tmp_path):
+    w = normal(4, 4)
+    both = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Gather", ["w", "x"], ["y"])]
+    assert tensors(save(tmp_path / "a.onnx", both, {"w": w}))["w"].axis is None
+    for kind in ("Squeeze", "Unsqueeze"):
+        nodes = [helper.make_node(kind, ["w"], ["t"]), helper.make_node("MatMul", ["x", "t"], ["y"])]
+        assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(1, 4, 4)}))["w"].axis is None
+
+
+def test_a_sparse_constant_of_a_node(tmp_path):
+    values = numpy_helper.from_array(np.float32([5, 7]), "v")
+    part = helper.make_sparse_tensor(values, numpy_helper.from_array(np.array([2, 3])), [2, 3])
+    node = helper.make_node("Constant", [], ["w"], sparse_value=part)
+    product = helper.make_node("MatMul", ["x", "w"], ["y"])
+    found = tensors(save(tmp_path / "a.onnx", [node, product]))
+    np.testing.assert_array_equal(found["w"].load(), [[0, 0, 5], [7, 0, 0]])
+
+
+def test_graphs_of_nodes_without_names_are_told_apart_by_their_number(tmp_path):
+    def branch(name):
+        nodes = [constant("c", normal(4, 4), "w"), helper.make_node("MatMul", ["x", "w"], [name])]
+        return helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(name, FLOAT, None)])
+
+    nodes = [
+        helper.make_node("If", ["yes"], [f"z{i}"], then_branch=branch(f"t{i}"), else_branch=branch(f"e{i}"))
+        for i in range(2)
+    ]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"yes": np.array(True)}))
+    expected = {f"If_{i}.{which}_branch/w" for i in range(2) for which in ("then", "else")}
+    assert {name for name, tensor in found.items() if tensor.size == 16} == expected
+
+
+def test_a_name_that_a_graph_defines_again_is_no_use_of_the_one_around_it(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["w"]),
+        helper.make_node("MatMul", ["x", "w"], ["t"]),
+    ]
+    inner = helper.make_graph(nodes, "b", [], [helper.make_tensor_value_info("t", FLOAT, None)])
+    outer = helper.make_node("If", ["yes"], ["z"], then_branch=inner, else_branch=inner)
+    found = tensors(save(tmp_path / "a.onnx", [outer], {"yes": np.array(True), "w": normal(4, 6)}))
+    assert found["w"].axis is None
+
+
+def test_names_made_up_follow_the_input_of_a_function(tmp_path):
+    body = [
+        helper.make_node("Relu", ["a"], ["r"], name="first"),
+        helper.make_node("MatMul", ["r", "b"], ["y"], name="second"),
+    ]
+    function = helper.make_function("here", "Block", ["a", "b"], ["y"], body, [helper.make_opsetid("", 21)])
+    for name in ("Initializer_3", "onnx::MatMul_5", "Constant_1_output_0", "m/Transpose_2"):
+        node = helper.make_node("Block", ["x", name], ["y"], domain="here", name="block")
+        found = tensors(save(tmp_path / "a.onnx", [node], {name: normal(4, 6)}, functions=[function]))
+        assert list(found) == ["second.weight"] and found["second.weight"].axis == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "nbytes"),
+    [
+        ("FLOAT8E4M3FN", "float8_e4m3fn", 3),
+        ("FLOAT8E4M3FNUZ", "float8_e4m3fnuz", 3),
+        ("FLOAT8E5M2", "float8_e5m2", 3),
+        ("FLOAT8E5M2FNUZ", "float8_e5m2fnuz", 3),
+        ("FLOAT8E8M0", "float8_e8m0fnu", 3),
+        ("FLOAT4E2M1", "float4_e2m1fn", 2),
+        ("INT4", "int4", 2),
+        ("UINT2", "uint2", 1),
+        ("BFLOAT16", "bfloat16", 6),
+        ("UINT16", "uint16", 6),
+        ("DOUBLE", "float64", 24),
+    ],
+)
+def test_types_by_their_names(tmp_path, kind, name, nbytes):
+    """And the bytes of three values, the last one begun where several share one."""
+    tensor = helper.make_tensor("w", getattr(onnx.TensorProto, kind), [3], [1, 1, 1])
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [tensor])), str(tmp_path / "a.onnx"))
+    found = tensors(tmp_path / "a.onnx")["w"]
+    assert (found.dtype, found.nbytes) == (name, nbytes)
+    np.testing.assert_array_equal(found.load(), [1, 1, 1])

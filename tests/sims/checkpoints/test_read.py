@@ -201,6 +201,73 @@ def test_codes_with_a_scale_per_channel(tmp_path, scheme, kind, zeros, axis, sha
         assert found[place] == (code - zeros[channel]) * scales[channel]
 
 
+@pytest.mark.parametrize("layout", ["csr", "csc"])
+def test_compressed_rows_and_columns(tmp_path, layout):
+    """[[0, 5, 0], [7, 0, 9]], whose rows and columns are no mirror of each other."""
+    pointers, places, values = {
+        "csr": ([0, 1, 3], [1, 0, 2], [5, 7, 9]),
+        "csc": ([0, 1, 2, 3], [1, 0, 1], [7, 5, 9]),
+    }[layout]
+    parts = [
+        rebuilt(kind, str(key), len(array), 0, (len(array),), (1,))
+        for key, (kind, array) in enumerate(
+            [("LongStorage", pointers), ("LongStorage", places), ("FloatStorage", values)]
+        )
+    ]
+    item = Call(
+        Global("torch._utils._rebuild_sparse_tensor"),
+        Global(f"torch.sparse_{layout}"),
+        (*parts, (2, 3), False),
+    )
+    data = {"0": np.array(pointers, "<i8"), "1": np.array(places, "<i8"), "2": np.array(values, "<f4")}
+    path = torch_zip(tmp_path / "a.pt", {"w": item}, {key: array.tobytes() for key, array in data.items()})
+    np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], [[0, 5, 0], [7, 0, 9]])
+
+
+def test_a_tensor_of_a_class_of_its_own_is_the_tensor(tmp_path):
+    plain = rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1))
+    item = Call(
+        Global("torch._tensor._rebuild_from_type_v2"),
+        plain.function,
+        Global("my.Tensor"),
+        plain.arguments,
+        {},
+    )
+    path = torch_zip(tmp_path / "a.pt", {"w": item}, STORAGES)
+    np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], WEIGHTS)
+
+
+@pytest.mark.parametrize("system", [{}, {"little_endian": True}, {"little_endian": False}, None])
+def test_a_legacy_file_that_does_not_say_so_is_of_a_small_endian_machine(tmp_path, system):
+    order = ">" if system == {"little_endian": False} else "<"
+    item = {"w": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1), legacy=True)}
+    parts = [0x1950A86A20F9469CFC6C, 1001, system, item, ["0"]]
+    data = (
+        b"".join(map(pickled, parts)) + struct.pack(order + "q", 12) + WEIGHTS.astype(order + "f4").tobytes()
+    )
+    (tmp_path / "a.pth").write_bytes(data)
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.pth").tensors["w"], WEIGHTS)
+
+
+def test_members_of_sets_are_found(tmp_path):
+    """A frozen set, and a set that is filled after it was made."""
+    tensor = pickled(rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1)))[2:-1]
+    for program in (b"(" + tensor + b"\x91", b"\x8f(" + tensor + b"\x90"):
+        path = torch_zip(tmp_path / "a.pt", b"\x80\x04" + program + b".", STORAGES)
+        (found,) = checkpoints.read(path).tensors.values()
+        np.testing.assert_array_equal(found, WEIGHTS)
+
+
+@pytest.mark.parametrize(("kind", "real"), [("f8", True), ("i8", True), ("c8", False), ("g", False)])
+def test_numbers_of_more_than_eight_bytes_are_not_judged(tmp_path, kind, real):
+    """A long double is rounded by the first step that computes with it."""
+    np.savez(tmp_path / "a.npz", w=np.ones(4, kind))
+    found = checkpoints.read(tmp_path / "a.npz")
+    assert ("w" in found.tensors) == real
+    if not real:
+        assert found.skipped["w"] == f"{np.dtype(kind)} values, not real numbers"
+
+
 def test_float8_of_recent_torch(tmp_path):
     identity = ("storage", Global("torch.storage.UntypedStorage"), "0", "cpu", 4)
     hooks = Call(Global("collections.OrderedDict"))

@@ -6,7 +6,9 @@ import pytest
 from sims import weights
 from sims.checkpoints import Contents, of_array
 from sims.weights import formats
-from sims.weights.axes import rows_of, with_axes
+from sims.weights.axes import from_rows, rows_of, with_axes
+from sims.weights.judge import growing_report
+from sims.weights.sources import in_memory
 from theory.formats import FORMATS
 
 RNG = np.random.default_rng(11)
@@ -29,6 +31,15 @@ def axis_of(arrays, name, **options):
         ("Dense_0/kernel", (32, 64), 64, 1),
         ("conv/kernel:0", (3, 3, 16, 32), 32, 3),
         ("lonely.weight", (48, 32), None, None),
+        ("gru_cell/recurrent_kernel:0", (32, 96), None, 1),
+        ("block_0/query/kernel", (32, 4, 8), None, (1, 2)),  # a row for every channel of every head
+        ("block_0/out/kernel", (4, 8, 32), None, 2),
+        ("dw/depthwise_kernel:0", (3, 3, 16, 2), None, (2, 3)),
+        ("sep/pointwise_kernel:0", (1, 1, 32, 16), None, 3),
+        ("up/conv2d_transpose/kernel", (2, 2, 8, 16), None, 2),
+        ("up/kernel", (2, 2, 8, 16), 8, 2),  # by its bias
+        ("up/kernel", (2, 2, 8, 16), 16, 3),
+        ("up/kernel", (2, 2, 16, 16), 16, 3),
     ],
 )
 def test_axes_from_names_and_biases(name, shape, bias, axis):
@@ -94,6 +105,58 @@ def test_a_keras_kernel_has_the_numbers_of_the_torch_one():
             and one.bits == other.bits
             and one.snr == pytest.approx(other.snr, abs=1e-9)
         )
+
+
+@pytest.mark.parametrize(
+    ("shapes", "axes"),
+    [
+        # (experts, outputs, inputs), as most keep them
+        ({"experts.gate_up_proj": (3, 80, 32), "experts.down_proj": (3, 32, 40)}, [(0, 1), (0, 1)]),
+        # (experts, inputs, outputs), known by what the layers hand on
+        ({"experts.gate_up_proj": (3, 32, 80), "experts.down_proj": (3, 40, 32)}, [(0, 2), (0, 2)]),
+        ({"experts.gate_up_proj": (3, 32, 64), "experts.down_proj": (3, 32, 32)}, [(0, 2), (0, 2)]),
+        ({"experts.gate_up_proj": (3, 64, 32), "experts.down_proj": (3, 32, 32)}, [(0, 1), (0, 1)]),
+        ({"experts.gate_up_proj": (3, 32, 80), "experts.down_proj": (40, 32)}, [(0, 1), None]),
+        # or by a bias for every expert
+        ({"experts.w1": (3, 32, 80), "experts.w1_bias": (3, 80)}, [(0, 2), None]),
+        ({"experts.w1": (3, 32, 80), "experts.w1_bias": (3, 32)}, [(0, 1), None]),
+        ({"experts.w1.weight": (3, 32, 80), "experts.w1.bias": (3, 80)}, [(0, 2), None]),
+        ({"experts.w1": (3, 32, 80), "experts.w1_bias": (4, 80)}, [(0, 1), None]),
+        ({"experts.w1": (3, 32, 32), "experts.w1_bias": (3, 32)}, [(0, 1), None]),
+        ({"blk.0.ffn_gate_exps.weight": (3, 32, 80)}, [(0, 1)]),
+        ({"mlp.switch_mlp.up_proj.weight": (3, 32, 80)}, [(0, 1)]),
+        ({"block_sparse_moe.input_linear.weight": (3, 32, 80)}, [(0, 1)]),
+        ({"moe/wi/kernel": (3, 32, 80)}, [(0, 2)]),
+        ({"smoed.weight": (3, 32, 80)}, [None]),
+        ({"exps.weight": (32, 80)}, [None]),
+    ],
+)  # fmt: skip
+def test_stacks_of_experts(shapes, axes):
+    tensors = {name: of_array(name, np.zeros(shape)) for name, shape in shapes.items()}
+    assert [tensor.axis for tensor in with_axes(tensors, {}).values()] == axes
+
+
+@pytest.mark.parametrize(
+    ("name", "turned"), [("blk.0.ffn_up_exps.weight", (0, 1, 2)), ("moe/wi/kernel", (0, 2, 1))]
+)
+def test_experts_are_rotated_by_themselves(name, turned):
+    """As the matrices that they are, whatever the order in which they are kept."""
+    rng = np.random.default_rng(12)
+    stack = rng.normal(size=(3, 8, 64)) * np.exp(rng.normal(size=(3, 8, 1)))
+    tables = [
+        list(growing_report(in_memory(arrays), [4], rotated=True))[-1]
+        for arrays in ({name: stack.transpose(turned)}, {"w": stack.reshape(24, 64)})
+    ]
+    assert tables[0].rows[0].quantization[4] == pytest.approx(tables[1].rows[0].quantization[4], abs=1e-9)
+
+
+def test_rows_of_several_output_axes_are_literal():
+    heads = np.random.default_rng(13).normal(size=(5, 2, 3))  # inputs, heads, channels
+    rows = rows_of(heads, (1, 2))
+    assert rows.shape == (6, 5)
+    for head, channel in np.ndindex(2, 3):
+        np.testing.assert_array_equal(rows[3 * head + channel], heads[:, head, channel])
+    np.testing.assert_array_equal(from_rows(rows, heads.shape, (1, 2)), heads)
 
 
 def test_experts_are_matrices_of_their_own():

@@ -1,6 +1,7 @@
 """The printed table: hundreds of tensors in a hundred columns, in the order asked for, names as text."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -77,6 +78,34 @@ def test_orders(deep):
     assert order(None)[0] == "model.layers.*.self_attn.q_proj"
     with pytest.raises(ValueError, match="sort"):
         layout.lines(deep, "name")
+
+
+def test_what_is_exact_both_ways_has_no_margin():
+    """Two infinite ratios stand between a tensor that is better cut and one that is better rounded."""
+    rng = np.random.default_rng(2)
+    table = weights.analyse({name: rng.normal(size=(20, 20)) for name in "abc"}, [4])
+    ratios = {"a": (10.5, 10.0), "b": (np.inf, np.inf), "c": (10.0, 10.5)}
+    table.rows = [
+        dataclasses.replace(row, quantization={4: ratios[row.name][0]}, pruning={4: ratios[row.name][1]})
+        for row in table.rows
+    ]
+    assert [line["tensor"] for line in layout.lines(table, "margin")[:-1]] == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (999, "999"),
+        (12_345, "12,345"),
+        (99_999, "99,999"),
+        (100_000, "100 k"),
+        (123_456, "123 k"),
+        (1_000_000, "1 M"),
+        (2_500_000_000, "2.5 G"),
+    ],
+)
+def test_numbers_of_weights_in_six_characters(number, text):
+    assert layout._count(number) == text and len(text) <= 6
 
 
 def test_few_tensors_stand_alone_and_names_are_text(capsys):

@@ -102,6 +102,21 @@ def test_nothing_lost_and_nothing_there():
     json.dumps(network, allow_nan=False)
 
 
+def test_numbers_for_programs_are_those_of_the_single_tensors(mixed):
+    """Three tensors are better rounded, a smaller one is better cut: no two counts are alike."""
+    arrays = mixed | {"sparse": mixed["sparse"].ravel()[:320].reshape(16, 20)}
+    table = weights.analyse(arrays, [4])
+    wins = [row.name for row in table.rows if row.quantization[4] > row.pruning[4]]
+    (found,) = table.as_dict()["totals"]
+    total = sum(row.size for row in table.rows)
+    assert wins == ["dense0", "dense1", "dense2"]
+    assert (found["quantization_wins"], found["pruning_wins"], found["tensors"]) == (3, 1, 4)
+    assert found["snapped_weights"] == pytest.approx(3 * 384 / total)
+    assert found["cut_weights"] == pytest.approx(320 / total)
+    assert found["quantization"]["worst"] == min(row.quantization[4] for row in table.rows)
+    assert found["pruning"]["worst"] == min(row.pruning[4] for row in table.rows)
+
+
 def test_of_two_widths_as_near_to_four_bits_the_smaller_decides():
     table = weights.analyse({"w": np.random.default_rng(0).normal(size=(20, 20))}, [3, 5, 8])
     assert table.middle().bits == table.network()["verdict_bits"] == 3

@@ -268,6 +268,47 @@ def test_mlx_needs_its_bits(tmp_path):
             assert found["l.weight"][i, j] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("settings", "bits"),
+    [({"bits": 4}, 4), ({"bits": 8}, 8), ({"group_size": 64}, 4), ({"group_size": 32}, 8), ({}, None)],
+)
+def test_either_setting_of_mlx_is_enough(tmp_path, settings, bits):
+    words = RNG.integers(0, 2**32, size=(8, 16), dtype=np.uint32)
+    scales, zeros = np.ones((8, 2), np.float16), np.zeros((8, 2), np.float16)
+    path = save(tmp_path / "a.safetensors", **{"l.weight": words, "l.scales": scales, "l.biases": zeros})
+    found, skipped, _ = whole(path, {"quantization": settings})
+    if bits is None:
+        assert "only config.json says how many bits" in skipped["l.weight"]
+        return
+    assert found["l.weight"].shape == (8, 512 // bits)
+    assert found["l.weight"][5, 1] == int(words[5, 0]) >> bits & (2**bits - 1)
+
+
+@pytest.mark.parametrize("shape", [(7, 1), (7, 3), (1, 3), (4, 1)])
+def test_blocks_of_rows_that_are_scaled_a_few_at_a_time(monkeypatch, shape):
+    """As many rows at a time as a matrix of many weights allows: here two, of seven."""
+    monkeypatch.setattr(dequantize, "ROWS", 12)
+    rows = 7 if shape[0] != 4 else 8
+    codes, scale = RNG.integers(-9, 9, (rows, 6)), np.exp(RNG.normal(size=shape)).astype(np.float32)
+    found = dequantize.scaled(codes.astype(np.int8), scale, np.float32([1]))
+    for i, j in np.ndindex(rows, 6):
+        one = scale[i * shape[0] // rows, j * shape[1] // 6]
+        assert found[i, j] == np.float32(codes[i, j] - 1) * one
+
+
+def test_values_are_loaded_whatever_their_type_is_called(tmp_path):
+    """Blocks of GGUF have types of their own; what is dequantized is a weight, an integer is none."""
+    name = b"w"
+    head = b"GGUF" + struct.pack("<IQQQ1sIQQIQ", 3, 2, 0, 1, name, 2, 32, 1, 8, 0)
+    head += struct.pack("<Q1sIQIQ", 1, b"i", 1, 4, 26, 64)
+    block = np.float16(0.5).tobytes() + np.arange(-16, 16, dtype=np.int8).tobytes()
+    pytest.importorskip("gguf")
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + block.ljust(64, b"\0") + bytes(16))
+    found = weights.load(tmp_path / "m.gguf")
+    assert list(found) == ["w"]
+    np.testing.assert_array_equal(found["w"], [np.arange(-16, 16) / 2])
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_bitsandbytes_four_bits(tmp_path, nested):
     levels = np.sort(RNG.normal(size=16)).astype(np.float32)
@@ -310,6 +351,9 @@ def test_bitsandbytes_eight_bits(tmp_path):
         ("l.qweight", "l.scales", "l.other"),
         ("l.weight", "l.weight_absmax", "l.other"),
         ("l.weight._data", "l.weight._scale", "l.weight._shift"),
+        ("l.codes", "l.codebooks", "l.scales"),  # AQLM
+        ("l.indices", "l.centroids.weight", "l.res_centroids.weight"),  # VPTQ
+        ("l.B", "l.s", "l.other"),  # Marlin
     ],
 )
 def test_conventions_that_are_not_read_give_no_verdict(tmp_path, names):
@@ -322,6 +366,28 @@ def test_conventions_that_are_not_read_give_no_verdict(tmp_path, names):
         "already quantized: codes and scales in a convention that is not read"
     )
     assert names[1] in skipped
+
+
+def test_unsigned_codes_without_a_zero_point_are_more_than_one_to_a_byte(tmp_path):
+    """As BitNet and ModelOpt pack them: read as codes of eight bits they are another network."""
+    arrays = {"l.weight": np.ones((16, 64), np.uint8), "l.weight_scale": np.ones(1, np.float32)}
+    path = save(tmp_path / "a.safetensors", **arrays)
+    _, skipped, _ = whole(path)
+    assert skipped == dict.fromkeys(arrays, "already quantized: uint8 codes without a zero point")
+
+
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_scales_belong_to_the_outputs_of_a_square_matrix(axis):
+    """And what is dequantized keeps the axis that its file names."""
+    codes, scale = RNG.integers(-9, 9, (4, 4)).astype(np.int8), np.float32([1, 2, 4, 8])
+    tensors = {
+        "w": checkpoints.of_array("w", codes).renamed(axis=axis),
+        "w_scale": checkpoints.of_array("w_scale", scale),
+    }
+    found = joined(tensors, {})[0]["w"]
+    expected = codes * (scale if axis == 1 else scale[:, None])
+    np.testing.assert_array_equal(found.load(), expected)
+    assert found.axis == axis
 
 
 def test_scales_alone_are_no_weights(tmp_path):

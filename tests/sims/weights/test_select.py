@@ -90,6 +90,7 @@ def test_long_vectors_are_judged_and_long_biases_are_not():
     arrays = {
         "flat_param": normal(70_000),
         "lm_head.bias": normal(70_000),
+        "head.beta": normal(70_000),
         "norm.weight": normal(4096),
         "w": normal(32, 32),
     }
@@ -157,6 +158,26 @@ def test_where_in_a_name_the_training_stands():
     }
     found = chosen({name: normal(32, 32) for name in names})
     assert found.skipped == {name: why for name, why in names.items() if why}
+
+
+def test_biases_and_vectors_of_several_axes_are_no_weights():
+    """A bias per direction, per expert, per gate; a scale per channel as ONNX and convolutions keep it."""
+    kept = {
+        "lstm/LSTM.bias": (1, 1024), "experts.up_bias": (8, 64), "model/gru/bias:0": (2, 384),
+        "layers/gru_1/cell/vars/2": (2, 384), "h.0.attn.bias": (1, 1, 32, 32), "norm.beta": (4, 300),
+    }  # fmt: skip
+    vectors = {"scale": (1, 512, 1, 1), "gamma": (512, 1, 1), "token": (1, 1, 768)}
+    judged = {
+        "head.weight": (1, 512), "column": (512, 1), "relative_attention_bias.weight": (32, 12),
+        "relative_position_bias_table": (169, 3), "layers/gru_1/cell/vars/1": (32, 96),
+        "layers/conv2d/vars/2": (16, 32),
+    }  # fmt: skip
+    found = chosen({name: normal(*shape) for name, shape in (kept | vectors | judged).items()})
+    assert set(found.tensors) == set(judged)
+    assert {found.skipped[name] for name in kept} == {"biases are kept as they are"}
+    assert all(found.skipped[name].startswith("a vector") for name in vectors)
+    alone = {"b.bias": normal(20, 20), "scale": normal(1, 512, 1, 1)}
+    assert set(chosen(alone).tensors) == set(alone)  # where there is nothing else
 
 
 def test_a_vector_is_long_from_two_to_the_sixteenth_on():

@@ -1,0 +1,43 @@
+"""Which axes of an array of Keras or Flax are its outputs, as the names of variable and layer say.
+
+Keras 3 writes no names of variables: `layers/conv2d_1/vars/0` is the kernel, the folder that of its class.
+"""
+
+import re
+
+from sims.checkpoints.tensor import Axis
+
+_EMBEDDING = re.compile(r"(.*_)?embeddings?(_\d+)?")
+_TRANSPOSED = re.compile(r"(.*_)?conv[123]d_transpose(_\d+)?")
+_DEPTHWISE = re.compile(r"(.*_)?(depthwise|separable)_conv[123]d(_\d+)?")
+_HEADS = re.compile(r"(query|key|value)(_dense)?")
+
+
+def output_axis(name: str, rank: int) -> Axis | None:
+    """The output axis of an array of this name; the last, unless its layer keeps them in another place.
+
+    Examples
+    --------
+    >>> output_axis("dense/kernel:0", 2), output_axis("layers/embedding_1/vars/0", 2)
+    (1, 0)
+    >>> output_axis("layers/conv2d_transpose/vars/0", 4), output_axis("layers/depthwise_conv2d/vars/0", 4)
+    (2, (2, 3))
+    >>> output_axis("encoderblock_0/attention/query/kernel", 3)
+    (1, 2)
+    """
+    if rank < 2:
+        return None
+    *layers, variable = re.split(r"[./]", name.lower().partition(":")[0])
+    layer = next((part for part in reversed(layers) if part != "vars"), "")
+    kernel = variable in ("kernel", "0")
+    if variable in ("embeddings", "embedding") or (variable == "0" and _EMBEDDING.fullmatch(layer)):
+        return 0
+    if rank >= 3 and (
+        variable == "depthwise_kernel" or (variable == "0" and _DEPTHWISE.fullmatch(layer))
+    ):  # (positions, channels, multiples of each)
+        return rank - 2, rank - 1
+    if rank >= 3 and kernel and _TRANSPOSED.fullmatch(layer):
+        return rank - 2
+    if rank == 3 and kernel and _HEADS.fullmatch(layer):
+        return 1, 2
+    return rank - 1

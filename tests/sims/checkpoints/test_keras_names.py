@@ -1,0 +1,91 @@
+"""Files of Keras 3 name the classes of layers and count variables: outputs by the definition of the class."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from sims import checkpoints
+from sims.checkpoints.keras_names import output_axis
+from sims.weights.axes import rows_of
+
+RNG = np.random.default_rng(6)
+
+
+def applied(layer, kernel, x):
+    """The layer as a literal loop: inputs x, without bias, at one position of a kernel of that size."""
+    if layer.startswith(("dense", "gru", "lstm")):
+        return np.array([sum(x[i] * kernel[i, o] for i in range(len(x))) for o in range(kernel.shape[1])])
+    if layer.startswith("conv2d_transpose"):  # one input position spreads: (place, output) from inputs
+        return np.einsum("i,hwoi->ohw", x, kernel)
+    if layer.startswith("query_dense"):
+        return np.einsum("d,dhk->hk", x, kernel)
+    raise AssertionError(layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "rows"),
+    [
+        ("dense_3", (6, 8), 8),
+        ("gru/cell", (6, 24), 24),
+        ("lstm_1/cell", (6, 32), 32),
+        ("multi_head_attention/query_dense", (6, 2, 4), 8),
+        ("conv2d_transpose_2", (2, 2, 5, 6), 5),
+    ],
+)
+def test_what_a_row_gives_is_one_output(layer, shape, rows):
+    """A change of one row of weights changes one output, and the other outputs not at all."""
+    kernel, x = RNG.normal(size=shape), RNG.normal(size=6)
+    name = f"layers/{layer}/vars/0"
+    axis = output_axis(name, len(shape))
+    kind = layer.split("/")[-1] if "query" in layer else layer
+    before = applied(kind, kernel, x).reshape(rows, -1)
+    numbered = rows_of(np.arange(kernel.size).reshape(shape), axis)
+    assert len(numbered) == rows
+    for row in range(rows):
+        changed = kernel.copy()
+        changed.reshape(-1)[numbered[row]] += 1.0
+        after = applied(kind, changed, x).reshape(rows, -1)
+        assert np.flatnonzero(np.abs(after - before).max(axis=1) > 1e-9).tolist() == [row]
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "axis"),
+    [
+        ("layers/embedding/vars/0", 2, 0),
+        ("layers/embedding_7/vars/0", 2, 0),
+        ("layers/token_embedding/vars/0", 2, 0),
+        ("layers/embedding_projection/vars/0", 2, 1),
+        ("model/emb/embeddings:0", 2, 0),
+        ("Embed_0/embedding", 2, 0),
+        ("layers/depthwise_conv2d/vars/0", 4, (2, 3)),
+        ("layers/depthwise_conv1d_1/vars/0", 3, (1, 2)),
+        ("layers/separable_conv2d/vars/0", 4, (2, 3)),
+        ("layers/separable_conv2d/vars/1", 4, 3),
+        ("layers/conv2d/vars/0", 4, 3),
+        ("layers/conv1d_transpose/vars/0", 3, 1),
+        ("ConvTranspose_0/kernel", 4, 3),  # Flax keeps outputs last
+        ("attention/query/kernel", 2, 1),
+        ("attention/key/bias", 2, 1),
+        ("Value/Kernel:0", 3, (1, 2)),
+        ("dense/bias", 1, None),
+    ],
+)
+def test_where_a_layer_keeps_its_outputs(name, rank, axis):
+    assert output_axis(name, rank) == axis
+
+
+def test_an_archive_of_keras_has_the_axes_of_its_layers(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file["layers/embedding/vars/0"] = RNG.normal(size=(50, 8))
+        file["layers/depthwise_conv2d/vars/0"] = RNG.normal(size=(3, 3, 16, 1))
+        file["layers/dense/vars/0"] = RNG.normal(size=(8, 16))
+        file["layers/dense/vars/1"] = RNG.normal(size=16)
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("model.weights.h5", stream.getvalue())
+    found = checkpoints.open_checkpoint(tmp_path / "net.keras").tensors
+    axes = {name.split("/")[1]: tensor.axis for name, tensor in found.items() if name.endswith("0")}
+    assert axes == {"embedding": 0, "depthwise_conv2d": (2, 3), "dense": 1}
