@@ -1,6 +1,7 @@
 """Table 1 of the paper as differences, and ours beside it."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
@@ -47,7 +48,7 @@ def data(budget: str = "quick", seed: int = 0) -> Table:
 def draw(table: Table) -> Figure:
     """Differences against bits, on a scale that shows both small and large ones."""
     figure, axes = style.panels(2, width=4.4, height=4.0)
-    titles = ("Table 1 of the paper", "Small networks, mean and range of ten seeds")
+    titles = ("Table 1 of the paper", "Small networks here")
     for axis, source, title in zip(axes, ("paper", "here"), titles, strict=True):
         axis.axhline(0, color=style.GREY, linewidth=0.9)
         names = list(dict.fromkeys(table["name"][table["source"] == source].tolist()))
@@ -64,7 +65,6 @@ def draw(table: Table) -> Figure:
             else:
                 axis.plot(x, y, color=color, linewidth=1.1, marker=marker)
             ends.append((float(y[-1]), name, color))
-        _labels(axis, ends)
         axis.set_yscale("symlog", linthresh=1.0, linscale=0.6)
         axis.set_yticks((-10, -1, 0, 1, 10, 50) if source == "paper" else (-1, 0, 1, 2, 5))
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -72,22 +72,22 @@ def draw(table: Table) -> Figure:
         axis.set_xticks(BITS)
         axis.set_xlabel("bits per weight")
         axis.set_title(title)
+        _labels(axis, ends)
     axes[0].set_ylabel("quantization minus pruning (points)")
     return figure
 
 
-def _labels(axis, ends: list[tuple[float, str, str]]) -> None:
+def _labels(axis: Axes, ends: list[tuple[float, str, str]]) -> None:
     """Names beside the last points, moved apart where they would overlap."""
-    ends = sorted(ends)
-    lowest, highest = (np.arcsinh(ends[i][0]) for i in (0, -1))
-    places = np.linspace(0.0, 1.0, len(ends))
-    for (value, name, color), share in zip(ends, places, strict=True):
-        even = np.sinh(lowest + share * (highest - lowest))
-        place = (1.75, even)
+    axis.set_ylim(axis.get_ylim())  # labels stretch no axis
+    scale = axis.transScale + axis.transLimits
+    heights = [float(scale.transform((2, value))[1]) for value, *_ in ends]
+    for (value, name, color), height in zip(ends, style.spread(heights, 0.055), strict=True):
         axis.annotate(
             name,
             (2, value),
-            place,
+            (1.72, height),
+            textcoords=axis.get_xaxis_transform(),
             color=color,
             fontsize=7,
             va="center",

@@ -12,8 +12,8 @@ TITLE = "Pruned outputs return towards the original; quantized ones are nearer, 
 CAPTION = (
     "Likeness of compressed networks to the original ones on test images, dense network on digits, "
     "medians over ten seeds. Open marks: before fine-tuning (nearest rounding; magnitude pruning), "
-    "filled: after, an arrow from one to the other. Upper panels: unbiased linear CKA of the outputs of "
-    "each layer; lower ones: signal-to-noise ratio of outputs and of weights. Rounding to 2 bits destroys "
+    "filled: after, an arrow from one to the other. (a-c) Unbiased linear CKA of the outputs of each "
+    "layer; (d-f) signal-to-noise ratio of outputs, (g-i) of weights. Rounding to 2 bits destroys "
     "outputs and training repairs them; at 8 bits nothing was destroyed and training only moves away. "
     "Weights move away always."
 )

@@ -14,7 +14,7 @@ SOURCE = "Kuzmin et al. 2023, Section 3: rotated weights (derived laws)"
 TITLE = "Rotation helps long scales, not short blocks, and ends pruning"
 CAPTION = (
     "(a) Expected SNR of every format after a long Hadamard rotation of the inputs minus that before, "
-    "for independent weights of four laws of unit variance. Rotation makes any law Gaussian: one scale "
+    "for independent weights of three laws at equal variance. Rotation makes any law Gaussian: one scale "
     "per tensor and long blocks gain on heavy tails, NVFP4 and FP8 lose a little, pruning loses all it "
     "had; uniform weights lose in turn. (b) Kurtosis left by a Hadamard rotation of size n, 3 + (kappa "
     "- 3)/n."

@@ -65,6 +65,7 @@ def data(budget: str = "quick", seed: int = 0, *, bits: tuple[int, ...] = (2, 3,
     return by_column(_NAMES, found)
 
 
+_WIDTH = 2.1  # of a panel, in inches
 _STYLES = {"quantization": (style.SNAP, "o", -0.16), "pruning": (style.CUT, "s", 0.16)}
 
 
@@ -72,9 +73,9 @@ _STYLES = {"quantization": (style.SNAP, "o", -0.16), "pruning": (style.CUT, "s",
 def draw(table: Table) -> Figure:
     """A panel for every layer."""
     names = list(dict.fromkeys(table["layer"]))
-    columns = min(5, len(names) + 1)
+    columns = min(5, len(names) + 1, max(1, int(style.page_width(5 * _WIDTH) / (0.8 * _WIDTH))))
     rows = -(-(len(names) + 1) // columns)
-    figure, axes = style.panels(columns, rows, width=2.1, height=1.9, sharex=True, squeeze=False)
+    figure, axes = style.panels(columns, rows, width=_WIDTH, height=1.9, sharex=True, squeeze=False)
     panels = axes.ravel()
     for axis, name in zip(panels, names, strict=False):
         _panel(axis, {key: column[table["layer"] == name] for key, column in table.items()})
@@ -85,8 +86,8 @@ def draw(table: Table) -> Figure:
     for axis in panels[max(0, len(names) - columns) : len(names)]:
         axis.tick_params(labelbottom=True)
         axis.set_xlabel("bits b (sparsity 1 - b/16)")
-    for row in axes:
-        row[0].set_ylabel("output SNR (dB)")
+    for row in (row for row in axes if row[0].axison):
+        row[0].set_ylabel("SNR (dB)")
     return figure
 
 

@@ -60,7 +60,9 @@ def draw(table: Table) -> Figure:
             place = {"xytext": (6, -11)} if ours else {"xytext": (-8, 9), "ha": "right"}
             style.label(axis, n[at], median[at], solver, color, **place)
         axis.set(xscale="log", yscale="log", title=title, xlabel="inputs n")
-        ticks = [t for t in (4, 8, 16, 32, 64, 128, 256) if t <= table["n"][asked].max()]
+        ticks = [
+            t for t in (4, 8, 16, 32, 64, 128, 256) if table["n"][asked].min() <= t <= table["n"][asked].max()
+        ]
         axis.set_xticks(ticks, [str(t) for t in ticks])
         axis.minorticks_off()
     axes[0].set_ylabel("CPU time (s)")

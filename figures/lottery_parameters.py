@@ -9,7 +9,7 @@ from figures.tables import Table, by_column
 from sims.lottery.real import ticket_rows
 
 SOURCE = "Kumar & Natale 2025, Theorems 1 and 2"
-TITLE = "The ticket keeps a few entries per weight of a network drawn much larger"
+TITLE = "A ticket keeps few of the entries drawn, and two layers per layer far fewer than depth l + 1"
 CAPTION = (
     "Digits network, 64-48-32-10, quantized to the given bits; candidates chosen so that less than one "
     "failure in a hundred networks is predicted: exactly up to 4 bits, from measured misses beyond. Every "
@@ -78,7 +78,7 @@ def draw(table: Table) -> Figure:
     axes.set(
         xlabel="bits per weight",
         ylabel="parameters",
-        xlim=(table["bits"].min() - 0.4, last),
+        xlim=(table["bits"].min() - 0.4, last + 0.2),
         ylim=(1.5e3, None),
     )
     axes.set_xticks(np.unique(table["bits"]))

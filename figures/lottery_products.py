@@ -98,7 +98,7 @@ def draw(table: Table) -> Figure:
         if bits in (4, 8):
             text = f"{100 * share:.0f} %"
             axes[1].annotate(text, (bits, share), (5, 6), textcoords="offset points", fontsize=8)
-    axes[1].set(xlabel="bits of a and b", ylabel="share of $\\{1..M^2\\}$ that is a product", ylim=(0, 1.05))
+    axes[1].set(xlabel="bits of a and b", ylabel="share that is a product", ylim=(0, 1.05))
     axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
 
     weights = dict.fromkeys(table["weight"][table["panel"] == "miss"].tolist())

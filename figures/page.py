@@ -47,7 +47,8 @@ def page_width(natural: float) -> float:
 
 
 def panels(columns: int = 1, rows: int = 1, *, width: float = 3.6, height: float = 3.0, **options):
-    """Figure and its axes, shape (rows, columns) squeezed; `width` and `height` are per panel, in inches.
+    """Figure and its axes, shape (rows, columns), squeezed unless `squeeze=False`; `width` and `height` are
+    per panel, in inches.
 
     On a page (see `page`) too narrow for all columns the panels go, in their order, into further rows.
     """
@@ -57,10 +58,13 @@ def panels(columns: int = 1, rows: int = 1, *, width: float = 3.6, height: float
     across = math.ceil(rows * columns / down)
     scale = min(max(wanted / across / width, 0.85), 1.25)
     figure = Figure(figsize=(wanted, height * scale * down), layout="constrained")
+    squeeze = options.pop("squeeze", True)
     if across == columns:
-        axes = figure.subplots(rows, columns, **options)
+        axes = figure.subplots(rows, columns, squeeze=False, **options)
     else:
         axes = _folded(figure, columns, rows, across, down, **options)
+    if squeeze:
+        axes = axes.squeeze() if axes.size > 1 else axes.item()
     figure.snapcut_panels = list(np.ravel(axes))  # type: ignore[attr-defined]
     return figure, axes
 
@@ -75,7 +79,7 @@ def _folded(
     sharex: bool | str = False,
     sharey: bool | str = False,
     **options,
-) -> Axes | np.ndarray:
+) -> np.ndarray:
     """The panels of `rows` by `columns`, in rows of `across`; the last row is as wide as the others."""
     total = rows * columns
     last = total - across * (down - 1)
@@ -97,8 +101,7 @@ def _folded(
     figure.snapcut_folds = [  # type: ignore[attr-defined]
         (made[index], made[index - index % columns]) for index in range(across, total, across) if sharey
     ]
-    found = np.array(made, dtype=object).reshape(rows, columns)
-    return found.squeeze() if total > 1 else made[0]
+    return np.array(made, dtype=object).reshape(rows, columns)
 
 
 def _owner(made: Sequence[Axes], index: int, columns: int, share: bool | str) -> Axes | None:
@@ -129,10 +132,12 @@ def finish(figure: Figure) -> Figure:
 
 def legend_below(figure: Figure, handles: Sequence[Artist], columns: int, **options) -> None:
     """A legend under all panels, in as many of its `columns` as the page has room for."""
+    columns = min(columns, len(handles))
     longest = max(len(str(handle.get_label())) for handle in handles)
     room = int(figure.get_figwidth() / (0.45 + 0.062 * longest))  # inches: a mark, and 8-point letters
     place: Any = {"loc": "outside lower center", "handletextpad": 0.4, "columnspacing": 1.2, **options}
-    figure.legend(handles=handles, ncols=max(1, min(columns, room)), **place)
+    rows = math.ceil(len(handles) / max(1, min(columns, room)))
+    figure.legend(handles=handles, ncols=math.ceil(len(handles) / rows), **place)  # rows of equal length
 
 
 def _fit(figure: Figure) -> None:

@@ -57,8 +57,7 @@ def draw(table: Table) -> Figure:
         rows = table["n"] == n
         bits = np.linspace(table["log2_max_value"][rows].min(), table["log2_max_value"][rows].max(), 200)
         left.plot(bits, law.perfect_partition_probability(n, 2.0**bits), color=color)
-        half = float(law.critical_bits(int(n)))
-        style.label(left, half + 0.35, 0.66, f"n = {n:g}", color)
+        style.label(left, bits[0], 1.0, f"n = {n:g}", color, xytext=(-4, 9))
         values = (table["measured"][rows], table["low"][rows], table["high"][rows])
         style.interval(left, table["log2_max_value"][rows], *values, color)
         style.interval(right, table["window"][rows], *values, color, label=f"n = {n:g}")
@@ -66,6 +65,7 @@ def draw(table: Table) -> Figure:
     right.plot(window, law.window_probability(window), color=style.BLACK, linewidth=1.1, zorder=1)
     style.label(right, 1.5, 0.42, r"limit, $n\to\infty$", style.BLACK)
     left.set(xlabel=r"precision $\log_2 M$ (bits)", ylabel="P(perfect partition)", title="Transition")
+    left.set_ylim(0, 1.15)  # room for the names
     right.set(xlabel=r"window position $\lambda$ (bits)", title=r"Collapse in $\lambda$")
     right.legend(loc="lower left")
     return figure

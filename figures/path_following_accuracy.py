@@ -16,12 +16,13 @@ SOURCE = "Zhang & Saab 2025, Algorithms 1 and 2 on a real network"
 TITLE = "A real network compressed layer by layer"
 CAPTION = (
     "The digits network (64-48-32-10, ReLU, no biases) compressed layer by layer, each layer aligned to "
-    "the original outputs (order 1) before it is compressed: test accuracy (grey line: uncompressed; "
-    "bands: range over seeds) and signal-to-noise ratio of the logits on the training inputs. One step "
+    "the original outputs (order 1) before it is compressed. (a, b) Test accuracy (grey line: "
+    "uncompressed; bands: range over seeds); (c, d) signal-to-noise ratio of the logits on the training "
+    "inputs. One step "
     "per layer, the one that suits nearest rounding best; one bit is {-A, A}, A the mean magnitude for "
     "nearest and the largest for stochastic rounding. Stochastic pruning needs such thresholds at high "
-    "sparsity that feedback amplifies its noise; at 90 % it does worse than cutting every weight. Cutting "
-    "with refitting (OBS) loses least."
+    "sparsity that feedback amplifies its noise: from 80 % on it does worse than cutting every weight "
+    "(below 0 dB). Cutting with refitting (OBS) loses least."
 )
 SEEDS = {"quick": 3, "standard": 20, "deep": 100}
 
@@ -73,35 +74,15 @@ def data(
     return by_column(names, rows)
 
 
-def _spread(values: list[float], gap: float) -> list[float]:
-    """Heights of labels in the order given, moved apart to at least `gap`."""
-    order = np.argsort(values)
-    placed = np.array(values, dtype=float)[order]
-    for _ in range(100):
-        for i in range(len(placed) - 1):
-            short = gap - (placed[i + 1] - placed[i])
-            if short > 0:
-                placed[i] -= short / 2
-                placed[i + 1] += short / 2
-    result = np.empty(len(placed))
-    result[order] = placed
-    return result.tolist()
-
-
-def _lines(axis: Axes, table: dict[str, np.ndarray], kind: str, column: str, at: float, gap: float) -> None:
-    names = list(QUANTIZERS if kind == "bits" else PRUNERS)
-    ends = []
-    for name in names:
+def _lines(axis: Axes, table: Table, kind: str, column: str) -> None:
+    for name in QUANTIZERS if kind == "bits" else PRUNERS:
         here = (table["kind"] == kind) & (table["method"] == name)
         x, y = table["x"][here].astype(float), table[column][here].astype(float)
-        axis.plot(x, y, marker=style.METHOD_MARKS[name], color=style.METHODS[name], linewidth=1.2)
+        color = style.METHODS[name]
+        axis.plot(x, y, marker=style.METHOD_MARKS[name], color=color, linewidth=1.2, label=name)
         if column == "accuracy":
             low, high = (table[end][here].astype(float) for end in ("least", "greatest"))
-            axis.fill_between(x, low, high, color=style.METHODS[name], alpha=0.15, linewidth=0)
-        ends.append(float(y[np.argmin(np.abs(x - at))]))
-    if column == "snr":
-        for name, height in zip(names, _spread(ends, gap), strict=True):
-            style.label(axis, at, height, name, style.METHODS[name], xytext=(9, 0))
+            axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 @style.styled
@@ -111,9 +92,13 @@ def draw(table: Table) -> Figure:
     for column, kind in enumerate(("bits", "sparsity")):
         top, bottom = axes[0, column], axes[1, column]
         places = np.unique(table["x"][table["kind"] == kind].astype(float))
-        at = float(places[-1])
-        _lines(top, table, kind, "accuracy", at, 0.0)
-        _lines(bottom, table, kind, "snr", at, 4.5 if style.page_width(7.8) > 7 else 7.0)
+        _lines(top, table, kind, "accuracy")
+        _lines(bottom, table, kind, "snr")
+        handles = top.get_legend_handles_labels()[0]
+        if kind == "sparsity":  # long names below, where the curves leave room
+            handles.sort(key=lambda line: len(str(line.get_label())))
+        place = "lower right" if kind == "bits" else "lower left"
+        top.legend(handles=handles, loc=place, fontsize=7, handlelength=1.4)
         top.axhline(float(table["uncompressed"][0]), color=style.GREY, linewidth=0.8)
         top.set_ylim(0, 1)
         bottom.set_xlabel("bits per weight" if kind == "bits" else "sparsity")

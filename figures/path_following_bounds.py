@@ -1,9 +1,11 @@
 """Measured error of path following against its bounds, as every parameter of the theorem grows."""
 
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import style
 from figures.parameters import reals
@@ -35,7 +37,7 @@ PANELS = {
     "threshold": "pruning threshold c",
     "rank": "rank of the inputs",
 }
-DASHES = {"paper": "--", "range": "-.", "covariance": "-"}
+DASHES: dict[str, Any] = {"paper": "--", "range": "-.", "covariance": "-"}
 LINES = {
     "paper": ("paper", style.RED),
     "range": ("range form", style.PURPLE),
@@ -113,15 +115,11 @@ def draw(table: Table) -> Figure:
         axis = axes.flat[index]
         here = table["panel"] == panel
         x = table["x"][here].astype(float)
-        for column, (text, color) in LINES.items():
+        for column, (_, color) in LINES.items():
             axis.plot(x, table[column][here], DASHES[column], color=color)
-            if panel == "rank":  # the panel with room between the lines
-                style.label(axis, x[0], table[column][here][0] * 1.55, text, color)
         style.interval(
             axis, x, table["measured"][here], table["low"][here], table["high"][here], style.BLACK, fmt="o"
         )
-        if panel == "rank":
-            style.label(axis, x[0], table["measured"][here][0] * 0.6, "measured", style.BLACK)
         axis.set_yscale("log")
         if panel == "bits":
             axis.set_xticks(x)
@@ -134,4 +132,12 @@ def draw(table: Table) -> Figure:
         axis.set_xlabel(name)
         if index % 3 == 0:
             axis.set_ylabel(rf"$\|u_N\|_\infty$, quantile {1 - table['level'][0]:g}")
+    handles = [
+        Line2D([], [], color=color, linestyle=DASHES[column], label=text)
+        for column, (text, color) in LINES.items()
+    ]
+    handles.append(
+        Line2D([], [], color=style.BLACK, marker="o", markersize=3.5, linestyle="none", label="measured")
+    )
+    style.legend_below(figure, handles, len(handles))
     return figure

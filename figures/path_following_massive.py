@@ -87,6 +87,6 @@ def draw(table: Table) -> Figure:
     for axis in axes:
         axis.set(xscale="log", xlabel="massive channel over the others")
     axes[0].set(ylabel="weights that leave the grid (%)", ylim=(0, 100))
-    axes[1].set(ylabel="output SNR of the other inputs (dB)")
-    axes[1].legend(loc="lower left")
+    axes[1].set(ylabel="SNR of the other inputs (dB)")
+    style.legend_below(figure, axes[1].get_legend_handles_labels()[0], len(_METHODS))
     return figure

@@ -23,8 +23,8 @@ CAPTION = (
     "Probability that any of the <size> values v_t of a neuron leaves the range (points, 99 % intervals; "
     "Gaussian inputs, m = <size>, weights uniform up to the maximum beside each curve), the bound from the "
     "covariance of each correction with the sharp tail (line), and the closed form 2N exp(-(1 - w/A)^2 "
-    "(2C-1)/(pi k^2)) (dashed). For a failure of 1 % the covariance bound asks for 1.5 to 2 times the C "
-    "that is enough, the closed form for 20 to 200 times, as it knows neither the directions of the "
+    "(2C-1)/(pi k^2)) (dashed). For a failure of 1 % the covariance bound asks for <covariance> times the "
+    "C that is enough, the closed form for <closed> times, as it knows neither the directions of the "
     "inputs nor the other weights."
 )
 TRIALS = {"quick": 4_000, "standard": 40_000, "deep": 400_000}
@@ -66,6 +66,34 @@ def data(
             rows.append((most, scale, *found, bound, min(closed, 1.0)))
     names = ("largest", "scale", "value", "low", "high", "covariance", "closed")
     return by_column(names, rows)
+
+
+def facts(table: Table) -> dict[str, str]:
+    """How many times the C that is enough for a failure of 1 % either bound asks for."""
+    times: dict[str, list[float]] = {"covariance": [], "closed": []}
+    for largest in np.unique(table["largest"]):
+        here = table["largest"] == largest
+        seen = here & np.isfinite(table["value"])
+        enough = _falls_to(table["scale"][seen], table["value"][seen], 0.01)
+        for name, found in times.items():
+            found.append(_falls_to(table["scale"][here], table[name][here], 0.01) / enough)
+    return {name: _range(found) for name, found in times.items()}
+
+
+def _falls_to(scale: np.ndarray, value: np.ndarray, level: float) -> float:
+    """Where a falling curve meets `level`, between its points on logarithmic axes; inf if it does not."""
+    last = int(np.flatnonzero(value > level)[-1])
+    if last + 1 == len(value):
+        return math.inf
+    (x0, x1), (y0, y1) = np.log(scale[last : last + 2]), np.log(np.maximum(value[last : last + 2], 1e-9))
+    return float(np.exp(x0 + (x1 - x0) * (math.log(level) - y0) / (y1 - y0)))
+
+
+def _range(values: list[float]) -> str:
+    ends = {f"{float(f'{value:.2g}'):g}" for value in values if np.isfinite(value)}
+    parts = sorted(ends, key=float)
+    parts = [parts[0], parts[-1]] if len(parts) > 1 else parts
+    return " to ".join([*parts, *(["more than is shown"] if not np.all(np.isfinite(values)) else [])])
 
 
 @style.styled

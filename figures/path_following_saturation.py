@@ -24,8 +24,9 @@ CAPTION = (
     "rounding to nearest (RTN) grows; stochastic feedback pays only beyond N/m = 1.6 C^2/(2C-1), nearest "
     "feedback (GPFQ) always. (b) N/m = 2: weights concentrated around grid points break the laws in "
     "favour of everyone, of the stochastic methods least. (c) Unit columns, each orthogonal to the error "
-    "that nearest rounding has made (m = 4, all weights 0.49): its error grows like the square root of "
-    "N, that of stochastic rounding keeps its bound (failure level 0.01)."
+    "that nearest rounding has made (m = 4, all weights 0.49): the norm of its error grows like the square "
+    "root of N, and the largest entry is at least half of it; that of stochastic rounding keeps its bound "
+    "(failure level 0.01)."
 )
 REPEATS = {"quick": 5, "standard": 40, "deep": 400}
 _NEURONS = 32
@@ -157,7 +158,7 @@ def draw(table: Table) -> Figure:
         places: dict[str, dict] = {
             "RTN": {"xytext": (8, -4)},
             "SPFQ, C = 2": {"xytext": (0, -11)},
-            "SPFQ, C = 1": {"xytext": (-2, 12)},
+            "SPFQ, C = 1": {"xytext": (-3, 20)},
             "GPFQ": {"xytext": (-6, 7), "ha": "right"},
         }
         style.label(cell, x, value, name, color, **places[name])
@@ -170,7 +171,7 @@ def draw(table: Table) -> Figure:
     radius = float(table["law"][here][0])
     fooled.axhline(radius, color=style.BLUE, linestyle=(0, (4, 2)), linewidth=1)
     fooled.text(512, radius * 1.1, "bound, SPFQ", color=style.BLUE, fontsize=8, ha="right", va="bottom")
-    fooled.text(5, 3.4, "GPFQ", color=style.RED, fontsize=8)
+    fooled.text(110, 4.6, "GPFQ", color=style.RED, fontsize=8, ha="right")
     fooled.text(24, 1.28, "SPFQ", color=style.BLUE, fontsize=8)
     fooled.set_xticks([4, 16, 64, 256], ["4", "16", "64", "256"])
     fooled.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])

@@ -116,7 +116,7 @@ def draw(table: Table) -> Figure:
     ticks = [1, 2, 5, 10, 20, 50, 100]
     axis.set_xticks(ticks, [f"{tick} ×" for tick in ticks])
     axis.minorticks_off()
-    axis.set_xlim(0.7, None)
+    axis.set_xlim(0.6, None)
     held = 1 - table["level"][0]
     axis.set_xlabel(f"radius that holds all outputs with probability {held:g}, over the measured quantile")
     axis.grid(axis="y", visible=False)

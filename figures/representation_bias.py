@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import style
 from figures.parameters import wholes
@@ -91,10 +92,6 @@ def draw(table: Table) -> Figure:
                 x, value = table["samples"][rows], table["value"][rows]
                 if name == "law":
                     axis.plot(x, value, color=colors[width], linewidth=1.2)
-                    if true == 0.0:
-                        style.label(
-                            axis, x[0], value[0], f"width {width}", colors[width], xytext=(-5, 9), ha="left"
-                        )
                     continue
                 filled = {} if name == "plain" else {"markerfacecolor": "white"}
                 style.interval(
@@ -114,7 +111,14 @@ def draw(table: Table) -> Figure:
         axis.set_ylim(-0.15, 1.12)
     style.label(axes[1], 128, 0.5, "true value", style.GREY, xytext=(-48, -8))
     axes[0].set_ylabel("linear CKA")
-    axes[0].annotate(
-        "filled: plain, open: unbiased", (0.98, 0.93), xycoords="axes fraction", ha="right", fontsize=8
-    )
+    handles = [
+        Line2D(
+            [], [], color=color, marker=style.mark(color), markersize=3.5, linewidth=1.2, label=f"width {n}"
+        )
+        for n, color in colors.items()
+    ]
+    look: dict = {"color": style.GREY, "marker": "o", "markersize": 3.5, "linestyle": "none"}
+    handles.append(Line2D([], [], label="plain", **look))
+    handles.append(Line2D([], [], label="unbiased", markerfacecolor="white", **look))
+    style.legend_below(figure, handles, len(handles))
     return figure

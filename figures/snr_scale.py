@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.parameters import wholes
-from figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, label, panels, styled
+from figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, panels, styled
 from figures.tables import Table, by_column
 from theory.codebooks import integer_codebook, optimal_scale, quantization_error
 from theory.distributions import Gaussian
@@ -93,21 +93,20 @@ def draw(table: Table) -> Figure:
         return table["x"][chosen], table["y"][chosen]
 
     shown = dict.fromkeys(table["name"][table["panel"] == "valley"].tolist())
-    looks = ((BLUE, "-", 4.2), (GREEN, "-", 2.9), (ORANGE, "-", 1.75), (BLACK, "--", 8.0))
-    for name, (color, style, at) in zip(shown, (*looks[: len(shown) - 1], looks[3]), strict=True):
+    looks = ((BLUE, "-"), (GREEN, "-."), (ORANGE, ":"), (BLACK, "--"))
+    for name, (color, style) in zip(shown, (*looks[: len(shown) - 1], looks[3]), strict=True):
         x, y = line("valley", name)
-        left.plot(x, y, style, color=color)
-        text = "2 bits, with outliers" if name == "outliers" else name
-        label(left, at, float(np.interp(at, x, y)), text, color, xytext=(5, -4 if name != "outliers" else 8))
+        left.plot(x, y, style, color=color, label="2 bits, with outliers" if name == "outliers" else name)
     left.set(
         xscale="log", xlabel="scale over the best one of the Gaussian", ylabel="dB above the least error"
     )
     left.set(xlim=(0.2, 200), ylim=(0, 14), title="One valley, or two")
     left.axhline(0, color=GREY, linewidth=0.8)
+    left.legend(loc="upper right")
     for name, (color, style) in RULES.items():
         right.plot(*line("rules", name), style, color=color, label=name)
     right.axhline(0, color=GREY, linewidth=0.8)
     right.set(xlabel="bits", ylabel="dB lost beside the best scale of the law", title="Rules for the scale")
-    right.set(ylim=(-4, 8))
+    right.set(ylim=(-4.5, 8))
     right.legend(loc="upper right", ncols=2)
     return figure

@@ -13,9 +13,9 @@ SOURCE = "Kuzmin et al. 2023, Figure 2"
 TITLE = "Heavy tails: beyond a kurtosis that grows with the width, pruning wins"
 CAPTION = (
     "Weights from a Student-t law with <df> degrees of freedom truncated to [-r, r]; r sets the kurtosis. "
-    "Left: pruning at sparsity 1 - b/16; its error (dashed, in decibels below the unit of the law) settles, "
-    "as the paper's caption says, but its SNR (solid) rises, because the signal grows. Middle: quantization "
-    "at the best step falls. Right: which method keeps more, and the exact crossover (solid; dashed with "
+    "(a) Pruning at sparsity 1 - b/16; its error (dashed, in decibels below the unit of the law) settles, "
+    "as the paper's caption says, but its SNR (solid) rises, because the signal grows. (b) Quantization "
+    "at the best step falls. (c) Which method keeps more, and the exact crossover (solid; dashed with "
     "the mask's bit counted). Dotted: <other_df> degrees of freedom, where they cross at all: kurtosis alone "
     "does not decide. Kuzmin et al. 2023, Figure 2."
 )
@@ -127,8 +127,14 @@ def draw(table: Table) -> Figure:
         ("pruning\nbetter", -gain[0, -1], {"x": 0.96, "y": 0.04, "ha": "right"}),
     )
     for name, strength, place in corners:
-        if strength > 5:  # a shade that white letters stand out from
-            right.text(s=name, color="white", fontsize=9, transform=right.transAxes, **place)
+        if strength > 5:  # letters stand out from a shade that is dark, or light enough for black ones
+            right.text(
+                s=name,
+                color="white" if strength > 11 else BLACK,
+                fontsize=9,
+                transform=right.transAxes,
+                **place,
+            )
     right.set(xlabel="kurtosis", ylabel="bits", title="Trade-off")
     right.set_yticks(widths)
     right.grid(False)

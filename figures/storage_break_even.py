@@ -15,7 +15,7 @@ CAPTION = (
     "storage of the mask is below its entropy (n:m masks are not independent). Bitmask: one bit per "
     "weight; CSR: the columns of a <columns>-wide matrix; run-length: the best run "
     "field, fillers counted. (b) The least sparsity at which each scheme is no larger than dense b-bit "
-    "weights; the paper compares at 1 - b/<value_bits>, the mask not counted (dashed)."
+    "weights; the paper compares at 1 - b/<value_bits>, the mask not counted (grey)."
 )
 SCHEMES = {"bitmask": RED, "csr": ORANGE, "run-length": PURPLE, "entropy": GREEN}
 DASHES = {"bitmask": "-", "csr": "--", "run-length": "-.", "entropy": ":"}
@@ -78,7 +78,7 @@ def draw(table: Table) -> Figure:
     )
     left.legend(loc="upper right")
     x, y = line("break-even", "not counted")
-    right.plot(x, y, color=GREY, linestyle=(0, (1, 1)), linewidth=2, label="mask not counted")
+    right.plot(x, y, color=GREY, linewidth=1, label="mask not counted")
     right.set(
         xlabel="bits per weight of dense quantization", ylabel="break-even sparsity", title="Break-even"
     )

@@ -140,6 +140,28 @@ def interval(axes: Axes, x, value, low, high, color: str, **options):
     return axes.errorbar(x, value, yerr=errors, color=color, **settings)
 
 
+def spread(values: Iterable[float], gap: float) -> list[float]:
+    """Heights of labels in the order given, moved apart to at least `gap`.
+
+    Examples
+    --------
+    >>> [round(height, 3) for height in spread([0.5, 0.1, 0.52], 0.1)]
+    [0.46, 0.1, 0.56]
+    """
+    wanted = np.array(list(values), dtype=float)
+    order = np.argsort(wanted, kind="stable")
+    placed = wanted[order]
+    for _ in range(100):
+        for i in range(len(placed) - 1):
+            short = gap - (placed[i + 1] - placed[i])
+            if short > 0:
+                placed[i] -= short / 2
+                placed[i + 1] += short / 2
+    result = np.empty(len(placed))
+    result[order] = placed
+    return result.tolist()
+
+
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     """Places and names of few round ticks of a logarithmic axis: the coarsest of a decade that gives three.
 

@@ -77,13 +77,12 @@ def draw(table: Table) -> Figure:
     for color, dashes, epsilon in zip(shades, ("-", "--", "-.", ":"), tolerances, strict=True):
         rows = (table["panel"] == "right") & (table["epsilon"] == epsilon)
         n, p = table["n"][rows], table["continuous"][rows]
-        right.plot(n, p, dashes, color=color)
-        x = float(np.interp(-0.5, -p, n))
-        style.label(right, x, 0.5, rf"$2^{{{np.log2(epsilon):.0f}}}$", color)
+        right.plot(n, p, dashes, color=color, label=rf"$\varepsilon=2^{{{np.log2(epsilon):.0f}}}$")
     right.set(
         yscale="log",
         ylim=(1e-3, 1.3),
         xlabel="samples n",
-        title=r"Continuous law, $\varepsilon=2^{-4}..2^{-10}$",
+        title="Continuous law",
     )
+    right.legend(loc="lower left")
     return figure

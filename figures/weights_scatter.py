@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.parameters import wholes
-from figures.style import BLACK, CUT, GREY, SNAP, WRITING, label, log_ticks, panels, styled
+from figures.style import BLACK, CUT, GREY, SNAP, WRITING, label, legend_below, log_ticks, panels, styled
 from figures.tables import Table, by_column
 from sims import weights
 from sims.networks import digits
@@ -164,7 +164,7 @@ def draw(table: Table) -> Figure:
         left.scatter([], [], marker=marker, color=GREY, label=network, s=25)
     if behind["bits"].size:
         left.scatter([], [], marker=".", color=GREY, alpha=0.6, label=RELEASED, s=25)
-    left.legend(loc="upper right")
+    legend_below(figure, left.get_legend_handles_labels()[0], 3)
     right.axhline(0, color=GREY, linewidth=1)
     right.set(ylabel="quantization minus pruning (dB)", title="Margin")
     return figure

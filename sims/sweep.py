@@ -192,7 +192,9 @@ def run(
     """
     choice("backend", backend, BACKENDS)
     if (scheduler is None) == (backend == "dask"):
-        raise ValueError("the dask backend needs a scheduler address, and only it takes one")
+        raise ValueError(
+            "the dask backend needs a scheduler address such as tcp://host:8786, and only it takes one"
+        )
     _validate(sweep)
     if processes is not None and processes < 1:
         raise ValueError(f"processes must be at least 1, got {processes}")

@@ -76,8 +76,12 @@ def array_of(path: Path, *dimensions: int):
     from sims.checkpoints import read
 
     arrays = list(read(path).tensors.values())
+    if not arrays:
+        raise ValueError(f"{path} must hold an array of real numbers, it holds none")
     if len(arrays) != 1 or arrays[0].ndim not in dimensions:
         allowed = " or ".join(map(str, dimensions))
         shapes = [array.shape for array in arrays]
         raise ValueError(f"{path} must hold one array of {allowed} dimensions, it holds {shapes}")
+    if not arrays[0].size:
+        raise ValueError(f"{path} must hold numbers, its array of shape {arrays[0].shape} has none")
     return arrays[0]

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,9 @@ def opened(source: Any) -> Contents:
     if not isinstance(source, (str, Path)):
         return in_memory(source)
     if str(source) not in AT_HAND or Path(source).exists():
+        like = get_close_matches(str(source), AT_HAND, n=1, cutoff=0.7)
+        if like and not Path(source).exists():
+            raise ValueError(f"cannot read {str(source)!r}: no such file; did you mean {like[0]}?")
         return checkpoints.open_checkpoint(source)
     if str(source) == "digits":
         layers = {f"layer{i}": w for i, w in enumerate(digits.weights(), start=1)}

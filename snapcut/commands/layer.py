@@ -114,7 +114,9 @@ def layer(
         unheard("--bounds", **searched, time_limit=time_limit != 2, step=step != "weights")
     if out is not None and method is None:
         raise ValueError("--out writes the weights of one method: name it with --method")
-    own = not inputs and gram is None and str(weights).partition(":")[0] in AT_HAND and not weights.exists()
+    own = str(weights).partition(":")[0] in AT_HAND and not weights.exists()
+    if own and (inputs or gram is not None):
+        raise ValueError(f"{weights} brings its inputs: give it without --inputs and --gram")
     if data is not None and (inputs or gram is not None):
         raise ValueError("--data brings the inputs of a layer: give it without --inputs and --gram")
     own = own or data is not None

@@ -46,3 +46,11 @@ def test_bits_by_tensor_and_rotation_of_a_file(here, tmp_path):
     assert [one["name"] for one in allocation["tensors"]] == [one["name"] for one in content["tensors"]]
     assert all(2 < one["kurtosis_rotated"] < 4 for one in content["tensors"])
     assert content["rotated"]["network"]["verdict"] == "snap"
+
+
+def test_a_name_that_nearly_matches_is_guessed_unless_there_is_such_a_file(here, tmp_path):
+    done = here("weights", "digist")
+    assert done.returncode == 2
+    assert "cannot read 'digist': no such file; did you mean digits?" in done.stderr
+    done = here("weights", tmp_path / "other.npz")
+    assert "did you mean" not in done.stderr and "No such file" in done.stderr
