@@ -69,6 +69,29 @@ def literal_blocks(name, w):
     return np.take_along_axis(levels[:, 0], np.abs(w[:, :, None] - levels).argmin(axis=2), axis=1)
 
 
+@pytest.mark.parametrize("block", [1, 2, 4, 32])
+def test_blocks_of_uniform_weights_with_powers_of_two_are_a_geometric_series(block):
+    """Binades of the largest magnitude m are alike but for their size: E2M1, m in [4, 8) scales."""
+    levels = [mpmath.mpf(level) for level in (0, 0.5, 1, 1.5, 2, 3, 4, 6)]
+    cuts = [0, *((a + b) / 2 for a, b in itertools.pairwise(levels))]
+
+    def lost_below(m):  # integral of the squared distance to the nearest level
+        ends = [*(min(cut, m) for cut in cuts), m]
+        pieces = zip(itertools.pairwise(ends), levels, strict=True)
+        return sum(((up - level) ** 3 - (low - level) ** 3) / 3 for (low, up), level in pieces)
+
+    def lost(m):  # by m itself, and by the others, uniform below it
+        own = min((m - level) ** 2 for level in levels)
+        return m ** (block - 1) * (own + (block - 1) * lost_below(m) / m)
+
+    with mpmath.workdps(30):
+        binade = mpmath.quad(lost, [4, 5, 6, 8])
+        ratio = mpmath.mpf(2) ** -(block + 2)
+        expected = binade * ratio**3 / (1 - ratio)
+    form = formats.Format("MX", "e2m1", 4, block=block, scale="power")
+    assert format_laws.format_error(Uniform(1.0), form) == pytest.approx(float(expected), rel=1e-9)
+
+
 @pytest.mark.parametrize("law", [Gaussian(0.3), Laplace(), StudentT(2, 30)], ids=repr)
 @pytest.mark.parametrize(
     "name",
@@ -471,26 +494,3 @@ def test_nothing_beats_the_shannon_bound():
 def test_bad_limits_are_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.mark.parametrize("block", [1, 2, 4, 32])
-def test_blocks_of_uniform_weights_with_powers_of_two_are_a_geometric_series(block):
-    """Binades of the largest magnitude m are alike but for their size: E2M1, m in [4, 8) scales."""
-    levels = [mpmath.mpf(level) for level in (0, 0.5, 1, 1.5, 2, 3, 4, 6)]
-    cuts = [0, *((a + b) / 2 for a, b in itertools.pairwise(levels))]
-
-    def lost_below(m):  # integral of the squared distance to the nearest level
-        ends = [*(min(cut, m) for cut in cuts), m]
-        pieces = zip(itertools.pairwise(ends), levels, strict=True)
-        return sum(((up - level) ** 3 - (low - level) ** 3) / 3 for (low, up), level in pieces)
-
-    def lost(m):  # by m itself, and by the others, uniform below it
-        own = min((m - level) ** 2 for level in levels)
-        return m ** (block - 1) * (own + (block - 1) * lost_below(m) / m)
-
-    with mpmath.workdps(30):
-        binade = mpmath.quad(lost, [4, 5, 6, 8])
-        ratio = mpmath.mpf(2) ** -(block + 2)
-        expected = binade * ratio**3 / (1 - ratio)
-    form = formats.Format("MX", "e2m1", 4, block=block, scale="power")
-    assert format_laws.format_error(Uniform(1.0), form) == pytest.approx(float(expected), rel=1e-9)
