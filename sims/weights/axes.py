@@ -88,9 +88,8 @@ def _expert_axes(name: str, tensors: Mapping[str, Tensor]) -> Axis:
     ]
     if len(shapes[0]) == len(shapes[1]) == 3:  # from the hidden to twice the inner width, and back
         (_, a, b), (_, c, d) = shapes[:2]
-        first, second = (a, b) == (2 * d, c), (a, b) == (d, 2 * c)
-        if first != second:
-            return (0, 1) if first else (0, 2)
+        if (a, b) == (d, 2 * c):
+            return 0, 2
     for bias in shapes[2:]:
         fits = [axis for axis in (1, 2) if bias == (tensors[name].shape[0], tensors[name].shape[axis])]
         if len(fits) == 1:

@@ -20,18 +20,18 @@ MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle
 
 @contextlib.contextmanager
 def within(seconds):
-    """Fail after so long, also inside a repr that never ends."""
+    """Fail after so much processor time, also inside a repr that never ends; a busy machine takes longer."""
 
     def stop(*_):
-        raise AssertionError(f"still at work after {seconds} s")
+        raise AssertionError(f"still at work after {seconds} s of processor time")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def text(word):
