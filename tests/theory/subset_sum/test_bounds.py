@@ -319,3 +319,26 @@ def test_lemma_3_knows_a_target_by_its_distance_from_half_the_total(n, max_value
     far = 2 * max_value
     assert lemma3_bounds(n, max_value, far, 2 * far)[0] > lemma3_bounds(n, max_value, far, 0)[0]
     assert lemma3_bounds(n, max_value, far, 2 * far) == lemma3_bounds(n, max_value, far // 2, far)
+
+
+def test_products_are_counted_up_to_a_target_of_two_hundred_thousand():
+    """One sample a b of |a|, |b| <= 450 stays below t; beyond only that none is positive."""
+    sizes = np.multiply.outer(np.arange(1, 451), np.arange(1, 451))
+    for target in (25_000, 200_000):
+        below = 1 - Fraction(int((sizes >= target).sum()), 2 * sizes.size)
+        assert subset_sum.reach_probability(1, 450, target, "product") == below > Fraction(1, 2)
+    assert subset_sum.reach_probability(1, 450, 200_001, "product") == Fraction(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "least"),
+    [
+        (lambda v: subset_sum_bounds.divides_every_sample(v, 4, "product"), "divisor", 1),
+        (lambda v: subset_sum_bounds.reach_probability(3, 4, 2, divisor=v), "divisor", 1),
+        (lambda v: subset_sum_bounds.critical_divisors(4, 3, count=v), "count", 0),
+    ],
+)
+def test_the_least_that_is_taken(call, name, least):
+    call(least)
+    with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}"):
+        call(least - 1)

@@ -73,3 +73,21 @@ def test_means_about_the_largest_double():
         elif mu > 1.7976e308:
             assert cox.cox_mean(n, 1) == math.inf
     assert [cox.moment_ratio_limit(d) for d in (65.5, 66.5, 1e3)] == [math.inf] * 3
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "least"),
+    [
+        (lambda v: cox.cox_mean(5, 3, delta=v), "delta", 0),
+        (lambda v: cox.cox_mean(v, 3), "n", 1),
+        (lambda v: every_target_miss(5, 3, delta=v), "delta", 0),
+        (lambda v: every_target_miss(5, 3, limit=v), "limit", 0),
+        (lambda v: fresh_targets_miss(0.5, v), "count", 0),
+        (lambda v: cox.thinned_by_zeros([1.0, 0.5], v), "max_value", 1),
+        (lambda v: continuous_miss(v, 0.1, 0.5), "n", 1),
+    ],
+)
+def test_the_least_that_is_taken(call, name, least):
+    call(least)
+    with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}"):
+        call(least - 1)

@@ -291,3 +291,10 @@ def test_the_largest_samples_and_targets_are_taken():
         interval = exact.certified_interval(1, max_value, target, limits=few)
         missed = 1 - Fraction(int(target <= max_value), 2 * max_value)
         assert interval.lower <= missed == interval.upper
+
+
+def test_a_chain_too_large_in_full_may_fit_when_coarse():
+    """28,449 states in full: the growth rules that out below 7,229, and the coarse chains not."""
+    limits = ChainLimits(states=7000)
+    assert exact.certified_interval(40, 10, 1, limits=limits).relative_width < 1e-6
+    assert exact.exact_miss_probability(40, 10, 1, limits=limits).relative_width < 1e-6
