@@ -104,7 +104,7 @@ def enumerated_miss(values: Sequence[int], n: int, target: int) -> float:
     return float(1 - (sets @ masks.T == target).any(axis=1).mean())
 
 
-def one_weight(max_value: int, n: int, target: int, law: Law = "nonzero") -> Sample:
+def one_weight(max_value: int, n: int, target: int, law: Law = "nonzero", retries: int = 0) -> Sample:
     """`sample(rng, count)`: failures of weights of one value in one matrix, each on its own candidates."""
 
     def sample(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -112,7 +112,7 @@ def one_weight(max_value: int, n: int, target: int, law: Law = "nonzero") -> Sam
         # with the law "product" the outputs of an input share factors: one row of many inputs there
         shape = (rows, 64) if law == "nonzero" else (1, count)
         seed = int(rng.integers(2**62))
-        ticket = embed([np.full(shape, target)], max_value, n, seed, law=law, threads=1)
+        ticket = embed([np.full(shape, target)], max_value, n, seed, law=law, retries=retries, threads=1)
         failed = np.zeros(shape, bool)
         for failure in ticket.failures:
             failed[failure.row, failure.column] = True

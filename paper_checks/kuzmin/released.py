@@ -105,8 +105,8 @@ def released_kurtosis_predicts(run, factor=1.0):
         for name, found, count in zip(names, rows[i], stated, strict=True):
             yield within(f"{bits} bits: {name}", found, count, 0, cases=tensors)
     cells, wrong, blind = (sum(column) for column in zip(*rows, strict=True))
-    for name, count, stated in (("by kurtosis", wrong, 92.7), ("always snapping", blind, 90.4)):
-        yield within(f"{name}: right (%)", 100 * (1 - count / cells), stated, 0.05, cases=cells)
+    for name, count, share in (("by kurtosis", wrong, 92.7), ("always snapping", blind, 90.4)):
+        yield within(f"{name}: right (%)", 100 * (1 - count / cells), share, 0.05, cases=cells)
     title = f"wrong calls of {cells:,} beside always snapping"
     yield at_most(title, wrong / blind, 0.77, cases=cells)
     higher = sum(row[1] for row in calls(1.5 * factor))

@@ -75,8 +75,8 @@ def unbiased_and_bounded(
         yield identity(f"{name}: E T(v) = v", unbiased, detail, evidence="evaluated", cases=checked)
         yield identity(of, bounded, detail, evidence="evaluated", cases=checked)
         # neither is larger than it need be: two points L apart, and values up to 1/91 of a step from an end
-        yield at_least(f"{name}: widest pair of errors over L", widest, Fraction(1), cases=checked)
-        yield at_least(f"{name}: largest error over M", largest, Fraction(98, 100), cases=checked)
+        yield at_least(f"{name}: widest pair of errors over L", widest, 1.0, cases=checked)
+        yield at_least(f"{name}: largest error over M", largest, 0.98, cases=checked)
 
 
 def gaussian_domination(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
