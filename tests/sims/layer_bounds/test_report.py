@@ -25,6 +25,9 @@ def test_numbers_are_those_of_the_ranges():
     assert found.ranges["quantization"].optimum == pytest.approx(quantized.optimum)
     assert found.ranges["pruning"].optimum == pytest.approx(pruned.optimum)
     assert [line["setting"] for line in found.lines()] == ["3 bits", "1 of 6 kept"]
+    for line in found.lines():
+        tried = {**found.ranges[line["method"]].errors, "smallest kept": np.inf}  # a yardstick, no heuristic
+        assert all(tried[line["by"]] <= error for error in tried.values())
     assert found.notes == [] and not found.interrupted
 
 

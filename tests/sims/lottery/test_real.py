@@ -172,3 +172,13 @@ def test_failed_weights_are_drawn_three_times_more_where_samples_are_left_open(m
     monkeypatch.setattr("sims.lottery.real.embed", recorded)
     ticket_rows(bits=[2], failure=0.1, **options)
     assert asked == [redraws]
+
+
+@pytest.mark.parametrize("verdicts", [(True, True), (True, False), (False, True)])
+def test_a_checkpoint_is_verified_where_every_layer_is(tmp_path, monkeypatch, verdicts):
+    left = iter(verdicts)
+    monkeypatch.setattr("sims.lottery.real._represented", lambda ticket: next(left))
+    path = tmp_path / "w.npz"
+    np.savez(path, a=np.ones((4, 64)), b=np.ones((4, 64)))
+    rows = checkpoint_rows(path, bits=2, samples=9)
+    assert [row["verified"] for row in rows] == [*verdicts, all(verdicts)]

@@ -253,3 +253,15 @@ def test_targets_of_every_setting_are_drawn_on_their_own():
     settings = [((60, 60), 7), ((60, 60), 15), ((60, 60, 60), 7)]
     drawn = [random_network(*setting, seed)[0].ravel() for setting in settings for seed in (0, 1)]
     assert np.abs(np.corrcoef(drawn) - np.eye(len(drawn))).max() < 5 / 60  # standard error 1/60
+
+
+def test_every_row_of_a_simulation_draws_from_streams_of_its_own(monkeypatch):
+    names, stream = [], montecarlo.stream
+
+    def recorded(seed, key=(), block=0):
+        names.append((seed, tuple(key), block))
+        return stream(seed, key, block)
+
+    monkeypatch.setattr("sims.montecarlo.estimate.stream", recorded)
+    simulate(sizes=(2, 2), bits=3, samples=5, trials=300, seed=4)
+    assert len(names) == len(set(names)) == 2 + 2 * 4  # 300 networks, 15,000 sets for either of two weights

@@ -35,6 +35,8 @@ def test_every_row_is_what_its_name_says(law, delta):
     rows = {row.quantity: row for row in table}
     measured = rows["P(miss), measured"]
     assert measured.low < missed < measured.high
+    window = "window position n - log2 M" + ("^2" if law == "product" else "")
+    assert rows[window].theory == N - np.log2(max(samples(law)))  # the largest of them
     for form in ("saddlepoint",) if law == "product" else ("cox", "saddlepoint"):
         expected = miss_probability(N, M, TARGET, law, form, delta)
         assert rows[f"P(miss), {form} law"].theory == expected

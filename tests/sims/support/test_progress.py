@@ -88,6 +88,10 @@ def test_steps_done_elsewhere_are_added_up(monkeypatch, tmp_path):
         while not (line.visible and line.total == 40) and time.monotonic() < until:
             time.sleep(0.02)
         assert (line.completed, line.total) == (4, 40) and line.description.endswith(", 2 at once")
+        (folder / "2.txt").unlink()
+        while (line.completed, line.description) != (3, "epochs") and time.monotonic() < until:
+            time.sleep(0.02)
+        assert (line.completed, line.description) == (3, "epochs")  # alone it says no number
         for file in folder.glob("*.txt"):
             file.unlink()
         while line.visible and time.monotonic() < until:

@@ -311,3 +311,15 @@ def test_blocks_with_an_offset_and_a_zero_or_a_mask_reach_down_to_it():
     np.testing.assert_allclose(encode(-w, zero)[0, :4], [-6, -6, -6, -9])
     short = encode(w[:, :6], Format("x", "uint2", 2, block=4, offset="float"))
     np.testing.assert_allclose(short[0, 4:], [0.1, 0.2])  # the two of the last block are its ends
+
+
+def test_what_a_row_of_its_own_grid_stores():
+    """A scale of 16 bits, and a zero point as wide as the codes or an offset of 16 bits, for 64 weights."""
+    found = {
+        one.name: one.bits for one in formats.channel_affine(np.random.default_rng(0).normal(size=(3, 64)))
+    }
+    for bits in range(2, 9):
+        assert found.pop(f"INT{bits} per channel asym") == bits + (16 + bits) / 64
+        if bits <= 4:
+            assert found.pop(f"INT{bits} per channel asym mse") == bits + (16 + bits) / 64
+    assert found == {"INT4 per channel + offset": 4 + 32 / 64}

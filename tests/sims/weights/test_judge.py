@@ -479,3 +479,20 @@ def test_long_vectors_are_spoken_of_beside_matrices(shapes):
         assert [one.endswith(f"matrices: {count}, such as t0.") for one in said] == [True]
     else:
         assert not said
+
+
+@pytest.mark.parametrize(
+    ("pruning", "words"),
+    [
+        ({2: 1.0, 4: 5.0, 8: 9.0}, ""),
+        ({2: 3.0, 4: 5.0, 8: 9.0}, "; pruning is better at 2 bits"),
+        ({2: 2.0, 4: 5.0, 8: 9.0}, ""),  # neither is better where they are equal
+        ({2: 3.0, 4: 5.0, 8: 50.0}, "; pruning is better at 2, 8 bits"),
+    ],
+)
+def test_widths_at_which_the_other_is_better_are_named(pruning, words):
+    quantization = {2: 2.0, 4: 9.0, 8: 40.0}
+    zeros = dict.fromkeys(pruning, 0.0)
+    row = weights.TensorRow("t", (3, 3), 9, 3.0, 2.0, quantization, pruning, zeros, weights.Signal(1.0))
+    said = weights.Table((2, 4, 8), [row]).recommendation()
+    assert said.endswith(f"and wins 1 of 1 tensors{words}.")
