@@ -51,7 +51,8 @@ class Setting:
     batch, rate, tuning_rate
         Images per step; largest learning rate of the two phases.
     grid, per_channel
-        Of the quantizer.
+        Of the quantizer that is trained with; what is compressed without training has two's complement codes
+        and one step a layer.
     hidden
         Units of the hidden layers; the usual ones where empty.
     """

@@ -167,18 +167,18 @@ def post_training(
     method: str,
     bits: int,
     *,
-    grid: Grid = "twos-complement",
     seed: int = 0,
 ) -> Trained:
     """Compress every network of `start` by one of `POST_TRAINING`, layer by layer, without training.
 
-    Each layer is asked to reproduce what the original made of its own inputs (order 1 alignment where the
+    The codes are two's complement with one step a layer, as the operators of path following have them. Each
+    layer is asked to reproduce what the original made of its own inputs (order 1 alignment where the
     method has feedback), on the first `CALIBRATION` training images.
     """
     choice("method", method, POST_TRAINING)
     per_seed = [
         _compressed(
-            network, start.network(index), data.train_images[:CALIBRATION], method, bits, grid, seed + index
+            network, start.network(index), data.train_images[:CALIBRATION], method, bits, seed + index
         )
         for index in range(start.seeds)
     ]
@@ -192,7 +192,6 @@ def _compressed(
     images: np.ndarray,
     method: str,
     bits: int,
-    grid: Grid,
     seed: int,
 ) -> list[np.ndarray]:
     from sims.path_following.compression import compress
