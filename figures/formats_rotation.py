@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.style import BLACK, BLUE, GREY, ORANGE, RED, label, panels, styled
+from figures.style import BLACK, BLUE, GREY, ORANGE, RED, label, legend_below, panels, styled
 from figures.tables import Table, by_column
 from theory.distributions import Distribution, Gaussian, Laplace, StudentT, Uniform
 from theory.formats import FORMATS
@@ -81,7 +81,7 @@ def draw(table: Table) -> Figure:
     left.axvline(0, color=BLACK, linewidth=0.8)
     left.set_yticks(-np.arange(len(SHOWN)), SHOWN)
     left.set(xlabel="dB gained by a rotation", title="Gain by format")
-    left.legend(loc="lower right")
+    legend_below(figure, left.get_legend_handles_labels()[0], len(LAWS))  # its marks are no data
     right.axhline(3, color=GREY, linewidth=0.8, linestyle="--")
     right.set(xscale="log", yscale="log", xlabel="size n of the rotation", ylabel="kurtosis left")
     right.set_xscale("log", base=2)

@@ -53,11 +53,14 @@ def data(
 def draw(table: Table) -> Figure:
     """Two panels: against log2 M, and against lambda."""
     figure, (left, right) = style.panels(2, width=3.8, height=3.1, sharey=True)
+    named = -np.inf
     for n, color in style.colors_of(np.unique(table["n"])).items():
         rows = table["n"] == n
         bits = np.linspace(table["log2_max_value"][rows].min(), table["log2_max_value"][rows].max(), 200)
         left.plot(bits, law.perfect_partition_probability(n, 2.0**bits), color=color)
-        style.label(left, bits[0], 1.0, f"n = {n:g}", color, xytext=(-4, 9))
+        if bits[0] - named > 0.13 * np.ptp(table["log2_max_value"]):  # the others are named in b
+            style.label(left, bits[0], 1.0, f"n = {n:g}", color, xytext=(-4, 9))
+            named = bits[0]
         values = (table["measured"][rows], table["low"][rows], table["high"][rows])
         style.interval(left, table["log2_max_value"][rows], *values, color)
         style.interval(right, table["window"][rows], *values, color, label=f"n = {n:g}")
