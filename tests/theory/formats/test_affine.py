@@ -62,7 +62,7 @@ def test_laws_of_pruned_blocks_against_drawn_ones(law, name, sparsity):
 @pytest.mark.parametrize("size", [2, 3])
 def test_laws_of_small_blocks_by_every_block_of_a_lattice(offset, sparsity, size):
     """Blocks of two and three, many of which keep one sign only, or one weight: midpoints of their cells."""
-    cells = {2: (1000, 1008), 3: (96, 104, 112)}[size]  # of different sizes, lest two weights be equal
+    cells = {2: (400, 408), 3: (64, 72, 80)}[size]  # of different sizes, lest two weights be equal
     w = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / n * 2 - 1 for n in cells]), axis=-1).reshape(-1, size)
     left = np.where(np.abs(w) > sparsity, w, 0)
     low, high = left.min(axis=1), left.max(axis=1)
