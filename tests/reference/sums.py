@@ -196,6 +196,12 @@ def lottery() -> list[Table]:
     counting.add("parameter_counts", [sizes, n, m, "depth_plus_one"], answer, copies=3)
     answer = {"drawn": 2 * n * 5 * 9 + 2 * n * 4 * 7, "candidates": 2 * n * 5 * 5 + n * 4 * 4}
     counting.add("parameter_counts", [sizes, n, m, "two_layer", True, "block"], answer)
+    # matched to both sides of every input of the first layer, to one side of every input of the second
+    both = n * mp.mpf(both_sides((), 5)[0].numerator) / both_sides((), 5)[0].denominator
+    answer = {"drawn": both * 9 + n * waiting[4] * 7, "candidates": 2 * n * 5 * 5 + n * 4 * 4}
+    counting.add("parameter_counts", [sizes, n, m, "two_layer", True], answer)
+    answer = {"drawn": both * (5 + 12) + 36, "candidates": 2 * n * 5 * (1 + 12) + 36}
+    counting.add("parameter_counts", [sizes, n, m, "depth_plus_one", True], answer, copies=3)
     products.add(
         "missing_products", [5], sorted(set(range(1, 26)) - {a * b for a in range(1, 6) for b in range(1, 6)})
     )

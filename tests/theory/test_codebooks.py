@@ -111,6 +111,18 @@ def test_two_opposite_levels_lie_on_the_mean_magnitude(law, mean):
     assert affine_error(law, 1) <= error * (1 + 1e-9)  # of any offset
 
 
+@pytest.mark.parametrize("level", [2.0, -2.0, 0.0])
+@pytest.mark.parametrize(
+    "law", [Gaussian(), Uniform(3.0), Empirical([1.0, -1.0]), Empirical([-1.0, 0.5, 0.5])]
+)
+def test_one_level_has_a_scale_where_the_mean_lies_on_its_side_and_one_elsewhere(law, level):
+    """Where the mean is zero, E (W - s l)^2 grows from s = 0 on: there is no best s > 0."""
+    assert optimal_scale(law, [level]) == 1.0
+    values = Empirical([3.0, -1.0, 4.0])  # mean 2
+    assert optimal_scale(values, [level]) == (1.0 if level <= 0 else 2.0 / level)
+    assert optimal_scale(values.reflected(), [level]) == (1.0 if level >= 0 else -2.0 / level)
+
+
 def test_zeros_have_a_scale_of_one_by_every_rule():
     zeros = Empirical([0.0, 0.0])
     for rule in ("mse", "max-abs"):

@@ -22,6 +22,8 @@ BY_NAME = {form.name: form for form in FORMATS}
         (("float", 4), "FP4 E2M1"),
         (("float", 4, 32, "power-of-two"), "MXFP4"),
         (("float", 4, 16, "e4m3"), "NVFP4"),
+        (("float", 6, 32, "power-of-two"), "MXFP6 E2M3"),
+        (("symmetric", 8, 32, "power-of-two"), "MXINT8"),
         (("normal-float", 4, 64), "NF4 b64"),
         (("float", 8), "FP8 E4M3"),
     ],

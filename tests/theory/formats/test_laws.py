@@ -174,6 +174,28 @@ def test_the_largest_of_a_block_counts_in_its_own_group(law):
     assert found == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / np.sqrt(len(errors)))
 
 
+MASKS = [{}, {"sparsity": 0.25}, {"sparsity": 0.75}, {"keep": 1, "group": 2}]
+
+
+@pytest.mark.parametrize("mask", MASKS, ids=str)
+@pytest.mark.parametrize("scale", ["free", "power"])
+@pytest.mark.parametrize(("codes", "low", "high"), [("symmetric3", -3, 3), ("flipped2", -2, 1)])
+@pytest.mark.parametrize("cells", [(400, 408), (64, 72, 80)], ids=len)
+def test_laws_of_small_blocks_by_every_block_of_a_lattice(cells, codes, low, high, scale, mask):
+    """Many of them keep one weight only, or none; numbers of cells that differ leave no two weights equal."""
+    size = len(cells)
+    if size % mask.get("group", 1) or (codes, scale) == ("flipped2", "power"):
+        return
+    w = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / n * 2 - 1 for n in cells]), axis=-1).reshape(-1, size)
+    place = np.abs(w).argmax(axis=1)[:, None]
+    largest = np.take_along_axis(w, place, axis=1)
+    kept = np.arange(size) == place if "group" in mask else np.abs(w) > mask.get("sparsity", 0)
+    s = largest / low if scale == "free" else 2.0 ** (np.floor(np.log2(np.abs(largest))) - 1)
+    q = np.where(kept, s * np.clip(np.rint(w / s), low, high), 0)
+    form = formats.Format("small", codes, 3, block=size, scale=scale, **mask)
+    assert format_laws.format_error(Uniform(1.0), form) == pytest.approx(np.mean((w - q) ** 2), rel=4e-3)
+
+
 @pytest.mark.parametrize("law", [Gaussian(0.3), Uniform(1.0), StudentT(3, 40)], ids=repr)
 def test_a_block_of_one_with_a_power_of_two(law):
     # brute force over the weight: scale 2^(floor(log2 |w|) - 2) from exact exponents, nearest of +-{..., 6}

@@ -176,6 +176,18 @@ def test_miss_probabilities_come_from_the_law_of_subset_sums():
     assert (np.diff(table[1:]) >= 0).all()  # a larger weight is harder
 
 
+def test_miss_probabilities_of_products_reach_the_largest_product_unless_told_otherwise():
+    products = [a * b for a in (-2, -1, 1, 2) for b in (-2, -1, 1, 2)]
+    for n in (1, 2, 3):
+        draws = list(itertools.product(products, repeat=n))
+        sums = [{sum(v for v, taken in zip(x, mask, strict=True) if taken)
+                 for mask in itertools.product((0, 1), repeat=n)} for x in draws]  # fmt: skip
+        misses = [sum(v not in reached for reached in sums) / len(draws) for v in range(7)]
+        assert miss_probabilities(n, 2, "product") == pytest.approx(misses[:5], rel=1e-12)
+        assert miss_probabilities(n, 2, "product", limit=6) == pytest.approx(misses, rel=1e-12)
+        assert miss_probability_table(n, 2, "product")[n] == pytest.approx(misses[:5], rel=1e-12)
+
+
 def test_missing_products_are_exactly_the_values_without_a_factor_pair():
     for limit in (1, 2, 7, 12):
         present = {a * b for a in range(1, limit + 1) for b in range(1, limit + 1)}

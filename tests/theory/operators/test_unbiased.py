@@ -84,6 +84,28 @@ def test_frequencies_over_a_fine_grid_of_uniforms_are_the_probabilities(operator
         assert frequency == pytest.approx(float(probability), abs=2 / count)
 
 
+@pytest.mark.parametrize(
+    "operator",
+    [
+        StochasticRounding(0.75),
+        StochasticRounding(0.75, bits=2),
+        OneBit(1.5),
+        StochasticPruning(1.5),
+        PruneThenRound(1.5, 0.75),
+        PruneThenRound(1.5, 1.0),
+        PruneThenRound(0.75, 1.5),
+    ],
+    ids=repr,
+)
+def test_every_uniform_of_a_grid_from_zero_on_has_one_outcome(operator):
+    """Of the uniforms 0, 1/64, ..., 63/64: all probabilities here are whole numbers of 64ths."""
+    for value in np.arange(-2.25, 2.25 + 1e-9, 0.1875):
+        results = operator(np.full(64, value), np.arange(64) / 64)
+        law = {float(x): float(64 * p) for x, p in operator.outcomes(Fraction(float(value))) if p}
+        found, counts = np.unique(results, return_counts=True)
+        assert dict(zip(found, counts, strict=True)) == law, value
+
+
 @given(st.floats(1e-3, 10), st.integers(-(10**6), 10**6), st.floats(0, 1, exclude_max=True))
 def test_grid_points_stay(step, k, uniform):
     point = k * step

@@ -55,6 +55,14 @@ def test_the_correction_of_the_mean_is_the_first_order_of_the_exact_mean():
         assert abs((ratio - 1) + 3 / (20 * n)) < 1 / (30 * n**2)
 
 
+def test_the_nearest_integer_has_all_digits_of_a_double():
+    """n - log2(n)/2 is an integer for n = 4^k, sixteenths are doubles: 2 to their sum at 400 digits."""
+    for n, position in itertools.product((16, 64, 256, 1024), range(16)):
+        with mp.workdps(400):
+            exact = int(mp.nint(mp.mpf(2) ** (n - mp.log(n, 4) + mp.mpf(position) / 16)))
+        assert abs(partition.window_max_value(n, position / 16) - exact) <= exact >> 52, (n, position)
+
+
 def test_the_critical_point_and_the_window_agree():
     assert partition.window_parameter(20, 2.0 ** partition.critical_bits(20)) == pytest.approx(0.0, abs=1e-12)
     assert partition.window_max_value(20, partition.window_parameter(20, 12345)) == 12345
