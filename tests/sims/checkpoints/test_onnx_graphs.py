@@ -1,5 +1,7 @@
 """Every constant of an ONNX graph, wherever it stands, under a name that says what it is for."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -324,6 +326,22 @@ def test_a_transposition_without_an_order_turns_all_axes_round(tmp_path):
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(4, 6)}))["w"].axis == 0
     nodes[1] = helper.make_node("Conv", ["x", "t"], ["y"])
     assert tensors(save(tmp_path / "b.onnx", nodes, {"w": normal(2, 3, 4, 5)}))["w"].axis == 3
+
+
+@pytest.mark.parametrize("second", [None, (1, 2, 0)])
+@pytest.mark.parametrize("perm", [*itertools.permutations(range(3))])
+@pytest.mark.parametrize(("operator", "outputs"), [("MatMul", (2,)), ("Conv", (0,)), ("LSTM", (0, 1))])
+def test_axes_are_followed_through_transpositions_of_any_order(tmp_path, operator, outputs, perm, second):
+    """No two axes have one size: NumPy's own transposition tells where each of them went."""
+    array = normal(3, 4, 5)
+    nodes, turned = [helper.make_node("Transpose", ["w"], ["t"], perm=perm)], array.transpose(perm)
+    if second:
+        nodes.append(helper.make_node("Transpose", ["t"], ["u"], perm=second))
+        turned = turned.transpose(second)
+    nodes.append(helper.make_node(operator, ["x", "u" if second else "t"], ["y"]))
+    axes = tuple(array.shape.index(turned.shape[axis]) for axis in outputs)
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"w": array}))["w"].axis
+    assert found == (axes if len(axes) > 1 else axes[0])
 
 
 def test_the_scales_of_integer_products_are_found_by_name(tmp_path):

@@ -201,27 +201,45 @@ def test_codes_with_a_scale_per_channel(tmp_path, scheme, kind, zeros, axis, sha
         assert found[place] == (code - zeros[channel]) * scales[channel]
 
 
-@pytest.mark.parametrize("layout", ["csr", "csc"])
-def test_compressed_rows_and_columns(tmp_path, layout):
-    """[[0, 5, 0], [7, 0, 9]], whose rows and columns are no mirror of each other."""
-    pointers, places, values = {
+@pytest.mark.parametrize("flags", [(), (False,)])
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo"])
+def test_sparse_tensors_with_and_without_what_later_versions_add(tmp_path, layout, flags):
+    """[[0, 5, 0], [7, 0, 9]], whose rows and columns are no mirror of each other; a flag may follow."""
+    *places, values = {
         "csr": ([0, 1, 3], [1, 0, 2], [5, 7, 9]),
         "csc": ([0, 1, 2, 3], [1, 0, 1], [7, 5, 9]),
+        "coo": ([[0, 1, 1], [1, 0, 2]], [5, 7, 9]),
     }[layout]
+    data = [*(np.array(one, "<i8") for one in places), np.array(values, "<f4")]
     parts = [
-        rebuilt(kind, str(key), len(array), 0, (len(array),), (1,))
-        for key, (kind, array) in enumerate(
-            [("LongStorage", pointers), ("LongStorage", places), ("FloatStorage", values)]
+        rebuilt(
+            "FloatStorage" if array.dtype == "<f4" else "LongStorage",
+            *(str(key), array.size, 0, array.shape, tuple(step // array.itemsize for step in array.strides)),
         )
+        for key, array in enumerate(data)
     ]
     item = Call(
         Global("torch._utils._rebuild_sparse_tensor"),
         Global(f"torch.sparse_{layout}"),
-        (*parts, (2, 3), False),
+        (*parts, (2, 3), *flags),
     )
-    data = {"0": np.array(pointers, "<i8"), "1": np.array(places, "<i8"), "2": np.array(values, "<f4")}
-    path = torch_zip(tmp_path / "a.pt", {"w": item}, {key: array.tobytes() for key, array in data.items()})
-    np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], [[0, 5, 0], [7, 0, 9]])
+    storages = {str(key): array.tobytes() for key, array in enumerate(data)}
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": item}, storages))
+    np.testing.assert_array_equal(found.tensors["w"], [[0, 5, 0], [7, 0, 9]])
+
+
+def test_tensors_with_the_fewest_and_the_most_arguments_of_any_version(tmp_path):
+    """Of old ones neither gradients nor hooks are told, of parameters with a state one thing more."""
+    plain = rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1))
+    hooks = Call(Global("collections.OrderedDict"))
+    item = {
+        "old": Call(Global("torch._utils._rebuild_tensor"), *plain.arguments[:4]),
+        "state": Call(Global("torch._utils._rebuild_parameter_with_state"), plain, True, hooks, {"x": 1}),
+    }
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", item, STORAGES))
+    assert list(found.tensors) == ["old", "state"]
+    for array in found.tensors.values():
+        np.testing.assert_array_equal(array, WEIGHTS)
 
 
 def test_a_tensor_of_a_class_of_its_own_is_the_tensor(tmp_path):

@@ -105,6 +105,21 @@ def test_prune_then_quantize_is_both():
 
 
 @needs_jax
+@pytest.mark.parametrize(("bits", "low"), [(3, -32), (5, -512), (7, -8192), (8, -32768), (12, -32768)])
+def test_steps_of_pruned_halves_are_compared_on_the_grid_of_twice_the_bits(monkeypatch, bits, low):
+    """As they were trained, and never on more than 16 bits."""
+    setting = Setting(seeds=2, hidden=(16,))
+    latent = [np.ones((2, *shape)) for shape in setting.made()[0].matrices]
+    made = Trained(latent, latent, latent, [np.full((2, 1, 1), 0.5) for _ in latent])
+    monkeypatch.setattr(cells, "fine_tuned", lambda *_, **__: made)
+    monkeypatch.setattr(cells, "originals", lambda *_: made)
+    asked = []
+    monkeypatch.setattr(cells, "best_steps", lambda _, codes, *__: asked.append(codes) or made.steps)
+    compare(setting, "prune-then-quantize", bits)
+    assert [(codes.low, codes.high) for codes in asked] == [(low, -low - 1)]
+
+
+@needs_jax
 @pytest.mark.parametrize(("method", "bits", "width", "per_channel"), [
     ("qat", 3, 3, False), ("qat", 2, 2, True),
     ("prune-then-quantize", 2, 4, False), ("prune-then-quantize", 1, 2, True),

@@ -40,7 +40,8 @@ def reference(data, start, recipe, codes=None, starts=None, sparsity=None):
         w = [layer[seed].astype(np.float64) for layer in start]
         kept = [np.ones_like(m) for m in w]
         velocity = [np.zeros_like(m) for m in w]
-        turn, drift = [0.0] * len(w), [0.0] * len(w)
+        turn = [np.zeros((len(each[seed]), 1)) for each in starts or ()]
+        drift = [np.zeros_like(each) for each in turn]
         for t, rate in enumerate(rates):
             batch = orders(len(data.train_images), recipe, len(start[0]), 0, "fine-tuning", t // steps)
             rows = batch[t % steps, seed]
@@ -53,10 +54,7 @@ def reference(data, start, recipe, codes=None, starts=None, sparsity=None):
                     kept[i][cut] = 0
                     kept[i] = kept[i].reshape(m.shape)
                     w[i] = m * kept[i]
-            s = [
-                starts[i][seed, 0, 0] * math.exp(4 * math.tanh(turn[i] / 4)) if codes else None
-                for i in range(2)
-            ]
+            s = [starts[i][seed] * np.exp(4 * np.tanh(turn[i] / 4)) if codes else None for i in range(2)]
             made = [
                 quantized(m * k, si, codes) * k if codes else m * k
                 for m, k, si in zip(w, kept, s, strict=True)
@@ -73,15 +71,14 @@ def reference(data, start, recipe, codes=None, starts=None, sparsity=None):
                 by_w = slopes[i] * kept[i]
                 if codes:
                     inside, by_s = lsq_gradients(w[i] * kept[i], s[i], codes)
-                    pull = float((by_w * by_s).sum()) * gradient_scale(w[i].size, codes) / s[i]
-                    drift[i] = 0.9 * drift[i] + pull * (1 - math.tanh(turn[i] / 4) ** 2)
+                    shared = (by_w * by_s).reshape(len(s[i]), -1)  # a row of what has one step
+                    pull = shared.sum(axis=1, keepdims=True) * gradient_scale(shared.shape[1], codes) / s[i]
+                    drift[i] = 0.9 * drift[i] + pull * (1 - np.tanh(turn[i] / 4) ** 2)
                     turn[i] -= rate * drift[i]
                     by_w = by_w * inside
                 velocity[i] = 0.9 * velocity[i] + by_w
                 w[i] = w[i] - rate * (velocity[i] + recipe.decay * w[i])
-        s = [
-            starts[i][seed, 0, 0] * math.exp(4 * math.tanh(turn[i] / 4)) if codes else None for i in range(2)
-        ]
+        s = [starts[i][seed] * np.exp(4 * np.tanh(turn[i] / 4)) if codes else None for i in range(2)]
         results.append(
             [quantized(m * k, si, codes) * k if codes else m * k for m, k, si in zip(w, kept, s, strict=True)]
         )
@@ -129,10 +126,11 @@ def test_floating_point_training_is_the_loop(data, start):
         np.testing.assert_allclose(layer, expected, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("bits", [1, 3])
-def test_learned_steps_are_the_loop(data, start, bits):
+def test_learned_steps_are_the_loop(data, start, bits, per_channel):
     codes = tuning_codes(bits)
-    starts = methods.best_steps(start, codes)
+    starts = methods.best_steps(start, codes, per_channel)
     plan = Plan(Options(quantize=True, sign=codes.sign), codes, starts)
     found = train(NETWORK, data, start, plan, RECIPE)
     for layer, expected in zip(found.weights, reference(data, start, RECIPE, codes, starts), strict=True):

@@ -64,6 +64,18 @@ def test_the_fit_in_a_box_is_the_best_of_all_active_sets(seed, n, box):
     assert kernels.fit_in_box(G, w, gone, 0.5, 1.0, v) == np.inf  # a box without 0 holds no cut weight
 
 
+def test_an_end_that_was_met_on_the_way_is_let_go_again():
+    """Columns that share most of what they say push each other to an end and back: in one case of five."""
+    box = -0.5, 0.5
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((6, 5)) + 2 * rng.standard_normal((6, 1))
+        G, w, gone, v = x.T @ x, rng.uniform(-2, 2, 5), np.zeros(5, bool), np.empty(5)
+        expected, fit = best_fit(G, w, gone, *box)
+        np.testing.assert_allclose(kernels.fit_in_box(G, w, gone, *box, v), expected, rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(v, fit, atol=1e-6)
+
+
 def refitted(G, w, gone):
     """Least error and weights when `gone` are zero and the others follow."""
     kept = np.flatnonzero(~gone)

@@ -111,6 +111,15 @@ def test_frozen_weights_are_searched_ten_times_as_far_and_no_less_is_known_than_
     assert 0.98 * least < part.bound <= part.lower <= least * (1 + 1e-12)
 
 
+def test_the_bound_of_independent_inputs_counts_what_the_box_leaves_of_weights():
+    """Beside clipping, a cut of v costs at least v^2; its price is w^2 - (w - v)^2, which is more."""
+    w = np.array([4.0, -3.0, 2.5, -2.0, 0.5])
+    found = pruning_range(w, gram=np.eye(5), keep=3, box=(-1.0, 1.0))
+    clipped = 3**2 + 2**2 + 1.5**2 + 1**2
+    assert found.optimum == pytest.approx(clipped + 0.5**2 + (2**2 - 1**2))
+    assert clipped + 0.98 * (0.5**2 + 1) < found.bound <= clipped + 0.5**2 + 1
+
+
 def test_more_dead_columns_than_are_cut():
     x, w = problem("relu", 6, 0)
     x[:, [1, 4]] = 0.0

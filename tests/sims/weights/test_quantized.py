@@ -42,7 +42,7 @@ def packed_words(codes, bits, axis):
     """Codes into 32-bit words along an axis, first in the low bits, one by one."""
     codes = np.moveaxis(codes, axis, -1)
     each = 32 // bits
-    out = np.zeros((*codes.shape[:-1], codes.shape[-1] // each), np.uint64)
+    out = np.zeros((*codes.shape[:-1], -(-codes.shape[-1] // each)), np.uint64)
     for index in np.ndindex(*codes.shape):
         out[(*index[:-1], index[-1] // each)] |= np.uint64(int(codes[index]) << (bits * (index[-1] % each)))
     return np.moveaxis(out.astype(np.uint32), -1, axis)
@@ -194,6 +194,26 @@ def test_compressed_tensors(tmp_path, zeros):
             assert found["l.weight"][i, j] == (codes[i, j] - points[i, j // 32]) * np.float32(
                 scale[i, j // 32]
             )
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_rows_and_columns_that_end_inside_a_word(tmp_path, bits, zeros):
+    """13 rows of 61 weights, a scale each: neither number fills words of any width."""
+    codes, points = RNG.integers(0, 2**bits, size=(13, 61)), RNG.integers(0, 2**bits, size=(13, 1))
+    scale = RNG.normal(size=(13, 1)).astype(np.float32)
+    arrays = {
+        "l.weight_packed": packed_words(codes, bits, 1).view(np.int32),
+        "l.weight_scale": scale,
+        "l.weight_shape": np.array(codes.shape),
+    }
+    if zeros:
+        arrays["l.weight_zero_point"] = packed_words(points, bits, 0).view(np.int32)
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    middles = {2: 2, 4: 8, 8: 128}
+    for i, j in np.ndindex(13, 61):
+        zero = points[i, 0] if zeros else middles[bits]
+        assert found["l.weight"][i, j] == np.float32(codes[i, j] - zero) * scale[i, 0]
 
 
 def nibbles(shape, high_first=False):
