@@ -47,6 +47,9 @@ def _tails(law: Distribution, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def block_offset_error(law: Distribution, form: Format) -> float:
     """E (W - F(W))^2 of blocks with an offset from their ends, for independent weights of a symmetric law.
 
+    A zero point is a whole number, so that its integrand jumps between the nodes: compared with every block
+    of a lattice the error was 0.3 % (0.01 dB) too large for three uniform weights at 2 bits.
+
     Examples
     --------
     >>> import math
