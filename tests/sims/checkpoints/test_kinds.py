@@ -6,6 +6,7 @@ import pickle
 import shutil
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import ml_dtypes
 import numpy as np
@@ -363,7 +364,9 @@ def test_gguf_plain_types_by_their_codes(tmp_path, kind, dtype):
 def test_gguf_blocks_are_dequantized(tmp_path, monkeypatch):
     gguf = pytest.importorskip("gguf")
     monkeypatch.setattr(gguf_files, "_BLOCKS", 3)  # at a time, of sixteen
-    monkeypatch.setattr(gguf_files.np, "empty", lambda shape, dtype=float: np.full(shape, 99, dtype))
+    # of this module alone: Numba looks NumPy's functions up when it compiles first
+    filled = {**vars(np), "empty": lambda shape, dtype=float: np.full(shape, 99, dtype)}
+    monkeypatch.setattr(gguf_files, "np", SimpleNamespace(**filled))
     quants = pytest.importorskip("gguf.quants")
     kinds = ["Q8_0", "Q4_0", "Q5_1", "BF16"]
     values = RNG.normal(size=(8, 64)).astype(np.float32)
