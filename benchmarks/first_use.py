@@ -1,0 +1,120 @@
+"""The first use after installation beside the second: what compiling costs, and what a report spends.
+
+    python benchmarks/first_use.py
+
+Every command runs twice with a cache of its own that is empty at first; both runs must give the same results
+before their times are compared. CPU time of all processes, which other programs on the machine change little.
+The report's tasks then run one after another in one process, on an empty cache: their sum, over the number of
+cores, is the least time a cold report can take.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+COMMANDS = {
+    "simulate partition": ("simulate", "partition", "--n", "24", "--max-value", "65536"),
+    "simulate path-following": ("simulate", "path-following"),
+    "layer (digits)": ("layer", "--weights", "digits:layer2", "--data", "digits", "--bits", "3"),
+    "weights digits": ("weights", "digits"),
+    "check kn.threshold": ("check", "kn.threshold"),
+    "report": ("report", "--budget", "quick"),
+}
+
+
+def run(arguments, cache, folder):
+    """Results, CPU seconds and wall seconds of one command."""
+    target = folder / "results.json"
+    out = ("--out", str(folder / "report")) if arguments[0] == "report" else ()
+    command = [sys.executable, "-m", "snapcut", *arguments, *out, "--json", str(target)]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, env={**os.environ, "SNAPCUT_CACHE": str(cache)}, capture_output=True)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr.decode()}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return untimed(json.loads(target.read_text(encoding="utf-8"))), cpu, wall
+
+
+def untimed(content):
+    """Results without the seconds that they took."""
+    if isinstance(content, dict):
+        return {key: untimed(value) for key, value in content.items() if "seconds" not in key}
+    return [untimed(one) for one in content] if isinstance(content, list) else content
+
+
+def commands():
+    """A row per command: CPU and wall seconds, first and second."""
+    rows = []
+    for name, arguments in COMMANDS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            cache = Path(folder) / "cache"
+            first, second = (run(arguments, cache, Path(folder)) for _ in range(2))
+        if first[0] != second[0]:
+            raise SystemExit(f"{name}: the second run differs from the first")
+        rows.append({"command": name, "first": first[1:], "second": second[1:]})
+        cpu, then = first[1], second[1]
+        print(f"{name:<26} first {cpu:6.1f} s of CPU, second {then:6.1f} s: x {cpu / then:.2f}")
+    return rows
+
+
+PARTS = """
+import json, os, sys, time
+from numba.core import event
+from figures import build
+from paper_checks import registry
+from paper_checks.report import weight_sheets
+
+class Compiling(event.Listener):
+    depth, begun, seconds = 0, 0.0, 0.0
+    def on_start(self, event):
+        self.depth += 1
+        if self.depth == 1:
+            self.begun = time.process_time()
+    def on_end(self, event):
+        self.depth -= 1
+        if self.depth == 0:
+            self.seconds += time.process_time() - self.begun
+
+compiling, spent = Compiling(), {"imports": time.process_time()}
+event.register("numba:compile", compiling)
+
+def timed(kind, work, *arguments):
+    begun, compiled = time.process_time(), compiling.seconds
+    result = work(*arguments)
+    seconds = time.process_time() - begun - (compiling.seconds - compiled)
+    spent[kind] = spent.get(kind, 0.0) + seconds
+    return result
+
+for claim in registry.claims():
+    timed("claims, false versions, sharpness", registry.fields, claim.id, "quick", True, True, 0)
+for name in build.names():
+    table = timed("data of figures", build.module(name).data)
+    drawing = timed("drawing", build.drawn, name, table)
+    timed("drawing", build._pictures, drawing)
+timed("weights of the report", weight_sheets)
+json.dump(spent | {"compiling": compiling.seconds}, open(sys.argv[1], "w"))
+"""
+
+
+def parts():
+    """CPU seconds of a report on an empty cache, by kind, in one process."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "parts.json"
+        environment = {**os.environ, "SNAPCUT_CACHE": f"{folder}/cache", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", PARTS, str(target)]
+        subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[1])
+        spent = json.loads(target.read_text())
+    for kind, seconds in sorted(spent.items(), key=lambda one: -one[1]):
+        print(f"{kind:<36} {seconds:6.1f} s of CPU")
+    return spent
+
+
+if __name__ == "__main__":
+    commands()
+    parts()
