@@ -14,7 +14,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 COMMANDS = {
@@ -28,17 +27,17 @@ COMMANDS = {
 
 
 def run(arguments, cache, folder):
-    """Results, CPU seconds and wall seconds of one command."""
+    """Results and CPU seconds of one command."""
     target = folder / "results.json"
     out = ("--out", str(folder / "report")) if arguments[0] == "report" else ()
     command = [sys.executable, "-m", "snapcut", *arguments, *out, "--json", str(target)]
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env={**os.environ, "SNAPCUT_CACHE": str(cache)}, capture_output=True)
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr.decode()}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return untimed(json.loads(target.read_text(encoding="utf-8"))), cpu, wall
+    return untimed(json.loads(target.read_text(encoding="utf-8"))), cpu
 
 
 def untimed(content):
@@ -49,18 +48,14 @@ def untimed(content):
 
 
 def commands():
-    """A row per command: CPU and wall seconds, first and second."""
-    rows = []
+    """A line per command."""
     for name, arguments in COMMANDS.items():
         with tempfile.TemporaryDirectory() as folder:
             cache = Path(folder) / "cache"
-            first, second = (run(arguments, cache, Path(folder)) for _ in range(2))
-        if first[0] != second[0]:
+            (first, cpu), (second, then) = (run(arguments, cache, Path(folder)) for _ in range(2))
+        if first != second:
             raise SystemExit(f"{name}: the second run differs from the first")
-        rows.append({"command": name, "first": first[1:], "second": second[1:]})
-        cpu, then = first[1], second[1]
         print(f"{name:<26} first {cpu:6.1f} s of CPU, second {then:6.1f} s: x {cpu / then:.2f}")
-    return rows
 
 
 PARTS = """
@@ -112,7 +107,6 @@ def parts():
         spent = json.loads(target.read_text())
     for kind, seconds in sorted(spent.items(), key=lambda one: -one[1]):
         print(f"{kind:<36} {seconds:6.1f} s of CPU")
-    return spent
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 from figures.parameters import reals
-from figures.tables import Table, by_column
+from figures.tables import Table, by_column, span
 from sims.layer_bounds import quantization_range
 from sims.layer_bounds.problems import problem
 from sims.layer_bounds.relaxation import solve
@@ -84,9 +84,6 @@ def facts(table: Table) -> dict[str, str]:
     here = table["panel"] == "correlation"
     gain = table["published"] - table["gap"]
     apart = {r: table["gap"][here & (table["x"] == r)] for r in (0.0, 0.9)}
-
-    def span(values: np.ndarray) -> str:
-        return f"{values.min():.1f} to {values.max():.1f}"
 
     return {
         "gain2": span(gain[here & (table["bits"] == 2)]),

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 from figures.parameters import reals
-from figures.tables import Table, by_column
+from figures.tables import Table, by_column, span
 from sims.path_following import compress
 from sims.path_following.gram import Gram
 from sims.path_following.layers import PRUNERS, QUANTIZERS, compare
@@ -107,9 +107,6 @@ def facts(table: Table) -> dict[str, str]:
 
     def of(task: str, method: str, column: str = "snr") -> np.ndarray:
         return table[column][(table["task"] == task) & (table["method"] == method)].astype(float)
-
-    def span(values: np.ndarray) -> str:
-        return f"{values.min():.1f} to {values.max():.1f}"
 
     below = [of("no ends", method) - of("no ends", method, "bound") for method in UNCLIPPED]
     nearest = of("quantized", "GPFQ")

@@ -22,3 +22,14 @@ def by_column(names: Sequence[str], rows: Iterable[Sequence]) -> Table:
     """
     cells = list(zip(*rows, strict=True)) or [()] * len(names)
     return {name: np.array(column) for name, column in zip(names, cells, strict=True)}
+
+
+def span(values: np.ndarray) -> str:
+    """The range of values for a caption, to one digit.
+
+    Examples
+    --------
+    >>> span(np.array([4.62, 2.6]))
+    '2.6 to 4.6'
+    """
+    return f"{values.min():.1f} to {values.max():.1f}"

@@ -33,8 +33,19 @@ def named(asked: Sequence[str], known: Sequence[str], what: str) -> list[str]:
     for name in asked:
         meant = [name] if name in known else [one for one in known if name and one.startswith(name)]
         if not meant:
-            like = get_close_matches(name, known, n=3, cutoff=0.7)
+            like = alike(name, known)
             hint = f"did you mean {' or '.join(like)}?" if like else f"there are {', '.join(known)}"
             raise ValueError(f"no {what} {name!r}; {hint}")
         found |= dict.fromkeys(meant)
     return list(found) or list(known)
+
+
+def alike(name: str, known: Sequence[str], most: int = 3) -> list[str]:
+    """The known names that `name` may be a slip of, the nearest first.
+
+    Examples
+    --------
+    >>> alike("digist", ["minilm", "digits"])
+    ['digits']
+    """
+    return get_close_matches(name, known, n=most, cutoff=0.7)

@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from sims.checkpoints import Contents, is_float, of_array
 from sims.networks import digits
 from sims.networks.transformer import transformer_model
 from sims.support.extras import to_install
+from sims.support.names import alike
 from sims.weights import quantized
 from theory.arguments import choice
 
@@ -73,7 +73,7 @@ def opened(source: Any) -> Contents:
     if not isinstance(source, (str, Path)):
         return in_memory(source)
     if str(source) not in AT_HAND or Path(source).exists():
-        like = get_close_matches(str(source), AT_HAND, n=1, cutoff=0.7)
+        like = alike(str(source), AT_HAND, 1)
         if like and not Path(source).exists():
             raise ValueError(f"cannot read {str(source)!r}: no such file; did you mean {like[0]}?")
         return checkpoints.open_checkpoint(source)
