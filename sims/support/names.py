@@ -1,6 +1,6 @@
 """What somebody meant who typed a name, the beginning of one, or nearly one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -40,7 +40,7 @@ def named(asked: Sequence[str], known: Sequence[str], what: str) -> list[str]:
     return list(found) or list(known)
 
 
-def alike(name: str, known: Sequence[str], most: int = 3) -> list[str]:
+def alike(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     """The known names that `name` may be a slip of, the nearest first.
 
     Examples
@@ -48,4 +48,4 @@ def alike(name: str, known: Sequence[str], most: int = 3) -> list[str]:
     >>> alike("digist", ["minilm", "digits"])
     ['digits']
     """
-    return get_close_matches(name, known, n=most, cutoff=0.7)
+    return get_close_matches(name, list(known), n=most, cutoff=0.7)
