@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.stats import t as student
 
 from figures import style
 from figures.parameters import wholes
@@ -14,11 +15,11 @@ from theory.representation import expected_cka
 SOURCE = "Kuzmin et al. 2023, Section 5 (representation): bias of the estimator (derived)"
 TITLE = "Linear CKA sees a likeness in unrelated data"
 CAPTION = (
-    "Linear CKA of Gaussian representations of equal width against the number of samples; points: means over "
-    "random draws with 99 % intervals (filled: the plain estimator, open: the unbiased one), lines: the law "
-    "of the plain estimator. (a) Independent data, where 0 is right; the plain estimator falls like "
-    "width/(samples + width). (b) Data whose true CKA is 0.5. Wide layers on few images look alike "
-    "whatever they hold; the unbiased form does not."
+    "Linear CKA of Gaussian representations of equal width against the number of samples; points: means "
+    "over random draws with 99 % intervals of Student's t (filled: the plain estimator, open: the "
+    "unbiased one), lines: the law of the plain estimator. (a) Independent data, where 0 is right; the "
+    "plain estimator falls like width/(samples + width). (b) Data whose true CKA is 0.5. Wide layers on "
+    "few images look alike whatever they hold; the unbiased form does not."
 )
 TRIALS = {"quick": 60, "standard": 600, "deep": 6_000}
 _SHOWN = {0.0: "independent", 0.5: "true CKA 0.5"}
@@ -72,7 +73,7 @@ def data(
                     key=("representation_bias", true, width, n),
                 )
                 for name, one in zip(("plain", "unbiased"), found, strict=True):
-                    half = 2.576 * one.standard_error
+                    half = float(student.ppf(0.995, TRIALS[budget] - 1)) * one.standard_error
                     rows.append((true, width, n, name, one.value, one.value - half, one.value + half))
     return by_column(("true", "width", "samples", "estimator", "value", "low", "high"), rows)
 

@@ -16,8 +16,8 @@ TITLE = "Which exact algorithm, and at what price"
 CAPTION = (
     r"Choice of the cost model for n integers uniform on {±1..±M}: colour is the algorithm, contours the "
     r"predicted time on one core, with at most 4 GiB. (a) Find one subset with a given sum or prove that "
-    r"there is none; (b) count them all. White: out of reach (more than <longest> s, or no algorithm). Red: "
-    r"the threshold, where one solution is expected."
+    r"there is none; (b) count them all. White: out of reach (more than <longest> s, or no algorithm). "
+    r"Line: the threshold, where one solution is expected."
 )
 ALGORITHMS = ("table", "search", "collections", "lists", "sorted", "polynomial")
 COLORS = (style.GREEN, style.BLUE, style.SKY, style.ORANGE, style.PURPLE, style.GREY)

@@ -166,30 +166,33 @@ def counting(run: Run, factor: float = 1.0) -> Iterator[Measurement]:
         yield at_most(name, ratio, 5.0, evidence="simulated")
 
 
-def literal_units(fan_in: int) -> Fraction:
-    """Mean units of a round, by the states themselves: who waits, and every sign vector a unit may have."""
-    mean = [Fraction(0)] * (1 << fan_in)
-    signs = range(1 << fan_in)
-    for waiting in range(1, 1 << fan_in):
-        total, stay = Fraction(1 << fan_in), 0
-        for usable in signs:
-            fits = waiting & usable
-            if fits:
-                total += mean[waiting ^ (fits & -fits)]
-            else:
-                stay += 1
-        mean[waiting] = total / ((1 << fan_in) - stay)
-    return mean[-1]
+def literal_units(fan_in: int) -> tuple[Fraction, Fraction]:
+    """Mean and variance of a round's units, by its states: who waits, and every sign vector of a unit."""
+    states = 1 << fan_in
+    mean, square = [Fraction(0)] * states, [Fraction(0)] * states
+    for waiting in range(1, states):
+        fits = (waiting & usable for usable in range(states))
+        after = [waiting ^ (one & -one) for one in fits if one]
+        # T = 1 + T', and T' is T again where the unit fits nobody
+        mean[waiting] = (states + sum(mean[one] for one in after)) / Fraction(len(after))
+        rest = sum(mean[one] for one in after) + (states - len(after)) * mean[waiting]
+        square[waiting] = (states + 2 * rest + sum(square[one] for one in after)) / len(after)
+    return mean[-1], square[-1] - mean[-1] ** 2
 
 
-def matched_units(run: Run, factor: float = 1.0, form: str = "exact") -> Iterator[Measurement]:
+def matched_units(
+    run: Run, factor: float = 1.0, form: str = "exact", spread: float = 1.0
+) -> Iterator[Measurement]:
     """A round by its states, in rationals; then drawn networks, to 2.5 %."""
     for fan_in in range(1, 8):
-        exact = run.once(f"round {fan_in}", partial(literal_units, fan_in))
-        mean = factor * lottery.drawn_units(fan_in, 1)[0]
+        exact, variance = run.once(f"round {fan_in}", partial(literal_units, fan_in))
+        mean, deviation = lottery.drawn_units(fan_in, 1)
+        mean *= factor
         if form != "exact":
             mean = {"block": 2.0 * fan_in, "limit": fan_in + ERDOS_BORWEIN}[form]
         yield within(f"{fan_in} inputs: stated units over the exact mean", mean / float(exact), 1.0, 1e-12)
+        ratio = spread * deviation**2 / float(variance)
+        yield within(f"{fan_in} inputs: stated variance over the exact one", ratio, 1.0, 1e-12)
     waste = factor * lottery.drawn_units(60, 1)[0] - 60
     yield within("units beyond the inputs in the limit", waste, 1.6067, 5e-5)
     for fan_in, n, signed in ((1, 8, False), (6, 8, True), (64, 8, False)):
@@ -365,7 +368,8 @@ CLAIMS = (
         paper=PAPER,
         place="Lemma 7 (a smaller constant)",
         statement=r"E H = n \sum_{k=1}^{d} \frac{1}{1-2^{-k}}"
-        r" = n\Bigl(d + \sum_{k=1}^{d} \frac{1}{2^k - 1}\Bigr) \to n(d + 1.6067)",
+        r" = n\Bigl(d + \sum_{k=1}^{d} \frac{1}{2^k - 1}\Bigr) \to n(d + 1.6067),\quad"
+        r" \mathrm{Var}\,H = n \sum_{k=1}^{d} \frac{2^{-k}}{(1-2^{-k})^2}",
         hypotheses="Each unit keeps an input that still needs one and whose weight has the wanted sign. At"
         " $d = 1$ the sum is 1, not 1.6067: 16 units for $n = 8$, not 20.85.",
         mark="derived",
@@ -375,6 +379,7 @@ CLAIMS = (
             Twin("two units per candidate, as in the block form", {"form": "block"}),
             Twin("n(d + 1.6067) at every d", {"form": "limit"}),
             Twin("1 % more", {"factor": 1.01}),
+            Twin("1 % more variance", {"spread": 1.01}),
         ),
         figure="lottery_parameters",
     ),
@@ -399,7 +404,7 @@ CLAIMS = (
     ),
     Claim(
         id="kn.product_gap",
-        title="No rejection makes products uniform on the grid of delta^2",
+        title="No rejection makes products uniform on the grid of squared steps",
         paper=PAPER,
         place="Lemma 5, step 2 (a gap)",
         statement=r"P(ab = q) = 0 \text{ for every prime } q > M;\qquad"

@@ -42,9 +42,9 @@ def test_candidates_for_a_ternary_weight():
 
 
 def test_literal_units_by_hand():
-    assert literal_units(1) == 2
-    # two wait: 1/(1 - 1/4), then one
-    assert literal_units(2) == Fraction(4, 3) + 2
+    assert literal_units(1) == (2, 2)  # geometric, p = 1/2
+    # two wait: geometric with p = 3/4, mean 4/3 and variance (1/4) / (9/16); then one
+    assert literal_units(2) == (Fraction(4, 3) + 2, Fraction(4, 9) + 2)
 
 
 def test_represented_by_hand():
