@@ -6,6 +6,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy.stats import t as student
 
 from figures import style
 from figures.parameters import reals
@@ -13,19 +14,21 @@ from figures.tables import Table, by_column
 from sims.lottery.misses import best_miss_table
 from theory.arguments import whole
 from theory.lottery import counting_bound, parameter_counts
-from theory.subset_sum import samples_needed
+from theory.subset_sum import Law, samples_needed
 
 SOURCE = "Kumar & Natale 2025, Theorems 1 to 3"
 TITLE = "One more candidate per bit: overparameterization against precision"
 CAPTION = (
     "(a) Candidates per weight at which a share <miss> of weights, uniform on the grid of V values, is "
     "missed, for candidates uniform on the grid and for products on the grid of $V=2M^2+1$ values. Exact "
-    "up to 4 bits (products: of 3-bit factors), measured beyond; above, the number that the rigorous "
-    "bounds ask for (largest weight), below, the counting bound $\\log_2V$. (b) Random parameters per "
-    "target weight of a network with layers of <sizes> units and these candidates, uniform law. Two "
-    "layers per layer, block: as in the proof; matched: a unit may keep any input that its sign fits. "
-    "Depth l + 1 with n copies of each hidden unit grows with the square."
+    "up to 4 bits (products: of 3-bit factors), measured beyond, with 99 % intervals (jackknife, "
+    "Student's t); above, the number that the rigorous bounds ask for (largest weight), below, the "
+    "counting bound $\\log_2V$. (b) Random parameters per target weight of a network with layers of "
+    "<sizes> units and these candidates, uniform law. Two layers per layer, block: as in the proof; "
+    "matched: a unit may keep any input that its sign fits. Depth l + 1 with n copies of each hidden "
+    "unit grows with the square."
 )
+PARTS = 8  # of the draws, whose scatter is the error
 TRIALS = {"quick": 3_000, "standard": 30_000, "deep": 300_000}
 
 
@@ -36,6 +39,26 @@ def _candidates(table: np.ndarray, top: int, miss: float) -> float:
     return float(n + math.log(mean[n] / miss) / math.log(mean[n] / mean[n + 1]))
 
 
+def _measured(
+    budget: str, seed: int, miss: float, samples: int, top: int, least: int, product: bool
+) -> tuple[float, float, float]:
+    """Candidates with their 99 % interval: Student's t over parts of the draws, each left out once."""
+    grid = top * top if product else top
+    law: Law = "product" if product else "nonzero"
+    trials = TRIALS[budget] // (4 * PARTS if product and top > 15 else PARTS)
+    tables = []
+    for part in range(PARTS):
+        tables.append(best_miss_table(samples, top, trials, PARTS * seed + part, law=law, least=least))
+        if part == 1 and np.array_equal(*tables):  # enumerated: one is all
+            value = _candidates(tables[0], grid, miss)
+            return value, value, value
+    parts = np.array(tables)
+    value = _candidates(parts.mean(axis=0), grid, miss)
+    others = [_candidates(np.delete(parts, part, axis=0).mean(axis=0), grid, miss) for part in range(PARTS)]
+    half = float(student.ppf(0.995, PARTS - 1)) * math.sqrt((PARTS - 1) * np.var(others))
+    return value, value - half, value + half
+
+
 def data(
     budget: str = "quick",
     seed: int = 0,
@@ -44,7 +67,7 @@ def data(
     sizes: tuple[int, ...] = (784, 500, 10),
     most_bits: int = 10,
 ) -> Table:
-    """Columns panel, series, bits (of the grid, log2 V; of the weights in panel b), value.
+    """Columns panel, series, bits (of the grid, log2 V; of the weights in panel b), value, low, high.
 
     Parameters
     ----------
@@ -65,19 +88,16 @@ def data(
     for bits in range(2, whole("most_bits", most_bits, 4, 12) + 1):
         top = 2 ** (bits - 1) - 1
         width = math.log2(2 * top + 1)
-        table = best_miss_table(bits + 16, top, TRIALS[budget], seed, least=bits)
-        n = _candidates(table, top, miss)
-        rows.append(("candidates", "uniform", width, n))
-        if bits <= 8:
-            rows.append(("candidates", "rigorous", width, samples_needed(top, top, miss, rigorous=True)))
-        rows.append(("candidates", "counting bound", width, width))
+        found = _measured(budget, seed, miss, bits + 16, top, bits, product=False)
+        rows.append(("candidates", "uniform", width, *found))
+        exact = {"rigorous": samples_needed(top, top, miss, rigorous=True)} if bits <= 8 else {}
+        for series, value in {**exact, "counting bound": width}.items():
+            rows.append(("candidates", series, width, *3 * (value,)))
         if 3 <= bits <= 6:
-            grid = top * top
-            trials = TRIALS[budget] if bits < 6 else TRIALS[budget] // 4
-            table = best_miss_table(2 * bits + 24, top, trials, seed, law="product", least=2 * bits)
-            rows.append(("candidates", "products", math.log2(2 * grid + 1), _candidates(table, grid, miss)))
+            products = _measured(budget, seed, miss, 2 * bits + 24, top, 2 * bits, product=True)
+            rows.append(("candidates", "products", math.log2(2 * top * top + 1), *products))
         if bits <= 8:
-            samples = math.ceil(n)
+            samples = math.ceil(found[0])
             total = parameter_counts(layers, samples, top)
             block = parameter_counts(layers, samples, top, allotment="block")
             deep = parameter_counts(layers, samples, top, "depth_plus_one")
@@ -89,8 +109,8 @@ def data(
                 ("after fixed cuts", total.candidates),
                 ("counting bound", bound),
             ):
-                rows.append(("parameters", series, bits, value / total.target))
-    names = ("panel", "series", "bits", "value")
+                rows.append(("parameters", series, bits, *3 * (value / total.target,)))
+    names = ("panel", "series", "bits", "value", "low", "high")
     return by_column(names, rows)
 
 
@@ -116,10 +136,12 @@ def draw(table: Table) -> Figure:
         for series in dict.fromkeys(table["series"][here].tolist()):
             rows = here & (table["series"] == series)
             order = np.argsort(table["bits"][rows])
-            x, y = table["bits"][rows][order], table["value"][rows][order]
+            x, y, low, high = (table[name][rows][order] for name in ("bits", "value", "low", "high"))
             bound = series == "counting bound"
             look = "--" if bound else f"{style.mark(COLORS[series])}-"
             axis.plot(x, y, look, color=COLORS[series])
+            if (high > low).any():
+                style.interval(axis, x, y, low, high, COLORS[series])
             style.label(axis, x[-1], y[-1], NAMES.get(series, series), COLORS[series])
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set(xlabel="log2 of the grid values V", ylabel="candidates n per weight", ylim=(0, None))

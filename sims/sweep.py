@@ -130,7 +130,8 @@ def compute(simulation: str, parameters: dict[str, Any], seed: int) -> dict[str,
     row.setdefault("trials", first.trials)  # where "trials" is a parameter, it stands as it was asked for
     for other in others:
         name = " | ".join(part for part in (other.quantity, other.source) if part)
-        shown = {f"{name}, measured": other.measured, name: other.theory}
+        ends = {f"{name}, low": other.low, f"{name}, high": other.high}
+        shown = {f"{name}, measured": other.measured, **ends, name: other.theory}
         row |= {column: value for column, value in shown.items() if value is not None}
     return json.loads(json.dumps(row, default=float))
 

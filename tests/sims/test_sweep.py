@@ -334,6 +334,23 @@ def test_trials_are_those_asked_for_and_else_those_made(toy):
     assert sweep.compute("toy_simulation:simulate", {"x": 1, "log": str(toy / "log")}, 0)["trials"] == 5000
 
 
+def test_a_cell_keeps_the_interval_of_every_row(tmp_path, monkeypatch):
+    (tmp_path / "two_rows.py").write_text(
+        "from sims.support.row import Row\n"
+        "def simulate(seed):\n"
+        "    second = Row('second', 2.0, 1.75, 2.25, 3.0, 'law')\n"
+        "    return [Row('first', 1.0, 0.5, 1.5), second, Row('third', 4.0)]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    row = sweep.compute("two_rows:simulate", {}, 0)
+    assert (row["low"], row["estimate"], row["high"]) == (0.5, 1.0, 1.5)
+    others = {name: row[name] for name in row if name.startswith(("second", "third"))}
+    assert others == {
+        "second | law, measured": 2.0, "second | law, low": 1.75, "second | law, high": 2.25,
+        "second | law": 3.0, "third, measured": 4.0,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
