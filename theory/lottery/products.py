@@ -40,12 +40,19 @@ def candidate_price(max_value: int, target: int) -> float:
 
     (`theory.subset_sum.exponent`): 2.41 for odd targets and even M, of which three products in four are even.
 
+    Raises
+    ------
+    ValueError
+        The target 0, which no candidate is needed for, or a max_value below 1.
+
     Examples
     --------
     >>> round(candidate_price(128, 1), 3), round(candidate_price(127, 1), 3), candidate_price(128, 12)
     (2.409, 2.366, 1.0)
     """
-    max_value = whole("max_value", max_value, 1)
+    max_value, target = whole("max_value", max_value, 1), whole("target", target)
+    if target == 0:
+        raise ValueError("target=0 must be another weight: the empty set represents it without a candidate")
     uniform = failure_exponent(max_value**2, target, "nonzero")
     return uniform / failure_exponent(max_value, target, "product")
 

@@ -43,3 +43,9 @@ def test_one_sample_has_two_factors_without_the_prime(value):
     """Of 1..12 the share that is no multiple, twice."""
     share = sum(v % value != 0 for v in range(1, 13)) / 12
     assert shared_divisor_bound(ODD, 1, 12, prime=value) == pytest.approx(share**2, rel=1e-12)
+
+
+def test_nothing_is_paid_for_the_weight_that_no_candidate_is_needed_for():
+    with pytest.raises(ValueError, match="target=0 must be another weight"):
+        candidate_price(5, 0)
+    assert candidate_price(5, -7) == candidate_price(5, 7) == pytest.approx(1.5531, abs=5e-5)
