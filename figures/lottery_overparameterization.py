@@ -6,12 +6,12 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import t as student
 
 from figures import style
 from figures.parameters import reals
 from figures.tables import Table, by_column
 from sims.lottery.misses import best_miss_table
+from sims.montecarlo import student_half_width
 from theory.arguments import whole
 from theory.lottery import counting_bound, parameter_counts
 from theory.subset_sum import Law, samples_needed
@@ -55,7 +55,7 @@ def _measured(
     parts = np.array(tables)
     value = _candidates(parts.mean(axis=0), grid, miss)
     others = [_candidates(np.delete(parts, part, axis=0).mean(axis=0), grid, miss) for part in range(PARTS)]
-    half = float(student.ppf(0.995, PARTS - 1)) * math.sqrt((PARTS - 1) * np.var(others))
+    half = student_half_width(math.sqrt((PARTS - 1) * np.var(others)), PARTS)
     return value, value - half, value + half
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from figures import style
 from figures.parameters import reals
 from figures.tables import Table, by_column
-from sims.montecarlo import stream
+from sims.montecarlo import stream, student_half_width
 from sims.path_following import compress
 from sims.path_following.feedback import ORDERS
 from sims.path_following.quantizers import quantizer
@@ -16,12 +16,12 @@ from theory.operators import NearestRounding, Operator, StochasticRounding
 SOURCE = "Zhang & Saab 2025: which column order (asked by the referees of SPFQ)"
 TITLE = "Path following: the order of the columns"
 CAPTION = (
-    "Squared output error by the order in which columns are compressed, over that of a random order (99 "
-    "% intervals over data and random choices; step <step>, digits at <bits> bits, m = <samples> and N = "
-    "<columns> for the drawn inputs). Errors of early columns are corrected by later ones, those of the "
-    "last stay: largest norm first is the best or close to it everywhere and costs nothing; pivoting, "
-    "which puts the columns nearest to the span of the others last, gains less and can lose. With equal "
-    "norms the order does not matter."
+    "Squared output error by the order in which columns are compressed, over that of a random order (99 % "
+    "intervals of Student's t over data and random choices; step <step>, digits at <bits> bits, m = "
+    "<samples> and N = <columns> for the drawn inputs). Errors of early columns are corrected by later "
+    "ones, those of the last stay: largest norm first is the best or close to it everywhere and costs "
+    "nothing; pivoting, which puts the columns nearest to the span of the others last, gains less and can "
+    "lose. With equal norms the order does not matter."
 )
 REPEATS = {"quick": 6, "standard": 30, "deep": 300}
 METHODS = {
@@ -100,7 +100,7 @@ def data(
             for order in ORDERS:
                 # paired: each draw of the data is its own reference, but random orders of fixed data vary
                 share = np.array(errors[order]) / (reference.mean() if setting[0] == "d" else reference)
-                spread = 2.6 * share.std(ddof=1) / np.sqrt(len(share))
+                spread = student_half_width(share.std(ddof=1) / np.sqrt(len(share)), len(share))
                 rows.append((setting, name, order, float(share.mean()), float(spread)))
     names = ("setting", "method", "order", "ratio", "spread")
     return by_column(names, rows)

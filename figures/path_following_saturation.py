@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 from figures.tables import Table, by_column
-from sims.montecarlo import stream
+from sims.montecarlo import stream, student_half_width
 from sims.path_following import compress
 from sims.path_following.problems import adversarial_columns
 from theory.arguments import whole
@@ -20,13 +20,13 @@ SOURCE = "Zhang & Saab 2025, Theorem 4.2: when feedback pays (derived laws)"
 TITLE = "Path following against rounding each weight by itself"
 CAPTION = (
     "(a) Squared error per output of <samples> Gaussian samples against the number of columns (points "
-    "with 99 % intervals, lines the exact laws for weights spread over whole cells). Feedback saturates, "
-    "rounding to nearest (RTN) grows; stochastic feedback pays only beyond N/m = 1.6 C^2/(2C-1), nearest "
-    "feedback (GPFQ) always. (b) N/m = 2: weights concentrated around grid points break the laws in "
-    "favour of everyone, of the stochastic methods least. (c) Unit columns, each orthogonal to the error "
-    "that nearest rounding has made (m = 4, all weights 0.49): the norm of its error grows like the square "
-    "root of N, and the largest entry is at least half of it; that of stochastic rounding keeps its bound "
-    "(failure level 0.01)."
+    "with 99 % intervals of Student's t over draws, lines the exact laws for weights spread over whole "
+    "cells). Feedback saturates, rounding to nearest (RTN) grows; stochastic feedback pays only beyond "
+    "N/m = 1.6 C^2/(2C-1), nearest feedback (GPFQ) always. (b) N/m = 2: weights concentrated around grid "
+    "points break the laws in favour of everyone, of the stochastic methods least. (c) Unit columns, each "
+    "orthogonal to the error that nearest rounding has made (m = 4, all weights 0.49): the norm of its "
+    "error grows like the square root of N, and the largest entry is at least half of it; that of "
+    "stochastic rounding keeps its bound (failure level 0.01)."
 )
 REPEATS = {"quick": 5, "standard": 40, "deep": 400}
 _NEURONS = 32
@@ -60,7 +60,7 @@ def _growth(repeats: int, samples: int, seed: int) -> list[tuple[str, str, float
                 if method == "direct"
                 else saturation_law(columns, samples, scale, variance)
             )
-            spread = 2.6 * np.std(errors, ddof=1) / math.sqrt(repeats)
+            spread = student_half_width(np.std(errors, ddof=1) / math.sqrt(repeats), repeats)
             rows.append(
                 (
                     "growth",
@@ -89,7 +89,7 @@ def _concentrated(repeats: int, samples: int, seed: int) -> list[tuple[str, str,
                     (inputs**2).sum() / 12 if method == "direct" else second_moment(inputs, scale, variance)
                 )
                 errors.append(layer.error.mean() / expected)
-            spread = 2.6 * np.std(errors, ddof=1) / math.sqrt(repeats)
+            spread = student_half_width(np.std(errors, ddof=1) / math.sqrt(repeats), repeats)
             rows.append(("cell", name, width, float(np.mean(errors)), float(spread), 1.0))
     return rows
 
@@ -154,15 +154,17 @@ def draw(table: Table) -> Figure:
     for name, color in COLORS.items():
         here = (table["panel"] == "cell") & (table["method"] == name)
         at = 0 if name.startswith("SPFQ") else 1
-        x, value = (float(table[column][here][at]) for column in ("x", "value"))
+        x, value, spread = (float(table[column][here][at]) for column in ("x", "value", "spread"))
+        value = {"SPFQ, C = 1": 1.0, "SPFQ, C = 2": max(value - spread, 0.5 * value)}.get(name, value)
         places: dict[str, dict] = {
             "RTN": {"xytext": (8, -4)},
-            "SPFQ, C = 2": {"xytext": (0, -11)},
-            "SPFQ, C = 1": {"xytext": (-3, 20)},
+            "SPFQ, C = 2": {"xytext": (-3, -9)},
+            "SPFQ, C = 1": {"xytext": (-3, 7)},
             "GPFQ": {"xytext": (-6, 7), "ha": "right"},
         }
         style.label(cell, x, value, name, color, **places[name])
     cell.axhline(1, color=style.GREY, linewidth=0.8)
+    cell.set_ylim(top=3)
     ticks = [0.02, 0.05, 0.1, 0.2, 0.4, 1.0]
     cell.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     cell.set_xlabel("width of the weights' interval, in cells")

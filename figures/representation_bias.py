@@ -3,12 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from scipy.stats import t as student
 
 from figures import style
 from figures.parameters import wholes
 from figures.tables import Table, by_column
-from sims.montecarlo import means
+from sims.montecarlo import means, student_half_width
 from sims.representation import linear_cka
 from theory.representation import expected_cka
 
@@ -73,7 +72,7 @@ def data(
                     key=("representation_bias", true, width, n),
                 )
                 for name, one in zip(("plain", "unbiased"), found, strict=True):
-                    half = float(student.ppf(0.995, TRIALS[budget] - 1)) * one.standard_error
+                    half = student_half_width(one.standard_error, TRIALS[budget])
                     rows.append((true, width, n, name, one.value, one.value - half, one.value + half))
     return by_column(("true", "width", "samples", "estimator", "value", "low", "high"), rows)
 

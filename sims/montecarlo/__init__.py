@@ -1,7 +1,7 @@
 """Monte Carlo estimates in reproducible blocks, with intervals that hold at every number of trials."""
 
 from sims.montecarlo.estimate import BLOCK, Estimate, Sample, mean, means, probabilities, probability, stream
-from sims.montecarlo.intervals import quantile
+from sims.montecarlo.intervals import quantile, student_half_width
 from sims.montecarlo.quantiles import QuantileSequence, growing_medians
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "probability",
     "quantile",
     "stream",
+    "student_half_width",
 ]

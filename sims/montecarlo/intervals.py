@@ -42,6 +42,28 @@ def clopper_pearson(successes: int, trials: int, level: float = 0.99) -> tuple[f
     return low, high
 
 
+def student_half_width(standard_error: float, trials: int, level: float = 0.99) -> float:
+    r"""Half the width of Student's interval for the mean of few, nearly normal values.
+
+    .. math:: t^{-1}_{n-1}\bigl((1 + level)/2\bigr)\; \hat\sigma/\sqrt n
+
+    Parameters
+    ----------
+    standard_error
+        :math:`\hat\sigma/\sqrt n`, from the values themselves.
+    trials
+        n, at least 2.
+
+    Examples
+    --------
+    >>> round(student_half_width(1.0, 5), 3), round(student_half_width(1.0, 5, 0.95), 3)
+    (4.604, 2.776)
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(trials - 1, (1.0 + level) / 2.0)) * standard_error
+
+
 def binomial_p_values(successes: int, trials: int, bound: float) -> tuple[float, float]:
     """Exact p-values of "truth <= bound" and of "truth >= bound"; they invert `clopper_pearson`.
 
