@@ -100,6 +100,16 @@ def test_a_target_within_delta_of_zero_is_never_missed():
     assert estimate_rare(5, 9, 3, seed=1, delta=2, particles=10, replicates=2).values[0] == 1.0
 
 
+def test_a_population_that_dies_out_proves_nothing_below_what_it_reached():
+    """Negative samples alone do not sum to 1: every n misses with probability 2^-n at least."""
+    few = estimate_rare(60, 3, 1, seed=2, particles=3, replicates=3)
+    assert few.values[60] == 0.0 == few.low[60]
+    assert few.high[60] >= 2.0**-60
+    assert (np.diff(few.high[np.flatnonzero(few.values)[-1] :]) == 0).all()
+    never = estimate_rare(5, 9, 2, seed=1, delta=2, particles=10, replicates=2)
+    assert never.high.tolist() == [0.0] * 6  # the empty set is within the tolerance
+
+
 def test_the_summary_of_three_replicates_by_hand():
     """Student's law with two degrees of freedom has its quantile in closed form."""
     level = 0.9
@@ -110,7 +120,11 @@ def test_the_summary_of_three_replicates_by_hand():
     assert rare.values.tolist() == pytest.approx([1.0, 0.5, 0.2, 0.0])
     factor = math.exp(reach * error / 0.5)
     assert rare.low.tolist() == pytest.approx([1.0, 0.5 / factor, 0.0, 0.0])
-    assert rare.high.tolist() == pytest.approx([1.0, 0.5 * factor, min(1.0, 0.2 + reach * 2 * error), 0.0])
+    last = 0.2 + reach * 2 * error
+    assert last < 1.0
+    assert rare.high.tolist() == pytest.approx(
+        [1.0, 0.5 * factor, last, last]
+    )  # no particle is no proof of 0
     assert (rare.level, rare.particles, rare.seed) == (level, 10, 3)
     wide = _summary(np.array([[0.9], [0.99], [0.5]]), 0.99, 10, 0)
     assert wide.high[0] == 1.0 and 0.0 < wide.low[0] < 0.2
