@@ -14,27 +14,28 @@ SOURCE = "Esser et al. 2020; Kuzmin et al. 2023, Section 5, on small networks; l
 TITLE = "Learned steps are larger than the steps of least error"
 CAPTION = (
     "Learned step over the step that rounds the final latent weights with least squared error, medians "
-    "over ten seeds, against the width; a line for each layer. Dashed: where LSQ's gradient of the "
-    "weights' own error vanishes for Gaussian weights (symmetric codes), 6.5 % above the best step at 2 "
-    "bits: the surrogate explains a small part; the loss of the network moves the steps further. Small "
-    "networks."
+    "over ten seeds with order-statistic intervals (at least 95 %), against the width; a line for each "
+    "layer, set apart a little for the eye. Dashed: where LSQ's gradient of the weights' own error "
+    "vanishes for Gaussian weights (symmetric codes), 6.5 % above the best step at 2 bits: the surrogate "
+    "explains a small part; the loss of the network moves the steps further. Small networks."
 )
 LAYERS = (style.BLUE, style.GREEN, style.RED)
 
 
 def data(budget: str = "quick", seed: int = 0) -> Table:
-    """Columns network, data, layer (0 for the law), bits, ratio."""
+    """Columns network, data, layer (0 for the law), bits, ratio, low, high (a law is its own)."""
     rows = []
     for row in results.rows(budget):
         if row["method"] == "qat":
+            found = zip(row["steps"], row["steps_low"], row["steps_high"], strict=True)
             rows += [
-                (row["network"], row["data"], layer, row["bits"], ratio)
-                for layer, ratio in enumerate(row["steps"], start=1)
+                (row["network"], row["data"], layer, row["bits"], *ends)
+                for layer, ends in enumerate(found, start=1)
             ]
     for bits in range(2, 9):
         best = optimal_scale(Gaussian(), integer_levels(bits, "symmetric"))
-        rows.append(("law", "Gaussian", 0, bits, balanced_step(Gaussian(), bits) / best))
-    return by_column(("network", "data", "layer", "bits", "ratio"), rows)
+        rows.append(("law", "Gaussian", 0, bits, *3 * (balanced_step(Gaussian(), bits) / best,)))
+    return by_column(("network", "data", "layer", "bits", "ratio", "low", "high"), rows)
 
 
 @style.styled
@@ -51,8 +52,10 @@ def draw(table: Table) -> Figure:
         for layer, (color, marker) in enumerate(zip(LAYERS, "osD", strict=True), start=1):
             rows = (table["network"] == network) & (table["data"] == name) & (table["layer"] == layer)
             order = np.argsort(table["bits"][rows])
-            x, y = table["bits"][rows][order], table["ratio"][rows][order]
-            axis.plot(x, y, marker=marker, color=color, linewidth=1.2, label=f"layer {layer}")
+            x = table["bits"][rows][order] + 0.1 * (layer - 2)
+            y, low, high = (table[name][rows][order].astype(float) for name in ("ratio", "low", "high"))
+            axis.plot(x, y, color=color, linewidth=1.2)
+            style.interval(axis, x, y, low, high, color, fmt=marker, label=f"layer {layer}")
         axis.set_title(f"{network}, {name}")
         axis.set_xticks(range(1, 9))
         axis.set_xlabel("bits per weight")

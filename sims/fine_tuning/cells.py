@@ -295,7 +295,7 @@ def simulate(
     store: str | None = None,
     seed: int = 0,
 ) -> list[Row]:
-    """Rows of one cell: the median accuracy over seeds first, then every seed, then the layers (medians).
+    """Rows of one cell: the median accuracy over seeds first, then every seed, then the layers' medians.
 
     Parameters
     ----------
@@ -329,8 +329,8 @@ def simulate(
         ("learned over best step", cell.steps),
     ):
         for name, values in found.items():
-            middle = float(np.median(values))
-            rows.append(Row(f"{title}, {name}", middle if np.isfinite(middle) else None))
+            ends = [one if np.isfinite(one) else None for one in median(values)]
+            rows.append(Row(f"{title}, {name}", *(ends if ends[0] is not None else ())))
     return rows
 
 

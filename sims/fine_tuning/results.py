@@ -11,6 +11,7 @@ import functools
 import json
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ LAYER_COLUMNS = {
     "cka": "CKA of the outputs",
     "steps": "learned over best step",
 }
+ENDS = {"": "measured", "_low": "low", "_high": "high"}  # of a median over seeds: itself and its interval
+_LISTS = tuple(column + end for column, end in product(LAYER_COLUMNS, ENDS))
 
 
 def setting(network: str, data: str, seeds: int = 10) -> Setting:
@@ -51,16 +54,16 @@ def setting(network: str, data: str, seeds: int = 10) -> Setting:
 
 
 def compact(found: Study) -> list[dict[str, Any]]:
-    """A row per cell: accuracies by seed, and medians by layer, each list as JSON in one column."""
+    """A row per cell: accuracies by seed, medians by layer and their ends, each list as JSON in a column."""
     rows = []
     for row in found.rows:
         before = [row[f"accuracy before, seed {i}, measured"] for i in range(row["seeds"])]
         line: dict[str, Any] = {name: row[name] for name in ("network", "data", "method", "bits", "seeds")}
         line |= {"median": row["estimate"], "low": row["low"], "high": row["high"]}
         line |= {"accuracies": _text(accuracies(row)), "originals": _text(before)}
-        for column, title in LAYER_COLUMNS.items():
-            layers = [row.get(f"{title}, layer{i}, measured") for i in range(1, 4)]
-            line[column] = _text(layers) if any(value is not None for value in layers) else ""
+        for (column, title), (end, name) in product(LAYER_COLUMNS.items(), ENDS.items()):
+            layers = [row.get(f"{title}, layer{i}, {name}") for i in range(1, 4)]
+            line[column + end] = _text(layers) if any(value is not None for value in layers) else ""
         rows.append(line)
     return rows
 
@@ -87,7 +90,7 @@ def _read(row: dict[str, Any]) -> dict[str, Any]:
         "bits": int(row["bits"]),
         "seeds": int(row["seeds"]),
         **{name: float(row[name]) for name in ("median", "low", "high")},
-        **{name: json.loads(row[name] or "[]") for name in ("accuracies", "originals", *LAYER_COLUMNS)},
+        **{name: json.loads(row[name] or "[]") for name in ("accuracies", "originals", *_LISTS)},
     }
 
 

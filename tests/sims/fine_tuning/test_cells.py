@@ -39,7 +39,7 @@ def test_rows_hold_the_medians(monkeypatch):
     by_layer = {"layer1": np.array([1.0, 3.0, 9.0]), "layer2": np.array([np.nan, np.inf, np.inf])}
     cell = cells.Cell(
         "qat", 4, 0.0, trained, trained, np.array([0.9, 0.7, 0.8]), np.array([0.95, 0.99, 0.97]), 450,
-        by_layer, {"layer1": np.array([4.0, 5.0, 7.0])}, {"layer1": np.array([0.5, 0.6, 0.9])}, {},
+        by_layer, {"layer1": np.array([5.0, np.inf, 4.0])}, {"layer1": np.array([0.5, 0.6, 0.9])}, {},
     )  # fmt: skip
     seen = []
     monkeypatch.setattr(cells, "compare", lambda *arguments: seen.append(arguments) or cell)
@@ -53,4 +53,9 @@ def test_rows_hold_the_medians(monkeypatch):
         "accuracy before, seed 0": 0.95, "accuracy before, seed 1": 0.99, "accuracy before, seed 2": 0.97,
         "SNR of the weights, dB, layer1": 3.0, "SNR of the weights, dB, layer2": None,
         "SNR of the outputs, dB, layer1": 5.0, "CKA of the outputs, layer1": pytest.approx(0.6),
+    }  # fmt: skip
+    ends = {row.quantity: (row.low, row.high) for row in rest if row.low is not None}
+    assert ends == {  # of three seeds the extremes; an infinite ratio is no number of a table
+        "SNR of the weights, dB, layer1": (1.0, 9.0), "SNR of the outputs, dB, layer1": (4.0, None),
+        "CKA of the outputs, layer1": (0.5, 0.9),
     }  # fmt: skip

@@ -1,6 +1,8 @@
 import json
 import math
+import re
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,9 @@ def test_the_table_holds_every_cell_it_speaks_of_and_its_medians():
         assert row["median"] == pytest.approx(float(np.median(row["accuracies"])), abs=1e-5)
         assert row["low"] <= row["median"] <= row["high"] and len(row["accuracies"]) == row["seeds"] == 10
         assert (len(row["steps"]) == 3) == (row["method"] in ("qat", "ste", "prune-then-quantize"))
+        for name in results.LAYER_COLUMNS:
+            ends = zip(row[f"{name}_low"], row[name], row[f"{name}_high"], strict=True)
+            assert all(low <= middle <= high for low, middle, high in ends if None not in (low, middle, high))
 
 
 @pytest.mark.skipif(not available(), reason="the train extra is not installed")
@@ -80,15 +85,23 @@ def test_lines_of_a_study_by_hand():
 
 
 def test_rows_of_the_table_keep_five_digits():
-    row = cell("qat", 4, [1 / 3, 2 / 3], 0.3, 0.7) | {"CKA of the outputs, layer2, measured": 0.123456789}
+    row = cell("qat", 4, [1 / 3, 2 / 3], 0.3, 0.7) | {
+        "CKA of the outputs, layer2, measured": 0.123456789,
+        "CKA of the outputs, layer2, low": 0.1,
+        "CKA of the outputs, layer2, high": 0.2,
+    }
     (found,) = results.compact(study.Study(Setting(seeds=2), 0, [row]))
     assert found == {
         "network": "dense", "data": "digits", "method": "qat", "bits": 4, "seeds": 2, "median": 0.5,
         "low": 0.3, "high": 0.7, "accuracies": "[0.33333, 0.66667]", "originals": "[0.9, 0.91]",
-        "weights_snr": "", "outputs_snr": "", "cka": "[null, 0.12346, null]", "steps": "",
+        "weights_snr": "", "weights_snr_low": "", "weights_snr_high": "",
+        "outputs_snr": "", "outputs_snr_low": "", "outputs_snr_high": "",
+        "cka": "[null, 0.12346, null]", "cka_low": "[null, 0.1, null]", "cka_high": "[null, 0.2, null]",
+        "steps": "", "steps_low": "", "steps_high": "",
     }  # fmt: skip
     again = results._read({**found, "bits": "4", "seeds": "2", "median": "0.5", "low": "0.3", "high": "0.7"})
     assert again["cka"] == [None, 0.12346, None] and again["steps"] == [] and again["median"] == 0.5
+    assert again["cka_low"] == [None, 0.1, None] and again["steps_high"] == []
     made = results.setting("conv", "digits", 3)
     assert (made.network, made.seeds, made.pretraining, made.epochs) == ("conv", 3, 12, 8)
     assert "ste" in results.CASES["dense", "mnist"] and "ste" not in results.CASES["conv", "digits"]
@@ -115,3 +128,28 @@ def test_the_gap_of_a_comparison_is_the_mean_of_the_pairs():
         ]
         p = sum(one >= sum(counts) for one in sums) / 1024
         assert rows["p of no advantage"].theory == pytest.approx(p, rel=1e-12)
+
+
+def test_the_guide_shows_the_table():
+    text = (Path(__file__).parents[3] / "docs" / "fine_tuning.md").read_text(encoding="utf-8")
+    names = {
+        "learned steps": "qat", "fixed steps": "ste", "pruning": "prune", "both": "prune-then-quantize",
+        "nearest": "nearest", "OPTQ": "optq", "GPFQ": "gpfq", "SPFQ": "spfq", "magnitude": "magnitude",
+        "OBS": "obs",
+    }  # fmt: skip
+    cells = {(r["network"], r["data"], r["method"], r["bits"]): r for r in results.load()}
+    for network, data in results.CASES:
+        original, table = re.search(
+            rf"\*\*{network} on {data}\*\* \(([\d.]+) % before compression\):\n\n((?:\|.*\n)+)", text
+        ).groups()
+        before = np.median(cells[network, data, "qat", 8]["originals"])
+        assert original == f"{100 * before:.2f}"
+        head, _, *lines = (
+            [word.strip() for word in line.strip("|\n").split("|")] for line in table.splitlines()
+        )
+        assert [line[0] for line in lines] == ["8", "6", "4", "3", "2", "1"]
+        for bits, *shown in lines:
+            for title, value in zip(head[2:-1], shown[1:-1], strict=True):
+                assert value == f"{100 * cells[network, data, names[title], int(bits)]['median']:.1f}"
+            rows = {row.quantity: row for row in results.comparison(network, data, int(bits))}
+            assert shown[-1] == f"{rows['p of no advantage'].theory:.2g}"
