@@ -38,7 +38,8 @@ class RareEstimate:
     ----------
     values, low, high
         (N + 1,) means over the replicates, and Student intervals at `level`: of log P where
-        all replicates are positive (delta method), (0, upper) where some died out.
+        all replicates are positive (delta method), (0, upper) where some died out. Where all did, upper is
+        that of the last n with a survivor: P falls with n.
     replicates
         (R, N + 1) the single estimates.
     level, particles, seed
@@ -166,7 +167,9 @@ def _summary(found: np.ndarray, level: float, particles: int, seed: int) -> Rare
     positive = (found > 0.0).all(axis=0)
     low = np.where(positive, mean / factor, 0.0)
     high = np.where(positive, mean * factor, np.maximum(mean + reach * error, 0.0))
-    high = np.where(mean == 0.0, 0.0, np.minimum(high, 1.0))
+    high = np.minimum(high, 1.0)
+    survived = np.count_nonzero(mean)  # at n = 0, 1, ...; nowhere if the empty set hits
+    high[survived:] = high[survived - 1] if survived else 0.0
     return RareEstimate(mean, low, high, found, level, particles, seed)
 
 

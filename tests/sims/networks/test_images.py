@@ -69,6 +69,23 @@ def test_names_and_files_that_are_none():
         load("nothing.npz")
 
 
+def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
+    def saved(folder, pixel, samples):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        np.savez(
+            tmp_path / folder / "own.npz",
+            images=np.full((samples, 2, 2), pixel),
+            labels=np.arange(samples) % 2,
+        )
+        monkeypatch.chdir(tmp_path / folder)
+        return load("own.npz")
+
+    first = saved("a", 1.0, 40)
+    assert load("own.npz") is first and first.train_images.max() == 1.0
+    assert saved("b", 2.0, 40).train_images.max() == 2.0  # the name alone says nothing
+    assert len(saved("a", 3.0, 80).train_images) == 60
+
+
 def convolved(image, weights):
     """A 3 x 3 convolution with zeros beyond the edge, pixel by pixel."""
     height, width, channels = image.shape
