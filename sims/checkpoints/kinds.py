@@ -61,7 +61,7 @@ def kind_of(path: Path) -> str:
     if plain[:1] == b"{":
         return "index"
     # the protobuf of ONNX begins with its version (field 1, a small number), then comes another of its fields
-    if head[:1] == b"\x08" and 1 <= head[1] <= 63 and head[2:3] in _FIELDS:
+    if head[:1] == b"\x08" and b"\x01" <= head[1:2] <= b"\x3f" and head[2:3] in _FIELDS:
         return "onnx"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return "torch"

@@ -201,7 +201,8 @@ def _quantized(
 
         return unpacked, extra, (rows, columns), f"{bits}-bit blocks of {block}"
     axis = {"DequantizeLinear": attribute(node, "axis", 1), "QLinearConv": 0}.get(
-        node.op_type, len(shape) - 1
+        node.op_type,
+        len(shape) - (1 if use.place else 2),  # columns of a second factor, rows of a first
     )
     block = attribute(node, "block_size", 0) if node.op_type == "DequantizeLinear" else 0
 

@@ -8,6 +8,7 @@ library behind it raises becomes one ValueError that names the file, and the ten
 
 import gzip
 import hashlib
+import json
 import shutil
 import tempfile
 import weakref
@@ -62,7 +63,7 @@ def open_checkpoint(path: str | Path) -> Contents:
         files, places, config = folders.files_of(path)
     contents = Contents(path.name or str(path.resolve()), config=config, part=folders.part_of(path))
     contents.path = str(path.resolve())
-    seen, elsewhere = hashlib.sha256(), []
+    seen, elsewhere = hashlib.sha256(json.dumps(config, sort_keys=True).encode() if config else b""), []
     for file in files:
         with boundary(str(file) if not file.is_file() else file.name):
             contents.file = file.name

@@ -137,7 +137,7 @@ class Contents:
     path
         Where it was opened; "" of arrays in memory.
     identity
-        Changes with the names, sizes and times of its files.
+        Changes with the names, sizes and times of its files, and with `config`.
     part
         Says so where the file is a part of a network: one of several shards.
     """

@@ -130,11 +130,11 @@ _FINE_TUNING = ("epochs", "tuning_rate", "grid", "per_channel")  # of a setting:
 def originals(setting: Setting, seed: int = 0, store: str | None = None) -> Trained:
     """The pretrained networks of a setting, trained once in a process (and once in a folder `store`)."""
     unseen: dict[str, Any] = {one.name: one.default for one in fields(Setting) if one.name in _FINE_TUNING}
-    return _originals(replace(setting, **unseen), seed, store)
+    return _originals(replace(setting, **unseen), seed, store, load(setting.data).digest)
 
 
 @functools.lru_cache(maxsize=8)
-def _originals(setting: Setting, seed: int, store: str | None) -> Trained:
+def _originals(setting: Setting, seed: int, store: str | None, digest: str) -> Trained:
     network, data, recipe, _ = setting.made()
     identity = _identity(setting, seed, data)
     for name in _FINE_TUNING:

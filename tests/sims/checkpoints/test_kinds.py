@@ -401,6 +401,31 @@ def test_gguf_blocks_are_dequantized(tmp_path, monkeypatch):
             checkpoints.read(tmp_path / "m.gguf")
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((2, 16), "rows of 16 do not consist of Q4_0 blocks of 32"),  # together they would
+        ((3, 48), "rows of 48 do not consist of Q4_0 blocks of 32"),
+        ((32, 1), "rows of 1 do not consist of Q4_0 blocks of 32"),
+        ((), "rows of 0 do not consist of Q4_0 blocks of 32"),
+        ((2, 32), ""),
+        ((1, 3, 64), ""),
+    ],
+)
+def test_every_row_of_a_gguf_tensor_is_whole_blocks(tmp_path, shape, words):
+    pytest.importorskip("gguf")
+    head = b"GGUF" + struct.pack("<IQQQ1sI", 3, 1, 0, 1, b"w", len(shape))
+    head += struct.pack(f"<{len(shape)}QIQ", *shape[::-1], 2, 0)  # 2 is Q4_0: 32 codes and a scale, 18 bytes
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + bytes(18 * 8))
+    if words:
+        with pytest.raises(ValueError, match=f"^cannot read 'm.gguf': tensor 'w': {words}$"):
+            checkpoints.open_checkpoint(tmp_path / "m.gguf")
+    else:
+        np.testing.assert_array_equal(
+            checkpoints.read(tmp_path / "m.gguf").tensors["w"], np.zeros(shape, np.float32)
+        )
+
+
 def test_values_in_another_file_are_left_there(tmp_path):
     h5py = pytest.importorskip("h5py")
     np.arange(4.0).tofile(tmp_path / "raw.bin")

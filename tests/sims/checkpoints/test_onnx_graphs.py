@@ -65,6 +65,7 @@ def test_sparse_initializers(tmp_path):
         found = tensors(save(tmp_path / f"{name}.onnx", [node], sparse=[part]))
         np.testing.assert_array_equal(found["s.weight"].load(), dense)
         assert found["s.weight"].axis == 1
+        assert found["s.weight"].nbytes == dense[rows, columns].nbytes + 8 * indices.size
 
 
 def test_subgraphs_and_functions(tmp_path):
@@ -402,6 +403,20 @@ def test_the_first_factor_has_scales_of_its_own(tmp_path):
     }
     found = tensors(save(tmp_path / "a.onnx", [helper.make_node("QLinearMatMul", inputs, ["y"])], arrays))
     np.testing.assert_array_equal(found["w"].load(), (codes - 1) * scale)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 3, 5)])
+def test_a_first_factor_has_its_scales_by_rows(tmp_path, shape):
+    """Rows are its outputs, the columns are summed over: a scale of each row comes out of the sum."""
+    codes = RNG.integers(-9, 9, size=shape).astype(np.int8)
+    scale, zero = np.exp(normal(shape[-2])).astype(np.float32), np.arange(shape[-2], dtype=np.int8)
+    inputs = ["w", "ws", "wz", "x", "xs", "xz", "ys", "yz"]
+    node = helper.make_node("QLinearMatMul", inputs, ["y"])
+    (found,) = tensors(save(tmp_path / "a.onnx", [node], {"w": codes, "ws": scale, "wz": zero})).values()
+    values = found.load()
+    for place in np.ndindex(shape):
+        row = place[-2]
+        assert values[place] == pytest.approx((int(codes[place]) - row) * float(scale[row]), rel=1e-6)
 
 
 def test_blocks_of_four_bits_whose_node_says_no_more_than_their_size(tmp_path):

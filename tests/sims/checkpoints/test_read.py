@@ -195,10 +195,12 @@ def test_codes_with_a_scale_per_channel(tmp_path, scheme, kind, zeros, axis, sha
         *plain[4:],
     )
     data = {"0": codes.tobytes(), "1": scales.tobytes(), "2": zeros.tobytes()}
-    (found,) = checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": item}, data)).tensors.values()
+    (found,) = checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", {"w": item}, data)).tensors.values()
+    assert found.nbytes == sum(map(len, data.values()))
+    values = found.load()
     for place in np.ndindex(shape):
         channel, code = place[axis], int(codes.reshape(shape)[place])
-        assert found[place] == (code - zeros[channel]) * scales[channel]
+        assert values[place] == (code - zeros[channel]) * scales[channel]
 
 
 @pytest.mark.parametrize("flags", [(), (False,)])
@@ -224,8 +226,11 @@ def test_sparse_tensors_with_and_without_what_later_versions_add(tmp_path, layou
         (*parts, (2, 3), *flags),
     )
     storages = {str(key): array.tobytes() for key, array in enumerate(data)}
-    found = checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": item}, storages))
-    np.testing.assert_array_equal(found.tensors["w"], [[0, 5, 0], [7, 0, 9]])
+    (found,) = checkpoints.open_checkpoint(
+        torch_zip(tmp_path / "a.pt", {"w": item}, storages)
+    ).tensors.values()
+    np.testing.assert_array_equal(found.load(), [[0, 5, 0], [7, 0, 9]])
+    assert found.nbytes == sum(map(len, storages.values()))
 
 
 def test_tensors_with_the_fewest_and_the_most_arguments_of_any_version(tmp_path):
@@ -566,6 +571,7 @@ def test_random_bytes_are_never_a_crash(data):
     [
         ("a.txt", b"1 2 3", "of no kind that is read: .npz, .npy"),
         ("a.npz", b"", "the file is empty"),
+        ("a.npz", b"\x08", "not a npz archive"),  # as an ONNX model begins, and no more
         ("a.npz", b"hello", "not a npz archive"),
         ("a.npy", b"hello", "not a npy array"),
         ("a.pt", b"hello", "malformed pickle|not a readable"),
@@ -609,6 +615,17 @@ def test_a_file_that_was_written_again_is_another(tmp_path):
         identity(WEIGHTS, 10**9, "v.npy"),
     )
     assert same == again and len({same, later, longer, other}) == 4
+
+
+def test_another_config_is_another_network(tmp_path):
+    """It says how packed codes are read; the order of its words says nothing."""
+    np.save(tmp_path / "w.npy", WEIGHTS)
+    found = []
+    for text in ("", "{}", '{"a": 1, "b": 2}', '{"b": 2, "a": 1}', '{"a": 1, "b": 3}'):
+        if text:
+            (tmp_path / "config.json").write_text(text)
+        found.append(checkpoints.open_checkpoint(tmp_path / "w.npy").identity)
+    assert found[0] == found[1] and found[2] == found[3] and len(set(found)) == 3
 
 
 def test_names_that_collide_are_all_kept():

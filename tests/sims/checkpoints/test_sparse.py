@@ -20,6 +20,8 @@ def test_archives_of_scipy(tmp_path, kind, compressed):
     assert list(found) == ["layer"] and found["layer"].shape == (24, 36)
     np.testing.assert_array_equal(found["layer"].load(), dense)
     assert found["layer"].note.startswith(f"sparse ({kind})")
+    with np.load(tmp_path / "layer.npz") as archive:  # places count, too
+        assert found["layer"].nbytes == sum(archive[name].nbytes for name in archive.files)
 
 
 @pytest.mark.parametrize("shape", [(9,), (3, 4), (2, 3, 2, 2)])

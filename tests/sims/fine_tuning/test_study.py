@@ -239,3 +239,8 @@ def test_originals_are_kept_for_everything_that_made_them(tmp_path, monkeypatch)
     assert len(trained) == 1  # and they are not trained again either
     before = ({"rate": 0.2}, {"batch": 32}, {"pretraining": 5}, {"hidden": (8,)}, {"seeds": 4}, {"seed": 1})
     assert len({path(), *(path(**change) for change in before)}) == 7
+    own = tmp_path / "own.npz"
+    for samples in (80, 96):  # a file that was written again
+        np.savez(own, images=np.zeros((samples, 4)), labels=np.arange(samples) % 2)
+        path(data=str(own))
+    assert len(set(trained)) == 9

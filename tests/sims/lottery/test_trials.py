@@ -144,6 +144,23 @@ def test_smallest_samples_says_when_a_mask_cannot_hold_them():
         smallest_samples([np.ones((1, 1), int)], 1, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("law", "fewest"),
+    [
+        ([0.5, 0.2, 0.09, 0.04], 3),  # 0.5 / 0.1 is more than two halvings, and less than three
+        ([0.8, 0.4, 0.2, 0.1, 0.05], 4),  # met is enough
+        ([0.7, 0.3, 0.15, 0.11, 0.09], 5),  # less than a halving is one candidate more
+        ([0.1], 1),
+    ],
+)
+def test_the_search_among_measured_misses_skips_whole_halvings_alone(monkeypatch, law, fewest):
+    def measured(samples, max_value, trials, seed):
+        return np.append(np.zeros(1), np.full(max_value, law[samples - 1]))
+
+    monkeypatch.setattr("sims.lottery.misses.best_misses", measured)
+    assert smallest_samples([np.array([[15]])], 15, 0.1) == (fewest, law[fewest - 1])
+
+
 @pytest.mark.parametrize("options", [{}, {"construction": "depth_plus_one"}, {"allotment": "block"}])
 def test_simulated_rows_hold_the_theory_in_their_interval(options):
     rows = simulate(sizes=(6, 5, 3), bits=3, samples=10, trials=600, seed=1, **options)
@@ -247,6 +264,9 @@ def test_a_measured_miss_is_a_probability(monkeypatch):
     raw = np.array([rare_misses(n, 100, 40, 3) for n in (1, 2)])
     assert raw.max() > 1
     np.testing.assert_array_equal(misses(2, 100, 3)[1:], np.minimum(raw, 1.0))
+    best = np.array([best_misses(n, 100, 40, 3) for n in (1, 2)])
+    np.testing.assert_array_equal(best, np.minimum(raw, 1.0))
+    assert smallest_samples([np.full((20, 20), 100)], 100, 0.5, seed=3, trials=40)[0] > 10
 
 
 def test_targets_of_every_setting_are_drawn_on_their_own():

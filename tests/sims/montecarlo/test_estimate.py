@@ -156,6 +156,18 @@ def test_impossible_moments_in_a_store_are_computed_anew(tmp_path, mean):
         assert montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store) == whole
 
 
+def test_a_last_block_that_has_grown_is_kept_as_it_is(tmp_path):
+    drawn = []
+
+    def sample(rng, count):
+        drawn.append(count)
+        return uniforms(rng, count)
+
+    options = {"bounds": (0, 1), "seed": 1, "key": ("f",), "block": 100, "store": tmp_path / "run.json"}
+    runs = [montecarlo.mean(sample, trials, threads=1, **options) for trials in (150, 200, 200)]
+    assert drawn == [100, 50, 100] and runs[1] == runs[2]
+
+
 def test_a_store_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
 
@@ -192,6 +204,27 @@ def test_early_stopping_is_anytime_valid_and_says_so():
     assert estimate.trials < 10**6
     assert estimate.high - estimate.low <= 0.01
     assert estimate.low < 0.01 < estimate.high
+
+
+@pytest.mark.parametrize("width", [None, 0.5])
+def test_a_mean_that_could_stop_has_no_p_values_of_a_fixed_length(width):
+    """Whether it did stop or not: the number of trials was the data's to choose."""
+    for trials in (300, 10**6 if width else 400):
+        both = montecarlo.means(
+            lambda rng, count: rng.random((count, 2)),
+            trials,
+            bounds=[(0, 1)] * 2,
+            seed=2,
+            width=width,
+            block=100,
+        )
+        for estimate in both:
+            assert estimate.sequential is estimate.as_dict()["sequential"] is (width is not None)
+            if width is None:
+                assert estimate.p_values(0.1)[0] < 0.01
+            else:
+                with pytest.raises(ValueError, match="need a run of fixed length"):
+                    estimate.p_values(0.1)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.99])

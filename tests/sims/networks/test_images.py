@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,24 @@ def test_names_and_files_that_are_none():
         load("cifar")
     with pytest.raises(ValueError, match="cannot read"):
         load("nothing.npz")
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
+    """By its place, time and size: one of them is enough."""
+
+    def saved(folder, pixel, samples, time):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        images = np.full((samples, 2, 2), pixel)
+        np.savez("own.npz", images=images, labels=np.arange(samples) % 2)
+        os.utime("own.npz", ns=(0, time))
+        return load("own.npz")
+
+    first = saved("a", 1.0, 40, 10**9)
+    assert load("own.npz") is first and first.train_images.max() == 1.0
+    assert saved("b", 2.0, 40, 10**9).train_images.max() == 2.0
+    assert saved("a", 3.0, 40, 10**9 + 1000).train_images.max() == 3.0
+    assert len(saved("a", 3.0, 80, 10**9 + 1000).train_images) == 60
 
 
 def convolved(image, weights):

@@ -174,6 +174,19 @@ def test_a_search_cut_short_is_near_the_optimum():
         assert whole.gap < 1e-3 and short.noise < 1.01 * whole.noise
 
 
+@pytest.mark.parametrize("bits", [14, 16])
+def test_a_search_cut_short_loses_no_more_than_the_ends_do(bits):
+    """Codes of the grid from the least to the largest weight, and the line of least squares through them."""
+    rng = np.random.default_rng(0)
+    for w in (np.linspace(0.5, 1.5, 3001), rng.normal(size=5000), rng.uniform(size=5000)):
+        codes = np.rint((w - w.min()) / (w.max() - w.min()) * (2**bits - 1))
+        columns = np.column_stack([codes / 2**bits, np.ones(w.size)])
+        solution, *_ = np.linalg.lstsq(columns, w, rcond=None)
+        ends = float(np.sum((w - columns @ solution) ** 2) / np.sum(w**2))
+        found = SplitValues(w).optimal(bits, evaluations=10)
+        assert found.bound <= found.noise <= ends * (1 + 1e-6)
+
+
 @pytest.mark.parametrize(("low", "zero"), [(-0.57, 6), (-0.53, 5)])
 def test_the_rule_of_the_ends_takes_the_nearest_zero_point(low, zero):
     w = np.array([low, 0.03, 0.41, 1.5 + low])  # fifteen steps of 0.1

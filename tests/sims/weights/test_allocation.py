@@ -47,6 +47,33 @@ def test_small_problems_against_every_choice(states):
     assert closed == 150 if states == 4000 else closed > 75
 
 
+def least_error(costs, errors, budget):
+    """The optimum from a table: the least error at every cost, one item after the other."""
+    table = np.full(budget + 1, np.inf)
+    table[0] = 0.0
+    for c, e in zip(costs, errors, strict=True):
+        tables = [
+            np.concatenate([np.full(x, np.inf), table])[: budget + 1] + y for x, y in zip(c, e, strict=True)
+        ]
+        table = np.min(tables, axis=0)
+    return float(table.min())
+
+
+@pytest.mark.parametrize("states", [2, 3, 5])
+def test_what_is_dropped_at_several_items_counts_in_the_bound(states):
+    """With so few partial choices more are dropped at item after item, and the least of all decides."""
+    rng = np.random.default_rng(states)
+    open_ = 0
+    for _ in range(60):
+        costs = [np.cumsum(rng.integers(1, 30, 5)) for _ in range(8)]
+        errors = [np.sort(rng.random(5))[::-1] for _ in range(8)]
+        budget = int(sum(c[2] for c in costs))
+        found, best = choose(costs, errors, budget, states), least_error(costs, errors, budget)
+        assert found.bound <= best * (1 + 1e-12) and found.error >= best * (1 - 1e-12)
+        open_ += found.bound < best
+    assert open_ > 10
+
+
 def test_of_equal_errors_the_least_cost_is_taken():
     """Whole numbers: options of one cost, of one error and of both, as formats have on a tensor of zeros."""
     rng = np.random.default_rng(7)

@@ -1,5 +1,7 @@
 """A run that was killed goes on where it was; a cluster gives the same numbers as this machine."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,18 @@ def test_a_cluster_judges_the_same(network, dask_cluster):
     assert table.skipped["copy"] == "equal to 'w1'" and table.skipped["w0"] == "left out by --exclude"
 
 
+def test_workers_that_live_on_read_files_that_have_changed(tmp_path, monkeypatch):
+    """Workers of a cluster outlast a run, and what they remember of a path goes with its files."""
+    monkeypatch.setattr(judge.processes, "cluster", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(
+        judge.processes, "run", lambda function, calls, *_, **__: (function(*one) for one in calls)
+    )
+    for shape in ((20, 30), (30, 40)):
+        np.savez(tmp_path / "net.npz", w=RNG.normal(size=shape))
+        (row,) = report(tmp_path / "net.npz", scheduler="tcp://here").rows
+        assert row == report(tmp_path / "net.npz").rows[0] and row.shape == shape
+
+
 def test_the_networks_at_hand_have_names(tmp_path, monkeypatch):
     assert [row.size for row in weights.report("digits", [4]).rows] == [3072, 1536, 320]
     monkeypatch.chdir(tmp_path)
@@ -112,6 +126,19 @@ def test_a_row_is_that_of_a_tensor_in_every_respect(tmp_path):
         assert kept.get(tensor.renamed(**{name: value})) is None
     for other in (Kept(tmp_path, "other", [(4,), False, False, True]), Kept(tmp_path, "network", [(4,)])):
         assert other.get(tensor) is None
+
+
+def test_a_mask_that_was_judged_alone_is_none_of_many(tmp_path):
+    """Alone it may be meant as weights; beside others zeros and ones are none, whatever a folder keeps."""
+    mask = (RNG.random((20, 30)) < 0.5).astype(float)
+    np.savez(tmp_path / "net.npz", mask=mask, w=RNG.normal(size=(20, 30)))
+    alone, both = {"include": ["mask"]}, {"include": ["*"]}
+    for order in ((alone, both), (both, alone)):
+        folder = tmp_path / str(len(order[0]["include"][0]))
+        for options in (*order, *order):
+            table = report(tmp_path / "net.npz", store=folder, **options)
+            assert [row.name for row in table.rows] == ["mask" if options is alone else "w"]
+            assert table.skipped.get("mask", "").startswith("zeros and one other value") == (options is both)
 
 
 def test_what_was_asked_of_a_row_names_it(network, tmp_path):

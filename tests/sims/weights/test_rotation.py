@@ -119,6 +119,26 @@ def test_rows_of_six_are_rotated_by_the_matrix_of_both_steps_in_their_order():
     np.testing.assert_allclose(rotate(rows, 5), expected, atol=1e-12)
 
 
+def test_signs_depend_on_the_seed_and_the_length_of_rows_alone():
+    """e_i becomes the i-th row b_i H_ij a_j of the matrix, and H's first row and column are ones."""
+
+    def signs(size, seed=0, rows=None):
+        turned = rotate(np.eye(size)[:rows] if rows else np.eye(size), seed) * np.sqrt(size)
+        return np.rint(turned[:, 0] * turned[0, 0]), np.rint(turned[0] * turned[0, 0])
+
+    before, after = signs(64)
+    np.testing.assert_array_equal(signs(64, rows=9)[0], before[:9])
+    others = [
+        before,
+        after,
+        *(one[:64] for one in signs(128)),
+        *(one[:64] for one in signs(256)),
+        *signs(64, 1),
+    ]
+    apart = [int((one != other).sum()) for one, other in itertools.combinations(others, 2)]
+    assert min(apart) > 10 and max(apart) < 54  # of 64, 32 in the mean; a standard deviation is 4
+
+
 @pytest.mark.parametrize("size", [33, 100])
 def test_the_two_overlapping_transforms_have_signs_of_their_own(size):
     (_, _, *first), (start, length, *second) = _plan(size, 0, None)
