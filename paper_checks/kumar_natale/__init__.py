@@ -4,6 +4,7 @@ from paper_checks.claim import Paper
 from paper_checks.kumar_natale import (
     exact_laws,
     lottery,
+    lottery_products,
     lottery_size,
     partition,
     partition_discrepancy,
@@ -22,6 +23,7 @@ PAPER = Paper(
 CLAIMS = (
     *lottery.CLAIMS,
     *lottery_size.CLAIMS,
+    *lottery_products.CLAIMS,
     *partition.CLAIMS,
     *partition_discrepancy.CLAIMS,
     *subset_sum.CLAIMS,

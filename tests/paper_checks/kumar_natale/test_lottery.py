@@ -8,6 +8,7 @@ import pytest
 from paper_checks import registry
 from paper_checks.kumar_natale.lottery import CLAIMS as SUCCESS
 from paper_checks.kumar_natale.lottery import enumerated_miss
+from paper_checks.kumar_natale.lottery_products import CLAIMS as PRODUCTS
 from paper_checks.kumar_natale.lottery_size import CLAIMS as SIZE
 from paper_checks.kumar_natale.lottery_size import candidates_for, literal_units, real_candidates, represented
 
@@ -25,7 +26,7 @@ QUICK = (
 )
 
 
-@pytest.mark.parametrize("claim", [c for c in SUCCESS + SIZE if c.id in QUICK], ids=lambda c: c.id)
+@pytest.mark.parametrize("claim", [c for c in SUCCESS + SIZE + PRODUCTS if c.id in QUICK], ids=lambda c: c.id)
 def test_claims_hold_and_their_twins_are_refuted(claim):
     for judged in registry.check([claim], power=True, seed=7, processes=1):
         assert judged.as_declared, judged.as_dict()
