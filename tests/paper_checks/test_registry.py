@@ -48,7 +48,7 @@ TWINS = {
     "kn.lemma2": 1,
     "kn.lemma3": 5,
     "kn.lemma4": 3,
-    "kn.matched_units": 3,
+    "kn.matched_units": 4,
     "kn.min_discrepancy": 3,
     "kn.moments": 1,
     "kn.network_success": 4,
