@@ -1,8 +1,10 @@
 """Gaussian domination: the range lemma, and tails that follow from it."""
 
+import itertools
 import math
 from fractions import Fraction
 
+import flint
 import mpmath
 import numpy as np
 import pytest
@@ -37,6 +39,22 @@ def test_the_range_lemma_is_certified_and_its_constant_sharp():
     assert float(margins["0 <= z <= 1/4"].lower()) == pytest.approx(float(second), rel=1e-6)
     assert float(margins["p = 1/2"]) == pytest.approx(0.1 / math.sqrt(2 * math.pi))
     assert float(margins["z >= 2"]) == pytest.approx(1 - 2 / math.sqrt(2 * math.pi))
+
+
+def test_the_pieces_of_the_range_lemma_leave_no_gap(monkeypatch):
+    pieces, ball = [], flint.arb
+
+    def kept(middle, radius=None):
+        if radius is not None:
+            pieces.append((middle - radius, middle + radius))
+        return ball(middle) if radius is None else ball(middle, radius)
+
+    kept.pi = ball.pi
+    monkeypatch.setattr(flint, "arb", kept)
+    derivations.range_lemma_margins()
+    pieces.sort()
+    assert pieces[0][0] == 0 and pieces[-1][1] == 2  # beyond 2 a bound of the tail takes over
+    assert all(end >= start for (_, end), (start, _) in itertools.pairwise(pieces))
 
 
 @given(

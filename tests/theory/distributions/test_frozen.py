@@ -1,5 +1,6 @@
 """Laws of SciPy as laws of weights: against our own closed forms, and refused where they are none."""
 
+import inspect
 import itertools
 
 import mpmath
@@ -14,7 +15,8 @@ from theory.formats import FORMATS
 from theory.formats.affine import affine_snr
 from theory.formats.laws import format_snr, group_pruning_error
 from theory.rotations import rotation_gain
-from theory.snr import pruning_snr, quantization_snr
+from theory.snr import natural_zeros, pruning_error, pruning_snr, quantization_snr
+from theory.snr.flatness import scale_condition
 from theory.snr.limits import differential_entropy, entropy_coded
 
 PAIRS = [
@@ -119,6 +121,26 @@ def test_weights_themselves_are_a_law():
     assert optimal_scale(list(weights), grid) == optimal_scale(Empirical(weights), grid)
     law = Gaussian()
     assert as_law(law) is law
+
+
+@pytest.mark.parametrize(
+    ("function", "law", "others"),
+    [
+        (quantization_snr, [0.3, -1.2, 2.0], [3]),
+        (natural_zeros, [0.3, -1.2, 2.0], [3]),
+        (pruning_error, [0.3, -1.2, 2.0], [0.5]),
+        (pruning_snr, [0.3, -1.2, 2.0], [0.5]),
+        (quantization_error, [0.3, -1.2, 2.0], [np.arange(-2, 2), 0.7]),
+        (optimal_scale, [0.3, -1.2, 2.0], [np.arange(-2, 2)]),
+        (scale_condition, stats.norm(), [np.arange(-2, 2)]),
+        (entropy_coded, stats.norm(), [0.5]),
+        (group_pruning_error, stats.norm(), [2, 4]),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_law_is_taken_by_its_name_as_in_its_place(function, law, others):
+    named = dict(zip(inspect.signature(function).parameters, [law, *others], strict=False))
+    assert function(**named) == function(as_law(law), *others)
 
 
 ASYMMETRIC = {

@@ -62,7 +62,11 @@ def test_an_offset_of_a_block_is_its_least_weight_and_short_blocks_have_their_ow
     ("call", "words"),
     [
         (lambda: family("float", 5), "float codes have 4, 6, 8 bits, got 5"),
-        (lambda: family("zero-point", 4, 32, "e4m3"), "scale must be float16 for zero-point codes"),
+        *(
+            (lambda c=c, s=s: family(c, 4, 32, s), f"scale must be float16 for {c} codes, got '{s}'")
+            for c in ("twos-complement", "zero-point", "offset")  # a sign of the scale, or a number beside it
+            for s in ("power-of-two", "e4m3")
+        ),
         (lambda: family("binary", 4), "codes must be one of twos-complement"),
         (lambda: family("float", 4, 32, "half"), "scale must be one of float16, power-of-two, e4m3"),
         (

@@ -6,8 +6,13 @@ import pytest
 from scipy import stats
 from scipy.special import beta, psi
 
-from theory.distributions import Frozen, Truncated, Uniform
-from theory.snr.limits import differential_entropy, panter_dite_snr, shannon_bound_snr
+from theory.distributions import Frozen, Laplace, Truncated, Uniform
+from theory.snr.limits import (
+    differential_entropy,
+    panter_dite_snr,
+    rate_distortion_snr,
+    shannon_bound_snr,
+)
 
 
 def generalised_normal(b):
@@ -53,6 +58,16 @@ def test_entropy_and_high_rate_law_of_densities_that_are_not_smooth(name):
     # a normal law of this entropy has the variance e^(2h) / (2 pi e), and 2^(-2R) of it is lost at least
     shannon = 10 * math.log10(power * 2 * math.pi * math.e * 4.0**5) - 20 * entropy / math.log(10)
     assert shannon_bound_snr(Frozen(law), 5) == pytest.approx(shannon, abs=1e-10)
+
+
+def test_without_bits_the_signal_itself_is_lost():
+    assert rate_distortion_snr(0) == 0.0
+    # E W^2 = 2 and entropy 1 + ln 2, that of a normal law of variance (2 e)^2 / (2 pi e) = 2 e/pi
+    assert shannon_bound_snr(Laplace(), 0) == pytest.approx(10 * math.log10(math.pi / math.e), abs=1e-10)
+    assert panter_dite_snr(Uniform(1.0), 0) == pytest.approx(0.0, abs=1e-10)  # one cell
+    for law in (rate_distortion_snr, lambda bits: panter_dite_snr(Uniform(1.0), bits)):
+        with pytest.raises(ValueError, match=r"bits must be at least 0 and finite, got -0\.5"):
+            law(-0.5)
 
 
 def test_a_law_cut_far_beyond_its_density_is_the_law():

@@ -215,13 +215,14 @@ def test_a_law_of_many_degrees_of_freedom_is_gaussian(df):
     assert snr.pruning_snr(law, 0.75) == pytest.approx(float(REFERENCE["4"][2]), rel=1e-11)
 
 
-def test_a_crossing_far_out_is_found():
+def test_a_crossing_is_found_as_far_out_as_it_is_looked_for():
     # just below the degrees of freedom from which on quantization wins for every truncation
-    bound = snr.crossover_bound(4, 2.9806)
-    assert 1e5 < bound < 1e7
-    nearer, further = (StudentT(2.9806, bound * factor) for factor in (0.7, 1.4))
+    bound = snr.crossover_bound(4, 2.98061)
+    assert 1e6 < bound < 1e7
+    nearer, further = (StudentT(2.98061, bound * factor) for factor in (0.7, 1.4))
     assert snr.pruning_snr(nearer, 0.75) < snr.quantization_snr(nearer, 4)
     assert snr.pruning_snr(further, 0.75) > snr.quantization_snr(further, 4)
+    assert math.isnan(snr.crossover_bound(4, 2.9807))
 
 
 def test_the_gaussian_limit_has_no_crossing():

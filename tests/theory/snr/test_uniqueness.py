@@ -7,6 +7,7 @@ import pytest
 from theory.codebooks import integer_codebook, integer_levels, optimal_scale, quantization_error
 from theory.distributions import Gaussian, Laplace
 from theory.formats import codebook
+from theory.snr import uniqueness
 from theory.snr.uniqueness import LAWS, OUTLIERS, prove_unique, sum_slopes, ternary_optimum
 
 
@@ -56,6 +57,46 @@ def test_two_minima_are_shown_where_there_are(name):
     for low, high in ((a, b), (c, d)):
         errors = quantization_error(Gaussian(), codebook(name), np.linspace(low, 1.02 * high, 2000))
         assert errors.min() < min(errors[0], errors[-1]) - 1e-9
+
+
+PARTS = {
+    "gaussian": [(1.0, Gaussian())],
+    "laplace": [(1.0, Laplace())],
+    "outliers": [(share, Gaussian(std)) for share, std in OUTLIERS],
+}
+
+
+def terms(law, most, scales):
+    """h = E[W; W > x] - 2 x P(W > x) and its slope in s, at every x = (j + 1/2) s, j < `most`."""
+    edges = np.arange(most) + 0.5
+    x = np.reshape(scales, (-1, 1)) * edges
+    tails = [(share, *part.tail(x), part.pdf(x)) for share, part in PARTS[law]]
+    heights = sum(share * (first - 2 * x * beyond) for share, beyond, first, _ in tails)
+    return heights, edges * sum(share * (x * density - 2 * beyond) for share, beyond, _, density in tails)
+
+
+def test_the_margin_of_two_minima_is_the_sign_nearest_to_zero():
+    proof = prove_unique(integer_levels(2, "symmetric"), "outliers")
+    heights = 2 * terms("outliers", 1, proof.minima)[0].ravel()
+    assert np.sign(heights).tolist() == [1, -1, 1, -1]
+    assert float(proof.margin) == pytest.approx(-np.abs(heights).min(), rel=1e-9)
+
+
+@pytest.mark.parametrize("law", ["gaussian", "laplace"])
+def test_the_margin_of_a_proof_stands_under_every_scale(law):
+    """Wherever between the ends the sum is that far from 0, or falls at least that steeply."""
+    margin = prove_unique(integer_levels(3, "symmetric"), law).margin
+    height, slope = (2 * found.sum(axis=1) for found in terms(law, 3, np.geomspace(0.25, 2, 2000)))
+    assert 0 < float(margin.lower()) <= np.min(np.maximum(np.abs(height), -slope))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_beyond_the_ends_of_the_search_all_terms_have_one_sign(monkeypatch, law):
+    monkeypatch.setattr(uniqueness, "_decide", lambda codebook, law, low, high: (low, high))
+    for most, bits in ((1, 2), (3, 3)):
+        low, high = prove_unique(integer_levels(bits, "symmetric"), law)
+        assert np.all(terms(law, most, low * np.linspace(0.01, 1, 200))[0] > 0)
+        assert np.all(terms(law, most, high * np.linspace(1, 3, 200))[0] < 0)
 
 
 def test_outliers_pull_a_ternary_grid_two_ways():

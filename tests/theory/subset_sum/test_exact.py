@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from theory.subset_sum import LAWS, miss_probability_bounds, samples_needed
 from theory.subset_sum import automaton as automaton
 from theory.subset_sum import exact as exact
-from theory.subset_sum import samples_needed
 from theory.subset_sum.automaton import ChainLimits
 
 
@@ -271,6 +271,18 @@ def test_samples_needed_is_the_first_number_that_suffices(max_value, target, mis
     law = exact.miss_law(max_value, target)
     first = next(n for n in range(1, 100) if law.probability(n) <= miss)
     assert samples_needed(max_value, target, miss) == first
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(("max_value", "target", "miss"), [(2, 1, 1e-2), (2, 4, 3e-3), (3, 2, 1e-3)])
+def test_samples_of_every_law_suffice_and_one_fewer_does_not(law, max_value, target, miss):
+    exactly = exact.miss_law(max_value, target, law)
+    first = next(n for n in range(1, 100) if exactly.probability(n) <= miss)
+    assert samples_needed(max_value, target, miss, law) == first
+    safe = samples_needed(max_value, target, miss, law, rigorous=True)
+    assert exactly.probability(safe) <= miss
+    bounds = [miss_probability_bounds(n, max_value, target, law)[1] for n in range(1, safe + 1)]
+    assert bounds[-1] <= miss < min(bounds[:-1])
 
 
 @pytest.mark.parametrize("delta", [0, 1, 2, 9])
