@@ -8,9 +8,20 @@ import re
 from sims.checkpoints.tensor import Axis
 
 _EMBEDDING = re.compile(r"(.*_)?embeddings?(_\d+)?")
-_TRANSPOSED = re.compile(r"(.*_)?conv[123]d_transpose(_\d+)?")
+_TRANSPOSED = re.compile(r"(.*_)?conv[123]_?d_transpose(_\d+)?")
 _DEPTHWISE = re.compile(r"(.*_)?(depthwise|separable)_conv[123]d(_\d+)?")
 _HEADS = re.compile(r"(query|key|value)(_dense)?")
+
+
+def bare(name: str) -> str:
+    """The name of a variable without what TensorFlow adds to it.
+
+    Examples
+    --------
+    >>> bare("dense/kernel:0"), bare("dense/kernel/.ATTRIBUTES/VARIABLE_VALUE")
+    ('dense/kernel', 'dense/kernel')
+    """
+    return name.removesuffix(":0").removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
 
 
 def output_axis(name: str, rank: int) -> Axis | None:
@@ -27,7 +38,7 @@ def output_axis(name: str, rank: int) -> Axis | None:
     """
     if rank < 2:
         return None
-    *layers, variable = re.split(r"[./]", name.lower().partition(":")[0])
+    *layers, variable = re.split(r"[./]", bare(name).lower().partition(":")[0])
     layer = next((part for part in reversed(layers) if part != "vars"), "")
     kernel = variable in ("kernel", "0")
     if variable in ("embeddings", "embedding") or (variable == "0" and _EMBEDDING.fullmatch(layer)):
