@@ -11,7 +11,8 @@ _DEPTH = 40  # of graphs in graphs, functions in functions, and of nodes looked 
 _MADE_UP = re.compile(r"(|onnx::.*|\d+|(.*/)?(Constant|MatMul|Transpose|Cast|Initializer)_?\d*(_.*)?)")
 # Operators, and the place of the weights, whose outputs are the last axis, or the first; those of
 # onnxruntime (com.microsoft) stand in files that it has optimized.
-_LAST = {("Attention", 1), ("QAttention", 1)}
+_LAST = {(f"{kind}Attention", 1) for kind in ("", "Q", "Packed", "Longformer")}
+_LAST |= {("DecoderMaskedSelfAttention", 1), ("DecoderAttention", 2), ("DecoderAttention", 3)}
 _PRODUCTS = {  # of matrices, and the places of both factors
     **dict.fromkeys(("MatMul", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"), (0, 1)),
     **dict.fromkeys(("Gemm", "FusedGemm", "FusedMatMul"), (0, 1)),
@@ -192,6 +193,9 @@ def _axis(use: Use, rank: int, depth: int) -> Axis | None:
         return Grouped(groups) if groups > 1 else 1
     if kind in ("LSTM", "GRU", "RNN") and place in (1, 2) and rank == 3:
         return 0, 1  # each direction has outputs of its own
+    if kind == "Concat" and node.output:  # pieces of one weight
+        axis = output_axis(node.output[0], rank, use.scope, depth + 1)
+        return None if isinstance(axis, Grouped) else axis
     if kind == "Einsum":
         return _einsum_axis(node, place, rank)
     if kind not in _THROUGH or place or not node.output or kind in ("Squeeze", "Unsqueeze"):

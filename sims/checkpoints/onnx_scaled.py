@@ -118,6 +118,8 @@ def _scaled(use: Use, way: list[Use], constant: Any, model: Any) -> Scaled | str
     if node.op_type == "MatMulNBits":
         columns, rows = attribute(node, "K", 0), attribute(node, "N", 0)
         bits, block = attribute(node, "bits", 4), attribute(node, "block_size", 32)
+        if any(node.input[4:5]):
+            return f"already quantized, by a {node.op_type} with groups in an order of their own"
 
         def unpacked() -> np.ndarray:
             points = None if zero is None else zero.read()

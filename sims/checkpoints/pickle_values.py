@@ -274,6 +274,8 @@ def _stored(part: Any) -> int:
 
 def _tensor(function: str, arguments: tuple) -> View | Unreadable:
     base, offset, shape, strides = arguments[:4]
+    if isinstance(base, Opaque) and base.path == "torch.storage._load_from_bytes":
+        raise fail("its tensors were written by pickle.dump: write them with torch.save")
     if not isinstance(base, Storage):
         raise fail("a tensor has no storage")
     shape, strides = _sizes(shape), _sizes(strides)

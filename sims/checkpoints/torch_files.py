@@ -142,7 +142,9 @@ def read_torch(path: Path) -> Tensors:
     ValueError
         The file is neither format, is truncated, or its pickle names a program to run.
     """
-    if zipfile.is_zipfile(path):
+    with path.open("rb") as file:
+        pickled = file.read(1) == b"\x80"  # a pickle may hold archives inside
+    if not pickled and zipfile.is_zipfile(path):
         yield from _read_zip(path)
     else:
         yield from _read_legacy(path)

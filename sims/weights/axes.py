@@ -41,6 +41,12 @@ def with_axes(tensors: Mapping[str, Tensor], chosen: Mapping[str, int]) -> dict[
         for name in conv1d:
             if found[name].axis is None and found[name].shape[0] == found[name].shape[1]:
                 found[name] = found[name].renamed(axis=1)
+    linear = [name for name in found if len(found[name].shape) == 2 and _bias_of(name, tensors) is not None]
+    known = {found[name].axis for name in linear} - {None}
+    if known == {1}:  # of Paddle: inputs come first in all of them
+        for name in linear:
+            if found[name].axis is None:
+                found[name] = found[name].renamed(axis=1)
     for pattern, axis in chosen.items():
         for name, tensor in found.items():
             if fnmatch.fnmatchcase(name, pattern) and len(tensor.shape) > 1:
@@ -50,6 +56,12 @@ def with_axes(tensors: Mapping[str, Tensor], chosen: Mapping[str, int]) -> dict[
                     )
                 found[name] = tensor.renamed(axis=axis % len(tensor.shape))
     return found
+
+
+def _bias_of(name: str, tensors: Mapping[str, Tensor]) -> Tensor | None:
+    """The vector beside a weight of torch's name."""
+    bias = tensors.get(f"{name.removesuffix('weight')}bias") if name.endswith("weight") else None
+    return bias if bias is not None and len(bias.shape) == 1 else None
 
 
 def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> Axis | None:
@@ -98,7 +110,7 @@ def _of_arrays(
     if found is None:
         return None
     last = len(shape) - 1
-    of_jax = "/" in stem  # and TensorFlow, which keep outputs last
+    of_jax = "/" in stem and found[1] != "W"  # and TensorFlow, which keep outputs last; Chainer does not
     letter = {"w": "b", "W": "b"}.get(found[1], "biases")
     names = [f"{stem}{one}{found[2]}{ending}" for one in (letter, "bias")]
     bias = next((tensors[one] for one in names if one in tensors), None)

@@ -27,7 +27,7 @@ def is_mask(values: np.ndarray) -> bool:
 def is_table_of_positions(array: np.ndarray) -> bool:
     """Whether every position has sines and cosines of the same angles, or zeros.
 
-    They alternate, or fill a half each, or (of two coordinates) a quarter.
+    They alternate, stand in pairs, or fill a half each, or (of two coordinates) a quarter.
 
     Examples
     --------
@@ -37,6 +37,8 @@ def is_table_of_positions(array: np.ndarray) -> bool:
     (True, False, False)
     """
     rows = array.reshape([size for size in array.shape if size != 1])
+    if rows.ndim == 3 and rows.shape[2] == 2:  # pairs
+        rows = rows.reshape(len(rows), -1)
     if rows.ndim != 2 or rows.shape[0] < _POSITIONS or rows.shape[1] < 4 or rows.shape[1] % 2:
         return False
     return _pairs(rows[: 2 * _POSITIONS]) and _pairs(rows)

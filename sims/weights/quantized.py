@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sims.checkpoints import Tensor, is_float
+from sims.checkpoints.elements import is_narrow_float
 from sims.weights import packed, reparametrized
 from sims.weights.dequantize import Unclear
 
@@ -25,10 +26,14 @@ _WHY = "already quantized: "
 def is_code(tensor: Tensor) -> bool:
     """Whether the element type is one of codes: integers of at most 32 bits, or floats of at most 8."""
     few = tensor.dtype in ("int8", "uint8", "int4", "uint4", "int32", "uint32", "int2", "uint2")
-    return few or tensor.dtype.startswith(("float8", "float4", "float6"))
+    return few or is_narrow_float(tensor.dtype)
 
 
-def _is_packed(tensor: Tensor) -> bool:
+def _is_eight(tensor: Tensor) -> bool:
+    return tensor.dtype.startswith("float8")
+
+
+def is_packed(tensor: Tensor) -> bool:
     """Whether a tensor may hold codes of weights: integers of up to 32 bits, 8-bit floats, in a matrix."""
     short = tensor.dtype in ("int16", "uint16")
     return (short or is_code(tensor)) and len(tensor.shape) > 1 and tensor.size >= _CODES
@@ -72,7 +77,7 @@ def joined(
                 del found[part.name]
             break
     whole = {}
-    codes = any(_is_packed(tensor) and not tensor.note for tensor in tensors.values())
+    codes = any(is_packed(tensor) and not tensor.note for tensor in tensors.values())
     for name in tensors:
         if name in joins:  # the weights stand where their codes stood
             whole[joins[name].name] = joins[name]
@@ -92,7 +97,7 @@ def _lone(name: str, tensor: Tensor, codes: bool) -> str:
         return ""
     if part in _LONE:
         return f"{_WHY}scales of codes that are not here"
-    if codes and _SCALES.fullmatch(part) and not _is_packed(tensor):
+    if codes and _SCALES.fullmatch(part) and not is_packed(tensor):
         return f"{_WHY}scales of codes in a convention that is not read"
     return ""
 
@@ -186,6 +191,7 @@ _FAMILIES = (
         )
         for word in ("scale", "qscale")
     ),
+    _Family(".weight", (".scale",), (), packed.by_scale(".scale"), _is_eight),  # DeepSeek, for inference
     _Family("_qdata", ("_scale",), ("_zero_point",), packed.by_scale("_scale", "_zero_point")),
     _Family(".weight_packed", (".scale_packed", ".meta"), (), packed.unread),
     _Family("._data._data", ("._scale", "._shift"), (), packed.unread),

@@ -20,13 +20,13 @@ UNKNOWN = "a part of weights that the network computes in a way that is not read
 
 
 def masked(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
-    """torch.nn.utils.prune, MADE: the weights are the product with the mask."""
+    """torch.nn.utils.prune, MADE: the weights are the product with the mask, of zeros and ones or not."""
     values, mask = parts.values()
     if values.shape != mask.shape:
         raise Unclear(f"a mask of shape {mask.shape} for weights of shape {values.shape}")
 
     def read() -> np.ndarray:
-        return values.load() * (mask.load() != 0)
+        return values.load() * mask.load()
 
     return whole(name.removesuffix("_orig"), values.shape, parts, "weights times their mask", read, of="")
 

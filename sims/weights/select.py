@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sims.checkpoints import Contents, Tensor, is_float
+from sims.checkpoints.elements import is_narrow_float
 from sims.checkpoints.keras_names import bare
 from sims.weights import quantized
 from sims.weights.axes import with_axes
@@ -29,12 +30,14 @@ _CONTAINERS = {  # what training scripts put around a network
     ),
     *("_orig_mod", "_fsdp_wrapped_module", "student"),
 }
+# Other moments of one training beside it: before, at its best, rewound.
+_MOMENT = re.compile(r"(best|last|init|initial|rewind|old|prev|previous|original)_(.+)")
 _AVERAGED = re.compile(r"(^|.*_)(ema|swa|averaged|shadow)($|_.*)")
 _FOLLOWERS = {  # networks that follow another one as its average
     **{"teacher": "student", "encoder_k": "encoder_q", "momentum_encoder": "base_encoder"},
     **{"target_network": "online_network", "target_encoder": "online_encoder"},
 }
-_OPTIMIZER = re.compile(r"optim(izer)?s?(_.*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
+_OPTIMIZER = re.compile(r"optim(izer)?s?([_:].*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
 _TRAINING = {
     "grads",
     "gradients",
@@ -52,9 +55,11 @@ _SLOTS = re.compile(r"(adam|rmsprop|momentum|adagrad|adadelta|ftrl|lamb|exponent
 _MOMENTS = {
     *("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col", "exp_inf", "square_avg"),
     *("momentum_buffer", "momentum", "acc_delta", "grad_avg", "grad", "sum_sq", "prev_update"),
+    *("embed_avg", "ema_w"),  # running sums of VQ-VAE
 }
 _TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
-_TABLES |= {"cos_cache", "sin_cache", "relative_coords_table"}
+_TABLES |= {"cos_cache", "sin_cache", "relative_coords_table", "alibi"}
+_TABLES |= {"anchors", "anchor_grid", "priors", "prior_boxes"}  # of detectors
 _BIASES = re.compile(r"(.*_)?(bias|biases|beta)")
 _ROW_BIASES = re.compile(r"(b|bias|biases|intercepts?)_?\d*")  # of programs that keep them as (1, outputs)
 _SCALES = re.compile(r"(.*_)?scales?")
@@ -134,15 +139,24 @@ def select(
     matrices = any(
         tensor.size >= min_size and not _is_vector(tensor) and not kept[name]
         for name, tensor in tensors.items()
-    )
+    ) or any(_is_unread(tensor) for tensor in contents.tensors.values())
     tensors = _without(tensors, chosen, _small(min_size, kept if matrices and not include else {}))
     chosen.tensors = {name: _narrow(tensor) for name, tensor in tensors.items()}
     return chosen
 
 
+def _is_unread(tensor: Tensor) -> bool:
+    """Whether it is a matrix of weights that nobody reads: beside it vectors are no network."""
+    return (
+        len(tensor.shape) > 1
+        and tensor.size >= MIN_SIZE
+        and (bool(tensor.skip) or quantized.is_packed(tensor))
+    )
+
+
 def _narrow(tensor: Tensor) -> Tensor:
     """The tensor; floats of at most 8 bits with the note that they are rounded already."""
-    few = tensor.dtype.startswith(("float8", "float6", "float4"))
+    few = is_narrow_float(tensor.dtype)
     note = f"dequantized from {tensor.dtype}, no scale beside them"
     return tensor.renamed(note=note) if few and not tensor.note else tensor
 
@@ -193,11 +207,12 @@ def _training_state(tensors: Mapping[str, Tensor]):
 
     def reason(name: str, tensor: Tensor) -> str:
         parts = parts_of(name)
-        if parts[-1] in _TABLES:
+        if parts[-1] in _TABLES or parts[-2:] == ["anchors", "boxes"]:
             return "a table of positions, which no training changes"
         if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
             return ""
         slot = _SLOTS.fullmatch(parts[-1]) and tuple(parts[:-1]) in variables
+        slot = slot or (name.endswith("_momentum") and name.removesuffix("_momentum") in tensors)  # Detectron
         if slot or parts[-1] in _MOMENTS or "optimizer_slot" in parts:
             return "state of an optimizer"
         if any(_OPTIMIZER.fullmatch(part) for part in parts[:3]):
@@ -223,7 +238,7 @@ def canonical(name: str) -> tuple[str, bool]:
 
 
 def _averages(tensors: dict[str, Tensor]):
-    """Averaged copies (EMA, SWA, a teacher) of tensors that are there, too."""
+    """Averaged copies (EMA, SWA, a teacher) and other moments of tensors that are there, too."""
     names = {name: canonical(name) for name in tensors}
     originals = {
         (inner, tensors[name].shape): name
@@ -237,6 +252,11 @@ def _averages(tensors: dict[str, Tensor]):
             original = originals.get((one, tensor.shape))
             if original is not None and original != name:
                 return f"an averaged copy of {original!r}"
+        moment = _MOMENT.fullmatch(name.partition(".")[0].lower())
+        if moment and moment[2] in _CONTAINERS:
+            original = originals.get((canonical(name.partition(".")[2])[0], tensor.shape))
+            if original is not None and original != name:
+                return f"another moment of {original!r}"
         return ""
 
     return reason

@@ -186,6 +186,11 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
         ("FusedMatMul", 1, (4, 6), {"transBatchB": 1}, 1),
         ("FusedConv", 1, (8, 3, 5, 5), {}, 0),
         ("Attention", 1, (8, 24), {}, 1),
+        ("PackedAttention", 1, (8, 24), {}, 1),
+        ("LongformerAttention", 1, (8, 24), {}, 1),
+        ("DecoderMaskedSelfAttention", 1, (8, 24), {}, 1),
+        ("DecoderAttention", 2, (8, 8), {}, 1),
+        ("DecoderAttention", 3, (8, 24), {}, 1),
         ("Einsum", 1, (8, 3, 4), {"equation": "bsd, dnh -> bsnh"}, (1, 2)),
         ("Einsum", 1, (3, 8, 5), {"equation": "ebd,edf->ebf"}, (0, 2)),
         ("Einsum", 0, (5, 8), {"equation": "od,bd->bo"}, 0),
@@ -196,9 +201,10 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
     ],
 )
 def test_the_axis_of_the_outputs_is_that_of_the_graph(tmp_path, operator, place, shape, options, axis):
-    inputs = ["x", "x", "x"]
+    inputs = ["x", "x", "x", "x"]
     inputs[place] = "w"
-    nodes = [helper.make_node(operator, inputs[: 3 if operator in ("LSTM", "GRU") else 2], ["y"], **options)]
+    count = 3 if operator in ("LSTM", "GRU") else max(2, place + 1)
+    nodes = [helper.make_node(operator, inputs[:count], ["y"], **options)]
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(*shape)}))["w"].axis == axis
 
 

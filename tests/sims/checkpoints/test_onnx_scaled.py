@@ -167,6 +167,27 @@ def test_operators_whose_codes_are_in_an_order_of_their_own(tmp_path, operator, 
     assert list(found.tensors) == ["v"] and found.skipped == left
 
 
+def test_pieces_of_a_weight_have_its_axis(tmp_path):
+    joined = node("Concat", "a b", "w", axis=1)
+    for after, axis in ((node("MatMul", "x w", "y"), 1), (node("Gemm", "x w", "y", transB=1), 0)):
+        found = tensors(save(tmp_path / "a.onnx", [joined, after], {"a": normal(4, 6), "b": normal(4, 3)}))
+        assert found["a"].axis == found["b"].axis == axis
+    grouped = [node("Concat", "a b", "w", axis=1), node("ConvTranspose", "x w", "y", group=2)]
+    found = tensors(save(tmp_path / "b.onnx", grouped, {"a": normal(4, 6, 3), "b": normal(4, 2, 3)}))
+    assert found["a"].axis is None  # whole only
+
+
+def test_blocks_whose_groups_are_shuffled_are_left(tmp_path):
+    """MatMulNBits with g_idx: the group of every input, as act-order has it."""
+    arrays = {"w": np.ones((16, 4, 8), np.uint8), "s": np.ones(64, np.float32), "g": np.arange(64) % 4}
+    for inputs, read in (("x w s", True), ("x w s z g", False)):
+        options = {"K": 64, "N": 16, "bits": 4, "block_size": 16, "domain": "com.microsoft"}
+        operator = helper.make_node("MatMulNBits", inputs.replace("z", "").split(" "), ["y"], **options)
+        found = tensors(save(tmp_path / "a.onnx", [operator], arrays | {"g": arrays["g"].astype(np.int32)}))
+        assert bool(found["w"].skip) != read
+    assert found["w"].skip == "already quantized, by a MatMulNBits with groups in an order of their own"
+
+
 def test_what_the_graph_knows_to_be_no_weight(tmp_path):
     """Biases of an LSTM by any name, tables of positions, a row that is added; asked for, they are judged."""
     arrays = {

@@ -157,6 +157,17 @@ def test_programs_of_torch_export_are_named(tmp_path):
                 checkpoints.open_checkpoint(tmp_path / f"a.{ending}")
 
 
+def test_tensors_of_plain_pickles_say_what_to_do(tmp_path):
+    """Python's pickle puts an archive of torch inside of itself, at whose end the file looks like a zip."""
+    stream = io.BytesIO()
+    torch_zip(stream, tensor("0", W.shape), {"0": W.tobytes()})
+    storage = Call(Global("torch.storage._load_from_bytes"), stream.getvalue())
+    item = Call(Global("torch._utils._rebuild_tensor_v2"), storage, 0, W.shape, (20, 1), False, None)
+    (tmp_path / "a.pkl").write_bytes(pickled({"w": item}))
+    with pytest.raises(ValueError, match=r"written by pickle\.dump: write them with torch\.save"):
+        checkpoints.read(tmp_path / "a.pkl")
+
+
 def test_arrays_of_protocol_five_that_do_not_fit_are_refused(tmp_path):
     data = pickle.dumps(W, 5)
     (tmp_path / "a.pkl").write_bytes(data)

@@ -75,6 +75,8 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("W1", (48, 32), "b2", (32,), None),  # of another layer
         ("W1", (48, 32), "b1", (2, 16), None),
         ("w_2", (48, 32), "b_2", (32,), 1),
+        ("l1/W", (32, 32), "l1/b", (32,), None),  # Chainer
+        ("l1/W", (32, 48), "", (), None),
         ("layer.weights", (48, 32), "layer.biases", (32,), 1),
         ("layer.weight0", (48, 32), "layer.bias0", (32,), 1),
         ("layer.window", (48, 32), "layer.b", (32,), None),
@@ -90,6 +92,15 @@ def test_weights_beside_biases_by_other_names(name, shape, beside, bias, axis):
     if beside:
         tensors[beside] = of_array(beside, np.zeros(bias))
     assert with_axes(tensors, {})[name].axis == axis
+
+
+def test_square_matrices_follow_all_others_that_have_a_bias():
+    """Paddle keeps inputs first; one layer that does not leaves square ones open."""
+    arrays = {"a.weight": np.zeros((32, 64)), "b.weight": np.zeros((64, 64)), "c.weight": np.zeros((64, 64))}
+    arrays |= {"a.bias": np.zeros(64), "b.bias": np.zeros(64)}
+    assert axis_of(arrays, "b.weight") == 1 and axis_of(arrays, "c.weight") is None
+    torch = arrays | {"d.weight": np.zeros((8, 64)), "d.bias": np.zeros(8)}
+    assert axis_of(torch, "b.weight") is None and axis_of(torch, "a.weight") == 1
 
 
 def test_rows_of_groups_are_literal_and_go_back():

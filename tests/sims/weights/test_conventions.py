@@ -30,6 +30,7 @@ def selected(path):
     [
         ("l.weight", "l.scale_weight", (1,), "l.weight"),  # ComfyUI
         ("l.wq.weight", "l.wq.qscale_weight", (), "l.wq.weight"),  # Mistral
+        ("l.wq.weight", "l.wq.scale", (3, 5), "l.wq.weight"),  # DeepSeek, for inference
         ("l._weight_qdata", "l._weight_scale", (24, 1), "l.weight"),  # torchao
         ("l._weight_qdata", "l._weight_scale", (24, 5), "l.weight"),
     ],
@@ -39,9 +40,10 @@ def test_scales_of_eight_bit_floats_by_their_other_names(tmp_path, codes, scale,
     values, factor = eight(24, 40), np.exp(normal(*shape)).astype(np.float32)
     found, skipped, tensors = whole(save(tmp_path / "a.safetensors", **{codes: values, scale: factor}))
     assert list(found) == [name] and not skipped and tensors[name].note.startswith("dequantized from float8")
-    spread = np.broadcast_to(
-        np.repeat(factor, 40 // shape[1], axis=1) if len(shape) == 2 else factor, (24, 40)
-    )
+    spread = factor
+    for axis, size in enumerate((24, 40) if len(shape) == 2 else ()):
+        spread = np.repeat(spread, size // shape[axis], axis=axis)
+    spread = np.broadcast_to(spread, (24, 40))
     for i, j in np.ndindex(24, 40):
         assert found[name][i, j] == np.float32(values[i, j]) * spread[i, j]
 
@@ -225,3 +227,11 @@ def test_scales_beside_no_codes_are_those_of_a_norm(tmp_path):
     found = selected(save(tmp_path / "a.safetensors", **arrays))
     assert list(found.tensors) == ["e.weight"]
     assert found.skipped["norm.scale"] == "scales are kept as they are"
+
+
+def test_doubles_are_no_codes():
+    """Their type begins as that of 6-bit floats does: beside a scale they were multiplied with it."""
+    arrays = {"l.weight": RNG.normal(size=(24, 40)), "l.weight_scale": np.full(24, 3.0)}
+    found = weights.select(weights.opened(arrays)).tensors["l.weight"]
+    np.testing.assert_array_equal(found.load(), arrays["l.weight"])
+    assert found.note == ""

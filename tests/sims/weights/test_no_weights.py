@@ -38,8 +38,11 @@ def quarters():
     return np.stack([np.zeros(32), *grid])[None]
 
 
+PAIRS = np.stack([np.cos(angles(96, 16)), np.sin(angles(96, 16))], axis=2)  # of torchtune
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("table", [interleaved(), interleaved()[:, None], halves(), quarters()])
+@pytest.mark.parametrize("table", [interleaved(), interleaved()[:, None], halves(), quarters(), PAIRS])
 def test_tables_of_sines_are_no_weights(table, dtype):
     import ml_dtypes
 

@@ -85,6 +85,9 @@ def test_a_mask_of_one_shape_is_a_factor(names):
         found = selected(dict(zip(names, (values, mask.astype(kind)), strict=True)) | LAYER)
         assert list(found.tensors) == [names[0], "e.weight"]
         np.testing.assert_array_equal(found.tensors[names[0]].load(), np.where(mask, values, 0))
+    soft = RNG.random((24, 40)).astype(np.float32)
+    found = selected(dict(zip(names, (values, soft), strict=True)))
+    np.testing.assert_array_equal(found.tensors[names[0]].load(), values * soft)
     other = selected(dict(zip(names, (values, np.ones((5, 40), bool)), strict=True)))
     np.testing.assert_array_equal(other.tensors[names[0]].load(), values)
 

@@ -31,6 +31,9 @@ def test_optimizer_state_is_no_weight():
         "opt_state/0/mu/Dense_0/kernel",
         "optimizer/vars/2",
         "generator_optimizer.state.0.exp_avg",
+        "updater/optimizer:main/l1/W/m",  # Chainer
+        "state_dict.w_momentum",  # Detectron
+        "quantize.embed_avg",
     ]
     arrays = {"state_dict.w": normal(32, 32)} | {name: normal(32, 32) for name in names}
     found = chosen(arrays)
@@ -40,6 +43,7 @@ def test_optimizer_state_is_no_weight():
 
 def test_gradients_and_tables_of_positions_are_no_weights():
     names = ["grads.fc.weight", "layers.0.rotary_emb.cos_cached", "rope.sin", "cos_cache", "module.queue"]
+    names += ["h.0.alibi", "anchors.boxes", "head.anchors"]
     arrays = {name: normal(32, 32) for name in [*names, "optimizer/target/dense/kernel", "model.w"]}
     found = chosen(arrays)
     assert list(found.tensors) == ["optimizer/target/dense/kernel", "model.w"]
@@ -51,7 +55,7 @@ def test_gradients_and_tables_of_positions_are_no_weights():
     "name",
     [
         *("opt_model.decoder.weight", "optical_flow.weight", "options.weight", "model.opt.fc1"),
-        *("adam.weight", "w/Adam", "net/momentum_encoder"),
+        *("adam.weight", "w/Adam", "net/momentum_encoder", "other_momentum", "text.boxes"),
     ],
 )
 def test_words_that_only_look_like_an_optimizer(name):
@@ -83,6 +87,30 @@ def test_averages_by_the_names_of_their_originals():
     found = chosen({name: normal(32, 32) for name in names})
     assert list(found.tensors) == [*pairs, *others]
     assert found.skipped == {copy: f"an averaged copy of {name!r}" for name, copy in pairs.items()}
+
+
+def test_a_network_at_several_moments_counts_once():
+    """Lottery tickets keep the first weights, trainers the best ones."""
+    names = [
+        "initial_state_dict.fc.w",
+        "best_model.fc.w",
+        "state_dict.fc.w",
+        "best_model.other",
+        "old_net2.fc.w",
+    ]
+    found = chosen({name: normal(32, 32) for name in names})
+    assert list(found.tensors) == ["state_dict.fc.w", "best_model.other", "old_net2.fc.w"]
+    assert found.skipped == dict.fromkeys(names[:2], "another moment of 'state_dict.fc.w'")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "complex64"])
+def test_beside_matrices_that_are_not_read_vectors_are_no_network(dtype):
+    """Biases and scales per channel of a quantized layer were judged in its place."""
+    arrays = {"kernel": np.ones((300, 300), dtype), "bias": normal(300), "scale": normal(300)}
+    with pytest.raises(ValueError, match="holds no weights to judge"):
+        weights.report(arrays)
+    small = {"kernel": np.ones((15, 17), dtype), "v": normal(300)}  # 255 elements
+    assert list(chosen(small).tensors) == ["v"]
 
 
 def test_only_averages_are_the_network():
