@@ -241,6 +241,33 @@ def test_outputs_of_a_transposed_convolution_in_groups(tmp_path):
     assert sorted(map(sorted, rows_of(turned.load(), turned.axis).tolist())) == sorted(map(sorted, rows))
 
 
+def spread(x, kernel, groups):
+    """ConvTranspose of one axis, output by output: input i of a group spreads over its outputs."""
+    inputs, outputs, width = kernel.shape
+    found = np.zeros((groups * outputs, x.shape[1] + width - 1))
+    for i, p, o, k in np.ndindex(inputs, x.shape[1], outputs, width):
+        group = i // (inputs // groups)
+        found[group * outputs + o, p + k] += x[i, p] * kernel[i, o, k]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("groups", "shape"), [(1, (4, 3, 2)), (2, (4, 3, 2)), (4, (4, 1, 3)), (4, (8, 2, 2))]
+)
+def test_what_a_row_gives_is_one_output_of_a_group(tmp_path, groups, shape):
+    """A change of one row changes one output, and in the order of the outputs."""
+    kernel, x = normal(*shape), normal(shape[0], 5)
+    path = save(tmp_path / "a.onnx", [node("ConvTranspose", "x w", "y", group=groups)], {"w": kernel})
+    numbered = rows_of(np.arange(kernel.size).reshape(shape), tensors(path)["w"].axis)
+    before = spread(x, kernel, groups)
+    assert len(numbered) == len(before) == groups * shape[1]
+    for output, row in enumerate(numbered):
+        changed = kernel.copy()
+        changed.reshape(-1)[row] += 1
+        differs = np.abs(spread(x, changed, groups) - before).max(axis=1) > 1e-6
+        assert np.flatnonzero(differs).tolist() == [output]
+
+
 def test_scales_of_a_convolution_in_groups_are_those_of_its_outputs(tmp_path):
     """A scale per output: groups of very different sizes are as good as one of them."""
     groups = [normal(4, 6, 3, 3), 100 * normal(4, 6, 3, 3)]
