@@ -80,7 +80,8 @@ def _tensor(name: str, item: Any) -> Tensor:
         return unreadable(name, "empty")
     nbytes = math.prod(item.shape) * item.dtype.itemsize
     axis = output_axis(name, len(item.shape))
-    if item.dtype.str[1:] in ("V2", "u2") and item.attrs.get("dtype") == "bfloat16":  # as Keras says it
+    said = item.attrs.get("dtype")
+    if item.dtype.str[1:] in ("V2", "u2") and isinstance(said, str) and said == "bfloat16":  # by Keras
         read = partial(_bfloat16, item)
         return Tensor(name, item.shape, "bfloat16", nbytes, read, axis=axis)
     if why := unreal(item.dtype):

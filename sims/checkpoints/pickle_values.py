@@ -7,6 +7,7 @@ imported, called or constructed.
 
 import math
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from sims.checkpoints.elements import NARROW, PAIRS, PLAIN, raw_dtype
@@ -258,8 +259,9 @@ def _subclass(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
     path = kind.path if isinstance(kind, Name) else "an unknown class"
     wrapper = function.path.endswith("_rebuild_wrapper_subclass") and len(arguments) > 2
     shape = arguments[2] if wrapper and isinstance(arguments[2], (list, tuple)) else ()
+    state = state.items if isinstance(state, Items) else state
     parts = state.values() if isinstance(state, dict) else state if isinstance(state, (list, tuple)) else ()
-    nbytes = sum(_stored(part) for part in list(parts)[:16])
+    nbytes = sum(_stored(part) for part in islice(parts, 16))  # one state may be handed to many calls
     return Unreadable(
         f"a tensor of the class {path[:100]}, which only that class can put together", _sizes(shape), nbytes
     )

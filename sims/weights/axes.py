@@ -68,7 +68,7 @@ def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> Axis | No
     rank = len(tensor.shape)
     if rank < 2:
         return tensor.axis
-    part = re.split(r"[./]", bare(name))[-1]
+    part = re.split(r"[./:]", bare(name))[-1]
     ending = name[len(bare(name)) :]
     stem = bare(name)[: len(bare(name)) - len(part)]
     kernel = part.partition(":")[0] in _LAST
@@ -106,16 +106,18 @@ def _of_arrays(
     stem: str, part: str, ending: str, shape: tuple[int, ...], tensors: Mapping[str, Tensor]
 ) -> Axis | None:
     """The axis of `w` or `weights` beside `b` or `biases`: of Haiku, TF-slim, and programs of NumPy."""
-    found = re.fullmatch(r"(w|weights?|W)(_?\d*)", part)
+    found = re.fullmatch(r"(.*_)?(w|weights?|W)(_?\d*)", part)
     if found is None:
         return None
-    last = len(shape) - 1
-    of_jax = "/" in stem and found[1] != "W"  # and TensorFlow, which keep outputs last; Chainer does not
-    letter = {"w": "b", "W": "b"}.get(found[1], "biases")
-    names = [f"{stem}{one}{found[2]}{ending}" for one in (letter, "bias")]
+    last, prefix = len(shape) - 1, found[1] or ""
+    of_jax = "/" in stem and found[2] != "W"  # and TensorFlow, which keep outputs last; Chainer does not
+    letter = {"w": "b", "W": "b"}.get(found[2], "biases")
+    names = [f"{stem}{prefix}{one}{found[3]}{ending}" for one in (letter, "bias")]
     bias = next((tensors[one] for one in names if one in tensors), None)
+    if bias is not None and last > 1 and bias.shape == (shape[0], shape[last]) and min(bias.shape) > 1:
+        return 0, last  # layers that are stacked
     if bias is None or max(bias.shape, default=0) != bias.size:
-        return output_axis(f"{stem}kernel", len(shape)) if of_jax else None
+        return output_axis(f"{stem}{prefix.strip('_')}/kernel", len(shape)) if of_jax else None
     fits = [axis for axis in (0, last) if shape[axis] == bias.size]
     if len(fits) == 2:  # a row is added to products from the right, a column from the left
         row = len(bias.shape) == 2 and bias.shape[0] == 1

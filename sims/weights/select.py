@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sims.checkpoints import Contents, Tensor, is_float
 from sims.checkpoints.elements import is_narrow_float
-from sims.checkpoints.keras_names import bare
+from sims.checkpoints.keras_names import bare, parts_of
 from sims.weights import quantized
 from sims.weights.axes import with_axes
 
@@ -60,11 +60,13 @@ _MOMENTS = {
 _TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
 _TABLES |= {"cos_cache", "sin_cache", "relative_coords_table", "alibi"}
 _TABLES |= {"anchors", "anchor_grid", "priors", "prior_boxes"}  # of detectors
-_BIASES = re.compile(r"(.*_)?(bias|biases|beta)")
+_BIASES = re.compile(r"(.*_)?(bias|biases|beta|offset)")
+_LETTER = re.compile(r"(.*?)[bB](_?\d*)")  # a bias where there is a `w` beside it
 _ROW_BIASES = re.compile(r"(b|bias|biases|intercepts?)_?\d*")  # of programs that keep them as (1, outputs)
 _SCALES = re.compile(r"(.*_)?scales?")
 # Of Keras 3, which names no variables: kernel, recurrent kernel, bias.
 _RECURRENT_BIAS = re.compile(r"(^|.*/)cell/vars/2")
+_NORMALISATION = re.compile(r"(^|.*/)(.*_)?normalization(_\d+)?/vars/\d")
 
 
 @dataclass
@@ -84,17 +86,6 @@ class Selection:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     total_bytes: int = 0
-
-
-def parts_of(name: str) -> list[str]:
-    """The parts of a tensor's name, in small letters.
-
-    Examples
-    --------
-    >>> parts_of("Model.layers.0/Dense_1/kernel:0")
-    ['model', 'layers', '0', 'dense_1', 'kernel']
-    """
-    return re.split(r"[./]", bare(name).lower())
 
 
 def select(
@@ -245,11 +236,21 @@ def _averages(tensors: dict[str, Tensor]):
         for name, (inner, averaged) in reversed(names.items())
         if not averaged
     }
+    flat = {
+        ("".join(parts_of(name)[first:]).replace("_", ""), shape): name
+        for (_, shape), name in originals.items()
+        for first in (0, 1)
+    }
 
     def reason(name: str, tensor: Tensor) -> str:
         inner, averaged = names[name]
         for one in [*_of_originals(name), *([inner] if averaged else [])]:
             original = originals.get((one, tensor.shape))
+            if original is not None and original != name:
+                return f"an averaged copy of {original!r}"
+        part = parts_of(name)[-1]
+        if part.startswith("ema_"):  # of mmdetection: a name of one part, its dots replaced
+            original = flat.get((part.removeprefix("ema_").replace("_", ""), tensor.shape))
             if original is not None and original != name:
                 return f"an averaged copy of {original!r}"
         moment = _MOMENT.fullmatch(name.partition(".")[0].lower())
@@ -298,17 +299,21 @@ def _is_vector(tensor: Tensor) -> bool:
 
 def _kept(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str:
     """Why a tensor of several axes is no weight, whatever its values are; "" of one that may be."""
-    part = parts_of(name)[-1]
     if tensor.apart:
         return tensor.apart
-    row = len(tensor.shape) == 2 and 1 in tensor.shape and _ROW_BIASES.fullmatch(part)
+    plain, part = bare(name), parts_of(name)[-1]
+    stem, ending = plain[: len(plain) - len(part)], name[len(plain) :]
+    row = len(tensor.shape) == 2 and 1 in tensor.shape and bool(_ROW_BIASES.fullmatch(part))
+    if match := _LETTER.fullmatch(plain[len(stem) :]):
+        row = row or any(f"{stem}{match[1]}{w}{match[2]}{ending}" in tensors for w in "wW")
     if row or _BIASES.fullmatch(part) or _RECURRENT_BIAS.fullmatch(name):
         return "biases are kept as they are"
     if _SCALES.fullmatch(part):
         return "scales are kept as they are"
-    bias = {"weight": "bias", "gamma": "beta", "scale": "bias"}.get(part)
-    beside = tensors.get(name[: len(name) - len(part)] + bias) if bias else None
-    if beside is not None and len(tensor.shape) > 1 and beside.shape == tensor.shape:
+    bias = {"weight": "bias", "gamma": "beta"}.get(part, "")
+    beside = tensors.get(f"{stem}{bias}{ending}") if bias else None
+    of_two = beside is not None and len(tensor.shape) > 1 and beside.shape == tensor.shape
+    if of_two or _NORMALISATION.fullmatch(name):
         return "scales of a normalisation are kept as they are"
     return ""
 

@@ -75,6 +75,13 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("W1", (48, 32), "b2", (32,), None),  # of another layer
         ("W1", (48, 32), "b1", (2, 16), None),
         ("w_2", (48, 32), "b_2", (32,), 1),
+        ("linear//weights", (6, 24, 40), "linear//bias", (6, 40), (0, 2)),  # AlphaFold: stacked layers
+        ("linear//weights", (6, 24, 40), "linear//bias", (40,), 2),
+        ("attention//query_w", (24, 4, 8), "", (), (1, 2)),
+        ("attention//output_w", (4, 8, 24), "attention//output_b", (24,), 2),
+        ("params:g/~/linear_0:w", (32, 32), "params:g/~/linear_0:b", (32,), 1),  # GraphCast
+        ("conv1_w", (16, 4, 5, 5), "conv1_b", (16,), 0),  # Detectron
+        ("attn.in_proj_weight", (96, 32), "attn.in_proj_bias", (96,), 0),
         ("l1/W", (32, 32), "l1/b", (32,), None),  # Chainer
         ("l1/W", (32, 48), "", (), None),
         ("layer.weights", (48, 32), "layer.biases", (32,), 1),

@@ -113,6 +113,14 @@ def test_beside_matrices_that_are_not_read_vectors_are_no_network(dtype):
     assert list(chosen(small).tensors) == ["v"]
 
 
+def test_averages_with_names_of_one_part():
+    """mmdetection puts them into the same state dict, dots replaced."""
+    names = ["net.layer_1.conv.weight", "ema_net_layer_1_conv_weight", "net.ema_scale.weight", "ema_other"]
+    found = chosen({f"state_dict.{name}": normal(32, 32) for name in names})
+    assert list(found.skipped) == ["state_dict.ema_net_layer_1_conv_weight"]
+    assert found.skipped.popitem()[1] == "an averaged copy of 'state_dict.net.layer_1.conv.weight'"
+
+
 def test_only_averages_are_the_network():
     arrays = {f"ema_model.{i}.weight": normal(32, 32) for i in range(3)}
     assert list(chosen(arrays).tensors) == list(arrays)
@@ -215,7 +223,8 @@ def test_biases_and_vectors_of_several_axes_are_no_weights():
     kept = {
         "lstm/LSTM.bias": (1, 1024), "experts.up_bias": (8, 64), "model/gru/bias:0": (2, 384),
         "layers/gru_1/cell/vars/2": (2, 384), "layers/bidirectional/forward_layer/cell/vars/2": (2, 384),
-        "b1": (1, 300), "net/b_2": (300, 1), "intercept": (1, 300),
+        "b1": (1, 300), "net/b_2": (300, 1), "intercept": (1, 300), "attention//gating_b": (40, 8),
+        "x/B2:0": (40, 8), "norm//offset": (48, 12),
         "h.0.attn.bias": (1, 1, 32, 32), "norm.beta": (4, 300),
     }  # fmt: skip
     vectors = {"scale": (1, 512, 1, 1), "gamma": (512, 1, 1), "token": (1, 1, 768)}
@@ -223,6 +232,7 @@ def test_biases_and_vectors_of_several_axes_are_no_weights():
         "head.weight": (1, 512), "column": (512, 1), "relative_attention_bias.weight": (32, 12),
         "relative_position_bias_table": (169, 3), "layers/gru_1/cell/vars/1": (32, 96),
         "layers/conv2d/vars/2": (16, 32), "b": (2, 300), "tab1": (1, 300), "lora_b": (300, 1),
+        "attention//gating_w": (24, 4, 8), "x/W2:0": (40, 8), "offset.weight": (16, 16),
     }  # fmt: skip
     found = chosen({name: normal(*shape) for name, shape in (kept | vectors | judged).items()})
     assert set(found.tensors) == set(judged)
@@ -235,11 +245,13 @@ def test_biases_and_vectors_of_several_axes_are_no_weights():
 def test_scales_of_a_normalisation_are_no_weights():
     """Over several axes they have as many values as a matrix, near 1: the largest part of a small network."""
     shapes = {"a.weight": (8, 8, 8), "a.bias": (8, 8, 8), "b/gamma": (16, 16), "b/beta": (16, 16)}
-    shapes |= {"scan/norm/scale": (64, 12), "c.weight": (16, 16), "c.bias": (16,)}
+    shapes |= {"scan/norm/scale": (64, 12), "c.weight": (16, 16), "c.bias": (16,), "d/gamma:0": (16, 16)}
+    shapes |= {"d/beta:0": (16, 16), "layers/layer_normalization_1/vars/0": (16, 16)}
     found = chosen({name: normal(*shape) for name, shape in shapes.items()})
     assert list(found.tensors) == ["c.weight"]
     why = "scales of a normalisation are kept as they are"
-    assert found.skipped["a.weight"] == found.skipped["b/gamma"] == why
+    for name in ("a.weight", "b/gamma", "d/gamma:0", "layers/layer_normalization_1/vars/0"):
+        assert found.skipped[name] == why
     assert found.skipped["scan/norm/scale"] == "scales are kept as they are"
     assert list(chosen({"scan/norm/scale": normal(64, 12)}).tensors)  # where there is nothing else
     asked = chosen({name: normal(*shape) for name, shape in shapes.items()}, include=["a.*"])
