@@ -12,7 +12,7 @@ from sims.checkpoints import onnx_graph, onnx_roles, sparse
 from sims.checkpoints.elements import NARROW, raw_dtype
 from sims.checkpoints.limits import EXTERNAL
 from sims.checkpoints.onnx_graph import Scope
-from sims.checkpoints.onnx_scaled import scaled_constant, scales_of
+from sims.checkpoints.onnx_scaled import Scaling
 from sims.checkpoints.tensor import Grouped, Tensor, Tensors, about, sentence, unreadable
 from sims.support.extras import to_install
 
@@ -44,7 +44,6 @@ class _Model:
         except Exception as error:  # protobuf and onnx raise their own kinds
             raise ValueError(f"not an ONNX model ({sentence(error)})") from None
         self.sizes, self.read = {path: path.stat().st_size}, 0
-        self.folded: dict[tuple[int, int], Any] = {}  # what nodes make of constants
 
     def check_external(self, tensor: Any) -> None:
         """Refuse a file beside the model that is missing, or read over and over."""
@@ -96,17 +95,17 @@ def read_onnx(path: Path) -> Tensors:
     """
     model = _Model(path)
     scopes = onnx_graph.scopes(model.model)
-    aside = scales_of(scopes)
+    scaling = Scaling(scopes, model)
     for scope in scopes:
         for name, constant in scope.constants.items():
-            if id(constant) in aside:
+            if id(constant) in scaling.aside:
                 continue
             readable = onnx_graph.readable_name(name, scope)
             with about(readable):
-                yield _tensor(name, readable, constant, scope, model)
+                yield _tensor(name, readable, constant, scope, model, scaling)
 
 
-def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model) -> Tensor:
+def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model, scaling: Scaling) -> Tensor:
     if hasattr(constant, "values"):  # a SparseTensorProto
         return _sparse(readable, name, constant, scope, model)
     model.check_external(constant)
@@ -120,7 +119,7 @@ def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model
     axis = onnx_graph.output_axis(name, len(shape), scope)
     if isinstance(axis, Grouped) and shape[axis.inputs] % axis.groups:
         axis = None
-    found = scaled_constant(name, constant, scope, model)
+    found = scaling.of(name, constant, scope)
     if isinstance(found, str):
         return unreadable(readable, found, nbytes, shape, element)
     if found is not None:

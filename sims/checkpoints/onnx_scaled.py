@@ -3,7 +3,7 @@
 Scales may pass through nodes that only change their form, or be scaled themselves (NVFP4), on their way.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from sims.checkpoints.onnx_graph import Scope, Use, attribute
 
 _DEPTH = 6  # of nodes between a constant and the node that uses it
-_WAYS = 256  # from a constant over other nodes to one that uses it
+_Key = tuple[int, str]  # a scope and a name in it
 # Scale and zero point of an operator's quantized input, by the operator and the place of the input.
 _SCALED = {
     ("DequantizeLinear", 0): (1, 2),
@@ -35,6 +35,7 @@ UNREAD = {
     ("QMoE", 5): (6, 12),
     ("QMoE", 8): (9, 13),
 }
+_ONWARD = ("Identity", "Transpose", "Reshape")  # what codes may pass
 _FORMS = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "DequantizeLinear")
 
 
@@ -48,106 +49,166 @@ class Scaled:
     what: str
 
 
-def scales_of(scopes: list[Scope]) -> set[int]:
-    """Identities of the constants that are nothing but scales and zero points of constants."""
-    found: set[int] = set()
-    for scope in scopes:
-        for name in scope.constants:
-            for use, _ in _ends(name, scope):
-                for place in _SCALED.get((use.node.op_type, use.place), ()):
-                    if place < len(use.node.input):
-                        found |= _leaves(use.node.input[place], use.scope)
-    return found
+@dataclass(frozen=True)
+class _Part:
+    """A scale or a zero point: shape, bytes in the file, values."""
+
+    shape: tuple[int, ...]
+    nbytes: int
+    read: Callable[[], np.ndarray]
 
 
-def _leaves(name: str, scope: Scope, depth: int = 0) -> set[int]:
-    """Identities of the constants of which a scale is made."""
-    constant = scope.constant(name)
-    if constant is not None:
-        return {id(constant)}
-    node = scope.producer(name)
-    if node is None or node.op_type not in _FORMS or depth > _DEPTH or not node.input:
-        return set()
-    inputs = node.input if node.op_type == "DequantizeLinear" else node.input[:1]
-    return set().union(*(_leaves(one, scope, depth + 1) for one in inputs))
+class Scaling:
+    """What nodes of a model do to constants: every name is looked at once, however many nodes use it.
 
-
-def _ends(name: str, scope: Scope) -> Iterator[tuple[Use, list[Use]]]:
-    """Uses of a constant, past nodes that hand it on or turn it; and those nodes."""
-    pending: list[tuple[Use, list[Use]]] = [(use, []) for use in reversed(scope.uses.get(name, ()))]
-    left = _WAYS
-    while pending:
-        use, way = pending.pop()
-        yield use, way
-        onward = use.node.op_type in ("Identity", "Transpose", "Reshape") and not use.place
-        if onward and use.node.output and len(way) < _DEPTH:
-            after = use.scope.uses.get(use.node.output[0], ())[:left]
-            left -= len(after)
-            pending.extend((one, [*way, use]) for one in reversed(after))
-
-
-def scaled_constant(name: str, constant: Any, scope: Scope, model: Any) -> Scaled | str | None:
-    """What a node makes of a constant that it scales.
-
-    None where none does, and a reason where one does in a way that is not read.
+    Attributes
+    ----------
+    aside
+        Identities of the constants that are nothing but scales and zero points of constants.
     """
-    for use, way in _ends(name, scope):
-        key = (use.node.op_type, use.place)
-        if key in UNREAD:
+
+    def __init__(self, scopes: list[Scope], model: Any) -> None:
+        self.model = model
+        self._ways: dict[_Key, tuple[Use, list[Use]] | None] = {}
+        self._leaves: dict[_Key, frozenset[int]] = {}
+        self._parts: dict[_Key, _Part | None] = {}
+        self.aside: set[int] = set()
+        for scope in scopes:
+            for name, uses in scope.uses.items():
+                for use in uses:
+                    places = _SCALED.get((use.node.op_type, use.place), ())
+                    for place in places if _origin(name, use.scope) else ():
+                        if place < len(use.node.input):
+                            self.aside |= self._made_of(use.node.input[place], use.scope)
+
+    def of(self, name: str, constant: Any, scope: Scope) -> Scaled | str | None:
+        """What a node makes of a constant that it scales.
+
+        None where none does, and a reason where one does in a way that is not read.
+        """
+        found = self._way(name, scope)
+        if found is None:
+            return None
+        use, way = found
+        if (use.node.op_type, use.place) in UNREAD:
             return f"already quantized, by a {use.node.op_type}, which is not read"
-        if key in _SCALED:
-            return _scaled(use, way, constant, model)
-    return None
+        return self._scaled(use, way, constant)
+
+    def _way(self, name: str, scope: Scope, depth: int = 0) -> tuple[Use, list[Use]] | None:
+        """The first node that scales what has a name, past nodes that hand it on or turn it; and those."""
+        key = (id(scope), name)
+        if key in self._ways or depth > _DEPTH:
+            return self._ways.get(key)
+        self._ways[key] = None  # names may lead in a circle
+        uses = scope.uses.get(name, ())
+        for use in uses:
+            if (use.node.op_type, use.place) in _SCALED or (use.node.op_type, use.place) in UNREAD:
+                self._ways[key] = use, []
+                return self._ways[key]
+        for use in uses:
+            if use.node.op_type in _ONWARD and not use.place and use.node.output:
+                further = self._way(use.node.output[0], use.scope, depth + 1)
+                if further is not None:
+                    self._ways[key] = further[0], [use, *further[1]]
+                    break
+        return self._ways[key]
+
+    def _made_of(self, name: str, scope: Scope, depth: int = 0) -> frozenset[int]:
+        """Identities of the constants of which a scale is made."""
+        constant = scope.constant(name)
+        if constant is not None:
+            return frozenset([id(constant)])
+        key, node = (id(scope), name), scope.producer(name)
+        if key in self._leaves or node is None or node.op_type not in _FORMS or depth > _DEPTH:
+            return self._leaves.get(key, frozenset())
+        self._leaves[key] = frozenset()
+        inputs = node.input if node.op_type == "DequantizeLinear" else node.input[:1]
+        self._leaves[key] = frozenset().union(*(self._made_of(one, scope, depth + 1) for one in inputs))
+        return self._leaves[key]
+
+    def _scaled(self, use: Use, way: list[Use], constant: Any) -> Scaled | str:
+        model = self.model
+        node, shape, element = use.node, tuple(constant.dims), model.element(constant)
+        parts: list[_Part | None] = []
+        for place in _SCALED[node.op_type, use.place]:
+            name = node.input[place] if place < len(node.input) else ""
+            part = self._folded(name, use.scope) if name else None
+            if name and part is None:
+                return f"already quantized, by a {node.op_type} whose scale is no constant"
+            parts.append(part)
+        scale, zero = parts
+        if scale is None:
+            return f"already quantized, by a {node.op_type} without a scale"
+        if any(one.node.op_type == "Reshape" for one in way):
+            return f"already quantized, by a {node.op_type} of codes in another shape"
+        extra = sum(part.nbytes for part in parts if part is not None)
+        if node.op_type == "MatMulNBits":
+            columns, rows = attribute(node, "K", 0), attribute(node, "N", 0)
+            bits, block = attribute(node, "bits", 4), attribute(node, "block_size", 32)
+            if any(node.input[4:5]):
+                return f"already quantized, by a {node.op_type} with groups in an order of their own"
+
+            def unpacked() -> np.ndarray:
+                points = None if zero is None else zero.read()
+                return _matmul_nbits(model.array(constant), scale.read(), points, rows, columns, bits, block)
+
+            return Scaled(unpacked, (rows, columns), extra, f"{bits}-bit blocks of {block}")
+        perm = list(range(len(shape)))  # the axis of the constant that every axis of the codes was
+        for one in way:
+            turn = attribute(one.node, "perm", []) or list(range(len(shape)))[::-1]
+            if one.node.op_type == "Transpose":
+                if sorted(turn) != list(range(len(shape))):
+                    return f"already quantized, by a {node.op_type} of codes turned in an unknown way"
+                perm = [perm[axis] for axis in turn]
+        turned = tuple(shape[axis] for axis in perm)
+        axis, block = _axis(use, len(shape)), 0
+        if node.op_type == "DequantizeLinear":
+            block = attribute(node, "block_size", 0)
+        for part in parts:
+            if part is not None and (why := _misfit(part.shape, turned, axis, block)):
+                return f"already quantized, by a {node.op_type}: {why}"
+
+        def read() -> np.ndarray:
+            codes = model.array(constant).transpose(perm).astype(np.float64)
+            points = np.zeros(()) if zero is None else zero.read()
+            values = _dequantized(codes, scale.read(), points, axis, block).astype(np.float32)
+            return values.transpose(np.argsort(perm))
+
+        return Scaled(read, shape, extra, element)
+
+    def _folded(self, name: str, scope: Scope, depth: int = 0) -> _Part | None:
+        """A constant, or what nodes that change its form make of one; None where it is computed otherwise."""
+        constant, model = scope.constant(name), self.model
+        if constant is not None:
+            if hasattr(constant, "values"):  # a SparseTensorProto
+                return None
+            model.check_external(constant)
+            return _Part(tuple(constant.dims), model.nbytes(constant), lambda: model.array(constant))
+        key, node = (id(scope), name), scope.producer(name)
+        if key in self._parts or node is None or node.op_type not in _FORMS or depth > _DEPTH:
+            return self._parts.get(key)
+        self._parts[key] = None
+        inputs = [self._folded(one, scope, depth + 1) if one else None for one in node.input]
+        missing = any(one and part is None for one, part in zip(node.input, inputs, strict=True))
+        if missing or not inputs or inputs[0] is None:
+            return None
+        array = _formed(node, [None if part is None else part.read() for part in inputs], model)
+        counted = inputs if node.op_type == "DequantizeLinear" else inputs[:1]
+        nbytes = sum(part.nbytes for part in counted if part is not None)
+        self._parts[key] = _Part(array.shape, nbytes, lambda: array)  # scales are small: they are kept
+        return self._parts[key]
 
 
-def _scaled(use: Use, way: list[Use], constant: Any, model: Any) -> Scaled | str:
-    node, shape, element = use.node, tuple(constant.dims), model.element(constant)
-    parts: list[_Part | None] = []
-    for place in _SCALED[node.op_type, use.place]:
-        name = node.input[place] if place < len(node.input) else ""
-        part = _folded(name, use.scope, model) if name else None
-        if name and part is None:
-            return f"already quantized, by a {node.op_type} whose scale is no constant"
-        parts.append(part)
-    scale, zero = parts
-    if scale is None:
-        return f"already quantized, by a {node.op_type} without a scale"
-    if any(one.node.op_type == "Reshape" for one in way):
-        return f"already quantized, by a {node.op_type} of codes in another shape"
-    extra = sum(part.nbytes for part in parts if part is not None)
-    if node.op_type == "MatMulNBits":
-        columns, rows = attribute(node, "K", 0), attribute(node, "N", 0)
-        bits, block = attribute(node, "bits", 4), attribute(node, "block_size", 32)
-        if any(node.input[4:5]):
-            return f"already quantized, by a {node.op_type} with groups in an order of their own"
-
-        def unpacked() -> np.ndarray:
-            points = None if zero is None else zero.read()
-            return _matmul_nbits(model.array(constant), scale.read(), points, rows, columns, bits, block)
-
-        return Scaled(unpacked, (rows, columns), extra, f"{bits}-bit blocks of {block}")
-    perm = list(range(len(shape)))  # the axis of the constant that every axis of the codes was
-    for one in way:
-        turn = attribute(one.node, "perm", []) or list(range(len(shape)))[::-1]
-        if one.node.op_type == "Transpose":
-            if sorted(turn) != list(range(len(shape))):
-                return f"already quantized, by a {node.op_type} of codes turned in an unknown way"
-            perm = [perm[axis] for axis in turn]
-    turned = tuple(shape[axis] for axis in perm)
-    axis, block = _axis(use, len(shape)), 0
-    if node.op_type == "DequantizeLinear":
-        block = attribute(node, "block_size", 0)
-    for part in parts:
-        if part is not None and (why := _misfit(part.shape, turned, axis, block)):
-            return f"already quantized, by a {node.op_type}: {why}"
-
-    def read() -> np.ndarray:
-        codes = model.array(constant).transpose(perm).astype(np.float64)
-        points = np.zeros(()) if zero is None else zero.read()
-        values = _dequantized(codes, scale.read(), points, axis, block).astype(np.float32)
-        return values.transpose(np.argsort(perm))
-
-    return Scaled(read, shape, extra, element)
+def _origin(name: str, scope: Scope) -> bool:
+    """Whether codes are a constant, or what nodes that hand them on or turn them make of one."""
+    for _ in range(_DEPTH):
+        node = scope.producer(name)
+        if scope.constant(name) is not None or node is None:
+            break
+        if node.op_type not in _ONWARD or not node.input:
+            return False
+        name = node.input[0]
+    return scope.constant(name) is not None
 
 
 def _axis(use: Use, rank: int) -> int:
@@ -158,39 +219,6 @@ def _axis(use: Use, rank: int) -> int:
     if node.op_type == "QLinearConv" or (node.op_type == "QGemm" and attribute(node, "transB", 0)):
         return 0
     return rank - 2 if node.op_type == "QLinearMatMul" and not use.place else rank - 1
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A scale or a zero point: shape, bytes in the file, values."""
-
-    shape: tuple[int, ...]
-    nbytes: int
-    read: Callable[[], np.ndarray]
-
-
-def _folded(name: str, scope: Scope, model: Any, depth: int = 0) -> _Part | None:
-    """A constant, or what nodes that change its form make of one; None where it is computed otherwise."""
-    constant = scope.constant(name)
-    if constant is not None:
-        if hasattr(constant, "values"):  # a SparseTensorProto
-            return None
-        model.check_external(constant)
-        return _Part(tuple(constant.dims), model.nbytes(constant), lambda: model.array(constant))
-    node = scope.producer(name)
-    if node is None or node.op_type not in _FORMS or depth > _DEPTH or not node.input:
-        return None
-    key = (id(node), id(scope))
-    if key in model.folded:  # scales are small: they are kept
-        return model.folded[key]
-    inputs = [_folded(one, scope, model, depth + 1) if one else None for one in node.input]
-    if inputs[0] is None or any(one and part is None for one, part in zip(node.input, inputs, strict=True)):
-        return None
-    array = _formed(node, [None if part is None else part.read() for part in inputs], model)
-    counted = inputs if node.op_type == "DequantizeLinear" else inputs[:1]
-    nbytes = sum(part.nbytes for part in counted if part is not None)
-    model.folded[key] = _Part(array.shape, nbytes, lambda: array)
-    return model.folded[key]
 
 
 def _formed(node: Any, inputs: list[Any], model: Any) -> np.ndarray:

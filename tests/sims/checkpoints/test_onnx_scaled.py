@@ -280,11 +280,28 @@ def test_scales_of_a_convolution_in_groups_are_those_of_its_outputs(tmp_path):
     assert found["2:4"].snr == pytest.approx(right["2:4"].snr, rel=1e-6)
 
 
-def test_fans_of_nodes_between_codes_and_scales_end(tmp_path):
-    """Every way from a constant is followed up to a number; circles end."""
-    nodes = [node("Identity", "a", "b"), node("Identity", "b", "a")]
-    for level in range(8):
-        nodes += [node("Identity", f"n{level}", f"n{level + 1}") for _ in range(60)]
-    nodes += [node("DequantizeLinear", f"d{i} d{i} d{i}", f"d{i + 1}") for i in range(40)]
-    path = save(tmp_path / "a.onnx", nodes, {"n0": CODES, "a": CODES + 1, "d0": np.ones((4, 4), np.int8)})
-    assert set(checkpoints.open_checkpoint(path).tensors) <= {"n0", "a", "d0"}
+@pytest.mark.parametrize("fan", ["one name of many", "circle", "chain"])
+def test_fans_and_circles_of_scales_cost_linear_time(tmp_path, monkeypatch, fan):
+    """Many constants under one name, scales that are their own, scales of scales of scales: looked at once."""
+    from sims.checkpoints.onnx_graph import Scope
+
+    original = Scope.producer
+
+    def looks(count):
+        nodes = [node("Identity", f"c{i}", "s") for i in range(count)]
+        if fan == "circle":
+            nodes += [node("DequantizeLinear", "s s s", "s") for _ in range(count)]
+        elif fan == "chain":
+            nodes += [node("DequantizeLinear", f"d{i} d{i} d{i}", f"d{i + 1}") for i in range(6)]
+            nodes += [node("DequantizeLinear", f"c{i} d6", f"y{i}") for i in range(count)]
+        else:
+            nodes += [node("DequantizeLinear", "x s", f"y{i}") for i in range(count)]
+        arrays = {f"c{i}": np.ones((2, 2), np.int8) for i in range(count)} | {"d0": np.float32([1])}
+        seen: list = []
+        monkeypatch.setattr(Scope, "producer", lambda self, name: seen.append(name) or original(self, name))
+        found = checkpoints.open_checkpoint(save(tmp_path / "a.onnx", nodes, arrays)).tensors
+        monkeypatch.undo()
+        assert len(found) >= count
+        return len(seen)
+
+    assert looks(200) <= 2.5 * looks(100)
