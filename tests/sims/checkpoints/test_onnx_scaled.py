@@ -282,7 +282,7 @@ def test_scales_of_a_convolution_in_groups_are_those_of_its_outputs(tmp_path):
 
 @pytest.mark.parametrize("fan", ["one name of many", "circle", "chain"])
 def test_fans_and_circles_of_scales_cost_linear_time(tmp_path, monkeypatch, fan):
-    """Many constants under one name, scales that are their own, scales of scales of scales: looked at once."""
+    """Many constants under one name, scales that are their own, scales of scales: looked at once."""
     from sims.checkpoints.onnx_graph import Scope
 
     original = Scope.producer
