@@ -19,6 +19,7 @@ _LONE = ("weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax
 _SCALES = re.compile(
     r"(.*_)?(w|wc|wt)?(scales?(_inv|_packed)?|scale_and_zeros?|absmax|q?zeros?|zero_points?)"
 )
+_INDICES = re.compile(r".*(ids|index|indices|idx|mask|perm|order|bias)")  # integers that are no codes
 _CODES = 256  # elements from which integers of several axes are those of weights
 _WHY = "already quantized: "
 
@@ -77,7 +78,10 @@ def joined(
                 del found[part.name]
             break
     whole = {}
-    codes = any(is_packed(tensor) and not tensor.note for tensor in tensors.values())
+    codes = any(
+        is_packed(tensor) and not tensor.note and not _INDICES.fullmatch(name)
+        for name, tensor in tensors.items()
+    )
     for name in tensors:
         if name in joins:  # the weights stand where their codes stood
             whole[joins[name].name] = joins[name]

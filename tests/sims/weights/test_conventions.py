@@ -224,6 +224,8 @@ def test_of_codes_that_are_not_read_the_scales_are_no_weights(tmp_path, conventi
 def test_scales_beside_no_codes_are_those_of_a_norm(tmp_path):
     """And a table of integers that is no matrix of codes changes nothing."""
     arrays = {"norm.scale": 1 + normal(64, 24), "index": np.arange(100).astype(np.int32)} | LAYER
+    names = ("position_ids", "bias_index", "h.attn.bias", "perm")
+    arrays |= {name: np.arange(400).reshape(20, 20).astype(np.int32) for name in names}
     found = selected(save(tmp_path / "a.safetensors", **arrays))
     assert list(found.tensors) == ["e.weight"]
     assert found.skipped["norm.scale"] == "scales are kept as they are"
