@@ -48,6 +48,17 @@ def is_float(element: str) -> bool:
     return element.startswith(("float", "bfloat"))
 
 
+def is_narrow_float(element: str) -> bool:
+    """Whether values of the type are floating-point numbers of at most 8 bits.
+
+    Examples
+    --------
+    >>> is_narrow_float("float8_e4m3fn"), is_narrow_float("float4_e2m1fn"), is_narrow_float("float64")
+    (True, True, False)
+    """
+    return element.startswith(("float8_", "float6_", "float4_"))
+
+
 def widen(bits: np.ndarray, kind: str) -> np.ndarray:
     """float32 values of narrow bit patterns, exactly.
 

@@ -79,6 +79,11 @@ def read_gguf(path: Path) -> Tensors:
             key, kind = header.take(header.number()), header.number(4)
             if key == b"general.alignment" and kind == 4:
                 alignment = header.number(4)
+            elif key == b"general.type" and kind == _STRING:
+                if header.take(header.number()) == b"imatrix":
+                    raise ValueError(
+                        "this is an importance matrix of llama.cpp, statistics of inputs: no weights"
+                    )
             else:
                 header.pass_value(kind)
         entries = []

@@ -5,9 +5,13 @@ import importlib.util
 import io
 import math
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from sims.checkpoints.elements import widen
 from sims.checkpoints.keras_names import output_axis
 from sims.checkpoints.limits import INFLATED
 from sims.checkpoints.tensor import Tensor, Tensors, unreadable, unreal
@@ -75,13 +79,15 @@ def _tensor(name: str, item: Any) -> Tensor:
     if item.shape is None:
         return unreadable(name, "empty")
     nbytes = math.prod(item.shape) * item.dtype.itemsize
+    axis = output_axis(name, len(item.shape))
+    said = item.attrs.get("dtype")
+    if item.dtype.str[1:] in ("V2", "u2") and isinstance(said, str) and said == "bfloat16":  # by Keras
+        read = partial(_bfloat16, item)
+        return Tensor(name, item.shape, "bfloat16", nbytes, read, axis=axis)
     if why := unreal(item.dtype):
         return unreadable(name, why, nbytes, item.shape, str(item.dtype))
-    return Tensor(
-        name,
-        item.shape,
-        item.dtype.name,
-        nbytes,
-        lambda: item[()],
-        axis=output_axis(name, len(item.shape)),
-    )
+    return Tensor(name, item.shape, item.dtype.name, nbytes, lambda: item[()], axis=axis)
+
+
+def _bfloat16(item: Any) -> np.ndarray:
+    return widen(np.asarray(item[()]).view("<u2"), "bfloat16")

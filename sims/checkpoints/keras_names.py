@@ -7,10 +7,32 @@ import re
 
 from sims.checkpoints.tensor import Axis
 
-_EMBEDDING = re.compile(r"(.*_)?embeddings?(_\d+)?")
-_TRANSPOSED = re.compile(r"(.*_)?conv[123]d_transpose(_\d+)?")
+_EMBEDDING = re.compile(r"(.*_)?embeddings?(_\d+)?|wte|wpe|shared|embed_tokens")
+_TRANSPOSED = re.compile(r"(.*_)?conv[123]_?d_transpose(_\d+)?")
 _DEPTHWISE = re.compile(r"(.*_)?(depthwise|separable)_conv[123]d(_\d+)?")
 _HEADS = re.compile(r"(query|key|value)(_dense)?")
+
+
+def bare(name: str) -> str:
+    """The name of a variable without what TensorFlow adds to it.
+
+    Examples
+    --------
+    >>> bare("dense/kernel:0"), bare("dense/kernel/.ATTRIBUTES/VARIABLE_VALUE")
+    ('dense/kernel', 'dense/kernel')
+    """
+    return name.removesuffix(":0").removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
+
+
+def parts_of(name: str) -> list[str]:
+    """The parts of a tensor's name, in small letters.
+
+    Examples
+    --------
+    >>> parts_of("Model.layers.0/Dense_1/kernel:0"), parts_of("params:mlp/~/linear_0:w")
+    (['model', 'layers', '0', 'dense_1', 'kernel'], ['params', 'mlp', '~', 'linear_0', 'w'])
+    """
+    return re.split(r"[./:]", bare(name).lower())
 
 
 def output_axis(name: str, rank: int) -> Axis | None:
@@ -27,10 +49,11 @@ def output_axis(name: str, rank: int) -> Axis | None:
     """
     if rank < 2:
         return None
-    *layers, variable = re.split(r"[./]", name.lower().partition(":")[0])
+    *layers, variable = parts_of(name)
     layer = next((part for part in reversed(layers) if part != "vars"), "")
     kernel = variable in ("kernel", "0")
-    if variable in ("embeddings", "embedding") or (variable == "0" and _EMBEDDING.fullmatch(layer)):
+    table = variable in ("0", "weight") and _EMBEDDING.fullmatch(layer)
+    if variable in ("embeddings", "embedding") or table:
         return 0
     if rank >= 3 and (
         variable == "depthwise_kernel" or (variable == "0" and _DEPTHWISE.fullmatch(layer))

@@ -68,6 +68,9 @@ def kind_of(path: Path) -> str:
     return _by_ending(path)
 
 
+_EXPORTED = ("archive_format", "serialized_exported_program.json")  # members of .pt2
+
+
 def _archive(path: Path) -> str:
     """The kind of a zip archive, by the names of its members."""
     try:
@@ -83,11 +86,28 @@ def _archive(path: Path) -> str:
         return "keras"
     if any(name.endswith(".npy") for name in names) or not names or path.suffix.lower() == ".npz":
         return "npz"
+    if any(name.rpartition("/")[2] in _EXPORTED for name in names):
+        raise ValueError(
+            "this is a program of torch.export: save the state_dict of its module with torch.save"
+        )
     if path.suffix.lower() in (".pt", ".pth", ".bin", ".ckpt", ".tar"):
         return "torch"
     raise ValueError(
         "this is a zip archive that holds neither arrays nor a torch checkpoint: unpack it first"
     )
+
+
+def check_start(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive with other bytes before it.
+
+    A shard of a distributed checkpoint is one archive of torch after another, and zip shows the last alone.
+    """
+    begins = min((info.header_offset for info in archive.infolist()), default=0)
+    if begins:
+        raise ValueError(
+            f"{begins} bytes stand before this zip archive, which may hold other tensors: several files in"
+            " one, or a shard of a distributed checkpoint (gather it with torch first)"
+        )
 
 
 _ENDINGS = {

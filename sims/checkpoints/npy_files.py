@@ -11,6 +11,7 @@ import numpy as np
 
 from sims.checkpoints import sparse
 from sims.checkpoints.elements import NARROW, read_values, values
+from sims.checkpoints.kinds import check_start
 from sims.checkpoints.limits import INFLATED
 from sims.checkpoints.tensor import Tensor, Tensors, about, sentence, unreadable, unreal
 
@@ -96,6 +97,7 @@ def read_npz(path: Path) -> Tensors:
     try:
         archive = zipfile.ZipFile(path)  # open until the last of its tensors is gone
         stored, inflated = path.stat().st_size, 0
+        check_start(archive)
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         if sum(info.compress_size for info in archive.infolist()) > stored:
             raise ValueError("not a npz archive (its members overlap)")

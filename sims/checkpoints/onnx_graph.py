@@ -4,15 +4,20 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from sims.checkpoints.tensor import Axis
+from sims.checkpoints.tensor import Axis, Grouped
 
 _DEPTH = 40  # of graphs in graphs, functions in functions, and of nodes looked through
 # Names that an exporter made up; the node that uses the tensor has a better one.
 _MADE_UP = re.compile(r"(|onnx::.*|\d+|(.*/)?(Constant|MatMul|Transpose|Cast|Initializer)_?\d*(_.*)?)")
 # Operators, and the place of the weights, whose outputs are the last axis, or the first; those of
 # onnxruntime (com.microsoft) stand in files that it has optimized.
-_LAST = {("QLinearMatMul", 3), ("DynamicQuantizeMatMul", 1), ("MatMulIntegerToFloat", 1)}
-_LAST |= {("Attention", 1), ("QAttention", 1)}
+_LAST = {(f"{kind}Attention", 1) for kind in ("", "Q", "Packed", "Longformer")}
+_LAST |= {("DecoderMaskedSelfAttention", 1), ("DecoderAttention", 2), ("DecoderAttention", 3)}
+_PRODUCTS = {  # of matrices, and the places of both factors
+    **dict.fromkeys(("MatMul", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"), (0, 1)),
+    **dict.fromkeys(("Gemm", "FusedGemm", "FusedMatMul"), (0, 1)),
+    **dict.fromkeys(("QLinearMatMul", "QGemm"), (0, 3)),
+}
 _FIRST = {("Conv", 1), ("ConvInteger", 1), ("FusedConv", 1), ("QLinearConv", 3), ("Gather", 0)}
 _INTEGERS = re.compile(r"(.+)(_quantized|_scale|_zero_point)")
 _THROUGH = ("Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear")
@@ -41,6 +46,7 @@ class Scope:
     outer: "Scope | None" = None
     constants: dict[str, Any] = field(default_factory=dict)  # TensorProto or SparseTensorProto
     uses: dict[str, list[Use]] = field(default_factory=dict)
+    producers: dict[str, Any] = field(default_factory=dict)  # nodes by the names of their results
     defined: set[str] = field(default_factory=set)
     inputs: list[str] = field(default_factory=list)  # of a function
     bodies: "dict[tuple[str, str], Scope]" = field(default_factory=dict)  # functions of the model
@@ -56,6 +62,13 @@ class Scope:
                 return None
             scope = scope.outer
         return None
+
+    def producer(self, name: str) -> Any:
+        """The node whose result has a name as seen from here, or None."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.defined:
+            scope = scope.outer
+        return scope.producers.get(name) if scope is not None else None
 
 
 def scopes(model: Any) -> list[Scope]:
@@ -93,6 +106,7 @@ def _walk(graph: Any, path: str, outer: Scope | None, found: list[Scope], depth:
 def _nodes(nodes: Any, scope: Scope, found: list[Scope], depth: int) -> None:
     for number, node in enumerate(nodes):
         scope.defined.update(node.output)
+        scope.producers.update((name, node) for name in node.output)
         for place, name in enumerate(node.input):
             at = scope
             while name and name not in at.constants and name not in at.defined and at.outer is not None:
@@ -168,28 +182,42 @@ def _axis(use: Use, rank: int, depth: int) -> Axis | None:
         return None
     if (body := use.body) is not None:
         return output_axis(body.inputs[place], rank, body, depth + 1)
-    if kind in ("MatMul", "MatMulInteger") and place < 2 and rank >= 2:
-        return rank - 1 if place else rank - 2
-    if kind in ("Gemm", "FusedGemm", "FusedMatMul") and place < 2 and rank >= 2:
-        turned = bool(attribute(node, ("transA", "transB")[place], 0))
-        return rank - 2 if turned == bool(place) else rank - 1
+    if place in _PRODUCTS.get(kind, ()) and rank >= 2:
+        return _product_axis(node, _PRODUCTS[kind].index(place), rank)
     if (kind, place) in _LAST and rank >= 2:
         return rank - 1
     if (kind, place) in _FIRST:
         return 0
     if kind == "ConvTranspose" and place == 1 and rank >= 3:
-        return 1
+        groups = attribute(node, "group", 1)
+        return Grouped(groups) if groups > 1 else 1
     if kind in ("LSTM", "GRU", "RNN") and place in (1, 2) and rank == 3:
         return 0, 1  # each direction has outputs of its own
+    if kind == "Concat" and node.output:  # pieces of one weight
+        axis = output_axis(node.output[0], rank, use.scope, depth + 1)
+        return None if isinstance(axis, Grouped) else axis
     if kind == "Einsum":
         return _einsum_axis(node, place, rank)
     if kind not in _THROUGH or place or not node.output or kind in ("Squeeze", "Unsqueeze"):
         return None
     axis = output_axis(node.output[0], rank, use.scope, depth + 1)
     perm = attribute(node, "perm", []) or list(range(rank))[::-1]
-    if kind != "Transpose" or axis is None or len(perm) != rank:
+    if kind != "Transpose" or axis is None or sorted(perm) != list(range(rank)):
         return axis
+    if isinstance(axis, Grouped):
+        return Grouped(axis.groups, perm[axis.inputs], perm[axis.outputs])
     return tuple(perm[one] for one in axis) if isinstance(axis, tuple) else perm[axis]
+
+
+def _product_axis(node: Any, factor: int, rank: int) -> Axis:
+    """The axis of a factor that is one of the product; in a stack every matrix has outputs of its own."""
+    letter = "AB"[factor]
+    turned = bool(attribute(node, f"trans{letter}", 0))
+    batch = bool(attribute(node, f"transBatch{letter}", 0)) and rank > 2  # the stack in the middle
+    axes = list(range(rank))
+    row, column = axes.pop(0 if batch else -2), axes.pop()
+    outer = column if turned != bool(factor) else row
+    return (*axes, outer) if axes else outer
 
 
 def _einsum_axis(node: Any, place: int, rank: int) -> Axis | None:

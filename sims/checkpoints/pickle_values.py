@@ -7,6 +7,7 @@ imported, called or constructed.
 
 import math
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from sims.checkpoints.elements import NARROW, PAIRS, PLAIN, raw_dtype
@@ -110,6 +111,7 @@ class Unreadable:
 
     why: str
     shape: tuple[int, ...] = ()
+    nbytes: int = 0
 
 
 @dataclass(eq=False)
@@ -243,14 +245,39 @@ def _rebuilt(short: str, arguments: tuple) -> Any:
     if short == "_rebuild_sparse_tensor":
         return _sparse(arguments)
     if short == "_rebuild_from_type_v2":  # function, class, arguments, state of a subclass of Tensor
-        return apply(arguments[0], arguments[2])
+        return _subclass(*arguments[:4])
     if short == "_rebuild_meta_tensor_no_storage":
         return Unreadable("a tensor on the meta device: it has no values")
     return Opaque(f"torch._utils.{short}", arguments)
 
 
+def _subclass(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
+    """A subclass of Tensor: its one tensor, or several (of torchao, a shard) that only its class joins."""
+    found = apply(function, arguments)
+    if not isinstance(found, Opaque):
+        return found
+    path = kind.path if isinstance(kind, Name) else "an unknown class"
+    wrapper = function.path.endswith("_rebuild_wrapper_subclass") and len(arguments) > 2
+    shape = arguments[2] if wrapper and isinstance(arguments[2], (list, tuple)) else ()
+    state = state.items if isinstance(state, Items) else state
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, (list, tuple)) else ()
+    nbytes = sum(_stored(part) for part in islice(parts, 16))  # one state may be handed to many calls
+    return Unreadable(
+        f"a tensor of the class {path[:100]}, which only that class can put together", _sizes(shape), nbytes
+    )
+
+
+def _stored(part: Any) -> int:
+    """Bytes of a part of a tensor; those of parts deeper down are not looked for."""
+    if isinstance(part, Unreadable):
+        return part.nbytes
+    return math.prod(part.shape) * raw_dtype(part.element).itemsize if isinstance(part, View) else 0
+
+
 def _tensor(function: str, arguments: tuple) -> View | Unreadable:
     base, offset, shape, strides = arguments[:4]
+    if isinstance(base, Opaque) and base.path == "torch.storage._load_from_bytes":
+        raise fail("its tensors were written by pickle.dump: write them with torch.save")
     if not isinstance(base, Storage):
         raise fail("a tensor has no storage")
     shape, strides = _sizes(shape), _sizes(strides)

@@ -10,7 +10,20 @@ import numpy as np
 
 from sims.checkpoints.limits import LimitError
 
-Axis = int | tuple[int, ...]
+
+@dataclass(frozen=True)
+class Grouped:
+    """Output axes of a transposed convolution in groups: its inputs fall into `groups` parts of one length.
+
+    Every part has outputs of its own, of which `outputs` is the axis.
+    """
+
+    groups: int
+    inputs: int = 0
+    outputs: int = 1
+
+
+Axis = int | tuple[int, ...] | Grouped
 _LONGEST = 300  # characters of a library's message
 
 
@@ -33,6 +46,8 @@ class Tensor:
     axis
         The output axis (channels of the result) where the format says which it is; several where an output
         has a place on each, such as (head, channel) or (direction, gate).
+    apart
+        What it is where the format says that it is no weight (a bias, a scale); "" where it does not.
     note
         What a reader of the table should know, such as "dequantized from Q4_K".
     skip
@@ -50,6 +65,7 @@ class Tensor:
     read: Callable[[], np.ndarray]
     storage: Hashable = None
     axis: Axis | None = None
+    apart: str = ""
     note: str = ""
     skip: str = ""
     file: str = ""

@@ -10,7 +10,7 @@ import math
 import weakref
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -19,27 +19,14 @@ import numpy as np
 
 from sims.checkpoints import sparse
 from sims.checkpoints.elements import PAIRS, raw_dtype, read_values
-from sims.checkpoints.limits import ALIASES, NAMES, TENSORS
+from sims.checkpoints.kinds import check_start
 from sims.checkpoints.pickle_machine import interpret
-from sims.checkpoints.pickle_values import (
-    CONTAINERS,
-    Items,
-    Opaque,
-    Quantized,
-    Sparse,
-    Storage,
-    Unreadable,
-    View,
-    fail,
-)
-from sims.checkpoints.pickle_values import (
-    TENSORS as KINDS,
-)
-from sims.checkpoints.tensor import Tensor, Tensors, unreadable
+from sims.checkpoints.pickle_tensors import found_in, views_of
+from sims.checkpoints.pickle_values import CONTAINERS, Quantized, Sparse, Storage, Unreadable, View, fail
+from sims.checkpoints.tensor import Axis, Grouped, Tensor, Tensors, unreadable
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_ATTRIBUTES = ("_parameters", "_buffers", "_modules")  # of a whole module: no part of a tensor's name
 
 
 @dataclass
@@ -74,127 +61,10 @@ class _Storages:
         return np.lib.stride_tricks.as_strided(shown, view.shape, strides, writeable=False)
 
 
-def named(value: Any, size: int) -> Iterator[tuple[str, Any]]:
-    """Every tensor inside the mappings, lists and objects of a pickle of `size` bytes, in the file's order.
-
-    The name is dotted: keys and indices on the way to the tensor. What an unknown object was called with is
-    no tensor of the network: it comes as :class:`Unreadable`, with that reason.
-    """
-    pending: list[tuple[str, Any, int, str]] = [("", value, 0, "")]
-    seen: set[tuple[int, bool]] = set()  # a pickle can build cycles
-    count = used = 0
-    while pending:
-        name, item, depth, inside = pending.pop()
-        if depth > 100:
-            raise fail("its contents are nested too deeply")
-        if isinstance(item, Opaque) and (array := _ndarray(item)) is not None:
-            item = array
-        if isinstance(item, (*KINDS, Tensor)):
-            count += 1
-            TENSORS.check(count, size)
-            if inside and not isinstance(item, Unreadable):
-                shape = item.codes.shape if isinstance(item, Quantized) else item.shape
-                item = Unreadable(f"part of an object of unknown kind, {inside[:80]!r}", shape)
-            yield name or "tensor", item
-            continue
-        if (id(item), bool(inside)) in seen:
-            continue
-        seen.add((id(item), bool(inside)))
-        children = []
-        for key, child, within in _children(item, inside):
-            if isinstance(child, (*KINDS, *CONTAINERS)):
-                own = key in _ATTRIBUTES
-                children.append((name if own else f"{name}.{key}" if name else key, child, depth + 1, within))
-                used += len(children[-1][0])
-                NAMES.check(used, size)
-        pending.extend(reversed(children))
-
-
-def _children(item: Any, inside: str) -> Iterator[tuple[str, Any, str]]:
-    """(key, child, unknown object that was called with it) of a container."""
-    if isinstance(item, Opaque):
-        yield from ((_text(key), child, inside) for key, child in item.items.items())
-        yield from ((str(i), child, inside) for i, child in enumerate(item.members))
-        if isinstance(item.state, CONTAINERS):
-            yield from _children(item.state, inside)
-        yield from ((str(i), child, item.path) for i, child in enumerate(item.arguments))
-    elif isinstance(item, Items):
-        yield from _children(item.items, inside)
-    elif isinstance(item, dict):
-        yield from ((_text(key), child, inside) for key, child in item.items())
-    else:
-        yield from ((str(i), child, inside) for i, child in enumerate(item))
-
-
-def _text(key: Any) -> str:
-    """A key as part of a name."""
-    if isinstance(key, Opaque):
-        return f"<{key.path[:50]}>"
-    return ",".join(map(str, key)) if isinstance(key, tuple) else str(key)
-
-
-def _ndarray(item: Opaque) -> Tensor | None:
-    """An array of numpy that stands in the pickle itself."""
-    state = item.state
-    if not item.path.endswith("multiarray._reconstruct") or not isinstance(state, tuple) or len(state) != 5:
-        return None
-    _, shape, kind, fortran, data = state
-    code = (
-        kind.arguments[0]
-        if isinstance(kind, Opaque) and kind.path == "numpy.dtype" and kind.arguments
-        else ""
-    )
-    if not isinstance(code, str) or code[:1] not in set("fiub") or code[1:] not in set("1248"):
-        return unreadable("", "a numpy array of a type that is not read")
-    order = kind.state[1] if isinstance(kind.state, tuple) and len(kind.state) > 1 else "<"
-    dtype = np.dtype(code).newbyteorder(">" if order == ">" else "<")
-    sizes = isinstance(shape, tuple) and len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
-    if not sizes or not isinstance(data, bytes) or math.prod(shape) * dtype.itemsize != len(data):
-        raise fail("a numpy array does not fit its bytes")
-
-    def read() -> np.ndarray:
-        array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-        return array.astype(dtype.newbyteorder("="), copy=False)
-
-    return Tensor("", shape, dtype.name, len(data), read, storage=id(data), fresh=False)
-
-
-def _views(item: Any) -> list[View]:
-    """The views a tensor consists of."""
-    if isinstance(item, View):
-        return [item]
-    if isinstance(item, Quantized):
-        return [part for part in (item.codes, item.scale, item.zero) if isinstance(part, View)]
-    return list(item.parts.values()) if isinstance(item, Sparse) else []
-
-
-def _found(value: Any, size: int) -> list[tuple[str, Any]]:
-    """All tensors; those of one storage agree about it and do not show it over and over.
-
-    A tensor was checked against the storage *it* claims; two claims on one key must therefore agree, or a
-    small honest tensor could vouch for one that reaches beyond the record.
-    """
-    if not isinstance(value, (*KINDS, *CONTAINERS)):
-        raise fail("it holds neither a tensor nor a mapping nor a list")
-    found = list(named(value, size))
-    storages: dict[str, Storage] = {}
-    shown: Counter[str] = Counter()
-    for _, tensor in found:
-        if isinstance(tensor, Tensor):  # bytes of the pickle itself, which may be named more than once
-            shown[str(tensor.storage)] += tensor.nbytes
-            ALIASES.check(shown[str(tensor.storage)], tensor.nbytes)
-        for view in _views(tensor):
-            key = view.storage.key
-            if storages.setdefault(key, view.storage) != view.storage:
-                raise fail(f"claims of different size or type on storage {key[:50]!r}")
-            shown[key] += math.prod(view.shape)
-            # an untyped storage counts bytes, which are never fewer than its elements
-            ALIASES.check(shown[key], view.storage.numel)
-    return found
-
-
-def _tensors(found: list[tuple[str, Any]], storages: _Storages) -> Iterator[Tensor]:
-    shown = Counter(view.storage.key for _, item in found for view in _views(item))
+def _tensors(
+    found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[str, Axis] | None = None
+) -> Iterator[Tensor]:
+    shown = Counter(view.storage.key for _, item in found for view in views_of(item))
     storages.alone |= {
         item.storage.key
         for _, item in found
@@ -204,12 +74,16 @@ def _tensors(found: list[tuple[str, Any]], storages: _Storages) -> Iterator[Tens
         if isinstance(item, Tensor):
             yield item.renamed(name=name)
             continue
-        for view in _views(item):
+        for view in views_of(item):
             _, there = storages.places.get(view.storage.key, (0, -1))
             if there < view.storage.nbytes:
                 what = f"storage {view.storage.key[:50]!r} of {view.storage.nbytes} bytes"
                 raise fail(f"{what} is missing or truncated")
-        yield _tensor(name, item, storages)
+        tensor = _tensor(name, item, storages)
+        axis = (axes or {}).get(name)
+        inputs = tensor.shape[0] if len(tensor.shape) > 2 else 0
+        fits = inputs > 0 and (not isinstance(axis, Grouped) or inputs % axis.groups == 0)
+        yield tensor.renamed(axis=axis) if axis is not None and fits else tensor
 
 
 def _is_whole(view: View) -> bool:
@@ -224,8 +98,8 @@ def _is_whole(view: View) -> bool:
 
 def _tensor(name: str, item: Any, storages: _Storages) -> Tensor:
     if isinstance(item, Unreadable):
-        return unreadable(name, item.why, shape=item.shape)
-    nbytes = sum(math.prod(view.shape) * raw_dtype(view.element).itemsize for view in _views(item))
+        return unreadable(name, item.why, item.nbytes, item.shape)
+    nbytes = sum(math.prod(view.shape) * raw_dtype(view.element).itemsize for view in views_of(item))
     if isinstance(item, Sparse):
         dtype = item.parts["data"].element
 
@@ -268,7 +142,9 @@ def read_torch(path: Path) -> Tensors:
     ValueError
         The file is neither format, is truncated, or its pickle names a program to run.
     """
-    if zipfile.is_zipfile(path):
+    with path.open("rb") as file:
+        pickled = file.read(1) == b"\x80"  # a pickle may hold archives inside
+    if not pickled and zipfile.is_zipfile(path):
         yield from _read_zip(path)
     else:
         yield from _read_legacy(path)
@@ -278,11 +154,18 @@ def _read_zip(path: Path) -> Iterator[Tensor]:
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
             members = {info.filename: info for info in archive.infolist()}
+            check_start(archive)
             programs = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
             if len(programs) != 1:
                 raise fail(f"the archive holds {len(programs)} data.pkl, a torch checkpoint one")
             root = programs[0].removesuffix("data.pkl")
-            records = [members[name] for name in members if name.startswith((f"{root}data/", programs[0]))]
+            folders = [("data", programs[0], "")]
+            if f"{root}constants.pkl" in members:  # of TorchScript: all weights of a frozen module
+                folders.append(("constants", f"{root}constants.pkl", "constants."))
+            starts = tuple(f"{root}{folder}/" for folder, _, _ in folders)
+            records = [
+                info for name, info in members.items() if name.startswith(starts) or name == programs[0]
+            ]
             if any(info.compress_type != zipfile.ZIP_STORED for info in records):
                 raise fail("the archive is compressed, torch never compresses")
             if any(info.compress_size != info.file_size for info in records):
@@ -298,17 +181,26 @@ def _read_zip(path: Path) -> Iterator[Tensor]:
                 return file.read(info.file_size)
 
             order = small(root + "byteorder", 100) if root + "byteorder" in members else b"little"
-            program = small(programs[0], path.stat().st_size)
-            found = _found(interpret(io.BytesIO(program), len(program)), len(program))
-            keys = {view.storage.key for _, item in found for view in _views(item)}
-            places = {
-                key: (_place(file, info), info.file_size)
-                for key in keys
-                if (info := members.get(f"{root}data/{key}")) is not None
-            }
+            parts = []
+            for folder, member, prefix in folders:
+                program = small(member, path.stat().st_size)
+                axes: dict[str, Axis] = {}
+                value = interpret(io.BytesIO(program), len(program))
+                found = [(prefix + name, item) for name, item in found_in(value, len(program), axes)]
+                keys = {view.storage.key for _, item in found for view in views_of(item)}
+                places = {
+                    key: (_place(file, info), info.file_size)
+                    for key in keys
+                    if (info := members.get(f"{root}{folder}/{key}")) is not None
+                }
+                parts.append((found, places, axes))
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
         raise fail(f"damaged archive ({error})") from None
-    yield from _tensors(found, _Storages(path, ">" if order.strip() == b"big" else "<", places))
+    for number, (found, places, axes) in enumerate(parts):
+        storages = _Storages(path, ">" if order.strip() == b"big" else "<", places)
+        for tensor in _tensors(found, storages, axes):
+            # keys are counted in each part anew
+            yield tensor.renamed(storage=tensor.storage and (number, tensor.storage))
 
 
 def _place(file: IO[bytes], info: zipfile.ZipInfo) -> int:
@@ -331,7 +223,8 @@ def _read_legacy(path: Path) -> Iterator[Tensor]:
         first = interpret(stream, end)
         if first != _MAGIC:
             if isinstance(first, CONTAINERS):  # a plain pickle: arrays of numpy, perhaps
-                yield from _tensors(_found(first, end), _Storages(path, "<", {}))
+                axes: dict[str, Axis] = {}
+                yield from _tensors(found_in(first, end, axes), _Storages(path, "<", {}), axes)
                 return
             raise fail("it does not start with torch's magic number")
         if interpret(stream, end) != _PROTOCOL:
@@ -343,9 +236,10 @@ def _read_legacy(path: Path) -> Iterator[Tensor]:
         keys = interpret(stream, end)
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise fail("the list of storages is not a list of keys")
-        found = _found(value, end)
+        turned: dict[str, Axis] = {}
+        found = found_in(value, end, turned)
         used = {one.key: one for one in referred}  # those of tensors agree; the others are passed over
-        used |= {view.storage.key: view.storage for _, item in found for view in _views(item)}
+        used |= {view.storage.key: view.storage for _, item in found for view in views_of(item)}
         places: dict[str, tuple[int, int]] = {}
         for key in keys:
             if key not in used:
@@ -356,4 +250,4 @@ def _read_legacy(path: Path) -> Iterator[Tensor]:
                 raise fail(f"storage {key[:50]!r} is truncated or has another size than its tensor says")
             places[key] = (start, used[key].nbytes)
             stream.seek(start + used[key].nbytes)
-    yield from _tensors(found, _Storages(path, "<" if little else ">", places))
+    yield from _tensors(found, _Storages(path, "<" if little else ">", places), turned)

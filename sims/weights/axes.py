@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from sims.checkpoints import Tensor
-from sims.checkpoints.keras_names import output_axis
-from sims.checkpoints.tensor import Axis
+from sims.checkpoints.keras_names import bare, output_axis
+from sims.checkpoints.tensor import Axis, Grouped
 
 # Of Keras and JAX, for which outputs mostly come last.
 _LAST = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
@@ -41,6 +41,12 @@ def with_axes(tensors: Mapping[str, Tensor], chosen: Mapping[str, int]) -> dict[
         for name in conv1d:
             if found[name].axis is None and found[name].shape[0] == found[name].shape[1]:
                 found[name] = found[name].renamed(axis=1)
+    linear = [name for name in found if len(found[name].shape) == 2 and _bias_of(name, tensors) is not None]
+    known = {found[name].axis for name in linear} - {None}
+    if known == {1}:  # of Paddle: inputs come first in all of them
+        for name in linear:
+            if found[name].axis is None:
+                found[name] = found[name].renamed(axis=1)
     for pattern, axis in chosen.items():
         for name, tensor in found.items():
             if fnmatch.fnmatchcase(name, pattern) and len(tensor.shape) > 1:
@@ -52,27 +58,73 @@ def with_axes(tensors: Mapping[str, Tensor], chosen: Mapping[str, int]) -> dict[
     return found
 
 
+def _bias_of(name: str, tensors: Mapping[str, Tensor]) -> Tensor | None:
+    """The vector beside a weight of torch's name."""
+    bias = tensors.get(f"{name.removesuffix('weight')}bias") if name.endswith("weight") else None
+    return bias if bias is not None and len(bias.shape) == 1 else None
+
+
 def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> Axis | None:
     rank = len(tensor.shape)
     if rank < 2:
         return tensor.axis
-    part = name.replace("/", ".").rpartition(".")[2]
-    stem = name[: len(name) - len(part)]
+    part = re.split(r"[./:]", bare(name))[-1]
+    ending = name[len(bare(name)) :]
+    stem = bare(name)[: len(bare(name)) - len(part)]
     kernel = part.partition(":")[0] in _LAST
     if rank == 3 and _STACKED.search(name) and tensor.axis is None:
         return (0, 2) if kernel else _expert_axes(name, tensors)
     axis = output_axis(name, rank) if kernel and tensor.axis is None else tensor.axis
-    if kernel and rank > 2 and axis == rank - 1:  # a transposed convolution of Keras: outputs before inputs
-        bias = tensors.get(stem + part.replace("kernel", "bias"))
+    numbered = part == "0" and stem.endswith("vars/")  # of Keras 3: kernel, bias
+    if (kernel or numbered) and rank > 2 and axis == rank - 1:
+        # a transposed convolution of Keras: outputs before inputs
+        bias = tensors.get(f"{stem}1" if numbered else stem + part.replace("kernel", "bias") + ending)
         if bias is not None and bias.shape == tensor.shape[-2:-1] != tensor.shape[-1:]:
             return rank - 2
     if axis is not None:
         return axis
-    bias = tensors.get(stem + "bias")
-    if part == "weight" and bias is not None and len(bias.shape) == 1:
-        fits = [axis for axis in (0, 1) if tensor.shape[axis] == bias.shape[0]]
+    if part == "weight":
+        bias = tensors.get(f"{stem}bias")
+        return _beside_bias(tensor.shape, bias.shape) if bias is not None else None
+    if rank == 2 and re.search(r"(^|[./])coefs_[./]\d+$", name):  # of scikit-learn: (inputs, outputs)
+        return 1
+    return _of_arrays(stem, part, ending, tensor.shape, tensors)
+
+
+def _beside_bias(shape: tuple[int, ...], bias: tuple[int, ...]) -> Axis | None:
+    """The axis of a weight of torch that fits its bias."""
+    if len(bias) != 1:
+        return None
+    fits = [axis for axis in (0, 1) if shape[axis] == bias[0]]
+    if fits or len(shape) < 3 or not shape[1]:
         return fits[0] if len(fits) == 1 else None
-    return None
+    groups, left = divmod(bias[0], shape[1])  # a transposed convolution in groups
+    return Grouped(groups) if groups and not left and shape[0] % groups == 0 else None
+
+
+def _of_arrays(
+    stem: str, part: str, ending: str, shape: tuple[int, ...], tensors: Mapping[str, Tensor]
+) -> Axis | None:
+    """The axis of `w` or `weights` beside `b` or `biases`: of Haiku, TF-slim, and programs of NumPy."""
+    found = re.fullmatch(r"(.*_)?(w|weights?|W)(_?\d*)", part)
+    if found is None:
+        return None
+    last, prefix = len(shape) - 1, found[1] or ""
+    of_jax = "/" in stem and found[2] != "W"  # and TensorFlow, which keep outputs last; Chainer does not
+    letter = {"w": "b", "W": "b"}.get(found[2], "biases")
+    names = [f"{stem}{prefix}{one}{found[3]}{ending}" for one in (letter, "bias")]
+    bias = next((tensors[one] for one in names if one in tensors), None)
+    if bias is not None and last > 1 and bias.shape == (shape[0], shape[last]) and min(bias.shape) > 1:
+        return 0, last  # layers that are stacked
+    if bias is None or max(bias.shape, default=0) != bias.size:
+        return output_axis(f"{stem}{prefix.strip('_')}/kernel", len(shape)) if of_jax else None
+    fits = [axis for axis in (0, last) if shape[axis] == bias.size]
+    if len(fits) == 2:  # a row is added to products from the right, a column from the left
+        row = len(bias.shape) == 2 and bias.shape[0] == 1
+        return last if row or (of_jax and len(bias.shape) == 1) else None
+    if of_jax and len(shape) > 2 and shape[-2] == bias.size and last not in fits:
+        return last - 1
+    return fits[0] if fits else None
 
 
 def _expert_axes(name: str, tensors: Mapping[str, Tensor]) -> Axis:
@@ -119,8 +171,8 @@ def rows_of(array: np.ndarray, axis: Axis | None = None) -> np.ndarray:
     array = np.asarray(array)
     if array.ndim < 2:
         return array.reshape(1, -1)
-    array = np.transpose(array, _order(array.ndim, axis))
-    outputs = len(axis) if isinstance(axis, tuple) else 1
+    shape, order, outputs = _split(array.shape, axis)
+    array = np.transpose(array.reshape(shape), order)
     return array.reshape(math.prod(array.shape[:outputs]), -1)
 
 
@@ -135,16 +187,23 @@ def from_rows(rows: np.ndarray, shape: tuple[int, ...], axis: Axis | None = None
     """
     if len(shape) < 2:
         return rows.reshape(shape)
-    order = _order(len(shape), axis)
-    return np.transpose(rows.reshape([shape[i] for i in order]), np.argsort(order))
+    split, order, _ = _split(shape, axis)
+    return np.transpose(rows.reshape([split[i] for i in order]), np.argsort(order)).reshape(shape)
 
 
-def _order(rank: int, axis: Axis | None) -> list[int]:
-    """Axes of an array, outputs first and inputs last."""
+def _split(shape: tuple[int, ...], axis: Axis | None) -> tuple[tuple[int, ...], list[int], int]:
+    """The shape with groups as an axis of their own, its axes outputs first and inputs last, and how many
+    of them are outputs.
+    """
+    if isinstance(axis, Grouped):
+        inputs, outputs = axis.inputs, axis.outputs + (axis.outputs > axis.inputs)
+        shape = (*shape[:inputs], axis.groups, shape[inputs] // axis.groups, *shape[inputs + 1 :])
+        rest = [i for i in range(len(shape)) if i not in (inputs, inputs + 1, outputs)]
+        return shape, [inputs, outputs, *rest, inputs + 1], 2
     if isinstance(axis, tuple):
-        return [*axis, *(i for i in range(rank) if i not in axis)]
+        return shape, [*axis, *(i for i in range(len(shape)) if i not in axis)], len(axis)
     axis = 0 if axis is None else axis
-    rest = [i for i in range(rank) if i != axis]
-    if rank > 2 and axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)
+    rest = [i for i in range(len(shape)) if i != axis]
+    if len(shape) > 2 and axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)
         rest = [*rest[1:], rest[0]]
-    return [axis, *rest]
+    return shape, [axis, *rest], 1

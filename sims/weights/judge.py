@@ -30,6 +30,7 @@ from sims.weights import formats
 from sims.weights.axes import rows_of
 from sims.weights.kept import Judged, Kept
 from sims.weights.network import Signal
+from sims.weights.no_weights import is_mask, is_table_of_positions
 from sims.weights.rotation import rotate
 from sims.weights.scales import Values
 from sims.weights.select import MIN_SIZE, Selection, select
@@ -37,8 +38,6 @@ from sims.weights.sources import in_memory, opened
 from sims.weights.table import Table, TensorRow
 from theory.snr import check_bits, decibel, equal_sparsity
 
-_HUGE = -1000.0  # no weight, and what a mask of attention adds
-_CHUNK = 2**20
 _BUNDLE = 2**18  # weights judged in one call of a thread, some milliseconds
 _SPARE = 2**26  # bytes that may be in use beside three times the largest tensor
 
@@ -250,8 +249,10 @@ def judge_tensor(
         largest = max(-float(flat.min()), float(flat.max()))  # NaN stays NaN
         if not math.isfinite(largest):
             return "NaN or infinity", digest
-        if masks and _is_mask(flat):
+        if masks and is_mask(flat):
             return "zeros and one other value: a mask", digest
+        if masks and largest < 1.02 and is_table_of_positions(array):
+            return "a table of positions, which no training changes", digest
         if rotated:
             try:
                 flat = rotate(rows_of(array, tensor.axis)).reshape(-1)
@@ -271,16 +272,6 @@ def judge_tensor(
         return row, digest
     except MemoryError:
         raise ValueError(f"tensor {tensor.name[:100]!r} does not fit in memory when it is judged") from None
-
-
-def _is_mask(values: np.ndarray) -> bool:
-    """Zeros and ones only, or zeros and one huge negative number: what attention adds or multiplies with."""
-    low, high = float(values.min()), float(values.max())
-    if not ((low == 0 and high == 1) or (low <= _HUGE and high == 0)):
-        return False
-    other = low or high
-    chunks = (values[first : first + _CHUNK] for first in range(0, values.size, _CHUNK))
-    return all(bool(((part == 0) | (part == other)).all()) for part in chunks)
 
 
 def _formats(tensor: Tensor, rotated: bool) -> tuple[formats.Stored, ...]:

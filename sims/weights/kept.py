@@ -44,7 +44,7 @@ class Kept:
             list(tensor.shape),
             tensor.dtype,
             tensor.nbytes,
-            tensor.axis,
+            str(tensor.axis),
             tensor.note,
         ]
         digest = hashlib.sha256(json.dumps([self.common, own]).encode()).hexdigest()

@@ -6,6 +6,7 @@ gives the weights as a lazy tensor (outputs first), or raises :class:`Unclear` w
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from sims.checkpoints.elements import unpack
 from sims.weights.dequantize import ROWS, Unclear, scaled, spread_shape, words
 
 Parts = dict[str, Tensor]
+_QDATA = re.compile(r"\._(\w+)_qdata$")  # of torchao
 
 
 def whole(
@@ -40,25 +42,40 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
         codes = next(iter(parts.values()))
         if codes.dtype in ("int32", "uint32"):
             raise Unclear("packed codes in a convention that is not read")
-        if not is_float(parts[scale].dtype):
+        exponents = _are_exponents(codes, parts[scale])
+        if not is_float(parts[scale].dtype) and not exponents:
             raise Unclear(f"scales of type {parts[scale].dtype}")
         if codes.dtype.startswith("uint") and not (zero and zero in parts):  # several to a byte, perhaps
             raise Unclear(f"{codes.dtype} codes without a zero point")
+        if zero and zero in parts and is_float(parts[zero].dtype):  # torchao's two codes a byte, perhaps
+            raise Unclear(f"zero points of type {parts[zero].dtype}")
         blocks = spread_shape(codes.shape, parts[scale].shape, codes.axis)
 
         def read() -> np.ndarray:
             points = parts[zero].load() if zero and zero in parts else None
             factor = parts[scale].load()
+            if exponents:
+                factor = np.ldexp(np.float32(1), factor.astype(np.int32) - 127)
             if second and second in parts:
                 factor = factor * parts[second].load().astype(np.float32).reshape(())
             return scaled(codes.load(), factor, points, codes.axis)
 
         spread = "one scale" if blocks == codes.shape else f"blocks of {' x '.join(map(str, blocks))}"
-        target = name.removesuffix("_quantized").removesuffix("._data")
+        target = _QDATA.sub(r".\1", name.removesuffix("_quantized").removesuffix("._data"))
         found = whole(target, codes.shape, parts, f"{codes.dtype}, {spread}", read)
         return found.renamed(axis=codes.axis)
 
     return join
+
+
+def _are_exponents(codes: Tensor, scale: Tensor) -> bool:
+    """Whether scales are the exponents of MXFP8: a byte for every 32 floats of 8 bits."""
+    fits = (
+        scale.shape[:-1] == codes.shape[:-1] and 32 * scale.shape[-1] == codes.shape[-1]
+        if scale.shape
+        else False
+    )
+    return scale.dtype == "uint8" and codes.dtype.startswith("float8") and fits
 
 
 def gptq(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
@@ -136,6 +153,9 @@ def compressed(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         raise Unclear(f"packed codes of shape {codes.shape} for weights of shape {(rows, columns)}")
     (bits,) = fits
     blocks = spread_shape((rows, columns), scales.shape if len(scales.shape) == 2 else (rows, 1))
+    zeros = parts.get(".weight_zero_point")
+    if zeros is not None and zeros.dtype == "int8" and zeros.size != scales.size:
+        raise Unclear(f"zero points of shape {zeros.shape} for scales of shape {scales.shape}")
     if ".weight_g_idx" in parts and (parts[".weight_g_idx"].load() >= 0).any():
         raise Unclear("groups in another order than that of the inputs")
 
@@ -143,8 +163,10 @@ def compressed(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         middle = 2.0 ** (bits - 1)
         values = words(codes.load(), bits, 1)[:, :columns]
         points = np.full(1, middle)
-        if ".weight_zero_point" in parts:
-            points = words(parts[".weight_zero_point"].load(), bits, 0)[:rows].astype(np.float32)
+        if zeros is not None and zeros.dtype == "int8":  # of versions that did not pack them
+            points = zeros.load().reshape(rows, -1).astype(np.float32) + np.float32(middle)
+        elif zeros is not None:
+            points = words(zeros.load(), bits, 0)[:rows].astype(np.float32)
         return scaled(values, scales.load().reshape(rows, -1), points)
 
     return whole(target, (rows, columns), parts, f"{bits} bits, groups of {blocks[1]}", read)
@@ -227,6 +249,8 @@ def int8_bnb(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     codes, largest = parts[".weight"], parts[".SCB"]
     if codes.dtype != "int8" or largest.shape != codes.shape[:1]:
         raise Unclear(f"codes of type {codes.dtype} with scales of shape {largest.shape}")
+    if ".weight_format" in parts and parts[".weight_format"].load().any():  # of tiles of a kind of device
+        raise Unclear("codes in an order that is not that of rows")
     return whole(
         name,
         codes.shape,
@@ -238,7 +262,7 @@ def int8_bnb(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
 
 def mxfp4(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     """Blocks of 32 4-bit floats in 16 bytes, an exponent each."""
-    codes, exponents = parts["_blocks"], parts["_scales"]
+    codes, exponents = parts.values()
     if codes.shape[:-1] != exponents.shape or codes.shape[-1:] != (16,) or len(codes.shape) < 3:
         raise Unclear(f"blocks of shape {codes.shape} with exponents of shape {exponents.shape}")
     shape = (*codes.shape[:-2], 32 * codes.shape[-2])
@@ -248,7 +272,40 @@ def mxfp4(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         values *= np.ldexp(np.float32(1), exponents.load().astype(np.int32).reshape(-1, 1) - 127)
         return values.reshape(shape)
 
-    return whole(name.removesuffix("_blocks"), shape, parts, "MXFP4, blocks of 32", read)
+    found = whole(re.sub(r"[._]blocks$", "", name), shape, parts, "MXFP4, blocks of 32", read)
+    return found.renamed(
+        axis=tuple(range(len(shape) - 1)) if len(shape) > 2 else 0
+    )  # blocks run along inputs
+
+
+def bitmask(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
+    """compressed-tensors: the weights that are not pruned, one after another, and a bit for every place."""
+    kept, bits = parts[".compressed"], parts[".bitmask"]
+    if parts[".shape"].size != 2 or bits.dtype != "uint8":
+        raise Unclear("pruned weights without their shape")
+    shape = tuple(int(size) for size in parts[".shape"].load().reshape(-1))
+    if min(shape) < 1 or bits.shape != (shape[0], -(-shape[1] // 8)):
+        raise Unclear(f"a mask of shape {bits.shape} for weights of shape {shape}")
+    scale = parts.get(".weight_scale")
+    if scale is None and not is_float(kept.dtype):
+        raise Unclear(f"{kept.dtype} codes without scales")
+    if scale is not None:
+        spread_shape(shape, scale.shape)
+
+    def read() -> np.ndarray:
+        places = np.unpackbits(bits.load(), axis=1, count=shape[1], bitorder="little").astype(bool)
+        if int(places.sum()) != kept.size:
+            raise ValueError(
+                f"a mask that keeps {int(places.sum())} of its weights, and {kept.size} are there"
+            )
+        dense = np.zeros(shape, np.float32)
+        dense[places] = kept.load().reshape(-1)
+        return dense if scale is None else scaled(dense, scale.load())
+
+    target = name.removesuffix(".compressed")
+    target = target if target.endswith(".weight") else f"{target}.weight"
+    what = "kept weights and a mask" if scale is None else f"{kept.dtype}, kept weights and a mask"
+    return whole(target, shape, parts, what, read, of="" if scale is None else "dequantized from ")
 
 
 def nvfp4(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
@@ -263,45 +320,6 @@ def nvfp4(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         return scaled(unpack(codes.load(), "float4_e2m1fn").reshape(shape), steps)
 
     return whole(name, shape, parts, "NVFP4, blocks of 16", read)
-
-
-def masked(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
-    """torch.nn.utils.prune: the weights are the product with the mask."""
-    values, mask = parts["_orig"], parts["_mask"]
-    if values.shape != mask.shape:
-        raise Unclear(f"a mask of shape {mask.shape} for weights of shape {values.shape}")
-
-    def read() -> np.ndarray:
-        return values.load() * (mask.load() != 0)
-
-    return whole(name.removesuffix("_orig"), values.shape, parts, "weights times their mask", read, of="")
-
-
-def normed(length: str, direction: str) -> Callable:
-    """torch.nn.utils.weight_norm: w = g v / |v|, the norm along every axis on which `length` has size 1."""
-
-    def join(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
-        g, v = parts[length], parts[direction]
-        fits = len(g.shape) == len(v.shape) and all(
-            a in (1, b) for a, b in zip(g.shape, v.shape, strict=True)
-        )
-        if not fits and g.size > 1:
-            raise Unclear(f"lengths of shape {g.shape} for directions of shape {v.shape}")
-        axes = tuple(i for i in range(len(v.shape)) if not fits or g.shape[i] == 1)
-
-        def read() -> np.ndarray:
-            values, lengths = v.load().astype(np.float64), g.load().astype(np.float64)
-            norm = np.sqrt((values**2).sum(axis=axes, keepdims=True))
-            scale = np.divide(
-                lengths if fits else lengths.reshape(()), norm, out=np.zeros_like(norm), where=norm > 0
-            )
-            return (values * scale).astype(np.float32)
-
-        target = name.removesuffix(direction).replace("parametrizations.", "")
-        target += "weight" if direction == "weight_v" else ""
-        return whole(target, v.shape, parts, "lengths times directions", read, of="")
-
-    return join
 
 
 def unread(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:

@@ -5,21 +5,39 @@ shapes follow one convention exactly, the codes are dequantized; otherwise codes
 the reason.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sims.checkpoints import Tensor, is_float
-from sims.weights import packed
+from sims.checkpoints.elements import is_narrow_float
+from sims.weights import packed, reparametrized
 from sims.weights.dequantize import Unclear
 
 _LONE = ("weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB")
+# What stands beside codes: left where a file has any, whatever the convention.
+_SCALES = re.compile(
+    r"(.*_)?(w|wc|wt)?(scales?(_inv|_packed)?|scale_and_zeros?|absmax|q?zeros?|zero_points?)"
+)
+_INDICES = re.compile(r".*(ids|index|indices|idx|mask|perm|order|bias)")  # integers that are no codes
+_CODES = 256  # elements from which integers of several axes are those of weights
 _WHY = "already quantized: "
 
 
 def is_code(tensor: Tensor) -> bool:
     """Whether the element type is one of codes: integers of at most 32 bits, or floats of at most 8."""
     few = tensor.dtype in ("int8", "uint8", "int4", "uint4", "int32", "uint32", "int2", "uint2")
-    return few or tensor.dtype.startswith(("float8", "float4", "float6"))
+    return few or is_narrow_float(tensor.dtype)
+
+
+def _is_eight(tensor: Tensor) -> bool:
+    return tensor.dtype.startswith("float8")
+
+
+def is_packed(tensor: Tensor) -> bool:
+    """Whether a tensor may hold codes of weights: integers of up to 32 bits, 8-bit floats, in a matrix."""
+    short = tensor.dtype in ("int16", "uint16")
+    return (short or is_code(tensor)) and len(tensor.shape) > 1 and tensor.size >= _CODES
 
 
 def _is_index(tensor: Tensor) -> bool:
@@ -53,25 +71,39 @@ def joined(
             try:
                 joins[name] = family.join(name, parts, config)
             except (Unclear, LookupError, ArithmeticError, TypeError) as error:
-                why = error if isinstance(error, Unclear) else "parts that do not fit each other"
-                skipped |= {part.name: f"{_WHY}{why}" for part in parts.values()}
+                why = str(error) if isinstance(error, Unclear) else "parts that do not fit each other"
+                why = why if family.plain else f"{_WHY}{why}"
+                skipped |= dict.fromkeys((part.name for part in parts.values()), why)
             for part in parts.values():
                 del found[part.name]
             break
     whole = {}
+    codes = any(
+        is_packed(tensor) and not tensor.note and not _INDICES.fullmatch(name)
+        for name, tensor in tensors.items()
+    )
     for name in tensors:
         if name in joins:  # the weights stand where their codes stood
             whole[joins[name].name] = joins[name]
-        elif name in found and _is_lone_scale(name, found[name]):
-            skipped[name] = f"{_WHY}scales of codes that are not here"
+        elif name in found and (why := _lone(name, found[name], codes)):
+            skipped[name] = why
         elif name in found:
             whole[name] = found[name]
     return whole, skipped
 
 
-def _is_lone_scale(name: str, tensor: Tensor) -> bool:
-    part = name.rpartition(".")[2]
-    return part in _LONE and tensor.note == "" and len(tensor.shape) > 0
+def _lone(name: str, tensor: Tensor, codes: bool) -> str:
+    """Why a tensor that belongs to no group is no weight by itself; "" of one that may be."""
+    part = re.split(r"[./]", name)[-1]
+    if reparametrized.PART.search(name) and is_float(tensor.dtype):
+        return reparametrized.UNKNOWN
+    if tensor.note or not tensor.shape:
+        return ""
+    if part in _LONE:
+        return f"{_WHY}scales of codes that are not here"
+    if codes and _SCALES.fullmatch(part) and not is_packed(tensor):
+        return f"{_WHY}scales of codes in a convention that is not read"
+    return ""
 
 
 class _Family:
@@ -84,8 +116,11 @@ class _Family:
         optional: tuple[str, ...],
         join: Callable[[str, dict[str, Tensor], Mapping[str, Any]], Tensor],
         codes: Callable[[Tensor], bool] = is_code,
+        fits: Callable[[dict[str, Tensor]], bool] = lambda parts: True,
     ) -> None:
         self.suffix, self.needed, self.optional, self.join, self.codes = suffix, needed, optional, join, codes
+        self.fits = fits
+        self.plain = codes is _is_real  # floats: masked, normed or pruned, but not quantized
 
     def parts(self, name: str, found: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
         """The tensors of the group whose codes are `name`, by their part; None where it is no such group."""
@@ -96,16 +131,37 @@ class _Family:
         for part in (*self.needed, *self.optional):
             if stem + part in found:
                 parts[part] = found[stem + part]
-        return parts if all(part in parts for part in self.needed) else None
+        return parts if all(part in parts for part in self.needed) and self.fits(parts) else None
+
+
+def _of_one_shape(parts: dict[str, Tensor]) -> bool:
+    return len({tensor.shape for tensor in parts.values()}) == 1
 
 
 _NESTED = (".nested_absmax", ".nested_quant_map")
-_WORDS = ("int32", "uint32")
+_BESIDE = ("_zero", ".zero", ".zeros", ".qzeros", ".tables", ".tables2")
 _FAMILIES = (
     _Family(".qweight", (".qzeros", ".scales"), (".g_idx",), packed.gptq),
-    _Family("_orig", ("_mask",), (), packed.masked, _is_real),
-    _Family("weight_v", ("weight_g",), (), packed.normed("weight_g", "weight_v"), _is_real),
-    _Family(".original1", (".original0",), (), packed.normed(".original0", ".original1"), _is_real),
+    _Family("_orig", ("_mask",), (), reparametrized.masked, _is_real),
+    *(
+        _Family(suffix, (mask,), (), reparametrized.masked, _is_real, _of_one_shape)
+        for suffix, mask in (("", "_mask"), (".weight", ".mask"))
+    ),
+    *(
+        _Family(".weight", (scores,), (), reparametrized.scored, _is_real, _of_one_shape)
+        for scores in (".scores", ".mask_scores", ".popup_scores")
+    ),
+    _Family("_orig", ("_u", "_v"), (), reparametrized.spectral, _is_real),
+    _Family(".original", (".0._u", ".0._v"), (), reparametrized.spectral, _is_real),
+    _Family("weight_v", ("weight_g",), (), reparametrized.normed("weight_g", "weight_v"), _is_real),
+    _Family(".original1", (".original0",), (), reparametrized.normed(".original0", ".original1"), _is_real),
+    _Family(
+        ".compressed",
+        (".bitmask", ".shape"),
+        (".row_offsets", ".weight_scale"),
+        packed.bitmask,
+        lambda tensor: _is_real(tensor) or is_code(tensor),
+    ),
     _Family(
         ".weight_packed",
         (".weight_scale",),
@@ -126,7 +182,23 @@ _FAMILIES = (
         for kind in ("nf4", "fp4")
     ),
     _Family(".weight", (".SCB",), (".weight_format",), packed.int8_bnb),
-    _Family("_blocks", ("_scales",), (), packed.mxfp4, lambda tensor: tensor.dtype == "uint8"),
+    *(
+        _Family(f"{mark}blocks", (f"{mark}scales",), (), packed.mxfp4, lambda tensor: tensor.dtype == "uint8")
+        for mark in "_."
+    ),
+    *(  # ComfyUI, Mistral, torchao
+        _Family(
+            ".weight",
+            (f".{word}_weight",),
+            (f".{word}_input", f".{word}_act"),
+            packed.by_scale(f".{word}_weight"),
+        )
+        for word in ("scale", "qscale")
+    ),
+    _Family(".weight", (".scale",), (), packed.by_scale(".scale"), _is_eight),  # DeepSeek, for inference
+    _Family("_qdata", ("_scale",), ("_zero_point",), packed.by_scale("_scale", "_zero_point")),
+    _Family(".weight_packed", (".scale_packed", ".meta"), (), packed.unread),
+    _Family("._data._data", ("._scale", "._shift"), (), packed.unread),
     _Family("", ("_scale", "_scale_2"), ("_input_scale",), packed.nvfp4),
     _Family("", ("_scale_inv",), (), packed.by_scale("_scale_inv")),
     _Family("_quantized", ("_scale",), ("_zero_point",), packed.by_scale("_scale", "_zero_point")),
@@ -138,7 +210,7 @@ _FAMILIES = (
     _Family(".indices", (".centroids.weight",), (".res_centroids.weight",), packed.unread, _is_index),
     _Family(".B", (".s",), (".workspace",), packed.unread),
     *(
-        _Family(suffix, (other,), ("_zero", ".zero", ".zeros", ".qzeros"), packed.unread)
+        _Family(suffix, (other,), (*_BESIDE,), packed.unread)
         for suffix in (".W_q", ".qweight", ".weight", "")
         for other in (".scale", ".scales", "_scales", "_absmax", ".absmax")
     ),

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sims.checkpoints import Contents, Tensor, is_float
+from sims.checkpoints.elements import is_narrow_float
+from sims.checkpoints.keras_names import bare, parts_of
 from sims.weights import quantized
 from sims.weights.axes import with_axes
 
@@ -28,8 +30,14 @@ _CONTAINERS = {  # what training scripts put around a network
     ),
     *("_orig_mod", "_fsdp_wrapped_module", "student"),
 }
+# Other moments of one training beside it: before, at its best, rewound.
+_MOMENT = re.compile(r"(best|last|init|initial|rewind|old|prev|previous|original)_(.+)")
 _AVERAGED = re.compile(r"(^|.*_)(ema|swa|averaged|shadow)($|_.*)")
-_OPTIMIZER = re.compile(r"optim(izer)?s?(_.*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
+_FOLLOWERS = {  # networks that follow another one as its average
+    **{"teacher": "student", "encoder_k": "encoder_q", "momentum_encoder": "base_encoder"},
+    **{"target_network": "online_network", "target_encoder": "online_encoder"},
+}
+_OPTIMIZER = re.compile(r"optim(izer)?s?([_:].*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
 _TRAINING = {
     "grads",
     "gradients",
@@ -40,15 +48,25 @@ _TRAINING = {
     "loss_scaler",
     "rng_state",
     "callbacks",
+    "queue",
 }
+# Of TensorFlow, below the name of the variable whose state they are.
+_SLOTS = re.compile(r"(adam|rmsprop|momentum|adagrad|adadelta|ftrl|lamb|exponentialmovingaverage).*")
 _MOMENTS = {
     *("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col", "exp_inf", "square_avg"),
     *("momentum_buffer", "momentum", "acc_delta", "grad_avg", "grad", "sum_sq", "prev_update"),
+    *("embed_avg", "ema_w"),  # running sums of VQ-VAE
 }
 _TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
-_BIASES = re.compile(r"(.*_)?(bias|biases|beta)")
+_TABLES |= {"cos_cache", "sin_cache", "relative_coords_table", "alibi"}
+_TABLES |= {"anchors", "anchor_grid", "priors", "prior_boxes"}  # of detectors
+_BIASES = re.compile(r"(.*_)?(bias|biases|beta|offset)")
+_LETTER = re.compile(r"(.*?)[bB](_?\d*)")  # a bias where there is a `w` beside it
+_ROW_BIASES = re.compile(r"(b|bias|biases|intercepts?)_?\d*")  # of programs that keep them as (1, outputs)
+_SCALES = re.compile(r"(.*_)?scales?")
 # Of Keras 3, which names no variables: kernel, recurrent kernel, bias.
-_RECURRENT_BIAS = re.compile(r"(^|.*/)(gru|lstm|simple_rnn)(_\d+)?/cell/vars/2")
+_RECURRENT_BIAS = re.compile(r"(^|.*/)cell/vars/2")
+_NORMALISATION = re.compile(r"(^|.*/)(.*_)?normalization(_\d+)?/vars/\d")
 
 
 @dataclass
@@ -68,17 +86,6 @@ class Selection:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     total_bytes: int = 0
-
-
-def parts_of(name: str) -> list[str]:
-    """The parts of a tensor's name, in small letters.
-
-    Examples
-    --------
-    >>> parts_of("Model.layers.0/Dense_1/kernel:0")
-    ['model', 'layers', '0', 'dense_1', 'kernel']
-    """
-    return re.split(r"[./]", name.lower().removesuffix(":0"))
 
 
 def select(
@@ -116,15 +123,33 @@ def select(
     tensors = _without(tensors, chosen, _named(include, exclude))
     tensors = _without(tensors, chosen, _no_numbers)
     if not include:
-        tensors = _without(tensors, chosen, _training_state)
+        tensors = _without(tensors, chosen, _training_state(tensors))
         tensors = _without(tensors, chosen, _averages(tensors))
     tensors = _without(tensors, chosen, _shared())
+    kept = {name: _kept(name, tensor, tensors) for name, tensor in tensors.items()}
     matrices = any(
-        tensor.size >= min_size and not _is_vector(tensor) and not _is_bias(name)
+        tensor.size >= min_size and not _is_vector(tensor) and not kept[name]
         for name, tensor in tensors.items()
-    )
-    chosen.tensors = _without(tensors, chosen, _small(min_size, matrices and not include))
+    ) or any(_is_unread(tensor) for tensor in contents.tensors.values())
+    tensors = _without(tensors, chosen, _small(min_size, kept if matrices and not include else {}))
+    chosen.tensors = {name: _narrow(tensor) for name, tensor in tensors.items()}
     return chosen
+
+
+def _is_unread(tensor: Tensor) -> bool:
+    """Whether it is a matrix of weights that nobody reads: beside it vectors are no network."""
+    return (
+        len(tensor.shape) > 1
+        and tensor.size >= MIN_SIZE
+        and (bool(tensor.skip) or quantized.is_packed(tensor))
+    )
+
+
+def _narrow(tensor: Tensor) -> Tensor:
+    """The tensor; floats of at most 8 bits with the note that they are rounded already."""
+    few = is_narrow_float(tensor.dtype)
+    note = f"dequantized from {tensor.dtype}, no scale beside them"
+    return tensor.renamed(note=note) if few and not tensor.note else tensor
 
 
 def _bytes(tensors) -> int:
@@ -168,15 +193,24 @@ def _no_numbers(name: str, tensor: Tensor) -> str:
     return "a single number" if tensor.size == 1 and not tensor.shape else ""
 
 
-def _training_state(name: str, tensor: Tensor) -> str:
-    parts = parts_of(name)
-    if parts[-1] in _TABLES:
-        return "a table of positions, which no training changes"
-    if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
-        return ""
-    if parts[-1] in _MOMENTS or any(_OPTIMIZER.fullmatch(part) for part in parts[:3]):
-        return "state of an optimizer"
-    return "state of the training" if _TRAINING & set(parts[:2]) else ""
+def _training_state(tensors: Mapping[str, Tensor]):
+    variables = {tuple(parts_of(name)) for name in tensors}
+
+    def reason(name: str, tensor: Tensor) -> str:
+        parts = parts_of(name)
+        if parts[-1] in _TABLES or parts[-2:] == ["anchors", "boxes"]:
+            return "a table of positions, which no training changes"
+        if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
+            return ""
+        slot = _SLOTS.fullmatch(parts[-1]) and tuple(parts[:-1]) in variables
+        slot = slot or (name.endswith("_momentum") and name.removesuffix("_momentum") in tensors)  # Detectron
+        if slot or parts[-1] in _MOMENTS or "optimizer_slot" in parts:
+            return "state of an optimizer"
+        if any(_OPTIMIZER.fullmatch(part) for part in parts[:3]):
+            return "state of an optimizer"
+        return "state of the training" if _TRAINING & set(parts[:2]) else ""
+
+    return reason
 
 
 def canonical(name: str) -> tuple[str, bool]:
@@ -195,20 +229,56 @@ def canonical(name: str) -> tuple[str, bool]:
 
 
 def _averages(tensors: dict[str, Tensor]):
-    """Averaged copies (EMA, SWA) of tensors that are there, too."""
+    """Averaged copies (EMA, SWA, a teacher) and other moments of tensors that are there, too."""
     names = {name: canonical(name) for name in tensors}
     originals = {
         (inner, tensors[name].shape): name
         for name, (inner, averaged) in reversed(names.items())
         if not averaged
     }
+    flat = {
+        ("".join(parts_of(name)[first:]).replace("_", ""), shape): name
+        for (_, shape), name in originals.items()
+        for first in (0, 1)
+    }
 
     def reason(name: str, tensor: Tensor) -> str:
         inner, averaged = names[name]
-        original = originals.get((inner, tensor.shape))
-        return f"an averaged copy of {original!r}" if averaged and original else ""
+        for one in [*_of_originals(name), *([inner] if averaged else [])]:
+            original = originals.get((one, tensor.shape))
+            if original is not None and original != name:
+                return f"an averaged copy of {original!r}"
+        part = parts_of(name)[-1]
+        if part.startswith("ema_"):  # of mmdetection: a name of one part, its dots replaced
+            original = flat.get((part.removeprefix("ema_").replace("_", ""), tensor.shape))
+            if original is not None and original != name:
+                return f"an averaged copy of {original!r}"
+        moment = _MOMENT.fullmatch(name.partition(".")[0].lower())
+        if moment and moment[2] in _CONTAINERS:
+            original = originals.get((canonical(name.partition(".")[2])[0], tensor.shape))
+            if original is not None and original != name:
+                return f"another moment of {original!r}"
+        return ""
 
     return reason
+
+
+def _of_originals(name: str) -> list[str]:
+    """Names inside the network that an average's original may have: g of g_ema, the student of a teacher.
+
+    Examples
+    --------
+    >>> _of_originals("g_ema.conv.weight"), _of_originals("module.encoder_k.fc"), _of_originals("conv.weight")
+    (['gconvweight'], ['encoder_qfc'], [])
+    """
+    parts, found = parts_of(name), []
+    for i, part in enumerate(parts[:3]):
+        other = _FOLLOWERS.get(part, "")
+        if match := _AVERAGED.fullmatch(part):
+            other = (match[1] + match[3].removeprefix("_" if match[1] else "")).strip("_")
+        if other:
+            found.append(canonical(".".join([*parts[:i], other, *parts[i + 1 :]]))[0])
+    return found
 
 
 def _shared():
@@ -227,17 +297,35 @@ def _is_vector(tensor: Tensor) -> bool:
     return len(tensor.shape) < 2 or (len(tensor.shape) > 2 and max(tensor.shape) == tensor.size)
 
 
-def _is_bias(name: str) -> bool:
-    return bool(_BIASES.fullmatch(parts_of(name)[-1]) or _RECURRENT_BIAS.fullmatch(name))
+def _kept(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str:
+    """Why a tensor of several axes is no weight, whatever its values are; "" of one that may be."""
+    if tensor.apart:
+        return tensor.apart
+    plain, part = bare(name), parts_of(name)[-1]
+    stem, ending = plain[: len(plain) - len(part)], name[len(plain) :]
+    row = len(tensor.shape) == 2 and 1 in tensor.shape and bool(_ROW_BIASES.fullmatch(part))
+    if match := _LETTER.fullmatch(plain[len(stem) :]):
+        row = row or any(f"{stem}{match[1]}{w}{match[2]}{ending}" in tensors for w in "wW")
+    if row or _BIASES.fullmatch(part) or _RECURRENT_BIAS.fullmatch(name):
+        return "biases are kept as they are"
+    if _SCALES.fullmatch(part):
+        return "scales are kept as they are"
+    bias = {"weight": "bias", "gamma": "beta"}.get(part, "")
+    beside = tensors.get(f"{stem}{bias}{ending}") if bias else None
+    of_two = beside is not None and len(tensor.shape) > 1 and beside.shape == tensor.shape
+    if of_two or _NORMALISATION.fullmatch(name):
+        return "scales of a normalisation are kept as they are"
+    return ""
 
 
-def _small(min_size: int, matrices: bool):
+def _small(min_size: int, kept: Mapping[str, str]):
+    """Reasons of size, and those of `kept` where there are weights beside."""
+
     def reason(name: str, tensor: Tensor) -> str:
-        bias = _is_bias(name)
-        if _is_vector(tensor) and matrices and (bias or tensor.size < LARGE_VECTOR):
+        why = kept.get(name)
+        long = tensor.size >= LARGE_VECTOR and not why
+        if why is not None and _is_vector(tensor) and not long:
             return "a vector: biases and normalisation are kept as they are"
-        if bias and matrices:
-            return "biases are kept as they are"
-        return f"fewer than {min_size} elements" if tensor.size < min_size else ""
+        return why or (f"fewer than {min_size} elements" if tensor.size < min_size else "")
 
     return reason

@@ -57,6 +57,11 @@ def test_what_a_row_gives_is_one_output(layer, shape, rows):
         ("layers/embedding_7/vars/0", 2, 0),
         ("layers/token_embedding/vars/0", 2, 0),
         ("layers/embedding_projection/vars/0", 2, 1),
+        ("bert/tf_bert/embeddings/word_embeddings/weight:0", 2, 0),  # of Hugging Face's TensorFlow
+        ("tfgpt2/transformer/wte/weight:0", 2, 0),
+        ("tfgpt2/transformer/h_._0/attn/c_attn/weight:0", 2, 1),
+        ("layers/conv2_d_transpose/vars/0", 4, 2),
+        ("dense/kernel/.ATTRIBUTES/VARIABLE_VALUE", 2, 1),
         ("model/emb/embeddings:0", 2, 0),
         ("Embed_0/embedding", 2, 0),
         ("layers/depthwise_conv2d/vars/0", 4, (2, 3)),

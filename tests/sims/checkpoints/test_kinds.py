@@ -470,6 +470,44 @@ def test_keras_files(tmp_path):
     np.testing.assert_array_equal(again["layers/dense/kernel"].load(), kernel + 1)
 
 
+def test_keras_says_of_two_bytes_that_they_are_a_float(tmp_path):
+    """bfloat16 has no type in HDF5: an attribute names it; other pairs of bytes stay what they are."""
+    h5py = pytest.importorskip("h5py")
+    kernel = RNG.normal(size=(20, 30)).astype(ml_dtypes.bfloat16)
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        for name, array in (
+            ("opaque", kernel.view("V2")),
+            ("whole", kernel.view("u2")),
+            ("other", kernel.view("V2")),
+        ):
+            file.create_dataset(f"layers/{name}/vars/0", data=array)
+            if name != "other":
+                file[f"layers/{name}/vars/0"].attrs["dtype"] = "bfloat16"
+    found = checkpoints.open_checkpoint(tmp_path / "m.h5").tensors
+    for name in ("opaque", "whole"):
+        tensor = found[f"layers/{name}/vars/0"]
+        np.testing.assert_array_equal(tensor.load(), kernel.astype(np.float32))
+        assert (tensor.dtype, tensor.nbytes, tensor.axis) == ("bfloat16", 1200, 1)
+    assert found["layers/other/vars/0"].skip == "|V2 values, not real numbers"
+
+
+def test_a_gguf_file_of_statistics_is_refused(tmp_path):
+    def text(value):
+        return struct.pack("<Q", len(value)) + value
+
+    for kind, readable in ((b"imatrix", False), (b"model", True)):
+        head = (
+            b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + text(b"general.type") + struct.pack("<I", 8) + text(kind)
+        )
+        head += text(b"w.in_sum2") + struct.pack("<IQIQ", 1, 4, 0, 0)
+        (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + bytes(16))
+        if readable:
+            assert list(checkpoints.read(tmp_path / "m.gguf").tensors) == ["w.in_sum2"]
+        else:
+            with pytest.raises(ValueError, match=r"an importance matrix of llama\.cpp, statistics of inputs"):
+                checkpoints.read(tmp_path / "m.gguf")
+
+
 @pytest.mark.parametrize(("module", "ending"), [("gguf", "gguf"), ("h5py", "h5")])
 def test_extras_that_are_not_installed_are_named(tmp_path, monkeypatch, module, ending):
     make = {one.__name__: one for one in makers()}["gguf" if module == "gguf" else "hdf5"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sims import checkpoints, weights
+from sims.checkpoints.tensor import Grouped
 
 onnx = pytest.importorskip("onnx")
 helper, numpy_helper = onnx.helper, onnx.numpy_helper
@@ -159,12 +160,17 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
     [
         ("MatMul", 1, (4, 6), {}, 1),
         ("MatMul", 0, (4, 6), {}, 0),
-        ("MatMul", 0, (2, 4, 6), {}, 1),
-        ("MatMul", 1, (2, 4, 6), {}, 2),
+        ("MatMul", 0, (2, 4, 6), {}, (0, 1)),  # in a stack every matrix has outputs of its own
+        ("MatMul", 1, (2, 4, 6), {}, (0, 2)),
+        ("MatMul", 1, (2, 3, 4, 6), {}, (0, 1, 3)),
         ("Gemm", 1, (4, 6), {}, 1),
         ("Gemm", 1, (6, 4), {"transB": 1}, 0),
         ("Conv", 1, (8, 3, 5, 5), {}, 0),
         ("ConvTranspose", 1, (3, 8, 5, 5), {}, 1),
+        ("ConvTranspose", 1, (4, 8, 5, 5), {"group": 1}, 1),
+        ("ConvTranspose", 1, (4, 8, 5, 5), {"group": 2}, Grouped(2)),
+        ("ConvTranspose", 1, (4, 1, 5), {"group": 4}, Grouped(4)),
+        ("ConvTranspose", 1, (4, 8, 5, 5), {"group": 3}, None),  # three groups of four inputs there are not
         ("LSTM", 1, (1, 32, 5), {}, (0, 1)),
         ("LSTM", 2, (1, 32, 8), {}, (0, 1)),
         ("GRU", 1, (2, 24, 5), {}, (0, 1)),
@@ -173,10 +179,19 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
         ("Gemm", 0, (4, 6), {}, 0),
         ("Gemm", 0, (4, 6), {"transA": 1}, 1),
         ("FusedMatMul", 1, (4, 6), {}, 1),
-        ("FusedMatMul", 1, (2, 4, 6), {"transB": 1}, 1),
-        ("FusedMatMul", 0, (2, 4, 6), {"transA": 1}, 2),
+        ("FusedMatMul", 1, (2, 4, 6), {"transB": 1}, (0, 1)),
+        ("FusedMatMul", 0, (2, 4, 6), {"transA": 1}, (0, 2)),
+        ("FusedMatMul", 1, (4, 2, 6), {"transBatchB": 1}, (1, 2)),
+        ("FusedMatMul", 1, (6, 2, 4), {"transBatchB": 1, "transB": 1}, (1, 0)),
+        ("FusedMatMul", 0, (4, 2, 6), {"transBatchA": 1}, (1, 0)),
+        ("FusedMatMul", 1, (4, 6), {"transBatchB": 1}, 1),
         ("FusedConv", 1, (8, 3, 5, 5), {}, 0),
         ("Attention", 1, (8, 24), {}, 1),
+        ("PackedAttention", 1, (8, 24), {}, 1),
+        ("LongformerAttention", 1, (8, 24), {}, 1),
+        ("DecoderMaskedSelfAttention", 1, (8, 24), {}, 1),
+        ("DecoderAttention", 2, (8, 8), {}, 1),
+        ("DecoderAttention", 3, (8, 24), {}, 1),
         ("Einsum", 1, (8, 3, 4), {"equation": "bsd, dnh -> bsnh"}, (1, 2)),
         ("Einsum", 1, (3, 8, 5), {"equation": "ebd,edf->ebf"}, (0, 2)),
         ("Einsum", 0, (5, 8), {"equation": "od,bd->bo"}, 0),
@@ -187,9 +202,10 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
     ],
 )
 def test_the_axis_of_the_outputs_is_that_of_the_graph(tmp_path, operator, place, shape, options, axis):
-    inputs = ["x", "x", "x"]
+    inputs = ["x", "x", "x", "x"]
     inputs[place] = "w"
-    nodes = [helper.make_node(operator, inputs[: 3 if operator in ("LSTM", "GRU") else 2], ["y"], **options)]
+    count = 3 if operator in ("LSTM", "GRU") else max(2, place + 1)
+    nodes = [helper.make_node(operator, inputs[:count], ["y"], **options)]
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(*shape)}))["w"].axis == axis
 
 
@@ -331,7 +347,7 @@ def test_a_transposition_without_an_order_turns_all_axes_round(tmp_path):
 
 @pytest.mark.parametrize("second", [None, (1, 2, 0)])
 @pytest.mark.parametrize("perm", [*itertools.permutations(range(3))])
-@pytest.mark.parametrize(("operator", "outputs"), [("MatMul", (2,)), ("Conv", (0,)), ("LSTM", (0, 1))])
+@pytest.mark.parametrize(("operator", "outputs"), [("MatMul", (0, 2)), ("Conv", (0,)), ("LSTM", (0, 1))])
 def test_axes_are_followed_through_transpositions_of_any_order(tmp_path, operator, outputs, perm, second):
     """No two axes have one size: NumPy's own transposition tells where each of them went."""
     array = normal(3, 4, 5)

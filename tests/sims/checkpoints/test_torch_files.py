@@ -74,7 +74,7 @@ def test_arrays_of_numpy_in_a_pickle(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {"w": rng.normal(size=(5, 4)), "f": np.asfortranarray(rng.normal(size=(5, 4)).astype("f4"))}
     arrays |= {"big": rng.normal(size=(3, 2)).astype(">f8"), "text": np.array(["a"])}
-    for protocol in (2, 4):
+    for protocol in (2, 4, 5):
         (tmp_path / "a.pkl").write_bytes(pickle.dumps({"arrays": arrays, "path": Path("x")}, protocol))
         found = checkpoints.read(tmp_path / "a.pkl")
         for name in ("w", "f", "big"):
@@ -90,7 +90,7 @@ def test_parts_of_unknown_objects_are_no_weights(tmp_path):
     data += b"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ"
     data += b"K\x00K\x02K\x02\x86K\x02K\x01\x86\x89ccollections\nOrderedDict\n)RtRtR."
     value = pickle_machine.interpret(io.BytesIO(data), len(data))
-    from sims.checkpoints.torch_files import named
+    from sims.checkpoints.pickle_tensors import named
 
     ((name, item),) = named(value, len(data))
     assert name == "0" and item.why == "part of an object of unknown kind, 'my.library.QuantizedTensor'"

@@ -5,6 +5,7 @@ import pytest
 
 from sims import weights
 from sims.checkpoints import Contents, of_array
+from sims.checkpoints.tensor import Grouped
 from sims.weights import formats
 from sims.weights.axes import from_rows, rows_of, with_axes
 from sims.weights.judge import growing_report
@@ -27,6 +28,14 @@ def axis_of(arrays, name, **options):
         ("h.0.attn.c_attn.weight", (32, 96), 96, 1),
         ("h.0.mlp.c_fc.weight", (32, 128), 128, 1),
         ("up.weight", (32, 16, 2, 2), 16, 1),  # a transposed convolution: inputs first
+        ("up.weight", (8, 6, 3, 3), 12, Grouped(2)),  # in two groups
+        ("up.weight", (8, 6, 3, 3), 18, None),  # three groups of eight inputs there are not
+        ("up.weight", (8, 6, 3, 3), 13, None),
+        ("fc.weight", (8, 6), 12, None),
+        ("depthwise.weight", (32, 1, 3, 3), 32, 0),
+        ("layer_with_weights-0/kernel/.ATTRIBUTES/VARIABLE_VALUE", (8, 6), None, 1),
+        ("net.coefs_.0", (8, 6), None, 1),  # of scikit-learn
+        ("net.coefs_.0", (8,), None, None),
         ("square.weight", (32, 32), 32, None),
         ("Dense_0/kernel", (32, 64), 64, 1),
         ("conv/kernel:0", (3, 3, 16, 32), 32, 3),
@@ -46,6 +55,73 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
     stem = name[: max(name.rfind("."), name.rfind("/")) + 1]
     arrays = {name: np.zeros(shape)} | ({f"{stem}bias": np.zeros(bias)} if bias else {})
     assert axis_of(arrays, name) == axis
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "beside", "bias", "axis"),
+    [
+        ("mlp/~/linear_0/w", (32, 48), "mlp/~/linear_0/b", (48,), 1),  # Haiku
+        ("mlp/~/linear_0/w", (32, 32), "mlp/~/linear_0/b", (32,), 1),
+        ("mlp/~/linear_0/w", (32, 48), "", (), 1),  # without a bias
+        ("net/~/conv2_d/w", (3, 3, 4, 16), "net/~/conv2_d/b", (16,), 3),
+        ("net/conv2_d_transpose/w", (3, 3, 16, 4), "net/conv2_d_transpose/b", (16,), 2),
+        ("conv1/weights", (3, 3, 4, 16), "conv1/biases", (16,), 3),  # TF-slim
+        ("conv1/weights:0", (3, 3, 4, 16), "conv1/biases:0", (16,), 3),
+        ("W1", (48, 32), "b1", (1, 32), 1),  # x W + b
+        ("W1", (48, 32), "b1", (48, 1), 0),  # W x + b
+        ("W1", (32, 32), "b1", (1, 32), 1),
+        ("W1", (32, 32), "b1", (32, 1), None),
+        ("W1", (32, 32), "b1", (32,), None),
+        ("W1", (48, 32), "b2", (32,), None),  # of another layer
+        ("W1", (48, 32), "b1", (2, 16), None),
+        ("w_2", (48, 32), "b_2", (32,), 1),
+        ("linear//weights", (6, 24, 40), "linear//bias", (6, 40), (0, 2)),  # AlphaFold: stacked layers
+        ("linear//weights", (6, 24, 40), "linear//bias", (40,), 2),
+        ("attention//query_w", (24, 4, 8), "", (), (1, 2)),
+        ("attention//output_w", (4, 8, 24), "attention//output_b", (24,), 2),
+        ("params:g/~/linear_0:w", (32, 32), "params:g/~/linear_0:b", (32,), 1),  # GraphCast
+        ("conv1_w", (16, 4, 5, 5), "conv1_b", (16,), 0),  # Detectron
+        ("attn.in_proj_weight", (96, 32), "attn.in_proj_bias", (96,), 0),
+        ("l1/W", (32, 32), "l1/b", (32,), None),  # Chainer
+        ("l1/W", (32, 48), "", (), None),
+        ("layer.weights", (48, 32), "layer.biases", (32,), 1),
+        ("layer.weight0", (48, 32), "layer.bias0", (32,), 1),
+        ("layer.window", (48, 32), "layer.b", (32,), None),
+        ("c.w", (16, 4, 3, 3), "c.b", (16,), 0),
+        ("layers/up/vars/0", (2, 2, 8, 16), "layers/up/vars/1", (8,), 2),  # Keras 3: transposed
+        ("layers/up/vars/0", (2, 2, 8, 16), "layers/up/vars/1", (16,), 3),
+    ],
+)
+def test_weights_beside_biases_by_other_names(name, shape, beside, bias, axis):
+    tensors = {name: of_array(name, np.zeros(shape))}
+    if name.startswith("layers/"):  # its reader knows the format
+        tensors[name] = tensors[name].renamed(axis=len(shape) - 1)
+    if beside:
+        tensors[beside] = of_array(beside, np.zeros(bias))
+    assert with_axes(tensors, {})[name].axis == axis
+
+
+def test_square_matrices_follow_all_others_that_have_a_bias():
+    """Paddle keeps inputs first; one layer that does not leaves square ones open."""
+    arrays = {"a.weight": np.zeros((32, 64)), "b.weight": np.zeros((64, 64)), "c.weight": np.zeros((64, 64))}
+    arrays |= {"a.bias": np.zeros(64), "b.bias": np.zeros(64)}
+    assert axis_of(arrays, "b.weight") == 1 and axis_of(arrays, "c.weight") is None
+    torch = arrays | {"d.weight": np.zeros((8, 64)), "d.bias": np.zeros(8)}
+    assert axis_of(torch, "b.weight") is None and axis_of(torch, "a.weight") == 1
+
+
+def test_rows_of_groups_are_literal_and_go_back():
+    kernel = np.arange(8 * 3 * 2).reshape(8, 3, 2)
+    rows = rows_of(kernel, Grouped(4))
+    for row, (group, output) in zip(rows, np.ndindex(4, 3), strict=True):
+        assert list(row) == [kernel[2 * group + i, output, x] for x in range(2) for i in range(2)]
+    for axis, shape in (
+        (Grouped(4), (8, 3, 2)),
+        (Grouped(2, 2, 1), (3, 5, 4)),
+        (Grouped(2, 1, 0), (3, 4, 2)),
+    ):
+        array = np.random.default_rng(3).normal(size=shape)
+        np.testing.assert_array_equal(from_rows(rows_of(array, axis), shape, axis), array)
 
 
 def test_square_matrices_of_gpt2_follow_the_others():

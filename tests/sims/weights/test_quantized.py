@@ -15,7 +15,8 @@ RNG = np.random.default_rng(17)
 E2M1 = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
 NAMES = {
     "float8_e4m3fn": "F8_E4M3", "bfloat16": "BF16", "float32": "F32", "float16": "F16", "int8": "I8",
-    "uint8": "U8", "int32": "I32", "uint32": "U32", "int64": "I64", "float8_e8m0fnu": "F8_E8M0",
+    "int16": "I16", "uint8": "U8", "int32": "I32", "uint32": "U32", "int64": "I64",
+    "float8_e8m0fnu": "F8_E8M0",
 }  # fmt: skip
 
 

@@ -21,12 +21,19 @@ def chosen(arrays, **options):
 
 def test_optimizer_state_is_no_weight():
     names = [
+        "layer/kernel/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE",
+        "state_dict.w/Adam_1",
+        "state_dict.w/adam_m",
+        "state_dict.w/RMSProp:0",
         "optimizer.state.0.exp_avg",
         "optimizer_states.0.state.1.exp_avg_sq",
         "optim_d.state.3.momentum_buffer",
         "opt_state/0/mu/Dense_0/kernel",
         "optimizer/vars/2",
         "generator_optimizer.state.0.exp_avg",
+        "updater/optimizer:main/l1/W/m",  # Chainer
+        "state_dict.w_momentum",  # Detectron
+        "quantize.embed_avg",
     ]
     arrays = {"state_dict.w": normal(32, 32)} | {name: normal(32, 32) for name in names}
     found = chosen(arrays)
@@ -35,7 +42,8 @@ def test_optimizer_state_is_no_weight():
 
 
 def test_gradients_and_tables_of_positions_are_no_weights():
-    names = ["grads.fc.weight", "layers.0.rotary_emb.cos_cached", "rope.sin"]
+    names = ["grads.fc.weight", "layers.0.rotary_emb.cos_cached", "rope.sin", "cos_cache", "module.queue"]
+    names += ["h.0.alibi", "anchors.boxes", "head.anchors"]
     arrays = {name: normal(32, 32) for name in [*names, "optimizer/target/dense/kernel", "model.w"]}
     found = chosen(arrays)
     assert list(found.tensors) == ["optimizer/target/dense/kernel", "model.w"]
@@ -44,7 +52,11 @@ def test_gradients_and_tables_of_positions_are_no_weights():
 
 
 @pytest.mark.parametrize(
-    "name", ["opt_model.decoder.weight", "optical_flow.weight", "options.weight", "model.opt.fc1"]
+    "name",
+    [
+        *("opt_model.decoder.weight", "optical_flow.weight", "options.weight", "model.opt.fc1"),
+        *("adam.weight", "w/Adam", "net/momentum_encoder", "other_momentum", "text.boxes"),
+    ],
 )
 def test_words_that_only_look_like_an_optimizer(name):
     assert list(chosen({name: normal(32, 32)}).tensors) == [name]
@@ -61,6 +73,52 @@ def test_averaged_copies_count_once():
     assert list(found.tensors) == ["model.block.0.weight", "ema.other.weight"]
     assert found.skipped["model_ema.block0weight"] == "an averaged copy of 'model.block.0.weight'"
     assert canonical("state_dict_ema.layer.weight") == ("layerweight", True)
+
+
+def test_averages_by_the_names_of_their_originals():
+    """g_ema is that of g; teachers, and encoders that follow another one, are averages as well."""
+    pairs = {
+        "g.conv.weight": "g_ema.conv.weight", "netG.fc.w": "ema_netG.fc.w", "params.a": "params_ema.a",
+        "student.module.b": "teacher.b", "module.encoder_q.c": "module.encoder_k.c",
+        "base_encoder.d": "momentum_encoder.d", "online_network.e": "target_network.e",
+    }  # fmt: skip
+    others = ["d_ema.conv.weight", "teacher.other", "encoder_k.z"]  # of which no original is there
+    names = [*pairs.values(), *pairs, *others]
+    found = chosen({name: normal(32, 32) for name in names})
+    assert list(found.tensors) == [*pairs, *others]
+    assert found.skipped == {copy: f"an averaged copy of {name!r}" for name, copy in pairs.items()}
+
+
+def test_a_network_at_several_moments_counts_once():
+    """Lottery tickets keep the first weights, trainers the best ones."""
+    names = [
+        "initial_state_dict.fc.w",
+        "best_model.fc.w",
+        "state_dict.fc.w",
+        "best_model.other",
+        "old_net2.fc.w",
+    ]
+    found = chosen({name: normal(32, 32) for name in names})
+    assert list(found.tensors) == ["state_dict.fc.w", "best_model.other", "old_net2.fc.w"]
+    assert found.skipped == dict.fromkeys(names[:2], "another moment of 'state_dict.fc.w'")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "complex64"])
+def test_beside_matrices_that_are_not_read_vectors_are_no_network(dtype):
+    """Biases and scales per channel of a quantized layer were judged in its place."""
+    arrays = {"kernel": np.ones((300, 300), dtype), "bias": normal(300), "scale": normal(300)}
+    with pytest.raises(ValueError, match="holds no weights to judge"):
+        weights.report(arrays)
+    small = {"kernel": np.ones((15, 17), dtype), "v": normal(300)}  # 255 elements
+    assert list(chosen(small).tensors) == ["v"]
+
+
+def test_averages_with_names_of_one_part():
+    """mmdetection puts them into the same state dict, dots replaced."""
+    names = ["net.layer_1.conv.weight", "ema_net_layer_1_conv_weight", "net.ema_scale.weight", "ema_other"]
+    found = chosen({f"state_dict.{name}": normal(32, 32) for name in names})
+    assert list(found.skipped) == ["state_dict.ema_net_layer_1_conv_weight"]
+    assert found.skipped.popitem()[1] == "an averaged copy of 'state_dict.net.layer_1.conv.weight'"
 
 
 def test_only_averages_are_the_network():
@@ -164,13 +222,17 @@ def test_biases_and_vectors_of_several_axes_are_no_weights():
     """A bias per direction, per expert, per gate; a scale per channel as ONNX and convolutions keep it."""
     kept = {
         "lstm/LSTM.bias": (1, 1024), "experts.up_bias": (8, 64), "model/gru/bias:0": (2, 384),
-        "layers/gru_1/cell/vars/2": (2, 384), "h.0.attn.bias": (1, 1, 32, 32), "norm.beta": (4, 300),
+        "layers/gru_1/cell/vars/2": (2, 384), "layers/bidirectional/forward_layer/cell/vars/2": (2, 384),
+        "b1": (1, 300), "net/b_2": (300, 1), "intercept": (1, 300), "attention//gating_b": (40, 8),
+        "x/B2:0": (40, 8), "norm//offset": (48, 12),
+        "h.0.attn.bias": (1, 1, 32, 32), "norm.beta": (4, 300),
     }  # fmt: skip
     vectors = {"scale": (1, 512, 1, 1), "gamma": (512, 1, 1), "token": (1, 1, 768)}
     judged = {
         "head.weight": (1, 512), "column": (512, 1), "relative_attention_bias.weight": (32, 12),
         "relative_position_bias_table": (169, 3), "layers/gru_1/cell/vars/1": (32, 96),
-        "layers/conv2d/vars/2": (16, 32),
+        "layers/conv2d/vars/2": (16, 32), "b": (2, 300), "tab1": (1, 300), "lora_b": (300, 1),
+        "attention//gating_w": (24, 4, 8), "x/W2:0": (40, 8), "offset.weight": (16, 16),
     }  # fmt: skip
     found = chosen({name: normal(*shape) for name, shape in (kept | vectors | judged).items()})
     assert set(found.tensors) == set(judged)
@@ -178,6 +240,22 @@ def test_biases_and_vectors_of_several_axes_are_no_weights():
     assert all(found.skipped[name].startswith("a vector") for name in vectors)
     alone = {"b.bias": normal(20, 20), "scale": normal(1, 512, 1, 1)}
     assert set(chosen(alone).tensors) == set(alone)  # where there is nothing else
+
+
+def test_scales_of_a_normalisation_are_no_weights():
+    """Over several axes they have as many values as a matrix, near 1: the largest part of a small network."""
+    shapes = {"a.weight": (8, 8, 8), "a.bias": (8, 8, 8), "b/gamma": (16, 16), "b/beta": (16, 16)}
+    shapes |= {"scan/norm/scale": (64, 12), "c.weight": (16, 16), "c.bias": (16,), "d/gamma:0": (16, 16)}
+    shapes |= {"d/beta:0": (16, 16), "layers/layer_normalization_1/vars/0": (16, 16)}
+    found = chosen({name: normal(*shape) for name, shape in shapes.items()})
+    assert list(found.tensors) == ["c.weight"]
+    why = "scales of a normalisation are kept as they are"
+    for name in ("a.weight", "b/gamma", "d/gamma:0", "layers/layer_normalization_1/vars/0"):
+        assert found.skipped[name] == why
+    assert found.skipped["scan/norm/scale"] == "scales are kept as they are"
+    assert list(chosen({"scan/norm/scale": normal(64, 12)}).tensors)  # where there is nothing else
+    asked = chosen({name: normal(*shape) for name, shape in shapes.items()}, include=["a.*"])
+    assert list(asked.tensors) == ["a.weight", "a.bias"]
 
 
 def test_a_vector_is_long_from_two_to_the_sixteenth_on():

@@ -1,0 +1,44 @@
+"""What a constant of an ONNX graph is where it is no weight: a bias, a scale, a table of positions."""
+
+from sims.checkpoints.onnx_graph import Scope, Use
+from sims.checkpoints.onnx_scaled import UNREAD
+
+BIAS = "biases are kept as they are"
+VECTOR = "a vector: biases and normalisation are kept as they are"
+SCALE = "scales are kept as they are"
+TABLE = "a table of positions, which no training changes"
+
+_ELEMENTWISE = (
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "PRelu",
+    "BiasAdd",
+    "BiasGelu",
+    "FastGelu",
+    "SkipLayerNormalization",
+)
+_PLACES = {
+    **{(kind, 3): BIAS for kind in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")},
+    **{("QuantizeLinear", place): SCALE for place in (1, 2)},
+    **{(kind, place): SCALE for (kind, _), places in UNREAD.items() for place in places},
+    **{("GroupQueryAttention", place): TABLE for place in (7, 8)},
+}
+
+
+def apart(name: str, shape: tuple[int, ...], scope: Scope) -> str:
+    """Why a constant is no weight, as all of its uses say; "" where they do not."""
+    uses = scope.uses.get(name, ())
+    found = {_role(use, shape) for use in uses}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _role(use: Use, shape: tuple[int, ...]) -> str:
+    kind, place = use.node.op_type, use.place
+    if kind == "RotaryEmbedding":  # the caches stand in other places in onnxruntime's own operator
+        return TABLE if place in ((2, 3) if use.node.domain == "com.microsoft" else (1, 2)) else ""
+    row = len(shape) == 2 and 1 in shape  # of matrices only; vectors of other ranks are known by their shape
+    if row and (kind in _ELEMENTWISE or (kind in ("Gemm", "FusedGemm") and place == 2)):
+        return VECTOR
+    return _PLACES.get((kind, place), "")

@@ -1,0 +1,307 @@
+"""Scales reach the node that uses them over other nodes, and are no weights wherever they stand."""
+
+import numpy as np
+import pytest
+
+from sims import checkpoints, weights
+from sims.weights.axes import rows_of
+
+onnx = pytest.importorskip("onnx")
+from tests.sims.checkpoints.test_onnx_graphs import save, tensors  # noqa: E402
+
+helper, numpy_helper, TYPES = onnx.helper, onnx.numpy_helper, onnx.TensorProto
+RNG = np.random.default_rng(29)
+CODES = RNG.integers(-127, 128, size=(24, 40)).astype(np.int8)
+SCALE = np.exp(RNG.normal(size=24)).astype(np.float32)
+ZERO = RNG.integers(-5, 6, size=24).astype(np.int8)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def node(kind, inputs, outputs, **options):
+    return helper.make_node(kind, inputs.split(), outputs.split(), **options)
+
+
+GEMM = node("Gemm", "x w", "y", transB=1)
+ROAD = {  # nodes from what is stored as "s0" to the scale "s", and how it is stored
+    "identity": ([node("Identity", "s0", "s")], SCALE),
+    "several": (
+        [node("Identity", "s0", "s1"), node("Identity", "s1", "s2"), node("Identity", "s2", "s")],
+        SCALE,
+    ),
+    "reshape": ([node("Reshape", "s0 minus", "s")], SCALE.reshape(4, 6)),
+    "kept sizes": ([node("Reshape", "s0 same", "s1"), node("Squeeze", "s1 ax", "s")], SCALE.reshape(24, 1)),
+    "squeeze": ([node("Squeeze", "s0", "s")], SCALE.reshape(1, 24, 1)),
+    "unsqueeze": ([node("Unsqueeze", "s0 ax", "s1"), node("Squeeze", "s1 ax", "s")], SCALE),
+    "flatten": (
+        [node("Flatten", "s0", "s1", axis=2), node("Squeeze", "s1 ax", "s")],
+        SCALE.reshape(24, 1, 1),
+    ),
+    "transpose": ([node("Transpose", "s0", "s1"), node("Squeeze", "s1 first", "s")], SCALE.reshape(24, 1)),
+    "double": ([node("Cast", "s0", "s", to=TYPES.FLOAT)], SCALE.astype(np.float64)),
+}
+
+
+@pytest.mark.parametrize("road", ROAD)
+def test_a_scale_is_followed_through_nodes_that_change_its_form(tmp_path, road):
+    nodes, stored = ROAD[road]
+    arrays = {"c": CODES, "s0": stored, "z0": ZERO, "minus": np.array([-1]), "ax": np.array([1])}
+    arrays |= {"same": np.array([0, 1]), "first": np.array([0])}
+    nodes = [*nodes, node("Identity", "z0", "z"), node("DequantizeLinear", "c s z", "w", axis=0), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, arrays))["c"]
+    values = found.load()
+    for i, j in np.ndindex(24, 40):
+        assert values[i, j] == np.float32((int(CODES[i, j]) - int(ZERO[i])) * np.float64(SCALE[i]))
+    assert found.axis == 0 and found.nbytes == 960 + stored.nbytes + 24
+    assert not weights.select(weights.opened(tmp_path / "a.onnx"), 1).tensors.keys() - {"c"}
+
+
+def test_a_cast_to_half_precision_rounds_the_scale(tmp_path):
+    scale = np.float32([1 + 2**-12])  # a half has 10 bits behind the point
+    nodes = [node("Cast", "s0", "s", to=TYPES.FLOAT16), node("DequantizeLinear", "c s", "w"), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"c": CODES, "s0": scale}))["c"]
+    np.testing.assert_array_equal(found.load(), CODES)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_codes_are_followed_to_the_node_that_scales_them(tmp_path, turned):
+    """Past an Identity, and past a transposition, after which scales belong to another axis."""
+    scale = np.exp(normal(24, 5))  # of blocks of 8 inputs
+    stored, perm = (CODES.T.copy(), [1, 0]) if turned else (CODES, [0, 1])
+    nodes = [node("Identity", "c", "c1"), node("Transpose", "c1", "c2", perm=perm)]
+    nodes += [node("DequantizeLinear", "c2 s", "w", axis=1, block_size=8), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"c": stored, "s": scale}))
+    assert list(found) == ["c"] and found["c"].axis == int(turned)
+    rows = rows_of(found["c"].load(), found["c"].axis)
+    for i, j in np.ndindex(24, 40):
+        assert rows[i, j] == np.float32(int(CODES[i, j]) * np.float64(scale[i, j // 8]))
+
+
+def test_scales_that_are_scaled_themselves(tmp_path):
+    """NVFP4 as ModelOpt exports it: scales of blocks in 8 bits, and one scale of these."""
+    codes = RNG.integers(-7, 8, size=(8, 64)).astype(np.int8)
+    blocks = RNG.integers(1, 120, size=(8, 4))
+    eight = helper.make_tensor("s8", TYPES.UINT8, [8, 4], blocks.astype(np.uint8).tobytes(), raw=True)
+    nodes = [
+        node("DequantizeLinear", "s8 g", "s"),
+        node("DequantizeLinear", "c s", "w", axis=1, block_size=16),
+        GEMM,
+    ]
+    path = save(tmp_path / "a.onnx", nodes, {"c": codes, "g": np.array(np.float32(0.5))})
+    model = onnx.load(str(path))
+    model.graph.initializer.append(eight)
+    onnx.save(model, str(path))
+    (tensor,) = tensors(path).values()
+    for i, j in np.ndindex(8, 64):
+        assert tensor.load()[i, j] == codes[i, j] * blocks[i, j // 16] / 2
+    assert tensor.nbytes == 512 + 32 + 4
+
+
+def test_codes_that_no_scale_fits_are_named_and_the_rest_is_judged(tmp_path):
+    """One such tensor used to end the reading of the whole file."""
+    arrays = {"c": CODES, "v.weight": normal(40, 50), "shape": np.array([40, 24])}
+    for scale, inner, why in (
+        (np.ones(7, np.float32), [], "by a DequantizeLinear: scales of shape (7,) do not fit codes of shape"),
+        (SCALE, [node("Reshape", "c shape", "d")], "by a DequantizeLinear of codes in another shape"),
+        (
+            SCALE,
+            [node("Transpose", "c", "d", perm=[0, 0])],
+            "by a DequantizeLinear of codes turned in an unknown",
+        ),
+    ):
+        nodes = [*inner, node("DequantizeLinear", f"{'d' if inner else 'c'} s", "w", axis=0)]
+        nodes += [node("MatMul", "x w", "h"), node("MatMul", "h v.weight", "y")]
+        found = weights.select(weights.opened(save(tmp_path / "a.onnx", nodes, arrays | {"s": scale})))
+        assert list(found.tensors) == ["v.weight"]
+        assert why in found.skipped["c"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "shape", "options", "along", "axis"),
+    [
+        (
+            "QLinearMatMul",
+            "c s z x xs xz ys yz",
+            (6, 6),
+            {},
+            0,
+            0,
+        ),  # a scale for every row of the first factor
+        ("QLinearMatMul", "x xs xz c s z ys yz", (6, 6), {}, 1, 1),
+        ("QLinearMatMul", "x xs xz c s z ys yz", (2, 6, 6), {}, 2, (0, 2)),
+        ("QGemm", "x xs xz c s z", (6, 6), {}, 1, 1),
+        ("QGemm", "x xs xz c s z", (6, 6), {"transB": 1}, 0, 0),
+    ],
+)
+def test_scales_of_products_belong_to_their_outputs(tmp_path, operator, inputs, shape, options, along, axis):
+    codes, scale = RNG.integers(-9, 10, shape).astype(np.int8), np.float32([1, 2, 4, 8, 16, 32])
+    path = save(
+        tmp_path / "a.onnx", [node(operator, inputs, "y", **options)], {"c": codes, "s": scale, "z": ZERO[:6]}
+    )
+    (tensor,) = tensors(path).values()
+    for index in np.ndindex(shape):
+        place = index[along]
+        assert tensor.load()[index] == (int(codes[index]) - int(ZERO[place])) * scale[place]
+    assert tensor.axis == axis
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "left"),
+    [
+        ("GatherBlockQuantized", "c x s", {"s": "scales are kept as they are"}),
+        ("MatMulBnb4", "x c s", {"s": "scales are kept as they are"}),
+        ("QMoE", "x x c s", {"s": "scales are kept as they are"}),
+    ],
+)
+def test_operators_whose_codes_are_in_an_order_of_their_own(tmp_path, operator, inputs, left):
+    arrays = {
+        "c": RNG.integers(0, 255, (64, 32)).astype(np.uint8),
+        "s": np.abs(normal(64, 8)),
+        "v": normal(20, 30),
+    }
+    nodes = [node(operator, inputs, "h", domain="com.microsoft"), node("MatMul", "h v", "y")]
+    found = weights.select(weights.opened(save(tmp_path / "a.onnx", nodes, arrays)))
+    left = left | {"c": f"already quantized, by a {operator}, which is not read"}
+    assert list(found.tensors) == ["v"] and found.skipped == left
+
+
+def test_pieces_of_a_weight_have_its_axis(tmp_path):
+    joined = node("Concat", "a b", "w", axis=1)
+    for after, axis in ((node("MatMul", "x w", "y"), 1), (node("Gemm", "x w", "y", transB=1), 0)):
+        found = tensors(save(tmp_path / "a.onnx", [joined, after], {"a": normal(4, 6), "b": normal(4, 3)}))
+        assert found["a"].axis == found["b"].axis == axis
+    grouped = [node("Concat", "a b", "w", axis=1), node("ConvTranspose", "x w", "y", group=2)]
+    found = tensors(save(tmp_path / "b.onnx", grouped, {"a": normal(4, 6, 3), "b": normal(4, 2, 3)}))
+    assert found["a"].axis is None  # whole only
+
+
+def test_blocks_whose_groups_are_shuffled_are_left(tmp_path):
+    """MatMulNBits with g_idx: the group of every input, as act-order has it."""
+    arrays = {"w": np.ones((16, 4, 8), np.uint8), "s": np.ones(64, np.float32), "g": np.arange(64) % 4}
+    for inputs, read in (("x w s", True), ("x w s z g", False)):
+        options = {"K": 64, "N": 16, "bits": 4, "block_size": 16, "domain": "com.microsoft"}
+        operator = helper.make_node("MatMulNBits", inputs.replace("z", "").split(" "), ["y"], **options)
+        found = tensors(save(tmp_path / "a.onnx", [operator], arrays | {"g": arrays["g"].astype(np.int32)}))
+        assert bool(found["w"].skip) != read
+    assert found["w"].skip == "already quantized, by a MatMulNBits with groups in an order of their own"
+
+
+def test_what_the_graph_knows_to_be_no_weight(tmp_path):
+    """Biases of an LSTM by any name, tables of positions, a row that is added; asked for, they are judged."""
+    arrays = {
+        "W": normal(2, 256, 16), "R": normal(2, 256, 64), "B0__23": normal(2, 512), "q": normal(20, 30),
+        "c": normal(64, 16), "d": normal(64, 16), "e": normal(64, 16), "f": normal(64, 16),
+        "row": normal(1, 300), "column": normal(300, 1), "product": normal(1, 300), "s": normal(64, 8),
+        "both": normal(1, 300),
+    }  # fmt: skip
+    microsoft = {"domain": "com.microsoft"}
+    nodes = [
+        node("LSTM", "x W R B0__23", "l", hidden_size=64, direction="bidirectional"),
+        node("MatMul", "l q", "h"),
+        node("RotaryEmbedding", "h x c d", "r", **microsoft),
+        node("GroupQueryAttention", "r r r r r r r e f", "g", **microsoft),
+        node("Add", "g row", "a"),
+        node("Gemm", "a x column", "b"),
+        node("MatMul", "b product", "m"),
+        node("QuantizeLinear", "m s", "n", axis=1, block_size=8),
+        node("Mul", "n both", "o"),
+        node("MatMul", "o both", "y"),
+    ]
+    path = save(tmp_path / "a.onnx", nodes, arrays)
+    found = weights.select(weights.opened(path))
+    assert set(found.tensors) == {"W", "R", "q", "product", "both"}
+    table, vector = (
+        "a table of positions, which no training changes",
+        "a vector: biases and normalisation are kept as they are",
+    )
+    assert found.skipped == {
+        "B0__23": "biases are kept as they are", "s": "scales are kept as they are",
+        **dict.fromkeys("cdef", table), "row": vector, "column": vector,
+    }  # fmt: skip
+    asked = weights.select(weights.opened(path), include=["c", "B0*"])
+    assert list(asked.tensors) == ["B0__23", "c"]
+
+
+def test_outputs_of_a_transposed_convolution_in_groups(tmp_path):
+    """Inputs fall into groups, and every group has its outputs: also behind a transposition."""
+    kernel = np.arange(8 * 6 * 2 * 3).reshape(8, 6, 2, 3).astype(np.float32)
+    rows = [
+        [kernel[i, j, y, x] for y in range(2) for x in range(3) for i in range(4 * g, 4 * g + 4)]
+        for g in range(2)
+        for j in range(6)
+    ]
+    convolution = node("ConvTranspose", "x w", "y", group=2)
+    found = tensors(save(tmp_path / "a.onnx", [convolution], {"w": kernel}))["w"]
+    np.testing.assert_array_equal(rows_of(found.load(), found.axis), rows)
+    nodes = [node("Transpose", "t", "w", perm=[2, 3, 0, 1]), convolution]
+    stored = {"t": np.ascontiguousarray(kernel.transpose(2, 3, 0, 1))}
+    turned = tensors(save(tmp_path / "b.onnx", nodes, stored))["t"]
+    assert sorted(map(sorted, rows_of(turned.load(), turned.axis).tolist())) == sorted(map(sorted, rows))
+
+
+def spread(x, kernel, groups):
+    """ConvTranspose of one axis, output by output: input i of a group spreads over its outputs."""
+    inputs, outputs, width = kernel.shape
+    found = np.zeros((groups * outputs, x.shape[1] + width - 1))
+    for i, p, o, k in np.ndindex(inputs, x.shape[1], outputs, width):
+        group = i // (inputs // groups)
+        found[group * outputs + o, p + k] += x[i, p] * kernel[i, o, k]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("groups", "shape"), [(1, (4, 3, 2)), (2, (4, 3, 2)), (4, (4, 1, 3)), (4, (8, 2, 2))]
+)
+def test_what_a_row_gives_is_one_output_of_a_group(tmp_path, groups, shape):
+    """A change of one row changes one output, and in the order of the outputs."""
+    kernel, x = normal(*shape), normal(shape[0], 5)
+    path = save(tmp_path / "a.onnx", [node("ConvTranspose", "x w", "y", group=groups)], {"w": kernel})
+    numbered = rows_of(np.arange(kernel.size).reshape(shape), tensors(path)["w"].axis)
+    before = spread(x, kernel, groups)
+    assert len(numbered) == len(before) == groups * shape[1]
+    for output, row in enumerate(numbered):
+        changed = kernel.copy()
+        changed.reshape(-1)[row] += 1
+        differs = np.abs(spread(x, changed, groups) - before).max(axis=1) > 1e-6
+        assert np.flatnonzero(differs).tolist() == [output]
+
+
+def test_scales_of_a_convolution_in_groups_are_those_of_its_outputs(tmp_path):
+    """A scale per output: groups of very different sizes are as good as one of them."""
+    groups = [normal(4, 6, 3, 3), 100 * normal(4, 6, 3, 3)]
+    nodes = [node("ConvTranspose", "x w", "y", group=2)]
+    path = save(tmp_path / "a.onnx", nodes, {"w": np.concatenate(groups)})
+    found = {one.name: one for one in weights.report(path, [4], every_format=True).rows[0].stored}
+    rows = np.stack([group[:, j].transpose(1, 2, 0).reshape(-1) for group in groups for j in range(6)])
+    right = {one.name: one for one in weights.analyse({"w": rows}, [4], every_format=True).rows[0].stored}
+    assert found["INT4 per channel"].snr == pytest.approx(right["INT4 per channel"].snr, rel=1e-6)
+    assert found["2:4"].snr == pytest.approx(right["2:4"].snr, rel=1e-6)
+
+
+@pytest.mark.parametrize("fan", ["one name of many", "circle", "chain"])
+def test_fans_and_circles_of_scales_cost_linear_time(tmp_path, monkeypatch, fan):
+    """Many constants under one name, scales that are their own, scales of scales: looked at once."""
+    from sims.checkpoints.onnx_graph import Scope
+
+    original = Scope.producer
+
+    def looks(count):
+        nodes = [node("Identity", f"c{i}", "s") for i in range(count)]
+        if fan == "circle":
+            nodes += [node("DequantizeLinear", "s s s", "s") for _ in range(count)]
+        elif fan == "chain":
+            nodes += [node("DequantizeLinear", f"d{i} d{i} d{i}", f"d{i + 1}") for i in range(6)]
+            nodes += [node("DequantizeLinear", f"c{i} d6", f"y{i}") for i in range(count)]
+        else:
+            nodes += [node("DequantizeLinear", "x s", f"y{i}") for i in range(count)]
+        arrays = {f"c{i}": np.ones((2, 2), np.int8) for i in range(count)} | {"d0": np.float32([1])}
+        seen: list = []
+        monkeypatch.setattr(Scope, "producer", lambda self, name: seen.append(name) or original(self, name))
+        found = checkpoints.open_checkpoint(save(tmp_path / "a.onnx", nodes, arrays)).tensors
+        monkeypatch.undo()
+        assert len(found) >= count
+        return len(seen)
+
+    assert looks(200) <= 2.5 * looks(100)

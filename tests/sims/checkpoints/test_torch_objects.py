@@ -1,0 +1,177 @@
+"""What torch files hold beside plain tensors, and what stands in them twice: read, or named."""
+
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from sims import checkpoints, weights
+from sims.checkpoints.tensor import Grouped
+from sims.weights.axes import rows_of
+from tests.sims.checkpoints.test_read import Call, Global, Writer, pickled, rebuilt, torch_zip
+
+RNG = np.random.default_rng(31)
+W = RNG.normal(size=(24, 20)).astype(np.float32)
+
+
+class Made(Call):
+    """Pickles as an object of a class with a state."""
+
+
+class Objects(Writer):
+    def save(self, item, save_persistent_id=True):
+        if isinstance(item, Made):
+            self.save(item.function)
+            self.save(())
+            self.write(pickle.NEWOBJ)
+            self.save(item.arguments[0])
+            self.write(pickle.BUILD)
+        else:
+            super().save(item, save_persistent_id)
+
+
+def written(item):
+    stream = io.BytesIO()
+    Objects(stream, 2).dump(item)
+    return stream.getvalue()
+
+
+def tensor(key, shape, kind="FloatStorage"):
+    strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
+    return rebuilt(kind, key, int(np.prod(shape)), 0, shape, strides)
+
+
+def subclass(path, state, shape=(64, 32)):
+    arguments = (Global(path), Global("torch.float32"), shape, (shape[-1], 1), 0, None, None, False)
+    wrapper = Global("torch._utils._rebuild_wrapper_subclass")
+    return Call(Global("torch._tensor._rebuild_from_type_v2"), wrapper, Global(path), arguments, state)
+
+
+def test_tensors_that_only_their_class_puts_together_are_named_and_counted(tmp_path):
+    """Of torchao, or shards of a DTensor: they used to vanish, and the rest was "100 % of the bytes"."""
+    inner = {"qdata": tensor("1", (64, 32), "CharStorage"), "scale": tensor("2", (64, 1)), "block": 32}
+    nested = subclass("torchao.Outer", {"inner": subclass("torchao.Inner", inner)})
+    item = {"plain.weight": tensor("0", W.shape), "fc.weight": subclass("torchao.Int8Tensor", inner)}
+    storages = {"0": W.tobytes(), "1": bytes(2048), "2": bytes(256)}
+    path = torch_zip(tmp_path / "a.pt", item | {"x.weight": nested}, storages)
+    found = checkpoints.open_checkpoint(path).tensors
+    why = "a tensor of the class torchao.Int8Tensor, which only that class can put together"
+    assert found["fc.weight"].skip == why and found["fc.weight"].shape == (64, 32)
+    assert found["fc.weight"].nbytes == found["x.weight"].nbytes == 2048 + 256
+    table = weights.report(path, [4])
+    assert table.share_of_bytes == pytest.approx(W.nbytes / (W.nbytes + 2 * 2304))
+    assert table.skipped["x.weight"].startswith("a tensor of the class torchao.Outer")
+    odd = Call(Global("torch._tensor._rebuild_from_type_v2"), Global("my.function"), 3, (1,), None)
+    (other,) = checkpoints.open_checkpoint(torch_zip(tmp_path / "b.pt", [odd], {})).tensors.values()
+    assert other.skip.startswith("a tensor of the class an unknown class")
+
+
+def test_a_subclass_of_one_tensor_is_that_tensor(tmp_path):
+    arguments = (*tensor("0", W.shape).arguments,)
+    function = Global("torch._utils._rebuild_tensor_v2")
+    item = Call(Global("torch._tensor._rebuild_from_type_v2"), function, Global("my.Tensor"), arguments, {})
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": item}, {"0": W.tobytes()}))
+    np.testing.assert_array_equal(found.tensors["w"], W)
+
+
+@pytest.mark.parametrize("ending", ["distcp", "pt", "npz"])
+def test_archives_behind_each_other_are_refused(tmp_path, ending):
+    """A shard of a distributed checkpoint: of all of its tensors zip shows the last archive's alone."""
+    one = tmp_path / f"one.{ending}"
+    if ending == "npz":
+        np.savez(one, w=W)
+    else:
+        torch_zip(one, tensor("0", W.shape), {"0": W.tobytes()})
+    checkpoints.open_checkpoint(one)
+    two = tmp_path / f"two.{ending}"
+    two.write_bytes(2 * one.read_bytes())
+    with pytest.raises(ValueError, match=f"{one.stat().st_size} bytes stand before this zip archive"):
+        checkpoints.open_checkpoint(two)
+    two.write_bytes(b"x" + one.read_bytes())
+    with pytest.raises(ValueError, match=r"1 bytes stand before|it is of no kind that is read"):
+        checkpoints.open_checkpoint(two)
+
+
+def scripted(path, item, storages, constants, of_constants):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m/data.pkl", written(item))
+        archive.writestr("m/constants.pkl", pickled(constants))
+        for folder, records in (("data", storages), ("constants", of_constants)):
+            for key, data in records.items():
+                archive.writestr(f"m/{folder}/{key}", data)
+    return path
+
+
+def test_constants_of_a_script_are_weights_too(tmp_path):
+    """torch.jit.freeze moves all of them there; keys of storages are counted in each part anew."""
+    item = Made(Global("__torch__.M"), {"training": False})
+    frozen = scripted(tmp_path / "a.pt", item, {}, (tensor("0", W.shape), 3), {"0": W.tobytes()})
+    found = checkpoints.read(frozen)
+    assert list(found.tensors) == ["constants.0"]
+    np.testing.assert_array_equal(found.tensors["constants.0"], W)
+    item = Made(Global("__torch__.M"), {"w": tensor("0", W.shape)})
+    half = scripted(
+        tmp_path / "b.pt", item, {"0": W.tobytes()}, (tensor("0", W.shape),), {"0": (-W).tobytes()}
+    )
+    found = weights.select(checkpoints.open_checkpoint(half)).tensors  # no two of one memory
+    np.testing.assert_array_equal(found["w"].load(), W)
+    np.testing.assert_array_equal(found["constants.0"].load(), -W)
+    missing = scripted(tmp_path / "c.pt", item, {"0": W.tobytes()}, (tensor("0", W.shape),), {})
+    with pytest.raises(ValueError, match="storage '0' of 1920 bytes is missing or truncated"):
+        checkpoints.read(missing)
+
+
+@pytest.mark.parametrize(("groups", "axis"), [(1, 1), (2, Grouped(2)), (3, None), (0, None), ("2", None)])
+def test_a_module_says_how_it_convolves(tmp_path, groups, axis):
+    """Of a whole module attributes are there, too; without a bias nothing else tells inputs from outputs."""
+    kernel = RNG.normal(size=(8, 6, 3, 3)).astype(np.float32)
+    parameters = Call(Global("collections.OrderedDict"), [["weight", tensor("0", kernel.shape)]])
+    state = {"_parameters": parameters, "transposed": True, "groups": groups}
+    inner = Made(Global("torch.nn.modules.conv.ConvTranspose2d"), state)
+    modules = Call(Global("collections.OrderedDict"), [["up", inner]])
+    whole = Made(Global("torch.nn.modules.container.Sequential"), {"_modules": modules})
+    path = torch_zip(tmp_path / "a.pt", written(whole), {"0": kernel.tobytes()})
+    (found,) = weights.select(checkpoints.open_checkpoint(path)).tensors.values()
+    assert found.name == "up.weight" and found.axis == axis
+    alone = torch_zip(tmp_path / "b.pt", written(inner), {"0": kernel.tobytes()})
+    assert checkpoints.open_checkpoint(alone).tensors["weight"].axis == axis
+    plain = Made(Global("torch.nn.modules.conv.Conv2d"), state | {"transposed": False})
+    path = torch_zip(tmp_path / "c.pt", written(plain), {"0": kernel.tobytes()})
+    assert checkpoints.open_checkpoint(path).tensors["weight"].axis is None
+    if groups == 2:
+        rows = rows_of(kernel, found.axis)
+        for row, (group, output) in zip(rows, np.ndindex(2, 6), strict=True):
+            inputs = range(4 * group, 4 * group + 4)
+            expected = [kernel[i, output, y, x] for y in range(3) for x in range(3) for i in inputs]
+            np.testing.assert_array_equal(row, expected)
+
+
+def test_programs_of_torch_export_are_named(tmp_path):
+    for member in ("net/archive_format", "serialized_exported_program.json"):
+        for ending in ("pt2", "pt"):
+            with zipfile.ZipFile(tmp_path / f"a.{ending}", "w") as archive:
+                archive.writestr(member, b"pt2")
+            with pytest.raises(ValueError, match=r"a program of torch\.export: save the state_dict"):
+                checkpoints.open_checkpoint(tmp_path / f"a.{ending}")
+
+
+def test_tensors_of_plain_pickles_say_what_to_do(tmp_path):
+    """Python's pickle puts an archive of torch inside of itself, at whose end the file looks like a zip."""
+    stream = io.BytesIO()
+    torch_zip(stream, tensor("0", W.shape), {"0": W.tobytes()})
+    storage = Call(Global("torch.storage._load_from_bytes"), stream.getvalue())
+    item = Call(Global("torch._utils._rebuild_tensor_v2"), storage, 0, W.shape, (20, 1), False, None)
+    (tmp_path / "a.pkl").write_bytes(pickled({"w": item}))
+    with pytest.raises(ValueError, match=r"written by pickle\.dump: write them with torch\.save"):
+        checkpoints.read(tmp_path / "a.pkl")
+
+
+def test_arrays_of_protocol_five_that_do_not_fit_are_refused(tmp_path):
+    data = pickle.dumps(W, 5)
+    (tmp_path / "a.pkl").write_bytes(data)
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.pkl").tensors["tensor"], W)
+    (tmp_path / "b.pkl").write_bytes(data.replace(b"K\x18K\x14\x86", b"K\x18K\x15\x86"))  # 24 by 21
+    with pytest.raises(ValueError, match="a numpy array does not fit its bytes"):
+        checkpoints.read(tmp_path / "b.pkl")

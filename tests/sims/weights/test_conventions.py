@@ -1,0 +1,239 @@
+"""Further conventions of quantized and pruned files: the weights they stand for, or nothing of them."""
+
+import re
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from sims import checkpoints, weights
+from tests.sims.weights.test_quantized import E2M1, packed_words, save, whole
+
+RNG = np.random.default_rng(41)
+LAYER = {"e.weight": RNG.normal(size=(40, 50)).astype(np.float32)}
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def eight(*shape):
+    return (50 * normal(*shape)).astype(ml_dtypes.float8_e4m3fn)
+
+
+def selected(path):
+    return weights.select(checkpoints.open_checkpoint(path))
+
+
+@pytest.mark.parametrize(
+    ("codes", "scale", "shape", "name"),
+    [
+        ("l.weight", "l.scale_weight", (1,), "l.weight"),  # ComfyUI
+        ("l.wq.weight", "l.wq.qscale_weight", (), "l.wq.weight"),  # Mistral
+        ("l.wq.weight", "l.wq.scale", (3, 5), "l.wq.weight"),  # DeepSeek, for inference
+        ("l._weight_qdata", "l._weight_scale", (24, 1), "l.weight"),  # torchao
+        ("l._weight_qdata", "l._weight_scale", (24, 5), "l.weight"),
+    ],
+)
+def test_scales_of_eight_bit_floats_by_their_other_names(tmp_path, codes, scale, shape, name):
+    """Without them every tensor is as large as its codes, and the network's verdict another."""
+    values, factor = eight(24, 40), np.exp(normal(*shape)).astype(np.float32)
+    found, skipped, tensors = whole(save(tmp_path / "a.safetensors", **{codes: values, scale: factor}))
+    assert list(found) == [name] and not skipped and tensors[name].note.startswith("dequantized from float8")
+    spread = factor
+    for axis, size in enumerate((24, 40) if len(shape) == 2 else ()):
+        spread = np.repeat(spread, size // shape[axis], axis=axis)
+    spread = np.broadcast_to(spread, (24, 40))
+    for i, j in np.ndindex(24, 40):
+        assert found[name][i, j] == np.float32(values[i, j]) * spread[i, j]
+
+
+def test_scales_decide_what_a_tensor_counts(tmp_path, reference):
+    """Two tensors whose codes are of one size, their weights are not: the large one decides."""
+    heavy, dense = RNG.standard_t(1.1, size=(48, 48)), RNG.normal(size=(48, 48))
+    arrays = {}
+    for name, array, scale in (("a", heavy, 1.0), ("b", dense, 1e-5)):
+        arrays[f"{name}.weight"] = (array * 400 / np.abs(array).max()).astype(ml_dtypes.float8_e4m3fn)
+        arrays[f"{name}.scale_weight"] = np.float32([scale])
+    table = weights.report(save(tmp_path / "a.safetensors", **arrays), [4])
+    large = arrays["a.weight"].astype(np.longdouble)
+    expected = reference.decibels(reference.energy(large), reference.pruning_error(large, 0.75))
+    assert table.middle().pruning == pytest.approx(expected, abs=0.01) and table.middle().winner == "cut"
+
+
+def test_floats_of_eight_bits_without_scales_are_said_to_be_rounded(tmp_path):
+    table = weights.report(save(tmp_path / "a.safetensors", **{"l.weight": eight(24, 40)}), [4])
+    assert table.rows[0].note == "dequantized from float8_e4m3fn, no scale beside them"
+    assert "1 of 1 tensors were already quantized: their SNR is relative to that." in table.sentences()
+
+
+def test_mxfp8(tmp_path):
+    """A byte of exponent for 32 floats of 8 bits, as an integer type."""
+    values, exponents = eight(6, 64), RNG.integers(120, 131, size=(6, 2)).astype(np.uint8)
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **{"l.weight": values, "l.weight_scale": exponents}))
+    for i, j in np.ndindex(6, 64):
+        assert found["l.weight"][i, j] == float(values[i, j]) * 2.0 ** (int(exponents[i, j // 32]) - 127)
+    wide = {"l.weight": eight(6, 64), "l.weight_scale": np.ones((6, 4), np.uint8)}  # blocks of 16: no MXFP8
+    _, skipped, _ = whole(save(tmp_path / "b.safetensors", **wide))
+    assert skipped["l.weight"] == "already quantized: scales of type uint8"
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("columns", [64, 60])
+def test_pruned_weights_as_values_and_bits(tmp_path, flat, columns):
+    """compressed-tensors: what is kept, row by row, and a bit for every place from the low end of a byte."""
+    if not flat and columns == 60:
+        columns = 68  # rows of 2:4 end inside a byte
+    dense, kept, places = np.zeros((10, columns), np.float32), [], np.zeros((10, -(-columns // 8)), np.uint8)
+    for i in range(10):
+        for j in range(columns):
+            if RNG.random() < 0.4 if flat else j % 4 in (0, 2):
+                dense[i, j] = RNG.normal()
+                kept.append(dense[i, j])
+                places[i, j // 8] |= 1 << (j % 8)
+    stem = "l.weight" if flat else "l"
+    arrays = {
+        f"{stem}.compressed": np.float32(kept) if flat else np.float32(kept).reshape(10, -1),
+        f"{stem}.bitmask": places,
+        f"{stem}.shape": np.array([10, columns]).reshape(2, *[1] * (not flat)),
+    }
+    path = save(tmp_path / "a.safetensors", **arrays)
+    found, skipped, tensors = whole(path)
+    assert not skipped and tensors["l.weight"].note == "kept weights and a mask"
+    np.testing.assert_array_equal(found["l.weight"], dense)
+    assert weights.report(path, [4]).rows[0].pruning[4] == pytest.approx(
+        weights.analyse({"w": dense}, [4]).rows[0].pruning[4]
+    )
+    scaled = arrays | {f"{stem}.compressed": np.float32(kept).astype(ml_dtypes.float8_e4m3fn)}
+    scaled[f"{stem}.weight_scale"] = np.exp(normal(10, 1))
+    found, _, tensors = whole(save(tmp_path / "b.safetensors", **scaled))
+    eighth = dense.astype(ml_dtypes.float8_e4m3fn).astype(np.float32)
+    np.testing.assert_array_equal(found["l.weight"], eighth * scaled[f"{stem}.weight_scale"])
+    assert tensors["l.weight"].note == "dequantized from float8_e4m3fn, kept weights and a mask"
+    fewer = arrays | {f"{stem}.compressed": np.float32(kept[1:])}
+    with pytest.raises(
+        ValueError, match=f"a mask that keeps {len(kept)} of its weights, and {len(kept) - 1} are"
+    ):
+        whole(save(tmp_path / "c.safetensors", **fewer))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({".shape": np.array([10, 64, 1])}, "pruned weights without their shape"),
+        ({".shape": np.array([9, 64])}, r"a mask of shape \(10, 8\) for weights of shape \(9, 64\)"),
+        ({".shape": np.array([10, 65])}, r"a mask of shape \(10, 8\) for weights of shape \(10, 65\)"),
+        ({".shape": np.array([10, -64])}, r"a mask of shape \(10, 8\) for weights of shape \(10, -64\)"),
+        ({".compressed": np.ones(300, np.int8)}, "int8 codes without scales"),
+    ],
+)
+def test_bits_that_do_not_fit_their_weights(tmp_path, changes, why):
+    arrays = {
+        ".compressed": normal(300),
+        ".bitmask": np.zeros((10, 8), np.uint8),
+        ".shape": np.array([10, 64]),
+    }
+    path = save(tmp_path / "a.safetensors", **{f"l{key}": one for key, one in (arrays | changes).items()})
+    _, skipped, _ = whole(path)
+    assert re.fullmatch(f"already quantized: {why}", skipped["l.compressed"])
+
+
+def test_packed_weights_whose_zero_points_are_not(tmp_path):
+    """compressed-tensors before it packed zero points: signed, as the codes are before they are packed."""
+    codes, zeros = RNG.integers(-8, 8, size=(16, 64)), RNG.integers(-8, 8, size=(16, 4)).astype(np.int8)
+    arrays = {
+        "l.weight_packed": packed_words(codes + 8, 4, 1).view(np.int32),
+        "l.weight_scale": np.exp(normal(16, 4)),
+        "l.weight_shape": np.array([16, 64]),
+        "l.weight_zero_point": zeros,
+    }
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    for i, j in np.ndindex(16, 64):
+        expected = np.float32(codes[i, j] - int(zeros[i, j // 16])) * arrays["l.weight_scale"][i, j // 16]
+        assert found["l.weight"][i, j] == expected
+    fewer = arrays | {"l.weight_zero_point": zeros[:, :2]}
+    _, skipped, _ = whole(save(tmp_path / "b.safetensors", **fewer))
+    assert "zero points of shape (16, 2) for scales of shape (16, 4)" in skipped["l.weight_packed"]
+
+
+def test_codes_in_the_order_of_a_device_are_left(tmp_path):
+    """bitsandbytes: weight_format 1, 2 and 3 keep tiles of a kind of device, 0 keeps rows."""
+    for kind in range(4):
+        codes = RNG.integers(-127, 128, size=(16, 32)).astype(np.int8)
+        arrays = {
+            "l.weight": codes,
+            "l.SCB": np.ones(16, np.float32),
+            "l.weight_format": np.array(kind, np.uint8),
+        }
+        found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+        assert ("l.weight" in found) == (kind == 0)
+        if kind:
+            assert skipped["l.weight"] == "already quantized: codes in an order that is not that of rows"
+
+
+@pytest.mark.parametrize("mark", ["_", "."])
+def test_blocks_of_mxfp4_by_both_names(tmp_path, mark):
+    """Inputs are the axis of the blocks; experts and outputs are the others."""
+    packed = RNG.integers(0, 256, size=(3, 4, 5, 16)).astype(np.uint8)
+    exponents = RNG.integers(120, 131, size=(3, 4, 5)).astype(np.uint8)
+    arrays = {f"block.0.mlp1_weight{mark}blocks": packed, f"block.0.mlp1_weight{mark}scales": exponents}
+    found, _, tensors = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert tensors["block.0.mlp1_weight"].axis == (0, 1)
+    for e, o, b, i in np.ndindex(3, 4, 5, 32):
+        code = int(packed[e, o, b, i // 2]) >> 4 * (i % 2) & 15
+        value = (-1) ** (code >> 3) * E2M1[code & 7] * 2.0 ** (int(exponents[e, o, b]) - 127)
+        assert found["block.0.mlp1_weight"][e, o, 32 * b + i] == value
+    flat = {f"w{mark}blocks": packed[0], f"w{mark}scales": exponents[0]}
+    assert whole(save(tmp_path / "b.safetensors", **flat))[2]["w"].axis == 0
+
+
+UNREAD = {
+    "marlin24": {
+        "l.weight_packed": np.ones((16, 256), np.int32), "l.scale_packed": normal(4, 128),
+        "l.meta": np.ones((32, 16), np.int16),
+    },
+    "quanto": {
+        "l.weight._data._data": np.ones((256, 128), np.uint8), "l.weight._scale": normal(512, 1),
+        "l.weight._shift": normal(512, 1),
+    },
+    "nunchaku": {"l.qweight": np.ones((128, 64), np.int8), "l.wscales": normal(16, 128)},
+    "wide": {"l.w": np.ones((64, 64), np.int16), "l.w_scale": normal(64, 8)},
+    "experts": {"x.w13_weight_packed": np.ones((4, 64, 16), np.int32), "x.w13_weight_scale": normal(4, 64)},
+    "torchao": {
+        "l._weight_qdata": np.ones((32, 512), np.int8), "l._weight_scale": normal(32, 32),
+        "l._weight_zero_point": normal(32, 32),
+    },
+    "zeros": {
+        "l.codes8": np.ones((64, 64), np.uint8), "l.zeros": normal(64, 8),
+        "l.scale_and_zero": normal(64, 16),
+    },
+    "higgs": {"l.weight": np.ones((64, 64), np.int32), "l.scales": normal(64, 8), "l.tables": normal(256, 2)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("convention", UNREAD)
+def test_of_codes_that_are_not_read_the_scales_are_no_weights(tmp_path, convention):
+    """They were the network where its codes could not be read."""
+    arrays = UNREAD[convention]
+    found = selected(save(tmp_path / "a.safetensors", **(arrays | LAYER)))
+    assert list(found.tensors) == ["e.weight"] and found.skipped.keys() == arrays.keys()
+    with pytest.raises(ValueError, match="holds no weights to judge"):
+        weights.report(save(tmp_path / "b.safetensors", **arrays))
+
+
+def test_scales_beside_no_codes_are_those_of_a_norm(tmp_path):
+    """And a table of integers that is no matrix of codes changes nothing."""
+    arrays = {"norm.scale": 1 + normal(64, 24), "index": np.arange(100).astype(np.int32)} | LAYER
+    names = ("position_ids", "bias_index", "h.attn.bias", "perm")
+    arrays |= {name: np.arange(400).reshape(20, 20).astype(np.int32) for name in names}
+    found = selected(save(tmp_path / "a.safetensors", **arrays))
+    assert list(found.tensors) == ["e.weight"]
+    assert found.skipped["norm.scale"] == "scales are kept as they are"
+
+
+def test_doubles_are_no_codes():
+    """Their type begins as that of 6-bit floats does: beside a scale they were multiplied with it."""
+    arrays = {"l.weight": RNG.normal(size=(24, 40)), "l.weight_scale": np.full(24, 3.0)}
+    found = weights.select(weights.opened(arrays)).tensors["l.weight"]
+    np.testing.assert_array_equal(found.load(), arrays["l.weight"])
+    assert found.note == ""

@@ -1,0 +1,80 @@
+"""Masks and tables of positions are known by their values, whatever they are called."""
+
+import numpy as np
+import pytest
+
+from sims import weights
+from sims.weights.no_weights import is_table_of_positions
+
+RNG = np.random.default_rng(37)
+
+
+def angles(positions, count):
+    return np.arange(positions)[:, None] * 10000.0 ** (-np.arange(count) / count)
+
+
+def interleaved(positions=96, width=32):
+    """The sinusoids of Vaswani et al. (2017): sin and cos by turns."""
+    table = np.zeros((positions, width))
+    for p in range(positions):
+        for i in range(0, width, 2):
+            table[p, i] = np.sin(p / 10000 ** (i / width))
+            table[p, i + 1] = np.cos(p / 10000 ** (i / width))
+    return table
+
+
+def halves():
+    """fairseq: all sines, then all cosines; the row of the padding is zero."""
+    table = np.concatenate([np.sin(angles(96, 16)), np.cos(angles(96, 16))], axis=1)
+    table[1] = 0
+    return table
+
+
+def quarters():
+    """Masked autoencoders: sines and cosines of the row, then of the column; zeros for the class token."""
+    one = angles(10, 8)
+    s, c = np.sin(one), np.cos(one)
+    grid = [np.concatenate([s[y], c[y], s[x], c[x]]) for y in range(10) for x in range(10)]
+    return np.stack([np.zeros(32), *grid])[None]
+
+
+PAIRS = np.stack([np.cos(angles(96, 16)), np.sin(angles(96, 16))], axis=2)  # of torchtune
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("table", [interleaved(), interleaved()[:, None], halves(), quarters(), PAIRS])
+def test_tables_of_sines_are_no_weights(table, dtype):
+    import ml_dtypes
+
+    kind = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
+    assert is_table_of_positions(table.astype(kind).astype(np.float32 if dtype == "bfloat16" else kind))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        RNG.normal(size=(96, 32)),
+        interleaved() + 0.1 * RNG.normal(size=(96, 32)),  # trained on
+        interleaved()[:, :3],
+        interleaved()[:15],
+        np.sqrt(0.5) * np.sign(RNG.normal(size=(96, 32))),  # signs of one size
+        np.tile([1.0, 0.0], (96, 16)),
+        np.zeros((96, 32)),
+        np.where(np.arange(96)[:, None] < 60, 0, interleaved()),  # mostly zeros
+        interleaved().reshape(8, 12, 32),
+        RNG.uniform(-1, 1, size=(96, 32)),
+    ],
+)
+def test_weights_are_no_tables(array):
+    assert not is_table_of_positions(array)
+
+
+def test_a_table_of_positions_does_not_speak_for_the_network():
+    """Most of the signal of a small transformer file stands in it: the verdict was that of the table."""
+    table = interleaved(500, 64).astype(np.float32)
+    small = 0.02 * RNG.standard_t(1.2, size=(64, 64))
+    found = weights.analyse({"encoder.weight": small, "pos_encoder.pe": table[:, None]}, [4])
+    assert [row.name for row in found.rows] == ["encoder.weight"]
+    assert found.skipped == {"pos_encoder.pe": "a table of positions, which no training changes"}
+    assert found.middle().winner == weights.analyse({"w": small}, [4]).middle().winner == "cut"
+    assert weights.analyse({"table": table}, [4]).rows  # where there is nothing else
