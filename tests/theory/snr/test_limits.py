@@ -2,13 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import beta, psi
 
-from theory.distributions import Frozen, Laplace, Truncated, Uniform
+from theory.distributions import Frozen, Gaussian, Laplace, StudentT, Truncated, Uniform
 from theory.snr.limits import (
     differential_entropy,
+    lloyd_max,
     panter_dite_snr,
     rate_distortion_snr,
     shannon_bound_snr,
@@ -68,6 +70,25 @@ def test_without_bits_the_signal_itself_is_lost():
     for law in (rate_distortion_snr, lambda bits: panter_dite_snr(Uniform(1.0), bits)):
         with pytest.raises(ValueError, match=r"bits must be at least 0 and finite, got -0\.5"):
             law(-0.5)
+
+
+@pytest.mark.parametrize(
+    ("law", "lost"),  # at 4 and at 8 bits, in dB
+    [
+        (Gaussian(), (0.49, 0.03)),
+        (StudentT(2, 1e6), (1.18, 0.005)),
+        (StudentT(3, 1e9), (2.1, 0.14)),
+    ],
+)
+def test_the_error_of_the_high_rate_limit_is_the_one_stated(law, lost):
+    """Beside the error of the best levels, integrated cell by cell."""
+    for bits, stated in zip((4, 8), lost, strict=True):
+        levels = lloyd_max(law, 2**bits)[2 ** (bits - 1) :]
+        ends = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [law.bound]])
+        mass, first, second = (law.partial_moment(k, ends[:-1], ends[1:]) for k in range(3))
+        error = 2 * np.sum(second - 2 * levels * first + levels**2 * mass)
+        found = 10 * math.log10(law.second_moment / error) - panter_dite_snr(law, bits)
+        assert f"{found:.{len(f'{stated}') - 2}f}" == f"{stated}"
 
 
 def test_a_law_cut_far_beyond_its_density_is_the_law():

@@ -225,6 +225,22 @@ def test_a_crossing_is_found_as_far_out_as_it_is_looked_for():
     assert math.isnan(snr.crossover_bound(4, 2.9807))
 
 
+@pytest.mark.parametrize("mask", [False, True])
+def test_the_kurtosis_of_a_crossing_is_that_of_its_truncation(mask):
+    # integrals of u^2 and u^4 over (2 + u^2)^(3/2) up to r, and of 1 over it
+    r = snr.crossover_bound(4, 2, mask=mask)
+    root, angle = math.sqrt(2 + r * r), math.asinh(r / math.sqrt(2))
+    second, fourth, mass = angle - r / root, (r**3 + 6 * r) / (2 * root) - 3 * angle, r / (2 * root)
+    assert snr.crossover_kurtosis(4, 2, mask=mask) == pytest.approx(fourth * mass / second**2, rel=1e-10)
+
+
+def test_natural_zeros_of_a_percentile():
+    # half the magnitudes of a uniform law lie below 1/2: level 1 there, zeros up to 1/4; of 80 %, to 0.4
+    for percentile, share in ((50, 0.25), (80, 0.4)):
+        found = snr.natural_zeros(Uniform(1.0), 2, "percentile", percentile=percentile)
+        assert found == pytest.approx(share, rel=1e-14)
+
+
 def test_the_gaussian_limit_has_no_crossing():
     assert math.isnan(snr.crossover_bound(4, 1e16))
 

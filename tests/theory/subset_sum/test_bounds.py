@@ -98,6 +98,21 @@ def test_the_cheap_second_moment_is_an_upper_bound(n, max_value, target):
     assert (second >= exact * (1 - 1e-9) - 1e-12).all()
 
 
+@pytest.mark.parametrize(
+    ("sizes", "of_target", "stated"),
+    [((1, 2, 3, 10), 1, 1.49), ((31, 63), 1, 1.3), ((2, 10, 31), 2, 1.8), ((2, 10, 31), 3, 3.9)],
+)
+def test_the_cheap_second_moment_is_as_near_as_stated(sizes, of_target, stated):
+    """Largest ratio over laws, weights and numbers of samples, where the target is not out of reach."""
+    found = []
+    for max_value, law in itertools.product(sizes, ("nonzero", "uniform")):
+        cell = 16, max_value, of_target * max_value, law
+        second = subset_sum_bounds.second_moment_bounds(*cell)[1]
+        exact = subset_sum_moments.weighted_moments_up_to(*cell)[1]
+        found.append(np.max(second[exact > 1e-6] / exact[exact > 1e-6]))
+    assert 0.97 * stated < max(found) <= stated
+
+
 def test_weighted_moments_equal_enumeration():
     for law, max_value, n, target in (("nonzero", 2, 4, 3), ("uniform", 2, 4, 1), ("product", 2, 3, 2)):
         x = np.array(list(itertools.product(values_of(max_value, law), repeat=n)))

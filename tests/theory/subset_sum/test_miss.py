@@ -14,6 +14,7 @@ from theory.subset_sum import cox as subset_sum_laws
 from theory.subset_sum import miss as subset_sum_miss
 from theory.subset_sum import moments as subset_sum_moments
 from theory.subset_sum import saddlepoint
+from theory.subset_sum.error_table import LOG_ERRORS, SAMPLES
 
 
 def values_of(max_value, law):
@@ -182,6 +183,35 @@ def test_a_tolerance_places_a_cell_like_a_coarser_grid():
     for n, last in ((21, 14), (9, 99)):  # a finer grid than the last has the accuracy that was measured there
         assert subset_sum_miss.miss_form(n, last)[1] in ("by factors", "tens of per cent")
         assert re.match("about 1 %|a factor of 1.8", subset_sum_miss.miss_form(n, last + 1)[1])
+
+
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+def test_the_form_that_is_taken_and_its_error_are_those_of_the_law(law):
+    """With a target: exact up to M = 7, for products up to 3; the stated error is the one measured there."""
+    last = 3 if law == "product" else 7
+    forms = [subset_sum_miss.miss_form(20, size, law, target=2)[0] for size in (last, last + 1)]
+    assert forms == ["exact", "saddlepoint"]
+    # a tolerance adds to the size of the target: at M = 7 sizes up to 12 are cheap, at products of 3 up to 9
+    cheap = 9 if law == "product" else 12
+    reached = [subset_sum_miss.miss_form(20, last, law, d, 5)[0] for d in (cheap - 5, cheap - 4)]
+    assert reached[0] == "exact" != reached[1]
+    # near the window the Cox law, whose error is another, beyond it and for products the saddlepoint law
+    for size, n in ((9, 6), (10, 6), (9, 30), (2, 10_001)) if law != "product" else ():
+        form, accuracy = subset_sum_miss.miss_form(n, size, law, target=size)
+        assert form == ("cox" if n == 6 else "saddlepoint")
+        if n > 40:
+            assert accuracy == "by factors"
+            continue
+        rows = [LOG_ERRORS[law, form, size, False][SAMPLES.index(n + step)] for step in (-2, 0, 2)]
+        assert accuracy == f"within a factor of {math.exp(1.35 * max(rows) + 0.02):.2f}, as measured"
+
+
+def test_the_exact_form_has_the_law_and_the_tolerance_it_is_asked_for():
+    # one sample hits {2, 3, 4} in three of six, seven and, of 36 products of {+-1..+-3}, 2 + 2 + 1 times 2
+    for law, missed in (("nonzero", 4 / 6), ("uniform", 5 / 7), ("product", 26 / 36)):
+        found = subset_sum.miss_probability(1, 3, 3, law, "exact", delta=1)
+        assert found == pytest.approx(missed, rel=1e-15)
+        assert subset_sum.miss_probability(1, 3, 3, law, delta=1) == found
 
 
 def test_the_empty_set_solves_zero():
