@@ -98,6 +98,24 @@ def test_the_cheap_second_moment_is_an_upper_bound(n, max_value, target):
     assert (second >= exact * (1 - 1e-9) - 1e-12).all()
 
 
+@pytest.mark.parametrize(
+    ("max_value", "target", "worst"),
+    [
+        *((max_value, target, 1.3) for max_value, target in ((127, 1), (127, 127), (1023, 1023))),
+        *((max_value, target, 1.5) for max_value, target in ((2, 1), (2, 2), (5, 5), (15, 15))),
+        (127, 254, 1.8),
+        (127, 381, 4.2),
+    ],
+)
+def test_the_cheap_second_moment_is_as_close_as_it_says(max_value, target, worst):
+    second = subset_sum_bounds.second_moment_bounds(24, max_value, target)[1]
+    exact = subset_sum_moments.weighted_moments_up_to(24, max_value, target)[1]
+    hit = exact > 1e-12
+    loose = (second[hit] / exact[hit]).max()
+    # and the stated number is used up to nearly all of what exceeds 1
+    assert 1 + 0.3 * (worst - 1) < loose < worst
+
+
 def test_weighted_moments_equal_enumeration():
     for law, max_value, n, target in (("nonzero", 2, 4, 3), ("uniform", 2, 4, 1), ("product", 2, 3, 2)):
         x = np.array(list(itertools.product(values_of(max_value, law), repeat=n)))
