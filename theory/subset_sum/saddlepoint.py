@@ -148,7 +148,7 @@ def saddlepoint_miss_probability(
     Accuracy is measured by the claim `kn.saddlepoint`; beside splitting estimates it stayed within 0.85-1.75
     of P(miss) down to 1e-11 for M = 15, 127, 1023, where the Cox law was wrong by up to 25 times. On grids up
     to M = 10 its error was measured cell by cell (`theory.subset_sum.errors.miss_error`): 15.7 times too
-    large at M = 1, n = 40, up to 3 times at M = 7. Tolerances near M cost a factor more.
+    large at M = 1, n = 40, up to 3.2 times at M = 7. Tolerances near M cost a factor more.
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
     delta = whole("delta", delta, 0, any_size=True)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW, block_scale
+from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW, Format, block_scale
 
 # Bits of a code, levels, block, and bits that a block shares, as published: MX and NVFP4 by their
 # specifications, Q*_* by llama.cpp's block structs, NF4 by QLoRA, FP8 without infinities and NaN.
@@ -82,3 +82,30 @@ def test_powers_of_two_as_scales_at_their_ends(name):
     largest = np.array([1.0, np.nextafter(1, 0), np.nextafter(2, 0), 2.0, 0.0, 2.0**-200])
     expected = np.array([1.0, 0.5, 1.0, 2.0, 0.0, 2.0**-200]) * 2.0**-exponent
     assert block_scale(form, largest, 8.0).tolist() == expected.tolist()
+
+
+# Bits that a block of 4-bit codes shares: a scale alone, beside any number for an offset, beside a code for
+# zero. Numbers of 16, 32 and 8 bits; a double one is a byte and 1/256 of a float32 number.
+SHARED = {
+    "free": (16, 32, 20),
+    "half": (16, 32, 20),
+    "float32": (32, 64, 36),
+    "double": (8.125, 16.25, 12.125),
+    "power": (8, 16, 12),
+    "e4m3": (8, 16, 12),
+}
+
+
+@pytest.mark.parametrize("scale", SHARED)
+@pytest.mark.parametrize(("offset", "which"), [("", 0), ("float", 1), ("zero", 2)])
+def test_a_block_of_any_kind_shares_what_its_scale_and_offset_take(scale, offset, which):
+    shared = SHARED[scale][which]
+    form = Format("x", "uint4" if offset else "symmetric4", 4, block=32, scale=scale, offset=offset)
+    assert form.scale_bits + form.offset_bits == shared
+    assert form.stored_bits == 4 + shared / 32
+    # 80 weights: two blocks and a half, which takes a scale and an offset as well
+    assert form.stored_bits_in_rows(80) * 80 == pytest.approx(80 * 4 + 3 * shared, rel=1e-14)
+    # what is left of a block shares the same: a mask and half the codes; two codes with two bits each of four
+    assert form.after(sparsity=0.5).stored_bits == 1 + 4 / 2 + shared / 32
+    assert form.after(2, 4).stored_bits == 2 * (4 + 2) / 4 + shared / 32
+    assert form.after(2, 4).stored_bits_in_rows(80) * 80 == pytest.approx(80 * 3 + 3 * shared, rel=1e-14)

@@ -96,3 +96,10 @@ def test_the_stated_error_is_the_largest_near_by_and_a_margin():
         assert all(math.isnan(miss_error(n, max_value, target, law, form)) for n in (1, 41))
         assert math.isnan(miss_error(8, max_value, reach + 1, law, form))
     assert tuple(range(2, 41, 2)) == SAMPLES
+
+
+@pytest.mark.parametrize(("max_value", "worst"), [(1, 15.7), (7, 3.2)])
+def test_the_saddlepoint_law_is_too_large_by_what_it_says(max_value, worst):
+    # both at t = 1 and 40 samples, the most of the table; no other target up to M is off by as much
+    found = [ratio(40, max_value, t, "nonzero", "saddlepoint") for t in range(1, max_value + 1)]
+    assert max(found) == found[0] == pytest.approx(worst, abs=0.05)
