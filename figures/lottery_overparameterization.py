@@ -49,7 +49,7 @@ def _measured(
     tables = []
     for part in range(PARTS):
         tables.append(best_miss_table(samples, top, trials, PARTS * seed + part, law=law, least=least))
-        if part == 1 and np.array_equal(*tables):  # enumerated: one is all
+        if part == 1 and np.array_equal(tables[0], tables[1]):  # enumerated: one is all
             value = _candidates(tables[0], grid, miss)
             return value, value, value
     parts = np.array(tables)

@@ -95,7 +95,7 @@ def _read(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparison(network: str, data: str, bits: int, methods: Sequence[str] = ("qat", "prune")) -> list[Row]:
-    """Rows of the committed table at one width: accuracies by method, and the paired test of the first two.
+    """Rows of the committed table at one width: accuracies by method, the paired test of qat and prune.
 
     Examples
     --------

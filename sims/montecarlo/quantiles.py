@@ -9,7 +9,7 @@ import numpy as np
 
 from sims.montecarlo.estimate import stream
 from sims.montecarlo.intervals import BernoulliSequence
-from theory.arguments import positive, whole
+from theory.arguments import inside, positive, whole
 
 Quantile = tuple[float, float, float]  # value, low, high
 
@@ -94,6 +94,7 @@ def growing_medians(
     (2000, True)
     """
     trials, block = whole("trials", trials, 1, 2**53), whole("block", block, 1)
+    inside("level", level)
     if width is not None:
         positive("width", width, "the unit of the values")
     sequences: list[QuantileSequence] = []

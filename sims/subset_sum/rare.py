@@ -23,7 +23,7 @@ from sims import montecarlo
 from sims.montecarlo import Estimate, stream
 from sims.subset_sum.sampling import draw
 from sims.support.threads import in_order
-from theory.arguments import whole
+from theory.arguments import inside, whole
 from theory.integer_sums import Law, check_arguments, largest
 from theory.subset_sum.saddlepoint import poisson_mean
 
@@ -108,6 +108,7 @@ def estimate_rare(
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
     delta = whole("delta", delta, 0)
+    inside("level", level)
     replicates, particles = whole("replicates", replicates, 2), whole("particles", particles, 2)
     # sums in [-n R, n R] and the target must be told apart modulo the length of the bitset
     words = (2 * n * largest(max_value, law) + 2 * (abs(target) + delta) + 128) // 64

@@ -1,6 +1,8 @@
 """What is asked of a simulation reaches it: every argument, by what it changes in the rows."""
 
 import inspect
+import math
+import re
 
 import pytest
 
@@ -36,10 +38,22 @@ def test_more_confidence_is_a_wider_interval_of_the_same_estimate_in_every_row(n
 
 @pytest.mark.parametrize("name", SIMULATIONS)
 def test_an_interval_that_is_narrow_enough_ends_the_run(name):
-    first, *_ = SIMULATIONS[name](**{**SMALL[name], "trials": 100_000}, width=8.0)
+    first, *others = SIMULATIONS[name](**{**SMALL[name], "trials": 100_000}, width=8.0)
     assert first.trials < 100_000
+    for row in (first, *others):  # what is written beside a number is what was made, not what was asked for
+        made = re.search(r"(\d+) (trials|networks|tensors)", row.source or "")
+        assert made is None or int(made[1]) == row.trials
     seeds = [SIMULATIONS[name](**SMALL[name], seed=seed)[0].measured for seed in (0, 1)]
     assert seeds[0] != seeds[1]
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 1.5, math.nan])
+@pytest.mark.parametrize(
+    ("name", "others"), [*((one, {}) for one in SIMULATIONS), ("subset-sum", {"rare": True})]
+)
+def test_a_confidence_that_is_none_is_one_sentence(name, others, confidence):
+    with pytest.raises(ValueError, match="level must lie strictly between 0 and 1, got"):
+        SIMULATIONS[name](**{**SMALL[name], **others}, confidence=confidence)
 
 
 ANOTHER = {

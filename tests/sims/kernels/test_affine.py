@@ -157,6 +157,28 @@ def test_the_search_with_a_level_at_zero(values, steps, shift):
     assert after <= error(w + mean, steps, s, -z * s) + 1e-6 * (moment + mean**2)
 
 
+@pytest.mark.parametrize("zero_point", [False, True])
+@pytest.mark.parametrize("cells", [16, 33])
+def test_the_limit_of_a_row_is_that_of_its_nodes_less_what_splitting_adds(cells, zero_point):
+    """Two levels: the nodes are cut once, and each part has its mean, or zero where zero is to be a level."""
+    rows = np.random.default_rng(0).normal(0.2, 0.5, (4, 60))
+    found = kernels.row_grids(rows, 1, zero_point, cells, 1e-7, 100_000, 20)
+    for w, error, bound in zip(rows, found[2], found[3], strict=True):
+        nodes = np.linspace(w.min(), w.max(), cells + 1)
+        hats = np.maximum(1 - np.abs(w[:, None] - nodes) * cells / np.ptp(w), 0.0)
+        mass = hats.sum(axis=0)
+        energy, least = mass @ nodes**2, math.inf
+        for cut in range(1, cells + 1):
+            parts = [(mass[part].sum(), mass[part] @ nodes[part]) for part in np.s_[:cut, cut:]]
+            saved = [total**2 / count for count, total in parts]
+            if zero_point:  # the part of the other sign is left at zero
+                saved = [max(saved[0] * (parts[0][1] < 0), saved[1] * (parts[1][1] > 0))]
+            least = min(least, energy - sum(saved))
+        added = energy - w @ w
+        assert added > 0.002 * least
+        assert bound == pytest.approx(least - added, rel=1e-6) and bound < 0.9999 * error
+
+
 def test_a_grid_on_which_all_weights_have_one_code_is_left_as_it_is():
     w = np.array([-0.5, 0.0, 0.5])
     assert kernels.polish(w, 3, 1 / 6, 9.0, 0.0, 6) == (np.inf, 9.0, 0.0)

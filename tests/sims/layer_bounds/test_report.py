@@ -54,6 +54,36 @@ def test_steps_are_chosen_by_name_and_an_empty_bound_is_said():
         report.layer_report(w, x, step="best")
 
 
+def test_a_row_and_a_column_count_once_in_the_order_of_the_layer():
+    w, x = layer(4, 6)
+    found = report.layer_report(w, x, bits=3, rows=[2, 0, 2], columns=[4, 1, 1, 3])
+    once = report.layer_report(w[[0, 2]][:, [1, 3, 4]], x[:, [1, 3, 4]], bits=3)
+    assert found.lines() == once.lines() and found.settings["pruning"].endswith("of 3 kept")
+    assert found.as_dict() == once.as_dict()
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("step", ["weights", "joint"])
+def test_nothing_needs_a_proof_where_nothing_is_lost(step, kind):
+    """Weights on the grid but for rounding: the bound is 0 as it should be, no input depends on others."""
+    _, x = layer(1, 6)
+    codes = np.random.default_rng(3).integers(-8, 8, (3, 6))
+    codes[:, 0] = -8  # the only grid that holds them
+    w = (codes * 0.0371).astype(kind)
+    found = report.layer_report(w, x, bits=4, step=step)
+    assert all(row.best < 1e-13 * row.energy for row in found.ranges["quantization"].rows)
+    assert found.notes == []
+
+
+def test_rows_without_a_limit_are_counted_where_something_is_lost():
+    """Three samples of six inputs: no diagonal lies below the Gram matrix, and no row has a limit above 0."""
+    w, _ = layer(3, 6)
+    x = np.random.default_rng(1).standard_normal((3, 6))
+    w[1] = [-8.0, 7.0, 1.0, 0.0, 3.0, 2.0]
+    (note,) = [n for n in report.layer_report(w, x, bits=4).notes if n.startswith("quantization")]
+    assert note.startswith("quantization: the relaxation proves nothing in 2 of 3 rows (limit inf")
+
+
 def test_what_is_left_out_is_said():
     w, x = layer(12, 40)
     found = report.layer_report(w, x, bits=None, sparsity=0.9)

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 
 import numpy as np
@@ -87,6 +88,19 @@ def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
     assert saved("b", 2.0, 40, 10**9).train_images.max() == 2.0
     assert saved("a", 3.0, 40, 10**9 + 1000).train_images.max() == 3.0
     assert len(saved("a", 3.0, 80, 10**9 + 1000).train_images) == 60
+
+
+def test_results_are_named_by_every_image_and_every_label():
+    """One number elsewhere, of either part, is another data set; a copy under another name is the same."""
+    data = from_arrays(*arrays())
+    assert dataclasses.replace(data, name="copy").digest == data.digest
+    digests = {data.digest}
+    for part in ("train_images", "train_labels", "test_images", "test_labels"):
+        changed = getattr(data, part).copy()
+        changed.flat[-1] = 1 - changed.flat[-1]
+        digests.add(dataclasses.replace(data, **{part: changed}).digest)
+        digests.add(dataclasses.replace(data, **{part: getattr(data, part).reshape(2, -1)}).digest)
+    assert len(digests) == 9
 
 
 def convolved(image, weights):

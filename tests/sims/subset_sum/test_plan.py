@@ -65,6 +65,10 @@ def test_costs_of_counting_by_hand():
     assert costs["table"] == (pytest.approx(40 * 2**50 * 0.6e-9 + 2e-5, rel=1e-12), 8 * (2**50 + 1))
     sifted = pytest.approx(2 * 2**20 * 3.5e-9 + 2e-5, rel=1e-12)
     assert costs["sifted"] == (sifted, 3 * 2**23 // 8 + 16 * (2**18 + 1024))
+    for items, most in ((41, 11), (42, 11), (43, 11), (44, 11), (45, 12)):  # of the largest quarter
+        sizes = {one.algorithm: one.bytes for one in [plan(items, 2**50, 60.0, "count")]}
+        sizes |= {name: size for name, _, size in plan(items, 2**50, 60.0, "count").others}
+        assert sizes["lists"] == 2**most * 200 + 2**23
     odd = {name: seconds for name, seconds, _ in plan(41, 2**50, 60.0, "count").others}
     assert odd["sorted"] == pytest.approx(2 * 2**21 * 20e-9 + 2e-5, rel=1e-12)  # the larger half
     many = plan(70, 10**6, 20.0, "count")
