@@ -41,8 +41,8 @@ def data(budget: str = "quick", seed: int = 0) -> Table:
                 found_here = [found[method, bits][name] for method in (before, after) for name in names]
                 for layer, values in enumerate(zip(*found_here, strict=True), start=1):
                     rows.append((kind, bits, layer, measure, *values))
-    values = (time + end for time in ("before", "after") for end in results.ENDS)
-    return by_column(("kind", "bits", "layer", "measure", *values), rows)
+    columns = (time + end for time in ("before", "after") for end in results.ENDS)
+    return by_column(("kind", "bits", "layer", "measure", *columns), rows)
 
 
 @style.styled
