@@ -4,7 +4,7 @@
 
 Seconds depend on the machine and its load, ratios of one run hardly: every part runs three times, each in a
 process of its own, and its best ratio may be 1.5 times smaller than the committed one, not more. `--write`
-commits what was measured: ratios.json, and the table of docs/speed.md.
+commits what was measured: ratios.json, and the table of docs/speed.md, where first_use.py has two of its own.
 """
 
 import argparse
@@ -30,7 +30,8 @@ PARTS = {
 }
 RUNS, FACTOR = 3, 1.5
 FOLDER = Path(__file__).parent
-RATIOS, PAGE = FOLDER / "ratios.json", FOLDER.parent / "docs" / "speed.md"
+RATIOS, FIRST_USE = FOLDER / "ratios.json", FOLDER / "first_use.json"
+PAGE = FOLDER.parent / "docs" / "speed.md"
 
 
 def record(work: str, seconds: float, peer: str, ratio: float, floor: str, above: float) -> None:
@@ -65,18 +66,50 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
-def page(rows: list[dict], kind: str, date: str) -> str:
-    """The text of docs/speed.md: benchmarks/speed.md with the table in its place."""
-    table = ["| work | time | ahead of | ratio | floor | time over floor |", "|---|---|---|---|---|---|"]
+def table(head: str, lines: list[tuple[str, ...]]) -> str:
+    """A table of Markdown; `head` is its first line."""
+    rule = "|---" * head.count(" | ") + "|---|"
+    return "\n".join([f"| {head} |", rule, *(f"| {' | '.join(one)} |" for one in lines)])
+
+
+def ahead(rows: list[dict]) -> str:
+    """The table of ratios to peers and floors."""
+    lines = []
     for one in rows:
         seconds = one["seconds"]
         unit, scale = ("s", 1) if seconds >= 0.1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
         cells = (one["work"], f"{scale * seconds:.3g} {unit}", one["peer"], f"x {one['ratio']:.3g}")
-        table.append(f"| {' | '.join(cells)} | {one['floor']} | {one['above']:.2f} |")
+        lines.append((*cells, one["floor"], f"{one['above']:.2f}"))
+    return table("work | time | ahead of | ratio | floor | time over floor", lines)
+
+
+def page() -> str:
+    """The text of docs/speed.md: benchmarks/speed.md with what was measured in its places."""
+    ratios, first = (json.loads(file.read_text(encoding="utf-8")) for file in (RATIOS, FIRST_USE))
+    commands = [(one["work"], f"{one['first']:.1f} s", f"{one['second']:.1f} s") for one in first["commands"]]
+    total = sum(first["parts"].values())
+    parts = [
+        (kind, f"{spent:.0f} s", f"{100 * spent / total:.0f} %") for kind, spent in first["parts"].items()
+    ]
+    places = {
+        "table": ahead(ratios["rows"]),
+        "machine": ratios["machine"],
+        "date": ratios["date"],
+        "commands": table("command | first | second", commands),
+        "parts": table("part of a report | CPU time | share", [*parts, ("all", f"{total:.0f} s", "")]),
+        "half": f"{total / 2:.0f} s",
+        "first machine": first["machine"],
+        "first date": first["date"],
+    }
     text = (FOLDER / "speed.md").read_text(encoding="utf-8")
-    for name, value in (("table", "\n".join(table)), ("machine", kind), ("date", date)):
+    for name, value in places.items():
         text = text.replace(f"<!-- {name} -->", value)
     return text
+
+
+def here() -> dict:
+    """The machine and the day, as what is committed states them."""
+    return {"machine": machine(), "date": str(datetime.datetime.now(datetime.UTC).date())}
 
 
 def main() -> int:
@@ -85,9 +118,8 @@ def main() -> int:
     write = parser.parse_args().write
     rows = measured()
     if write:
-        kept = {"machine": machine(), "date": str(datetime.datetime.now(datetime.UTC).date())}
-        RATIOS.write_text(json.dumps({**kept, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(page(rows, kept["machine"], kept["date"]), encoding="utf-8")
+        RATIOS.write_text(json.dumps({**here(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(page(), encoding="utf-8")
         return 0
     committed = {one["work"]: one["ratio"] for one in json.loads(RATIOS.read_text())["rows"]}
     slower = 0

@@ -1,13 +1,14 @@
 """The first use after installation beside the second: what compiling costs, and what a report spends.
 
-    python benchmarks/first_use.py
+    python benchmarks/first_use.py [--write]
 
 Every command runs twice with a cache of its own that is empty at first; both runs must give the same results
 before their times are compared. CPU time of all processes, which other programs on the machine change little.
 The report's tasks then run one after another in one process, on an empty cache: their sum, over the number of
-cores, is the least time a cold report can take.
+cores, is the least time a cold report can take. `--write` commits both tables: first_use.json, docs/speed.md.
 """
 
+import argparse
 import json
 import os
 import resource
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from compare import FIRST_USE, PAGE, here, page
 
 COMMANDS = {
     "simulate partition": ("simulate", "partition", "--n", "24", "--max-value", "65536"),
@@ -48,7 +51,8 @@ def untimed(content):
 
 
 def commands():
-    """A line per command."""
+    """Prints a line per command; returns their CPU seconds."""
+    rows = []
     for name, arguments in COMMANDS.items():
         with tempfile.TemporaryDirectory() as folder:
             cache = Path(folder) / "cache"
@@ -56,6 +60,8 @@ def commands():
         if first != second:
             raise SystemExit(f"{name}: the second run differs from the first")
         print(f"{name:<26} first {cpu:6.1f} s of CPU, second {then:6.1f} s: x {cpu / then:.2f}")
+        rows.append({"work": name, "first": round(cpu, 2), "second": round(then, 2)})
+    return rows
 
 
 PARTS = """
@@ -98,17 +104,28 @@ json.dump(spent | {"compiling": compiling.seconds}, open(sys.argv[1], "w"))
 
 
 def parts():
-    """CPU seconds of a report on an empty cache, by kind, in one process."""
+    """Prints and returns the CPU seconds of a report on an empty cache, by kind, in one process."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "parts.json"
         environment = {**os.environ, "SNAPCUT_CACHE": f"{folder}/cache", "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-c", PARTS, str(target)]
         subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[1])
         spent = json.loads(target.read_text())
-    for kind, seconds in sorted(spent.items(), key=lambda one: -one[1]):
+    dearest = dict(sorted(spent.items(), key=lambda one: -one[1]))
+    for kind, seconds in dearest.items():
         print(f"{kind:<36} {seconds:6.1f} s of CPU")
+    return {kind: round(seconds, 1) for kind, seconds in dearest.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="commit what is measured")
+    write = parser.parse_args().write
+    measured = {**here(), "commands": commands(), "parts": parts()}
+    if write:
+        FIRST_USE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    commands()
-    parts()
+    main()
