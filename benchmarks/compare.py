@@ -3,8 +3,9 @@
     python benchmarks/compare.py [--write]       (make bench-compare)
 
 Seconds depend on the machine and its load, ratios of one run hardly: every part runs three times, each in a
-process of its own, and its best ratio may be 1.5 times smaller than the committed one, not more. `--write`
-commits what was measured: ratios.json, and the table of docs/speed.md, where first_use.py has two of its own.
+process of its own. Its best ratio may be 1.5 times smaller than the one committed for this processor, not
+more. `--write` commits what was measured: this processor's rows of ratios.json and its table in docs/speed.md,
+where first_use.py has two of its own.
 """
 
 import argparse
@@ -92,9 +93,7 @@ def page() -> str:
         (kind, f"{spent:.0f} s", f"{100 * spent / total:.0f} %") for kind, spent in first["parts"].items()
     ]
     places = {
-        "table": ahead(ratios["rows"]),
-        "machine": ratios["machine"],
-        "date": ratios["date"],
+        "tables": "\n\n".join(f"{one['machine']}, {one['date']}:\n\n{ahead(one['rows'])}" for one in ratios),
         "commands": table("command | first | second", commands),
         "parts": table("part of a report | CPU time | share", [*parts, ("all", f"{total:.0f} s", "")]),
         "half": f"{total / 2:.0f} s",
@@ -117,11 +116,15 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="commit what is measured")
     write = parser.parse_args().write
     rows = measured()
+    known = {one["machine"]: one for one in json.loads(RATIOS.read_text(encoding="utf-8"))}
     if write:
-        RATIOS.write_text(json.dumps({**here(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        known[machine()] = {**here(), "rows": rows}
+        RATIOS.write_text(json.dumps(list(known.values()), indent=1) + "\n", encoding="utf-8")
         PAGE.write_text(page(), encoding="utf-8")
         return 0
-    committed = {one["work"]: one["ratio"] for one in json.loads(RATIOS.read_text())["rows"]}
+    if machine() not in known:
+        print(f"no ratios are committed for {machine()}: nothing to compare with (--write commits these)")
+    committed = {one["work"]: one["ratio"] for one in known.get(machine(), {"rows": []})["rows"]}
     slower = 0
     for one in rows:
         before = committed.pop(one["work"], None)
