@@ -4,8 +4,8 @@
 
 Seconds depend on the machine and its load, ratios of one run hardly: every part runs three times, each in a
 process of its own. Its best ratio may be 1.5 times smaller than the one committed for this processor, not
-more. `--write` commits what was measured: this processor's rows of ratios.json and its table in docs/speed.md,
-where first_use.py has two of its own.
+more. `--write` commits what was measured: this processor's rows of ratios.json, its table in docs/speed.md
+(first_use.py writes two of its own there).
 """
 
 import argparse
