@@ -75,7 +75,8 @@ def rows(
     max_value = 2 ** (bits - 1) - 1
     weights = random_network(sizes, max_value, seed)
     most = samples if allotment == "matched" else 2 * samples
-    table = misses(most, max_value, seed, least=samples if construction == "two_layer" else 1)
+    alone = construction == "two_layer" and allotment == "matched"  # else fewer candidates happen, too
+    table = misses(most, max_value, seed, least=samples if alone else 1)
     if construction == "depth_plus_one":
         law = copies_success_probability(weights, table, samples, samples)
     elif allotment == "block":

@@ -39,7 +39,7 @@ class Gram:
     Parameters
     ----------
     matrix : (N, N) ndarray, optional
-        X~'X~ to start from.
+        X~'X~ to start from; it is left as it is.
 
     Attributes
     ----------
@@ -129,6 +129,8 @@ class Gram:
             cross = x.T @ y
             self.cross = cross if self.cross is None else self.cross + cross
             self._target = add_square(self._target, y)
+        if self._lower is not None and not self.samples:
+            self._lower = np.array(self._lower, np.float64, order="C")  # the caller keeps theirs
         self._lower = first if first is not None else add_square(self._lower, x)
         self._mirrored = False
         self.samples += len(x)

@@ -42,6 +42,14 @@ def test_a_sparse_matrix_has_its_true_sparsity(tmp_path, heavy=3):
     assert weights.analyse({"data": dense[dense != 0]}, [4]).rows[0].winner(4) == "snap"
 
 
+def test_blocks_need_not_be_square():
+    dense = np.kron(np.eye(2), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])[:, :3]  # 4 x 3 of 2 x 3: 2 divides no 3
+    parts = {"data": dense[None, :2], "indices": np.array([0]), "indptr": np.array([0, 1, 1])}
+    np.testing.assert_array_equal(expand("bsr", (4, 3), parts), dense)
+    with pytest.raises(ValueError, match="do not tile"):  # 3 does not divide 4
+        expand("bsr", (4, 4), parts)
+
+
 def test_entries_named_twice_are_summed():
     parts = {"data": np.array([1.0, 2.0, 4.0]), "indices": np.array([[0, 0, 1], [1, 1, 0]])}
     np.testing.assert_array_equal(expand("coo", (2, 2), parts), [[0, 3], [4, 0]])

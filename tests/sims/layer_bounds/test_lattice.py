@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sims.layer_bounds.lattice import Lattice
+from sims.layer_bounds.lattice import Lattice, semidefinite
 
 NEARLY = np.array([[1.0, 1.0], [1.0, 1.0 + 8 * 2.0**-52]])  # its second pivot is taken for zero
 
@@ -42,3 +42,12 @@ def test_a_singular_matrix_gets_a_hundredth_of_its_mean_diagonal():
     gram = np.array([[1.0, 2.0], [2.0, 4.0]])
     np.testing.assert_allclose(Lattice(gram).regular, gram + 0.025 * np.eye(2), rtol=1e-15)
     np.testing.assert_array_equal(Lattice(np.diag([1.0, 4.0])).regular, np.diag([1.0, 4.0]))
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+def test_what_is_no_rounding_does_not_depend_on_the_unit(unit):
+    """Eigenvalues of [[1, 1 + d], [1 + d, 1]] are 2 + d and -d."""
+    slight, plain = (unit * np.array([[1.0, 1.0 + d], [1.0 + d, 1.0]]) for d in (1e-9, 1e-8))
+    np.testing.assert_array_equal(semidefinite(None, slight), slight)
+    with pytest.raises(ValueError, match="must be positive semidefinite"):
+        semidefinite(None, plain)

@@ -150,6 +150,7 @@ def test_smallest_samples_says_when_a_mask_cannot_hold_them():
         ([0.5, 0.2, 0.09, 0.04], 3),  # 0.5 / 0.1 is more than two halvings, and less than three
         ([0.8, 0.4, 0.2, 0.1, 0.05], 4),  # met is enough
         ([0.7, 0.3, 0.15, 0.11, 0.09], 5),  # less than a halving is one candidate more
+        ([0.3, 0.09, 0.05], 2),  # 1.6 halvings are nearer to two, and no two candidates are skipped
         ([0.1], 1),
     ],
 )
@@ -188,6 +189,14 @@ def test_simulated_rows_hold_the_theory_in_their_interval(options):
 def test_bad_simulation_arguments_get_one_sentence(arguments, words):
     with pytest.raises(ValueError, match=words):
         simulate(**{"trials": 5} | arguments)
+
+
+def test_blocks_beyond_four_bits_have_a_law_of_measured_misses(monkeypatch):
+    """The candidates of a block are binomial: fewer than `samples` of them happen, and need a law."""
+    monkeypatch.setattr("sims.lottery.simulate.MISS_TRIALS", 2000)
+    first, *_ = simulate(sizes=(1, 1), bits=5, samples=6, trials=2000, seed=1, allotment="block")
+    assert 0.02 < first.theory < 0.98  # far from what is never in doubt
+    assert first.low <= first.theory <= first.high
 
 
 def test_simulated_rows_are_what_their_names_say():

@@ -248,6 +248,16 @@ def test_streamed_gram_gives_the_same_layer():
             gram.update(*second)
 
 
+def test_a_matrix_to_start_from_is_left_as_it_is():
+    _, x = layer()
+    given = x[:16].T @ x[:16]
+    kept, gram = given.copy(), Gram(given)
+    gram.update(x[16:32])
+    gram.update(x[32:])
+    np.testing.assert_array_equal(given, kept)
+    np.testing.assert_allclose(gram.own, x.T @ x, rtol=1e-12, atol=1e-12)
+
+
 def test_float16_and_integers_are_computed_in_float64():
     w, x = layer()
     low = x.astype(np.float16)

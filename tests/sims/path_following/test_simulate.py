@@ -11,6 +11,7 @@ from sims.path_following.problems import adversarial_columns, problem
 from sims.path_following.simulate import (
     OPERATORS,
     SQUARE_KEY,
+    Case,
     block_size,
     largest_errors,
     named_operator,
@@ -117,6 +118,16 @@ def test_the_gaussian_law_is_for_gaussian_inputs():
     assert [row.source for row in low_rank if row.source.startswith("law")] == ["law, these inputs"]
     others = simulate(StochasticPruning(0.25), **options)
     assert [row for row in others if not row.source.startswith("bound")] == []
+
+
+@pytest.mark.parametrize(("step", "mark"), [(2 / 3, "law"), (2.0, "law"), (0.8, "no law (cells not filled)")])
+def test_a_mean_variance_is_a_law_where_weights_fill_whole_cells(step, mark):
+    """From -1 to 1 are three cells of 2/3 and one of 2, but two and a half of 0.8."""
+    laws = Case(StochasticRounding(step), columns=8, samples=4).square_laws
+    assert [source for source in laws if "law" in source] == [
+        f"{mark}, these inputs",
+        f"{mark}, Gaussian inputs",
+    ]
 
 
 def test_weights_stay_within_half_of_the_nearer_limit():

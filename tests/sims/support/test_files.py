@@ -5,6 +5,9 @@ import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +34,20 @@ def test_a_finished_write_has_ordinary_permissions(tmp_path):
     plain.touch()
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode == plain.stat().st_mode
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o077])
+def test_a_new_file_is_for_those_whom_the_mask_lets(tmp_path, mask):
+    """In a process of its own: the mask is read once, at the start."""
+    code = (
+        f"import os; os.umask({mask}); from sims.support.files import atomic_write\n"
+        "with atomic_write('new') as file: file.write('new')"
+    )
+    folder = Path(__file__).parents[3]
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(folder)}
+    )
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == {0o002: 0o664, 0o077: 0o600}[mask]
 
 
 def test_links_are_followed_and_permissions_kept(tmp_path):

@@ -64,6 +64,7 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("mlp/~/linear_0/w", (32, 32), "mlp/~/linear_0/b", (32,), 1),
         ("mlp/~/linear_0/w", (32, 48), "", (), 1),  # without a bias
         ("net/~/conv2_d/w", (3, 3, 4, 16), "net/~/conv2_d/b", (16,), 3),
+        ("net/~/conv2_d/w", (3, 3, 16, 16), "net/~/conv2_d/b", (16,), 3),  # as many inputs
         ("net/conv2_d_transpose/w", (3, 3, 16, 4), "net/conv2_d_transpose/b", (16,), 2),
         ("conv1/weights", (3, 3, 4, 16), "conv1/biases", (16,), 3),  # TF-slim
         ("conv1/weights:0", (3, 3, 4, 16), "conv1/biases:0", (16,), 3),
