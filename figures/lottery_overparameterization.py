@@ -14,7 +14,7 @@ from sims.lottery.misses import best_miss_table
 from sims.montecarlo import student_half_width
 from theory.arguments import whole
 from theory.lottery import counting_bound, parameter_counts
-from theory.subset_sum import Law, samples_needed
+from theory.subset_sum import Law, exact_is_cheap, samples_needed
 
 SOURCE = "Kumar & Natale 2025, Theorems 1 to 3"
 TITLE = "One more candidate per bit: overparameterization against precision"
@@ -46,15 +46,17 @@ def _measured(
     grid = top * top if product else top
     law: Law = "product" if product else "nonzero"
     trials = TRIALS[budget] // (4 * PARTS if product and top > 15 else PARTS)
-    tables = []
-    for part in range(PARTS):
-        tables.append(best_miss_table(samples, top, trials, PARTS * seed + part, law=law, least=least))
-        if part == 1 and np.array_equal(tables[0], tables[1]):  # enumerated: one is all
-            value = _candidates(tables[0], grid, miss)
-            return value, value, value
-    parts = np.array(tables)
-    value = _candidates(parts.mean(axis=0), grid, miss)
-    others = [_candidates(np.delete(parts, part, axis=0).mean(axis=0), grid, miss) for part in range(PARTS)]
+    count = 1 if exact_is_cheap(samples, top, grid, law) else PARTS
+    tables = np.array(
+        [
+            best_miss_table(samples, top, trials, PARTS * seed + part, law=law, least=least)
+            for part in range(count)
+        ]
+    )
+    value = _candidates(tables.mean(axis=0), grid, miss)
+    if count == 1:
+        return value, value, value
+    others = [_candidates(np.delete(tables, part, axis=0).mean(axis=0), grid, miss) for part in range(PARTS)]
     half = student_half_width(math.sqrt((PARTS - 1) * np.var(others)), PARTS)
     return value, value - half, value + half
 

@@ -157,12 +157,10 @@ def _split(rng, sample, n: int, target: int, delta: int, particles: int, words: 
 
 
 def _summary(found: np.ndarray, level: float, particles: int, seed: int) -> RareEstimate:
-    from scipy.stats import t as student
-
     count = len(found)
     mean = found.mean(axis=0)
     error = found.std(axis=0, ddof=1) / math.sqrt(count)
-    reach = student.ppf(0.5 + level / 2.0, count - 1)
+    reach = montecarlo.student_half_width(1.0, count, level)
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.exp(reach * error / mean)
     positive = (found > 0.0).all(axis=0)
