@@ -117,7 +117,7 @@ def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model
         return unreadable(readable, f"values of ONNX type {constant.data_type}, not read", shape=shape)
     nbytes = model.nbytes(constant)
     axis = onnx_graph.output_axis(name, len(shape), scope)
-    if isinstance(axis, Grouped) and shape[axis.inputs] % axis.groups:
+    if isinstance(axis, Grouped) and not axis.fits(shape):
         axis = None
     found = scaling.of(name, constant, scope)
     if isinstance(found, str):

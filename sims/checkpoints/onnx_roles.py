@@ -2,11 +2,7 @@
 
 from sims.checkpoints.onnx_graph import Scope, Use
 from sims.checkpoints.onnx_scaled import UNREAD
-
-BIAS = "biases are kept as they are"
-VECTOR = "a vector: biases and normalisation are kept as they are"
-SCALE = "scales are kept as they are"
-TABLE = "a table of positions, which no training changes"
+from sims.checkpoints.reasons import BIAS, SCALE, TABLE, VECTOR
 
 _ELEMENTWISE = (
     "Add",

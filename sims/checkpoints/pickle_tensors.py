@@ -131,7 +131,7 @@ def views_of(item: Any) -> list[View]:
     return list(item.parts.values()) if isinstance(item, Sparse) else []
 
 
-def found_in(value: Any, size: int, axes: dict[str, Axis] | None = None) -> list[tuple[str, Any]]:
+def found_in(value: Any, size: int, axes: dict[str, Axis]) -> list[tuple[str, Any]]:
     """All tensors; those of one storage agree about it and do not show it over and over.
 
     A tensor was checked against the storage *it* claims; two claims on one key must therefore agree, or a

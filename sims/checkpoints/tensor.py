@@ -22,6 +22,10 @@ class Grouped:
     inputs: int = 0
     outputs: int = 1
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether the inputs of an array of that shape fall into the groups."""
+        return shape[self.inputs] % self.groups == 0
+
 
 Axis = int | tuple[int, ...] | Grouped
 _LONGEST = 300  # characters of a library's message

@@ -61,9 +61,7 @@ class _Storages:
         return np.lib.stride_tricks.as_strided(shown, view.shape, strides, writeable=False)
 
 
-def _tensors(
-    found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[str, Axis] | None = None
-) -> Iterator[Tensor]:
+def _tensors(found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[str, Axis]) -> Iterator[Tensor]:
     shown = Counter(view.storage.key for _, item in found for view in views_of(item))
     storages.alone |= {
         item.storage.key
@@ -80,9 +78,8 @@ def _tensors(
                 what = f"storage {view.storage.key[:50]!r} of {view.storage.nbytes} bytes"
                 raise fail(f"{what} is missing or truncated")
         tensor = _tensor(name, item, storages)
-        axis = (axes or {}).get(name)
-        inputs = tensor.shape[0] if len(tensor.shape) > 2 else 0
-        fits = inputs > 0 and (not isinstance(axis, Grouped) or inputs % axis.groups == 0)
+        axis, shape = axes.get(name), tensor.shape
+        fits = len(shape) > 2 and shape[0] > 0 and (not isinstance(axis, Grouped) or axis.fits(shape))
         yield tensor.renamed(axis=axis) if axis is not None and fits else tensor
 
 

@@ -99,7 +99,7 @@ def _beside_bias(shape: tuple[int, ...], bias: tuple[int, ...]) -> Axis | None:
     if fits or len(shape) < 3 or not shape[1]:
         return fits[0] if len(fits) == 1 else None
     groups, left = divmod(bias[0], shape[1])  # a transposed convolution in groups
-    return Grouped(groups) if groups and not left and shape[0] % groups == 0 else None
+    return Grouped(groups) if groups and not left and Grouped(groups).fits(shape) else None
 
 
 def _of_arrays(

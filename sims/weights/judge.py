@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from sims import checkpoints
-from sims.checkpoints import Contents, Tensor
+from sims.checkpoints import Contents, Tensor, reasons
 from sims.support import processes, progress
 from sims.support.threads import default_threads, in_order
 from sims.weights import formats
@@ -252,7 +252,7 @@ def judge_tensor(
         if masks and is_mask(flat):
             return "zeros and one other value: a mask", digest
         if masks and largest < 1.02 and is_table_of_positions(array):
-            return "a table of positions, which no training changes", digest
+            return reasons.TABLE, digest
         if rotated:
             try:
                 flat = rotate(rows_of(array, tensor.axis)).reshape(-1)

@@ -55,7 +55,7 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
             points = parts[zero].load() if zero and zero in parts else None
             factor = parts[scale].load()
             if exponents:
-                factor = np.ldexp(np.float32(1), factor.astype(np.int32) - 127)
+                factor = _powers(factor)
             if second and second in parts:
                 factor = factor * parts[second].load().astype(np.float32).reshape(())
             return scaled(codes.load(), factor, points, codes.axis)
@@ -70,12 +70,14 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
 
 def _are_exponents(codes: Tensor, scale: Tensor) -> bool:
     """Whether scales are the exponents of MXFP8: a byte for every 32 floats of 8 bits."""
-    fits = (
-        scale.shape[:-1] == codes.shape[:-1] and 32 * scale.shape[-1] == codes.shape[-1]
-        if scale.shape
-        else False
-    )
-    return scale.dtype == "uint8" and codes.dtype.startswith("float8") and fits
+    if scale.dtype != "uint8" or not codes.dtype.startswith("float8") or not scale.shape:
+        return False
+    return scale.shape[:-1] == codes.shape[:-1] and 32 * scale.shape[-1] == codes.shape[-1]
+
+
+def _powers(exponents: np.ndarray) -> np.ndarray:
+    """The scales 2^(e - 127) that bytes of E8M0 stand for."""
+    return np.ldexp(np.float32(1), exponents.astype(np.int32) - 127)
 
 
 def gptq(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
@@ -269,7 +271,7 @@ def mxfp4(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
 
     def read() -> np.ndarray:
         values = unpack(codes.load(), "float4_e2m1fn").reshape(-1, 32)
-        values *= np.ldexp(np.float32(1), exponents.load().astype(np.int32).reshape(-1, 1) - 127)
+        values *= _powers(exponents.load()).reshape(-1, 1)
         return values.reshape(shape)
 
     found = whole(re.sub(r"[._]blocks$", "", name), shape, parts, "MXFP4, blocks of 32", read)

@@ -210,7 +210,7 @@ _FAMILIES = (
     _Family(".indices", (".centroids.weight",), (".res_centroids.weight",), packed.unread, _is_index),
     _Family(".B", (".s",), (".workspace",), packed.unread),
     *(
-        _Family(suffix, (other,), (*_BESIDE,), packed.unread)
+        _Family(suffix, (other,), _BESIDE, packed.unread)
         for suffix in (".W_q", ".qweight", ".weight", "")
         for other in (".scale", ".scales", "_scales", "_absmax", ".absmax")
     ),

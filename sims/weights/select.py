@@ -2,10 +2,10 @@
 
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sims.checkpoints import Contents, Tensor, is_float
+from sims.checkpoints import Contents, Tensor, is_float, reasons
 from sims.checkpoints.elements import is_narrow_float
 from sims.checkpoints.keras_names import bare, parts_of
 from sims.weights import quantized
@@ -199,7 +199,7 @@ def _training_state(tensors: Mapping[str, Tensor]):
     def reason(name: str, tensor: Tensor) -> str:
         parts = parts_of(name)
         if parts[-1] in _TABLES or parts[-2:] == ["anchors", "boxes"]:
-            return "a table of positions, which no training changes"
+            return reasons.TABLE
         if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
             return ""
         slot = _SLOTS.fullmatch(parts[-1]) and tuple(parts[:-1]) in variables
@@ -242,22 +242,24 @@ def _averages(tensors: dict[str, Tensor]):
         for first in (0, 1)
     }
 
-    def reason(name: str, tensor: Tensor) -> str:
+    def candidates(name: str) -> Iterator[tuple[str, Mapping, str]]:
+        """What a tensor may be, and where the original may stand under which name."""
         inner, averaged = names[name]
         for one in [*_of_originals(name), *([inner] if averaged else [])]:
-            original = originals.get((one, tensor.shape))
-            if original is not None and original != name:
-                return f"an averaged copy of {original!r}"
+            yield "an averaged copy", originals, one
         part = parts_of(name)[-1]
         if part.startswith("ema_"):  # of mmdetection: a name of one part, its dots replaced
-            original = flat.get((part.removeprefix("ema_").replace("_", ""), tensor.shape))
-            if original is not None and original != name:
-                return f"an averaged copy of {original!r}"
-        moment = _MOMENT.fullmatch(name.partition(".")[0].lower())
+            yield "an averaged copy", flat, part.removeprefix("ema_").replace("_", "")
+        first, _, rest = name.partition(".")
+        moment = _MOMENT.fullmatch(first.lower())
         if moment and moment[2] in _CONTAINERS:
-            original = originals.get((canonical(name.partition(".")[2])[0], tensor.shape))
+            yield "another moment", originals, canonical(rest)[0]
+
+    def reason(name: str, tensor: Tensor) -> str:
+        for what, known, one in candidates(name):
+            original = known.get((one, tensor.shape))
             if original is not None and original != name:
-                return f"another moment of {original!r}"
+                return f"{what} of {original!r}"
         return ""
 
     return reason
@@ -307,14 +309,14 @@ def _kept(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str:
     if match := _LETTER.fullmatch(plain[len(stem) :]):
         row = row or any(f"{stem}{match[1]}{w}{match[2]}{ending}" in tensors for w in "wW")
     if row or _BIASES.fullmatch(part) or _RECURRENT_BIAS.fullmatch(name):
-        return "biases are kept as they are"
+        return reasons.BIAS
     if _SCALES.fullmatch(part):
-        return "scales are kept as they are"
+        return reasons.SCALE
     bias = {"weight": "bias", "gamma": "beta"}.get(part, "")
     beside = tensors.get(f"{stem}{bias}{ending}") if bias else None
     of_two = beside is not None and len(tensor.shape) > 1 and beside.shape == tensor.shape
     if of_two or _NORMALISATION.fullmatch(name):
-        return "scales of a normalisation are kept as they are"
+        return reasons.NORMALISATION
     return ""
 
 
@@ -325,7 +327,7 @@ def _small(min_size: int, kept: Mapping[str, str]):
         why = kept.get(name)
         long = tensor.size >= LARGE_VECTOR and not why
         if why is not None and _is_vector(tensor) and not long:
-            return "a vector: biases and normalisation are kept as they are"
+            return reasons.VECTOR
         return why or (f"fewer than {min_size} elements" if tensor.size < min_size else "")
 
     return reason

@@ -1,0 +1,7 @@
+"""Why a tensor that is read is no weight: sentences that graphs, names and values all end in."""
+
+BIAS = "biases are kept as they are"
+SCALE = "scales are kept as they are"
+NORMALISATION = "scales of a normalisation are kept as they are"
+VECTOR = "a vector: biases and normalisation are kept as they are"
+TABLE = "a table of positions, which no training changes"
