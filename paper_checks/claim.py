@@ -115,6 +115,8 @@ class Claim:
         Of the check, where they differ from its own defaults.
     constant
         The stated number that the check's `factor` multiplies; or, in a few words, why there is none.
+    shares
+        Name of something costly, such as trained networks: claims of one name run in one process.
     """
 
     id: str
@@ -130,6 +132,7 @@ class Claim:
     figure: str | None = None
     parameters: dict = field(default_factory=dict)
     constant: Constant | str = ""
+    shares: str = ""
 
     def __post_init__(self) -> None:
         if self.mark not in MARKS:

@@ -83,21 +83,32 @@ def check(
     from sims.support.threads import default_threads
 
     seed = seeded(seed)
-    processes = min(processes or default_threads(), max(len(selected), 1))
+    tasks = together(selected)
+    processes = min(processes or default_threads(), max(len(tasks), 1))
     ours = {id(claim) for package in _PACKAGES for claim in package.CLAIMS}
     options = (budget, power, sharpness, seed)
-    order = workers.spread([claim.paper for claim in selected])
+    order = workers.spread([task[0].paper for task in tasks])
     batches: dict[int, list[tuple]] = {}
     with progress.bar(len(selected), "claims") as advance:
         if processes == 1 or any(id(claim) not in ours for claim in selected):
             # somebody's own claim has no id by which another process would find it
-            found: Iterable = (_fields(selected[i], *options) for i in order)
+            found: Iterable = ([_fields(claim, *options) for claim in tasks[i]] for i in order)
         else:
-            found = workers.run(fields, ((selected[i].id, *options) for i in order), processes)
-        for i, batch in zip(order, found, strict=True):
-            batches[i] = batch
-            advance(1)
-    return judged(selected, [batches[i] for i in range(len(selected))])
+            found = workers.run(
+                fields, (([claim.id for claim in tasks[i]], *options) for i in order), processes
+            )
+        for i, several in zip(order, found, strict=True):
+            batches.update(zip(map(id, tasks[i]), several, strict=True))
+            advance(len(several))
+    return judged(selected, [batches[id(claim)] for claim in selected])
+
+
+def together(selected: Sequence[Claim]) -> list[list[Claim]]:
+    """Claims that run in one process: those which share something costly, every other one by itself."""
+    tasks: dict[str | int, list[Claim]] = {}
+    for i, claim in enumerate(selected):
+        tasks.setdefault(claim.shares or i, []).append(claim)
+    return list(tasks.values())
 
 
 def seeded(seed: int | None) -> int:
@@ -122,13 +133,13 @@ def _fields(
     return [(o.twin, o.measurements, o.seconds, o.seed, o.skipped, o.sharpness) for o in outcomes]
 
 
-def fields(name: str, budget: str, power: bool, sharpness: bool, seed: int) -> list[tuple]:
-    """What `judged` needs of the claim of that id, on one thread: there are as many processes as cores.
+def fields(names: Sequence[str], budget: str, power: bool, sharpness: bool, seed: int) -> list[list[tuple]]:
+    """What `judged` needs of the claims of those ids, on one thread: there are as many processes as cores.
 
     Arguments as for `check`; what is returned pickles, as a claim's check may not.
     """
-    (claim,) = (claim for claim in claims() if claim.id == name)
-    return _fields(claim, budget, power, sharpness, seed, threads=1)
+    ours = {claim.id: claim for claim in claims()}
+    return [_fields(ours[name], budget, power, sharpness, seed, threads=1) for name in names]
 
 
 __all__ = [
@@ -143,4 +154,5 @@ __all__ = [
     "judge",
     "judged",
     "seeded",
+    "together",
 ]

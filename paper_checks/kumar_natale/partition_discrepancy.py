@@ -99,7 +99,7 @@ def tie_sampler(n, size):
         others = draw(rng, count, n - 1, size).astype(np.int16)  # n M < 2^15
         total = others.sum(axis=1, dtype=np.int16)[:, None]
         sums = np.abs(total - 2 * subset_sums(others[:, 1:]))  # left of the least one lies its negative
-        sums.sort(axis=1)
+        sums.sort(axis=1, kind="stable")  # of 16 bits: by radix, six times as fast as by comparisons
         half = np.empty((count, sums.shape[1] + 1), np.int16)  # half the way to the neighbours
         half[:, 0], half[:, -1] = sums[:, 0], size
         half[:, 1:-1] = (sums[:, 1:] - sums[:, :-1]) // 2

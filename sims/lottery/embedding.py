@@ -232,6 +232,8 @@ def _solve_copies(
 
 def _failures(index: int, target: np.ndarray, failed: np.ndarray) -> list[Failure]:
     """Failures of the units without a good copy, in the best copy; `failed` is (fan_out, copies, fan_in)."""
+    if not failed.any():
+        return []
     best = failed.sum(axis=2).argmin(axis=1)
     lost = failed[np.arange(failed.shape[0]), best]
     places = (found.tolist() for found in (*np.nonzero(lost), target[lost]))

@@ -48,8 +48,9 @@ def report(
     used = registry.seeded(seed_of(seed))
     build.check_targets((), out / "figures")
     claims, names = registry.claims(), build.names()
+    tasks, options = registry.together(claims), (budget, power, sharpness, used)
     calls: list[tuple[str, Callable, tuple]] = [
-        *((one.paper, registry.fields, (one.id, budget, power, sharpness, used)) for one in claims),
+        *((task[0].paper, registry.fields, ([one.id for one in task], *options)) for task in tasks),
         *((name.partition("_")[0], build.build, (name, budget, used)) for name in names),
         ("sheets", weight_sheets, ()),
     ]
@@ -67,7 +68,8 @@ def report(
                 pictures[one.name] = Picture(one.name, one.title, one.caption, one.png)
             found[i] = one
             advance(1)
-    judged = registry.judged(claims, [found[i] for i in range(len(claims))])
+    fields = {one.id: each for i, task in enumerate(tasks) for one, each in zip(task, found[i], strict=True)}
+    judged = registry.judged(claims, [fields[one.id] for one in claims])
     shown, sheets = [pictures[name] for name in names], found[len(calls) - 1]
     page = render(judged, shown, budget=budget, seed=used, versions=build.versions(), sheets=sheets)
     path = write(page, out)

@@ -7,7 +7,7 @@ import pytest
 
 import paper_checks
 from paper_checks import registry
-from paper_checks.claim import Claim
+from paper_checks.claim import Claim, at_most
 
 ROOT = Path(paper_checks.__file__).parent
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
@@ -227,3 +227,37 @@ def test_every_claim_that_is_written_is_registered(path):
 def test_no_module_beside_the_folders_has_claims():
     for path in ROOT.glob("*.py"):
         assert not hasattr(importlib.import_module(f"paper_checks.{path.stem}"), "CLAIMS")
+
+
+def test_claims_that_share_run_in_one_process_and_keep_their_own_verdicts():
+    def one(name, value, shares=""):
+        def check(run):
+            yield at_most("a number", value, 10.0)
+
+        return Claim(name, name, "x", "", "", "", "derived", check, shares=shares)
+
+    selected = [
+        one("a", 1.0, "net"),
+        one("b", 2.0),
+        one("c", 3.0, "net"),
+        one("d", 4.0),
+        one("e", 5.0, "other"),
+    ]
+    names = [[claim.id for claim in task] for task in registry.together(selected)]
+    assert names == [["a", "c"], ["b"], ["d"], ["e"]]
+    judged = registry.check(selected, processes=1)
+    assert [(row.outcome.claim.id, row.as_dict()["value"]) for row in judged] == list(
+        zip("abcde", (1.0, 2.0, 3.0, 4.0, 5.0), strict=True)
+    )
+
+
+def test_what_trains_networks_is_one_task_and_comes_back_by_claim():
+    tasks = registry.together(registry.claims())
+    (trained,) = (task for task in tasks if len(task) > 1)
+    assert {claim.check.__module__ for claim in trained} == {"paper_checks.kuzmin.fine_tuning"}
+    names = ["kn.golden", "kn.lemma2"]
+    together = registry.fields(names, "quick", False, False, 0)
+    apart = [registry.fields([name], "quick", False, False, 0)[0] for name in names]
+    for several, alone in zip(together, apart, strict=True):  # each with its own measurements
+        assert [one[1] for one in several] == [one[1] for one in alone]
+    assert together[0][0][1] != together[1][0][1]

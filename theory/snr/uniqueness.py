@@ -67,14 +67,23 @@ class ScaleProof:
     margin: Any
 
 
-def _gaussian(x: Any, std: Any = 1) -> tuple[Any, Any]:
-    """h(x) and h'(x) of N(0, std^2): std (phi(y) - 2 y Q(y)) and y phi(y) - 2 Q(y) at y = x / std."""
-    from flint import arb
+@functools.cache
+def _roots(precision: int) -> tuple[Any, Any]:
+    """Balls of 1/sqrt(2 pi) and 1/sqrt(2), made once: they cost as much as an exponential."""
+    import flint
 
-    y = x / std
-    density = (-y * y / 2).exp() / (2 * arb.pi()).sqrt()
-    both_tails = (y / arb(2).sqrt()).erfc()
-    return std * (density - y * both_tails), y * density - both_tails
+    with flint.ctx.workprec(precision):
+        return 1 / (2 * flint.arb.pi()).sqrt(), 1 / flint.arb(2).sqrt()
+
+
+def _gaussian(x: Any) -> tuple[Any, Any]:
+    """h(x) and h'(x) of N(0, 1): phi(x) - 2 x Q(x) and x phi(x) - 2 Q(x)."""
+    import flint
+
+    peak, half = _roots(flint.ctx.prec)
+    density = (x * x / -2).exp() * peak
+    both_tails = (x * half).erfc()
+    return density - x * both_tails, x * density - both_tails
 
 
 def _laplace(x: Any) -> tuple[Any, Any]:
@@ -87,8 +96,9 @@ def _outliers(x: Any) -> tuple[Any, Any]:
     """A mixture of two normal laws, see `OUTLIERS`."""
     from flint import arb
 
-    parts = [(arb(share), _gaussian(x, arb(std))) for share, std in OUTLIERS]
-    return sum(p * h for p, (h, _) in parts), sum(p * slope for p, (_, slope) in parts)
+    # h of N(0, std^2) is std h(x / std), so that its slope is h'(x / std)
+    parts = [(arb(share), arb(std), _gaussian(x / arb(std))) for share, std in OUTLIERS]
+    return sum(p * std * h for p, std, (h, _) in parts), sum(p * slope for p, _, (_, slope) in parts)
 
 
 _SLOPES: dict[str, Callable[[Any], tuple[Any, Any]]] = {
@@ -108,11 +118,19 @@ def sum_slopes(levels: np.ndarray | Codebook, law: str, scale: Any) -> tuple[Any
     codebook = levels if isinstance(levels, Codebook) else Codebook(levels)
     h, scale = _SLOPES[choice("law", law, LAWS)], arb(scale)
     value, slope = arb(0), arb(0)
-    for edge, gap in zip(*codebook.merged, strict=True):
-        first, second = h(scale * arb(float(edge)))
-        value += arb(float(gap)) * first
-        slope += arb(float(gap)) * arb(float(edge)) * second
+    for edge, gap in _merged(codebook):
+        first, second = h(scale * edge)
+        value += gap * first
+        slope += gap * edge * second
     return value, slope
+
+
+@functools.lru_cache(maxsize=64)
+def _merged(codebook: Codebook) -> list[tuple[Any, Any]]:
+    """Edges and gaps of a codebook as balls without width."""
+    from flint import arb
+
+    return [(arb(float(edge)), arb(float(gap))) for edge, gap in zip(*codebook.merged, strict=True)]
 
 
 def prove_unique(levels: np.ndarray | Codebook, law: str = "gaussian") -> ScaleProof:

@@ -2,6 +2,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from sims.networks import digits, train_digits
 
@@ -26,6 +27,18 @@ def test_images_are_in_the_unit_interval_on_the_sixteenths_grid():
     images = np.concatenate([network.train_images, network.test_images])
     assert images.min() == 0 and images.max() == 1
     np.testing.assert_array_equal(images * 16, np.rint(images * 16))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_images_are_those_of_scikit_learn(monkeypatch, there):
+    """Read from its file, or by its function where a version keeps the file elsewhere."""
+    if not there:
+        monkeypatch.setattr(digits.importlib.util, "find_spec", lambda name: None)
+    theirs = load_digits()
+    images, labels = digits.images_and_labels.__wrapped__()
+    np.testing.assert_array_equal(images, theirs.data / 16)
+    np.testing.assert_array_equal(labels, theirs.target)
+    assert images.dtype == np.float64 and labels.dtype == np.int64
 
 
 def test_outputs_are_positively_homogeneous():

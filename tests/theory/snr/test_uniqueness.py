@@ -1,5 +1,8 @@
 """Uniqueness of the best scale: signs by mpmath and by dense grids, minima by brute force."""
 
+import math
+
+import flint
 import mpmath
 import numpy as np
 import pytest
@@ -33,6 +36,14 @@ def test_the_sum_is_half_the_falling_slope_of_the_integrated_error(law):
         found, slope = (float(ball.mid()) for ball in sum_slopes(np.array(levels), law, s))
         assert found == pytest.approx(float(-mpmath.diff(error, s) / 2), rel=1e-6, abs=1e-8)
         assert slope == pytest.approx(float(-mpmath.diff(error, s, 2) / 2), rel=1e-3, abs=1e-5)
+
+
+def test_balls_narrow_with_the_precision_asked_for():
+    grid = integer_codebook(3, "symmetric")
+    for precision in (40, 200, 90):  # what is kept of one precision does not serve another
+        with flint.ctx.workprec(precision):
+            for ball in sum_slopes(grid, "outliers", flint.arb("0.7")):
+                assert -precision + 1 < float(ball.rad().log()) / math.log(2) < -precision + 20
 
 
 @pytest.mark.parametrize("name", ["symmetric2", "symmetric5", "int3", "int6", "e2m1", "nf4"])
