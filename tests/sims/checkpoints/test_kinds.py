@@ -302,20 +302,24 @@ def test_halves_of_bytes_and_types_that_are_named(tmp_path, monkeypatch, togethe
         "four": {"dtype": "F4", "shape": [2, 4], "data_offsets": [0, 4]},
         "six": {"dtype": "F6_E2M3", "shape": [4], "data_offsets": [4, 7]},
         "new": {"dtype": "F1", "shape": [9], "data_offsets": [7, 9]},
+        "also six": {"dtype": "F6_E3M2", "shape": [4], "data_offsets": [9, 12]},
+        "complex": {"dtype": "C64", "shape": [1], "data_offsets": [12, 20]},
     }
     text = json.dumps(header).encode()
     (tmp_path / "a").write_bytes(
-        len(text).to_bytes(8, "little") + text + bytes([0x21, 0x43, 0x65, 0xF7, *range(5)])
+        len(text).to_bytes(8, "little") + text + bytes([0x21, 0x43, 0x65, 0xF7, *range(16)])
     )
     found = checkpoints.read(tmp_path / "a")
     np.testing.assert_array_equal(found.tensors["four"], [[0.5, 1, 1.5, 2], [3, 4, 6, -6]])
     late = checkpoints.open_checkpoint(tmp_path / "a").tensors["four"]
-    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:-6])  # three bytes of the four are left
+    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:-17])  # three bytes of the four are left
     with pytest.raises(ValueError, match="tensor 'four': truncated: 3 of 4 values"):
         late.load()
     assert found.skipped == {
         "six": "values of type 'F6_E2M3', not read",
         "new": "values of type 'F1', not read",
+        "also six": "values of type 'F6_E3M2', not read",
+        "complex": "values of type 'C64', not read",
     }
 
 

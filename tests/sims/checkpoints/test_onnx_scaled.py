@@ -39,6 +39,10 @@ ROAD = {  # nodes from what is stored as "s0" to the scale "s", and how it is st
         [node("Flatten", "s0", "s1", axis=2), node("Squeeze", "s1 ax", "s")],
         SCALE.reshape(24, 1, 1),
     ),
+    "flatten as by default": (  # the first axis stays, as the standard says
+        [node("Flatten", "s0", "s1"), node("Squeeze", "s1 ax", "s")],
+        SCALE.reshape(24, 1, 1),
+    ),
     "transpose": ([node("Transpose", "s0", "s1"), node("Squeeze", "s1 first", "s")], SCALE.reshape(24, 1)),
     "double": ([node("Cast", "s0", "s", to=TYPES.FLOAT)], SCALE.astype(np.float64)),
 }

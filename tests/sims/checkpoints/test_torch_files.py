@@ -74,10 +74,12 @@ def test_arrays_of_numpy_in_a_pickle(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {"w": rng.normal(size=(5, 4)), "f": np.asfortranarray(rng.normal(size=(5, 4)).astype("f4"))}
     arrays |= {"big": rng.normal(size=(3, 2)).astype(">f8"), "text": np.array(["a"])}
+    kinds = ("i1", "u1", "b1", "i2", "u2", "f2", "i4", "u4", "i8", "u8")
+    arrays |= {kind: np.arange(-3, 3).reshape(2, 3).astype(kind) for kind in kinds}
     for protocol in (2, 4, 5):
         (tmp_path / "a.pkl").write_bytes(pickle.dumps({"arrays": arrays, "path": Path("x")}, protocol))
         found = checkpoints.read(tmp_path / "a.pkl")
-        for name in ("w", "f", "big"):
+        for name in ("w", "f", "big", *kinds):
             np.testing.assert_array_equal(found.tensors[f"arrays.{name}"], arrays[name])
         assert "arrays.text" in found.skipped
 

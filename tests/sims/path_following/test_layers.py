@@ -373,3 +373,14 @@ def test_integer_weights_and_inputs():
     (found,) = compare(w, x, bits=3, methods=["GPFQ"])
     (real,) = compare(w.astype(float), x.astype(float), bits=3, methods=["GPFQ"])
     assert found.error == real.error
+
+
+@pytest.mark.parametrize("exponent", [-254, -240, 205, 240, 247, 248])
+def test_weights_and_inputs_whose_products_leave_double_precision(exponent):
+    """|X w|^2 of both times 2^248 is 2^992 times as large, and that of 64 times 64 leaves doubles."""
+    rng = np.random.default_rng(0)
+    w, x = 64 * rng.standard_normal((4, 32)), 64 * rng.standard_normal((16, 32))
+    plain = compare(w, x, bits=3)
+    for one, other in zip(plain, compare(np.ldexp(w, exponent), np.ldexp(x, exponent), bits=3), strict=True):
+        assert other.error == pytest.approx(one.error, rel=1e-6)
+        assert other.largest == pytest.approx(np.ldexp(one.largest, 2 * exponent), rel=1e-6)

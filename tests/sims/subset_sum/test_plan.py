@@ -123,3 +123,9 @@ def test_the_price_of_one_sample_too_many(bits):
         sampler(45, 2**bits, 3)
     assert f"got 45: {price(45, spread)}; " in str(raised.value)
     assert price(45, spread) != price(45, 2 * spread) or bits != 32
+
+
+@pytest.mark.parametrize(("items", "there"), [(72, True), (73, False)])
+def test_four_lists_are_weighed_up_to_72_items(items, there):
+    found = plan(items, 2**61, 60.0, "find")
+    assert ("lists" in (found.algorithm, *(name for name, _, _ in found.others))) == there

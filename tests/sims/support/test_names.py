@@ -2,7 +2,7 @@
 
 import pytest
 
-from sims.support.names import named
+from sims.support.names import alike, named
 
 KNOWN = ["ab", "abc", "abd", "xyz"]
 
@@ -34,3 +34,9 @@ def test_what_nothing_is_called_is_refused_with_what_there_is(name, message):
     with pytest.raises(ValueError) as raised:
         named([name], KNOWN, "thing")
     assert str(raised.value) == message
+
+
+def test_names_are_alike_from_seven_tenths_on():
+    """2 M / T of difflib, M letters in common of T in both: 10/14 = 0.71 is enough, 8/12 = 0.67 is not."""
+    assert alike("abcdexy", ["abcdezw"]) == ["abcdezw"]
+    assert alike("abcdxy", ["abcdzw"]) == []

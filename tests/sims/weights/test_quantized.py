@@ -305,6 +305,18 @@ def test_either_setting_of_mlx_is_enough(tmp_path, settings, bits):
     assert found["l.weight"][5, 1] == int(words[5, 0]) >> bits & (2**bits - 1)
 
 
+@pytest.mark.parametrize("group", [16, 32, 64, 128])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_mlx_of_every_group(tmp_path, bits, group):
+    codes = RNG.integers(0, 2**bits, size=(3, 256))
+    scales, biases = (RNG.integers(1, 9, size=(3, 256 // group)).astype(np.float16) for _ in range(2))
+    arrays = {"l.weight": packed_words(codes, bits, 1), "l.scales": scales, "l.biases": biases}
+    path = save(tmp_path / "a.safetensors", **arrays)
+    found, _, _ = whole(path, {"quantization": {"bits": bits, "group_size": group}})
+    for i, j in np.ndindex(3, 256):
+        assert found["l.weight"][i, j] == codes[i, j] * scales[i, j // group] + biases[i, j // group]
+
+
 @pytest.mark.parametrize("shape", [(7, 1), (7, 3), (1, 3), (4, 1)])
 def test_blocks_of_rows_that_are_scaled_a_few_at_a_time(monkeypatch, shape):
     """As many rows at a time as a matrix of many weights allows: here two, of seven."""
