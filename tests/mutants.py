@@ -2,10 +2,10 @@
 
     python tests/mutants.py [MODULE ...] [--sample N | --all] [--seed S] [--write]
 
-Cosmic Ray makes the changes; this script runs them, because its own runner starts Python anew for each and
-edits the files in place. Here every mutant is a fork of one process that has the libraries loaded, and exists
-in memory only: an import hook hands its source to the tests. Kernels run as plain Python, since a mutant that
-must be compiled first costs seconds.
+Cosmic Ray makes the changes (`tests/mutations.py` says which); this script runs them, because its own runner
+starts Python anew for each and edits the files in place. Here every mutant is a fork of one process that has
+the libraries loaded, and exists in memory only: an import hook hands its source to the tests. Kernels run as
+plain Python, since a mutant that must be compiled first costs seconds.
 
 A module is tested by its doctests, by the tests of its own name, its rows of tests/reference and the tests of
 its room, within a budget of processor time; what the rest of the suite and the claims would find is not
@@ -15,7 +15,6 @@ found it, or, where none did, any test.
 """
 
 import argparse
-import ast
 import contextlib
 import dataclasses
 import functools
@@ -33,7 +32,9 @@ import tomllib
 import traceback
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))  # run as a script, or read by its tests
+from mutations import ROOT, draw, modules
+
 STORE = ROOT / "build" / "mutants.json"
 JUDGED = ROOT / "tests" / "mutants_judged.toml"
 PAGE = ROOT / "docs" / "mutants.md"
@@ -43,8 +44,6 @@ BUDGET = 5.0  # seconds of processor time after which no further test of a mutan
 TIME = "time or memory"
 MEMORY = 6 * 2**30  # address space of a mutant, libraries included
 
-# Nothing to find: numbers measured by a script, and a script that was run once.
-LEFT_OUT = ("theory/subset_sum/error_table.py", "sims/networks/train_digits.py")
 # Values of every public formula of theory by another road, by module, and bounds that are attained.
 REFERENCE = ["tests/theory/test_reference.py", "tests/theory/test_attained.py"]
 INTERFACE = "tests/test_interface.py"  # defaults and public constants of every module but kernels
@@ -60,117 +59,6 @@ LIBRARIES = (
     "numpy scipy.special scipy.stats scipy.optimize scipy.integrate scipy.linalg sympy mpmath flint "
     "numba numba.core.caching pytest hypothesis hypothesis.extra.numpy rich.table rich.progress joblib"
 )
-
-
-# --- mutants ------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Mutant:
-    """One change of one module: the line it stands in before and after, and the whole changed source."""
-
-    line: int
-    was: str
-    became: str
-    source: str
-
-
-def modules() -> list[str]:
-    """What is mutated: every module of theory and sims that is more than the face of a room."""
-    found = (path for floor in ("theory", "sims") for path in (ROOT / floor).rglob("*.py"))
-    names = (path.relative_to(ROOT).as_posix() for path in found if path.name != "__init__.py")
-    return sorted(name for name in names if name not in LEFT_OUT)
-
-
-def operators() -> list:
-    """Cosmic Ray's operators without those that swap names, and one that changes constants by 5 %."""
-    from cosmic_ray.ast import is_number
-    from cosmic_ray.operators.operator import Operator
-    from cosmic_ray.operators.provider import OperatorProvider
-    from parso.python.tree import Number
-
-    class ConstantScaler(Operator):
-        """Floats, and integers in a quotient or an exponent, times 1.05."""
-
-        def mutation_positions(self, node):
-            if is_number(node) and not node.value.lower().startswith("0x"):
-                beside = {getattr(child, "value", "") for child in node.parent.children}
-                whole = isinstance(ast.literal_eval(node.value), int)
-                if not whole or (node.parent.type in ("term", "power") and beside & {"/", "**"}):
-                    yield (node.start_pos, node.end_pos)
-
-        def mutate(self, node, index):
-            return Number(f"{node.prefix}{ast.literal_eval(node.value) * 1.05!r}", node.start_pos)
-
-        @classmethod
-        def examples(cls):
-            return ()
-
-    provider = OperatorProvider()
-    left_out = ("Variable", "RemoveDecorator")
-    names = [name for name in provider if not name.startswith(left_out)]
-    return [*(provider[name] for name in names), ConstantScaler]
-
-
-def _beside_the_point(node) -> bool:
-    """Annotations, decorators, messages of errors, assertions for the type checker."""
-    child, parent = node, node.parent
-    while parent is not None:
-        if parent.type in ("raise_stmt", "assert_stmt", "decorator", "annassign", "fstring", "import_from"):
-            return parent.type != "annassign" or child is parent.children[1]
-        if parent.type == "tfpdef" and child is not parent.children[0]:
-            return True
-        if parent.type == "funcdef" and parent.annotation is child:
-            return True
-        child, parent = parent, parent.parent
-    return False
-
-
-def sites(source: str) -> list[list[tuple]]:
-    """(operator, occurrence) of all changes possible, those of one kind at one place together."""
-    from cosmic_ray.ast import ast_nodes, get_ast
-
-    nodes = list(ast_nodes(get_ast(source)))
-    found: dict[tuple, list[tuple]] = {}
-    for operator in operators():
-        kind = operator.__name__.split("_")[0]
-        occurrence = 0
-        for node in nodes:
-            for position in operator().mutation_positions(node):
-                if not _beside_the_point(node):
-                    found.setdefault((position, kind), []).append((operator, occurrence))
-                occurrence += 1
-    return [found[key] for key in sorted(found)]
-
-
-def draw(name: str, count: int | None, seed: int) -> tuple[list[Mutant], int]:
-    """At most `count` mutants of a module, each at a site of its own; and how many sites there are.
-
-    A site is drawn with equal probability whether a constant or a sum stands there, although a sum has
-    eleven mutants. Without `count`: every mutant of every site.
-    """
-    from cosmic_ray.mutating import mutate_code
-
-    source = (ROOT / name).read_text(encoding="utf-8")
-    places = sites(source)
-    chance = random.Random(f"{name} {seed}")
-    chosen = list(places)
-    chance.shuffle(chosen)
-    changes = [chance.choice(site) for site in chosen] if count else [c for site in chosen for c in site]
-    made: list[Mutant] = []
-    for operator, occurrence in changes:
-        changed = mutate_code(source, operator(), occurrence)
-        try:
-            if changed is None or ast.dump(ast.parse(changed)) == ast.dump(ast.parse(source)):
-                continue
-        except SyntaxError:
-            continue
-        before, after = source.splitlines(), changed.splitlines()
-        line = next(i for i, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1])
-        made.append(Mutant(line + 1, before[line].strip(), after[line].strip(), changed))
-        if len(made) == count:
-            break
-    return made, len(places)
 
 
 # --- tests --------------------------------------------------------------------------------------------------

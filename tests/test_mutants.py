@@ -15,6 +15,7 @@ assert spec is not None and spec.loader is not None
 mutants = importlib.util.module_from_spec(spec)
 sys.modules["mutants"] = mutants  # dataclasses look their module up
 spec.loader.exec_module(mutants)
+mutations = sys.modules["mutations"]  # which it imports from beside it
 
 
 def test_a_module_is_tested_by_its_mirror_and_its_room():
@@ -30,7 +31,7 @@ def test_a_module_is_tested_by_its_mirror_and_its_room():
     assert "tests/theory/snr/test_ratio.py" in mutants.selection("theory/derivations/snr.py")
     names = mutants.modules()
     assert len(names) > 90 and set(mutants.ELSEWHERE) <= set(names)
-    assert all((ROOT / name).is_file() for name in mutants.LEFT_OUT)
+    assert all((ROOT / name).is_file() for name in mutations.LEFT_OUT)
     assert [name for name in names if name.startswith("sims/kernels/") and not mutants.selection(name)] == []
 
 
@@ -73,6 +74,35 @@ def test_values():
 """
 
 
+FORGETFUL = """
+def half(x, scale=2.0, *, offset=0):
+    return x / scale + offset
+
+
+def all_of(rows, scale, shift):
+    return [half(row, scale, offset=shift) for row in rows] + [half(1, 2.0, offset=0), half(*rows, scale)]
+"""
+
+
+def test_an_argument_is_left_out_where_a_default_takes_its_place(tmp_path, monkeypatch):
+    """Not where there is none, where it is the default itself, or where a star hides which it is."""
+    mutating = pytest.importorskip("cosmic_ray.mutating", reason="needs the extra [mutants]")
+    monkeypatch.setattr(mutations, "ROOT", tmp_path)
+    for folder in ("theory", "sims"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "theory" / "thing.py").write_text(FORGETFUL)
+    mutations.defaults.cache_clear()
+    changes = [change for site in mutations.sites(FORGETFUL) for change in site]
+    found = [
+        mutating.mutate_code(FORGETFUL, one(), k) for one, k in changes if one.__name__ == "ArgumentDropper"
+    ]
+    mutations.defaults.cache_clear()
+    call = "half(row, scale, offset=shift)"
+    assert sorted(found) == sorted(
+        FORGETFUL.replace(call, other) for other in ("half(row, offset=shift)", "half(row, scale)")
+    )
+
+
 def test_a_weak_test_lets_mutants_live_and_a_strong_one_does_not(tmp_path):
     pytest.importorskip("cosmic_ray", reason="needs the extra [mutants]")
     for folder in ("theory", "sims", "docs", "tests/theory"):
@@ -81,6 +111,7 @@ def test_a_weak_test_lets_mutants_live_and_a_strong_one_does_not(tmp_path):
         shutil.copy(ROOT / file, tmp_path / file)
     script = SCRIPT.read_text().replace("in LIBRARIES.split()", "in ['numba', 'pytest', 'hypothesis']")
     (tmp_path / "tests" / "mutants.py").write_text(script)
+    shutil.copy(SCRIPT.with_name("mutations.py"), tmp_path / "tests")
     (tmp_path / "theory" / "__init__.py").touch()
     (tmp_path / "theory" / "thing.py").write_text(MODULE)
 

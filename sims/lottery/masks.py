@@ -7,7 +7,6 @@ the slot's unit c is kept.
 """
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -149,8 +148,8 @@ def scratch(limit: int, samples: int) -> "kernels.Scratch":
     from sims.kernels import lottery as kernels
 
     # 2^left sums against a spread of sums that grows as `limit`: balance filling the table and probing it.
-    left = max(1, min(round(math.log2(limit) / 2 + 2.5), samples, 10))
-    size = 1 << min(15, (2 * left * limit).bit_length())  # beyond 2^15 entries sums share places
+    left = max(1, min(round(np.log2(limit) / 2 + 2.5), samples, 10))
+    size = 1 << min(15, int(2 * left * limit).bit_length())  # beyond 2^15 entries sums share places
     return kernels.Scratch(
         left, np.empty(1 << left, np.int64), np.zeros(size, np.int64), _ruler(kernels.PROBES)
     )

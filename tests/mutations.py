@@ -1,0 +1,185 @@
+"""The changes that `tests/mutants.py` makes: which modules, which kinds, which are drawn.
+
+Cosmic Ray's changes of operators, comparisons, constants and branches, and two kinds more: constants that are
+5 % larger, and arguments that a call does not hand on, so that the default of what it calls stands in.
+"""
+
+import ast
+import dataclasses
+import functools
+import random
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Nothing to find: numbers measured by a script, and a script that was run once.
+LEFT_OUT = ("theory/subset_sum/error_table.py", "sims/networks/train_digits.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """One change of one module: the line it stands in before and after, and the whole changed source."""
+
+    line: int
+    was: str
+    became: str
+    source: str
+
+
+def modules() -> list[str]:
+    """What is mutated: every module of theory and sims that is more than the face of a room."""
+    found = (path for floor in ("theory", "sims") for path in (ROOT / floor).rglob("*.py"))
+    names = (path.relative_to(ROOT).as_posix() for path in found if path.name != "__init__.py")
+    return sorted(name for name in names if name not in LEFT_OUT)
+
+
+def operators() -> list:
+    """Cosmic Ray's operators without those that swap names, and two of our own."""
+    from cosmic_ray.ast import is_number
+    from cosmic_ray.operators.operator import Operator
+    from cosmic_ray.operators.provider import OperatorProvider
+    from parso.python.tree import Name, Number
+
+    class ConstantScaler(Operator):
+        """Floats, and integers in a quotient or an exponent, times 1.05."""
+
+        def mutation_positions(self, node):
+            if is_number(node) and not node.value.lower().startswith("0x"):
+                beside = {getattr(child, "value", "") for child in node.parent.children}
+                whole = isinstance(ast.literal_eval(node.value), int)
+                if not whole or (node.parent.type in ("term", "power") and beside & {"/", "**"}):
+                    yield (node.start_pos, node.end_pos)
+
+        def mutate(self, node, index):
+            return Number(f"{node.prefix}{ast.literal_eval(node.value) * 1.05!r}", node.start_pos)
+
+        @classmethod
+        def examples(cls):
+            return ()
+
+    class ArgumentDropper(Operator):
+        """A call without one of the arguments that its function has a default for."""
+
+        def mutation_positions(self, node):
+            for argument in _with_default(node):
+                yield (argument.start_pos, argument.end_pos)
+
+        def mutate(self, node, index):
+            dropped = _with_default(node)[index]
+            kept = [each.get_code(False) for each in _arguments(node) if each is not dropped]
+            return Name(f"({', '.join(kept)})", node.start_pos)
+
+        @classmethod
+        def examples(cls):
+            return ()
+
+    provider = OperatorProvider()
+    left_out = ("Variable", "RemoveDecorator")
+    names = [name for name in provider if not name.startswith(left_out)]
+    return [*(provider[name] for name in names), ConstantScaler, ArgumentDropper]
+
+
+@functools.cache
+def defaults() -> dict[str, tuple[list[str], dict[str, str]]]:
+    """Positional parameters, and the defaults as they are written, of every function of one name only."""
+    found: dict[str, list] = {}
+    for name in modules():
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, []).append(node.args)
+    table = {}
+    for name, (one, *others) in found.items():
+        if not others:
+            places = [each.arg for each in (*one.posonlyargs, *one.args)]
+            filled = dict(zip(reversed(places), reversed(one.defaults), strict=False))
+            named = zip(one.kwonlyargs, one.kw_defaults, strict=True)
+            filled |= {each.arg: value for each, value in named if value is not None}
+            own = places[1:] if places[:1] in (["self"], ["cls"]) else places
+            table[name] = own, {key: ast.unparse(value) for key, value in filled.items()}
+    return table
+
+
+def _arguments(call) -> list:
+    """Of parso's `(...)`, as nodes."""
+    inside = call.children[1:-1]
+    inside = inside[0].children if inside and inside[0].type == "arglist" else inside
+    return [each for each in inside if each != ","]
+
+
+def _with_default(node) -> list:
+    """Arguments that can be left out, and are not what would take their place."""
+    if node.type != "trailer" or node.children[0] != "(":
+        return []
+    before = node.get_previous_sibling()
+    name = before.children[-1] if before is not None and before.type == "trailer" else before
+    if name is None or name.type != "name" or name.value not in defaults():
+        return []
+    places, filled = defaults()[name.value]
+    arguments = _arguments(node)
+    starred = any(each.type == "argument" and each.children[0] in ("*", "**") for each in arguments)
+    named = [each for each in arguments if each.type == "argument" and each.children[1] == "="]
+    found = [(each.children[0].value, each.children[2], each) for each in named]
+    bare = [each for each in arguments if each.type != "argument"]
+    if bare and not starred and len(bare) <= len(places):
+        found.append((places[len(bare) - 1], bare[-1], bare[-1]))
+    return [each for name, value, each in found if name in filled and value.get_code(False) != filled[name]]
+
+
+def _beside_the_point(node) -> bool:
+    """Annotations, decorators, messages of errors, assertions for the type checker."""
+    child, parent = node, node.parent
+    while parent is not None:
+        if parent.type in ("raise_stmt", "assert_stmt", "decorator", "annassign", "fstring", "import_from"):
+            return parent.type != "annassign" or child is parent.children[1]
+        if parent.type == "tfpdef" and child is not parent.children[0]:
+            return True
+        if parent.type == "funcdef" and parent.annotation is child:
+            return True
+        child, parent = parent, parent.parent
+    return False
+
+
+def sites(source: str) -> list[list[tuple]]:
+    """(operator, occurrence) of all changes possible, those of one kind at one place together."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+
+    nodes = list(ast_nodes(get_ast(source)))
+    found: dict[tuple, list[tuple]] = {}
+    for operator in operators():
+        kind = operator.__name__.split("_")[0]
+        occurrence = 0
+        for node in nodes:
+            for position in operator().mutation_positions(node):
+                if not _beside_the_point(node):
+                    found.setdefault((position, kind), []).append((operator, occurrence))
+                occurrence += 1
+    return [found[key] for key in sorted(found)]
+
+
+def draw(name: str, count: int | None, seed: int) -> tuple[list[Mutant], int]:
+    """At most `count` mutants of a module, each at a site of its own; and how many sites there are.
+
+    A site is drawn with equal probability whether a constant or a sum stands there, although a sum has
+    eleven mutants. Without `count`: every mutant of every site.
+    """
+    from cosmic_ray.mutating import mutate_code
+
+    source = (ROOT / name).read_text(encoding="utf-8")
+    places = sites(source)
+    chance = random.Random(f"{name} {seed}")
+    chosen = list(places)
+    chance.shuffle(chosen)
+    changes = [chance.choice(site) for site in chosen] if count else [c for site in chosen for c in site]
+    made: list[Mutant] = []
+    for operator, occurrence in changes:
+        changed = mutate_code(source, operator(), occurrence)
+        try:
+            if changed is None or ast.dump(ast.parse(changed)) == ast.dump(ast.parse(source)):
+                continue
+        except SyntaxError:
+            continue
+        before, after = source.splitlines(), changed.splitlines()
+        line = next(i for i, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1])
+        made.append(Mutant(line + 1, before[line].strip(), after[line].strip(), changed))
+        if len(made) == count:
+            break
+    return made, len(places)
