@@ -1,6 +1,7 @@
 """A file is what its contents say; a network is what all its files say."""
 
 import gzip
+import importlib
 import json
 import pickle
 import shutil
@@ -527,3 +528,74 @@ def test_extras_that_are_not_installed_are_named(tmp_path, monkeypatch, module, 
         return
     with pytest.raises(ValueError, match=r"pip install .*\[keras\]"):
         checkpoints.read(tmp_path / "a.h5")
+
+
+# --- what is not read ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(
+    params=["block of no type", "big-endian blocks", "blocks the package does not read", "no package"]
+)
+def unread_gguf(request, tmp_path, monkeypatch):
+    """Four rows of 64 as GGUF names them, the last axis first; and the bytes that are known to be theirs."""
+    order, kind, nbytes = "<", 8, 8 * 34  # eight blocks of 32: a half for the scale and 32 codes each
+    if request.param == "no package":
+        nbytes = 0
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    else:
+        pytest.importorskip("gguf")
+        quants = importlib.import_module("gguf.quants")
+    if request.param == "block of no type":
+        kind, nbytes = 999, 0
+    elif request.param == "big-endian blocks":
+        order = ">"
+    elif request.param == "blocks the package does not read":
+
+        def unknown(data, quantized):
+            raise NotImplementedError
+
+        monkeypatch.setattr(quants, "dequantize", unknown)
+    head = b"GGUF" + struct.pack(order + "IQQ", 3, 1, 0)
+    head += struct.pack(order + "Q1sIQQIQ", 1, b"w", 2, 64, 4, kind, 0)
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + bytes(8 * 34))
+    return tmp_path / "m.gguf", nbytes
+
+
+def test_blocks_that_are_not_read_keep_their_shape(unread_gguf):
+    """By which a matrix that nobody reads is known: the vectors beside it are no network."""
+    path, nbytes = unread_gguf
+    tensor = checkpoints.open_checkpoint(path).tensors["w"]
+    assert tensor.skip and (tensor.shape, tensor.nbytes) == ((4, 64), nbytes)
+
+
+def test_arrays_that_are_no_real_numbers_keep_what_the_file_says_of_them(tmp_path):
+    """Shape, type and bytes; of Python objects only the bytes, as their pickle is not read."""
+    np.savez(tmp_path / "a.npz", z=np.ones((2, 3), np.complex64), objects=np.array([{}, 1], object))
+    found = checkpoints.open_checkpoint(tmp_path / "a.npz").tensors
+    assert (found["z"].shape, found["z"].dtype, found["z"].nbytes) == ((2, 3), "complex64", 48)
+    assert (found["objects"].shape, found["objects"].dtype) == ((), "") and found["objects"].nbytes > 0
+    header = json.dumps({"w": {"dtype": "F6_E2M3", "shape": [2, 2], "data_offsets": [0, 3]}}).encode()
+    (tmp_path / "b").write_bytes(len(header).to_bytes(8, "little") + header + bytes(3))
+    six = checkpoints.open_checkpoint(tmp_path / "b").tensors["w"]
+    assert (six.shape, six.dtype, six.nbytes) == ((2, 2), "F6_E2M3", 3)
+
+
+def test_datasets_that_are_not_read_keep_what_the_file_says_of_them(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    np.arange(6.0).tofile(tmp_path / "raw.bin")
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.create_dataset("outside", (2, 3), "f8", external=[(str(tmp_path / "raw.bin"), 0, 48)])
+        file["z"] = np.ones((2, 3), np.complex64)
+    found = checkpoints.open_checkpoint(tmp_path / "m.h5").tensors
+    assert (found["outside"].shape, found["outside"].nbytes) == ((2, 3), 0)
+    assert (found["z"].shape, found["z"].dtype, found["z"].nbytes) == ((2, 3), "complex64", 48)
+
+
+def test_a_tensor_left_in_another_shard_keeps_its_type(tmp_path):
+    """The index names the second file for "w"; the first has one, too."""
+    save_file({"w": W[:2], "a": W}, tmp_path / "a.safetensors")
+    save_file({"w": W}, tmp_path / "b.safetensors")
+    index = {"weight_map": {"a": "a.safetensors", "w": "b.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    left = [t for t in checkpoints.open_checkpoint(tmp_path).tensors.values() if t.skip]
+    assert [(t.shape, t.dtype, t.nbytes) for t in left] == [(W[:2].shape, W.dtype.name, W[:2].nbytes)]

@@ -1,5 +1,7 @@
 """Scales reach the node that uses them over other nodes, and are no weights wherever they stand."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -309,3 +311,29 @@ def test_fans_and_circles_of_scales_cost_linear_time(tmp_path, monkeypatch, fan)
         return len(seen)
 
     assert looks(200) <= 2.5 * looks(100)
+
+
+def chain(first, last, length=2000):
+    """Nodes that hand on `first`, in the end as `last`: more than Python's recursion goes down."""
+    names = [first, *(f"{last}{i}" for i in range(1, length)), last]
+    return [node("Identity", one, other) for one, other in itertools.pairwise(names)]
+
+
+def test_long_chains_of_nodes_are_not_followed_to_their_end(tmp_path):
+    """From the codes to the node that scales them, and back from the scale to what is stored."""
+    arrays = {"c": CODES, "s0": SCALE, "w": normal(24, 40)}
+    far = [*chain("c", "far"), node("DequantizeLinear", "far s0", "y", axis=0)]
+    assert not tensors(save(tmp_path / "a.onnx", far, arrays))["c"].note
+    late = [*chain("s0", "late"), node("DequantizeLinear", "c late", "y", axis=0)]
+    found = tensors(save(tmp_path / "b.onnx", late, arrays))
+    assert found["c"].skip == "already quantized, by a DequantizeLinear whose scale is no constant"
+    assert {"s0", "w"} <= found.keys()
+
+
+def test_what_is_not_read_keeps_its_shape_and_type(tmp_path):
+    text = onnx.TensorProto(name="t", data_type=TYPES.STRING, dims=[2, 3], string_data=[b"a"] * 6)
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [text])), str(tmp_path / "a.onnx"))
+    assert tensors(tmp_path / "a.onnx")["t"].shape == (2, 3)
+    unread = save(tmp_path / "b.onnx", [node("DequantizeLinear", "c x", "y")], {"c": CODES})
+    tensor = tensors(unread)["c"]
+    assert tensor.skip and (tensor.shape, tensor.dtype, tensor.nbytes) == ((24, 40), "int8", 960)
