@@ -13,7 +13,7 @@ from paper_checks.claim import Claim, Constant, Measurement, Run, Twin, at_least
 from paper_checks.kumar_natale.lottery import one_weight
 from sims.lottery import embed
 from sims.lottery.misses import miss_table
-from sims.lottery.trials import drawn_sizes, layer_failures, random_network
+from sims.lottery.trials import drawn_sizes, network_failures, random_network
 from theory import lottery
 from theory.lottery.counting import ERDOS_BORWEIN
 from theory.subset_sum.cox import cox_miss
@@ -219,7 +219,7 @@ def redraws(
     fan_out, fan_in, n, retries = 6, 10, 3, 2
     weights = [np.ones((fan_out, fan_in), int)]
     left = 1 - (1 - 2.0 ** (-n * (retries + 1))) ** (fan_out * fan_in)
-    sample = layer_failures(weights[0], 1, n, retries=retries)  # side by side in one wide ticket
+    sample = network_failures(weights, 1, n, retries=retries)
     yield within("network fails", run.probability("fails", sample, 3500, block=500), left, 0.04)
     units = lottery.drawn_units(fan_in, n)[0]
     for k in range(1, retries + 1):  # inputs that try again: Binomial(fan_in, share)
