@@ -95,6 +95,14 @@ def test_poisson_average_is_close_to_the_truth_and_to_its_quadrature():
     assert estimate_poisson(16, 31, 1, trials=50, seed=4, delta=1).value == 0.0
 
 
+@pytest.mark.parametrize(("law", "hits"), [("nonzero", 1 / 4), ("uniform", 1 / 5), ("product", 1 / 8)])
+@pytest.mark.parametrize("delta", [0, 1])
+def test_the_poisson_average_of_one_sample_by_hand(law, hits, delta):
+    """Of one sample only the largest has a subset at its own end, and there the mean is exact: 2 delta + 1."""
+    found = estimate_poisson(1, 2, 4 if law == "product" else 2, 6000, 3, law, delta=delta)
+    assert found.low < 1 - hits * (1 - math.exp(-(2 * delta + 1))) < found.high
+
+
 def test_where_every_list_has_hit_the_truth_is_not_excluded():
     """Samples of {±1} all miss 1 if all are -1: with probability 2^-n, which pairs of lists soon miss."""
     rare = estimate_rare(40, 1, 1, seed=1, particles=2, replicates=3)

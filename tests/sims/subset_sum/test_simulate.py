@@ -49,6 +49,9 @@ def test_every_row_is_what_its_name_says(law, delta):
     assert 0 < lower <= missed * (1 + 1e-12) and missed <= upper * (1 + 1e-12) < 1.01 and lower < upper
     assert rows["P(no sample equals the target)"].theory == pytest.approx((x != TARGET).all(axis=1).mean())
     assert rows["E solutions"].theory == pytest.approx((sums == TARGET).sum(axis=1).mean())
+    # of two signs, of 5 values of which 3 are not on the wrong side, of even products
+    rate = {"nonzero": 1 / 2, "uniform": 3 / 5, "product": 3 / 4}[law]
+    assert rows["failure exponent, bits per sample"].theory == pytest.approx(-np.log2(rate))
     if law == "nonzero":
         assert rows["P(miss), Lemma 4"].theory == lemma4_failure(N, M, TARGET) != lemma4_failure(N, M, 1)
     some = [not set(range(-M, M + 1)) <= set(row) for row in sums.tolist()]
@@ -58,6 +61,13 @@ def test_every_row_is_what_its_name_says(law, delta):
         other = "uniform" if law == "nonzero" else "nonzero"
         names = subset_sum.simulate(N, M, TARGET, 10, 2, other, every_target=True)[-1]
         assert rows["P(some |t| <= M missed), Cox law"].theory != names.theory
+
+
+@pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
+def test_no_sample_equals_a_target_that_one_may_equal(law):
+    x, _ = outcomes(law)
+    rows = {row.quantity: row for row in law_rows(N, M, 2, law)}
+    assert rows["P(no sample equals the target)"].theory == pytest.approx((x != 2).all(axis=1).mean())
 
 
 SETTINGS = {
