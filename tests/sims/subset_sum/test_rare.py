@@ -98,7 +98,7 @@ def test_poisson_average_is_close_to_the_truth_and_to_its_quadrature():
 @pytest.mark.parametrize(("law", "hits"), [("nonzero", 1 / 4), ("uniform", 1 / 5), ("product", 1 / 8)])
 @pytest.mark.parametrize("delta", [0, 1])
 def test_the_poisson_average_of_one_sample_by_hand(law, hits, delta):
-    """Of one sample only the largest has a subset at its own end, and there the mean is exact: 2 delta + 1."""
+    """Only the largest sample has a subset that is its own end, where the mean is exact: 2 delta + 1."""
     found = estimate_poisson(1, 2, 4 if law == "product" else 2, 6000, 3, law, delta=delta)
     assert found.low < 1 - hits * (1 - math.exp(-(2 * delta + 1))) < found.high
 
