@@ -1,6 +1,7 @@
 """Results are the same bits however they are computed, and stop honestly."""
 
 import json
+import math
 import statistics
 import threading
 
@@ -373,3 +374,25 @@ def test_plain_python_gives_the_same_bits_as_compiled_code(outputs):
     plain, compiled = outputs(RUN)
     assert plain == compiled
     assert plain.count("\n") == 5
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.999])
+def test_an_interval_of_a_mean_holds_at_the_level_asked_for(level):
+    """Half as many trials are 1: the variance is n / (4 (n - 1)), and Maurer and Pontil give the rest."""
+    found = montecarlo.mean(
+        lambda _, count: np.arange(count) % 2, 4000, bounds=(0.0, 1.0), seed=3, level=level, block=500
+    )
+    log = math.log(4 / (1 - level))
+    half = math.sqrt(log / (2 * 3999)) + 7 * log / (3 * 3999)
+    assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_several_events_are_drawn_in_the_blocks_and_on_the_threads_asked_for():
+    seen: list[tuple[int, bool]] = []
+
+    def sample(rng, count):
+        seen.append((count, threading.current_thread() is threading.main_thread()))
+        return rng.random((count, 2)) < 0.25
+
+    montecarlo.probabilities(sample, 300, events=2, seed=0, block=100, threads=1)
+    assert seen == [(100, True)] * 3

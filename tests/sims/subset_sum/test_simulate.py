@@ -63,6 +63,13 @@ def test_every_row_is_what_its_name_says(law, delta):
         assert rows["P(some |t| <= M missed), Cox law"].theory != names.theory
 
 
+@pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
+def test_no_sample_equals_a_target_that_one_may_equal(law):
+    x, _ = outcomes(law)
+    rows = {row.quantity: row for row in law_rows(N, M, 2, law)}
+    assert rows["P(no sample equals the target)"].theory == pytest.approx((x != 2).all(axis=1).mean())
+
+
 SETTINGS = {
     "n": (5, 6),
     "max_value": (4, 5),
