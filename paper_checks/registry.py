@@ -104,11 +104,14 @@ def check(
 
 
 def together(selected: Sequence[Claim]) -> list[list[Claim]]:
-    """Claims that run in one process: those which share something costly, every other one by itself."""
+    """Claims that run in one process: those which share something costly, every other one by itself.
+
+    The longest come first: begun last, such a task would run on while the other processes wait.
+    """
     tasks: dict[str | int, list[Claim]] = {}
     for i, claim in enumerate(selected):
         tasks.setdefault(claim.shares or i, []).append(claim)
-    return list(tasks.values())
+    return sorted(tasks.values(), key=len, reverse=True)
 
 
 def seeded(seed: int | None) -> int:
