@@ -80,7 +80,7 @@ def half(x, scale=2.0, *, offset=0):
 
 
 def all_of(rows, scale, shift):
-    return [half(row, scale, offset=shift) for row in rows] + [half(1, 2.0, offset=0), half(*rows, scale)]
+    return [half(row, scale, offset=shift) for row in rows] + [half(1, 2.0, offset=0), half(1, scale, *rows)]
 """
 
 
