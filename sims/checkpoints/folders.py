@@ -81,16 +81,19 @@ def _of_one_network(files: list[Path]) -> list[Path]:
 def _of_index(path: Path) -> tuple[list[Path], dict[str, str]]:
     content = _json(path)
     table = content.get("weight_map")
-    if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):
+    values = list(table.values()) if isinstance(table, dict) else [None]
+    if keras := all(isinstance(value, list) for value in values):  # files of every layer, not of every tensor
+        values = [name for value in values for name in value]
+    if not all(isinstance(name, str) for name in values):
         raise ValueError("this JSON file is no index of shards: it has no weight_map")
-    names = list(dict.fromkeys(table.values()))
+    names = list(dict.fromkeys(values))
     if outside := [name for name in names if Path(name).name != name]:
         raise ValueError(f"the index names a file outside its folder: {outside[0][:100]!r}")
     if not names:
         raise ValueError("the index names no file")
     files = [path.with_name(name) for name in sorted(names)]
     raise_missing(files)
-    return files, table
+    return files, {} if keras else table
 
 
 def raise_missing(files: list[Path]) -> None:

@@ -3,7 +3,9 @@
 import importlib
 import importlib.util
 import io
+import json
 import math
+import re
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -43,6 +45,7 @@ def read_keras(path: Path) -> Tensors:
 
 def _arrays(file: Any, size: int) -> Tensors:
     h5py = _h5py()
+    classes = _classes(file.attrs.get("model_config"))
     pending = [("", file)]
     seen, read = set(), 0
     while pending:
@@ -66,20 +69,44 @@ def _arrays(file: Any, size: int) -> Tensors:
                 continue
             if not isinstance(item, h5py.Dataset):
                 continue
-            tensor = _tensor(child, item)
+            tensor = _tensor(child, item, classes)
             read += tensor.nbytes
             INFLATED.check(read, size)
             yield tensor
         pending.extend(reversed(children))
 
 
-def _tensor(name: str, item: Any) -> Tensor:
+def _classes(config: Any) -> dict[str, str]:
+    """Class of every layer by its name, in the letters of a default name, as a whole saved model says.
+
+    Names that two layers of different classes bear are left out.
+    """
+    try:
+        pending = [json.loads(config)] if isinstance(config, (str, bytes)) else []
+    except (ValueError, RecursionError):
+        return {}
+    found: dict[str, str] = {}
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            kind, inner = item.get("class_name"), item.get("config")
+            name = inner.get("name") if isinstance(inner, dict) else None
+            if isinstance(kind, str) and isinstance(name, str):
+                words = re.sub(
+                    r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)
+                ).lower()
+                found[name] = words if found.get(name, words) == words else ""
+        pending.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+    return {name: kind for name, kind in found.items() if kind}
+
+
+def _tensor(name: str, item: Any, classes: dict[str, str]) -> Tensor:
     if item.external or item.is_virtual:
         return unreadable(name, "its values are in another file, which is not read", 0, item.shape or ())
     if item.shape is None:
         return unreadable(name, "empty")
     nbytes = math.prod(item.shape) * item.dtype.itemsize
-    axis = output_axis(name, len(item.shape))
+    axis = output_axis("/".join(classes.get(part, part) for part in name.split("/")), len(item.shape))
     said = item.attrs.get("dtype")
     if item.dtype.str[1:] in ("V2", "u2") and isinstance(said, str) and said == "bfloat16":  # by Keras
         read = partial(_bfloat16, item)

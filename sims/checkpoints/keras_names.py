@@ -55,10 +55,8 @@ def output_axis(name: str, rank: int) -> Axis | None:
     table = variable in ("0", "weight") and _EMBEDDING.fullmatch(layer)
     if variable in ("embeddings", "embedding") or table:
         return 0
-    if rank >= 3 and (
-        variable == "depthwise_kernel" or (variable == "0" and _DEPTHWISE.fullmatch(layer))
-    ):  # (positions, channels, multiples of each)
-        return rank - 2, rank - 1
+    if rank >= 3 and (variable == "depthwise_kernel" or (kernel and _DEPTHWISE.fullmatch(layer))):
+        return rank - 2, rank - 1  # (positions, channels, multiples of each)
     if rank >= 3 and kernel and _TRANSPOSED.fullmatch(layer):
         return rank - 2
     if rank == 3 and kernel and _HEADS.fullmatch(layer):

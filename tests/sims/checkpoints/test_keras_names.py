@@ -1,6 +1,7 @@
 """Files of Keras 3 name the classes of layers and count variables: outputs by the definition of the class."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -94,3 +95,71 @@ def test_an_archive_of_keras_has_the_axes_of_its_layers(tmp_path):
     found = checkpoints.open_checkpoint(tmp_path / "net.keras").tensors
     axes = {name.split("/")[1]: tensor.axis for name, tensor in found.items() if name.endswith("0")}
     assert axes == {"embedding": 0, "depthwise_conv2d": (2, 3), "dense": 1}
+
+
+def test_a_whole_model_says_of_what_class_a_layer_is_whatever_its_name(tmp_path):
+    """.h5 of Keras 3: every kernel is called `kernel`, and layers are called as their users like."""
+    h5py = pytest.importorskip("h5py")
+    layers = [
+        {"class_name": "DepthwiseConv2D", "config": {"name": "block_dw"}},
+        {"class_name": "Conv2DTranspose", "config": {"name": "up"}},
+        {"class_name": "Conv2D", "config": {"name": "conv2d_transpose"}},
+        {"class_name": "Conv2D", "config": {"name": "both"}},
+        {
+            "class_name": "Functional",
+            "config": {
+                "name": "inner",
+                "layers": [{"class_name": "Conv2DTranspose", "config": {"name": "both"}}],
+            },
+        },
+        {
+            "class_name": "TimeDistributed",
+            "config": {"name": "td", "layer": {"class_name": "Conv1DTranspose", "config": {"name": "deep"}}},
+        },
+    ]
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file.attrs["model_config"] = (
+            '{"class_name": "Sequential", "config": {"name": "s", "layers": ' + json.dumps(layers) + "}}"
+        )
+        for name in ("block_dw", "depthwise_conv2d", "up", "conv2d_transpose", "both"):
+            file[f"model_weights/{name}/{name}/kernel"] = RNG.normal(size=(3, 3, 8, 8))
+        file["model_weights/td/deep/kernel"] = RNG.normal(size=(3, 8, 8))
+    found = checkpoints.open_checkpoint(tmp_path / "net.h5").tensors
+    assert {name.split("/")[-2]: tensor.axis for name, tensor in found.items()} == {
+        **{"block_dw": (2, 3), "depthwise_conv2d": (2, 3), "up": 2, "conv2d_transpose": 3, "both": 3},
+        "deep": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "config", ["{", "[" * 100_000, "[1, null]", '{"class_name": 3, "config": {"name": 4}}']
+)
+def test_a_damaged_description_of_the_model_costs_no_weight(tmp_path, config):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file.attrs["model_config"] = config[:60_000]
+        file["model_weights/up/up/kernel"] = RNG.normal(size=(3, 3, 8, 8))
+    assert checkpoints.open_checkpoint(tmp_path / "net.h5").tensors["model_weights/up/up/kernel"].axis == 3
+
+
+def test_shards_of_keras(tmp_path):
+    """Its index names the files of layers, not of tensors, and keeps a list of them."""
+    h5py = pytest.importorskip("h5py")
+    arrays = [RNG.normal(size=(16, 20)), RNG.normal(size=(20, 24))]
+    for i, array in enumerate(arrays):
+        with h5py.File(tmp_path / f"m_0000{i}.weights.h5", "w") as file:
+            file[f"layers/dense_{i}/vars/0"] = array
+    index = tmp_path / "m.weights.json"
+    table = {"/layers/dense_0/vars": ["m_00000.weights.h5"], "/layers/dense_1/vars": ["m_00001.weights.h5"]}
+    index.write_text(json.dumps({"metadata": {"total_size": 1.0}, "weight_map": table}))
+    found = checkpoints.open_checkpoint(index).tensors
+    assert list(found) == ["layers/dense_0/vars/0", "layers/dense_1/vars/0"]
+    for tensor, array in zip(found.values(), arrays, strict=True):
+        np.testing.assert_array_equal(tensor.load(), array)
+        assert tensor.axis == 1
+    index.write_text(json.dumps({"weight_map": table | {"/layers/dense_2/vars": ["m_00002.weights.h5"]}}))
+    with pytest.raises(ValueError, match=r"of 3 shards 'm_00002\.weights\.h5' is missing"):
+        checkpoints.open_checkpoint(index)
+    index.write_text(json.dumps({"weight_map": {"/layers/dense_0/vars": [3]}}))
+    with pytest.raises(ValueError, match="no index of shards"):
+        checkpoints.open_checkpoint(index)
