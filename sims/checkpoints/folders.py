@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 _INDEX = 2**26  # bytes of an index or a config
 _WEIGHTS = (  # one network is often stored twice in one folder: the first of these that is there
@@ -80,8 +81,8 @@ def _of_one_network(files: list[Path]) -> list[Path]:
 
 def _of_index(path: Path) -> tuple[list[Path], dict[str, str]]:
     content = _json(path)
-    table = content.get("weight_map")
-    values = list(table.values()) if isinstance(table, dict) else [None]
+    table: Any = content.get("weight_map")
+    values: list[Any] = list(table.values()) if isinstance(table, dict) else [None]
     if keras := all(isinstance(value, list) for value in values):  # files of every layer, not of every tensor
         values = [name for value in values for name in value]
     if not all(isinstance(name, str) for name in values):

@@ -20,6 +20,7 @@ from sims.checkpoints.tensor import Tensor, Tensors, unreadable, unreal
 from sims.support.extras import to_install
 
 _MOST = 100_000  # objects of one file
+_CAPITAL = re.compile(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")  # where Keras breaks the name of a class
 
 
 def _h5py() -> Any:
@@ -92,9 +93,7 @@ def _classes(config: Any) -> dict[str, str]:
             kind, inner = item.get("class_name"), item.get("config")
             name = inner.get("name") if isinstance(inner, dict) else None
             if isinstance(kind, str) and isinstance(name, str):
-                words = re.sub(
-                    r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)
-                ).lower()
+                words = _CAPITAL.sub("_", kind).lower()
                 found[name] = words if found.get(name, words) == words else ""
         pending.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
     return {name: kind for name, kind in found.items() if kind}
