@@ -11,7 +11,7 @@ from typing import Any
 
 from sims.checkpoints import Tensor, is_float
 from sims.checkpoints.elements import is_narrow_float
-from sims.weights import packed, reparametrized
+from sims.weights import hqq, packed, reparametrized
 from sims.weights.dequantize import Unclear
 
 _LONE = ("weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB")
@@ -208,6 +208,7 @@ _FAMILIES = (
     # AQLM, VPTQ, Marlin: codes of rows of a table, or in an order of their own
     _Family(".codes", (".codebooks",), (".scales",), packed.unread, _is_index),
     _Family(".indices", (".centroids.weight",), (".res_centroids.weight",), packed.unread, _is_index),
+    _Family(".W_q", (".scale", ".zero"), (*hqq.BESIDE, *hqq.SETTINGS), hqq.hqq),
     _Family(".B", (".s",), (".workspace",), packed.unread),
     *(
         _Family(suffix, (other,), _BESIDE, packed.unread)

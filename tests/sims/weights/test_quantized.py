@@ -380,7 +380,6 @@ def test_bitsandbytes_eight_bits(tmp_path):
 @pytest.mark.parametrize(
     "names",
     [
-        ("l.W_q", "l.scale", "l.zero"),
         ("l.qweight", "l.scales", "l.other"),
         ("l.weight", "l.weight_absmax", "l.other"),
         ("l.weight._data", "l.weight._scale", "l.weight._shift"),
