@@ -149,7 +149,11 @@ def error_curvature(law: Distribution, levels: "np.ndarray | Codebook", scale: f
     1.4
     """
     codebook = _codebook(levels)
-    curvature = 2 * float(_sums(law, codebook, np.array([scale]))[1][0])
+    return _curvature(law, codebook, scale, float(_sums(law, codebook, np.array([scale]))[1][0]))
+
+
+def _curvature(law: Distribution, codebook: Codebook, scale: float, b: float) -> float:
+    curvature = 2 * b
     for side, edges, gaps in _sides(law, codebook):
         curvature -= 2 * scale * float(side.pdf(scale * edges) @ (gaps * edges**2))
     return curvature
@@ -310,5 +314,5 @@ def scale_for(
 def _newton(law: Distribution, codebook: Codebook, scale: float, a: float, b: float) -> float:
     if isinstance(law, Empirical):
         return a / b if b > 0 else scale  # no density
-    curvature = error_curvature(law, codebook, scale) / 2
+    curvature = _curvature(law, codebook, scale, b) / 2
     return scale - (scale * b - a) / curvature if curvature > 0 else math.nan

@@ -112,9 +112,11 @@ class StudentT(Distribution):
             both = (self.bound - x) * (self.bound + x) / (root * last)
             probability = both / (self._inside * (self.bound * root + x * last))
             return probability, self._constant * math.sqrt(8) * both / (root + last)
-        outside = _outside(self._df, x)
+        outside = np.full(np.shape(x), self._outside)  # nothing is left there
+        within = x < self.bound
+        outside[within] = _outside(self._df, x[within])
         probability = np.maximum(outside - self._outside, 0.0)
-        cancelled = np.flatnonzero(np.ravel((probability < 1e-3 * outside) & (x < self.bound)))
+        cancelled = np.flatnonzero(np.ravel((probability < 1e-3 * outside) & within))
         probability = np.array(0.5 / self._inside * probability)
         if cancelled.size:
             flat, low = probability.reshape(-1), np.ravel(x)
