@@ -35,10 +35,10 @@ def available() -> bool:
 def load() -> Backend:
     """JAX on the processor, one thread per program: cells of a sweep are what runs in parallel.
 
-    One thread also fixes the order of every sum, so that a run repeats to the bit on one machine. Products are
-    those of float32 everywhere: a GPU would round their factors to 10 bits of mantissa (TF32), and steps
-    learned on it would differ in the third digit. What the caller's environment says about platforms, products
-    or XLA stands.
+    One thread also fixes the order of every sum, so that a run repeats to the bit on one machine. Products
+    are those of float32 everywhere: a GPU would round their factors to 10 bits of mantissa (TF32), and what
+    convolutions learn on it would differ in the third digit. What the caller's environment says about
+    platforms, products or XLA stands.
 
     Raises
     ------
