@@ -3,6 +3,7 @@
 Scales may pass through nodes that only change their form, or be scaled themselves (NVFP4), on their way.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -93,6 +94,23 @@ class Scaling:
         if (use.node.op_type, use.place) in UNREAD:
             return f"already quantized, by a {use.node.op_type}, which is not read"
         return self._scaled(use, way, constant)
+
+    def formed(self, name: str, shape: tuple[int, ...], scope: Scope) -> tuple[str, tuple[int, ...], Scope]:
+        """The name, shape and scope in which a constant is used, where all that uses it reshapes it."""
+        for _ in range(_DEPTH):
+            uses = scope.uses.get(name, ())
+            if len(uses) != 1 or uses[0].place or uses[0].node.op_type not in ("Identity", "Reshape"):
+                break
+            node, inner = uses[0].node, uses[0].scope
+            if node.op_type == "Reshape":
+                sizes = self._folded(node.input[1], inner) if len(node.input) > 1 else None
+                if sizes is None or math.prod(sizes.shape) > 32:
+                    break
+                if len(further := _reshaped(node, shape, sizes.read())) < 2:
+                    break
+                shape = further
+            name, scope = node.output[0], inner
+        return name, shape, scope
 
     def _way(self, name: str, scope: Scope, depth: int = 0) -> tuple[Use, list[Use]] | None:
         """The first node that scales what has a name, past nodes that hand it on or turn it; and those."""
@@ -252,6 +270,17 @@ def _formed(node: Any, inputs: list[Any], model: Any) -> np.ndarray:
     if kind == "Transpose":
         return array.transpose(attribute(node, "perm", []) or None)
     return array
+
+
+def _reshaped(node: Any, shape: tuple[int, ...], sizes: np.ndarray) -> tuple[int, ...]:
+    """The shape that a Reshape gives an array; () where it cannot."""
+    kept = not attribute(node, "allowzero", 0)
+    found = [int(size) for size in sizes.reshape(-1)]
+    found = [shape[i] if size == 0 and kept and i < len(shape) else size for i, size in enumerate(found)]
+    count, known = math.prod(shape), math.prod(size for size in found if size != -1)
+    if found.count(-1) == 1 and known:
+        found[found.index(-1)] = count // known
+    return tuple(found) if min(found, default=-1) >= 0 and math.prod(found) == count else ()
 
 
 def _misfit(part: tuple[int, ...], codes: tuple[int, ...], axis: int, block: int) -> str:

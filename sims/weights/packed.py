@@ -49,7 +49,8 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
             raise Unclear(f"{codes.dtype} codes without a zero point")
         if zero and zero in parts and is_float(parts[zero].dtype):  # torchao's two codes a byte, perhaps
             raise Unclear(f"zero points of type {parts[zero].dtype}")
-        blocks = spread_shape(codes.shape, parts[scale].shape, codes.axis)
+        blocks = _said(codes.shape, parts[scale].shape, config)
+        blocks = blocks or spread_shape(codes.shape, parts[scale].shape, codes.axis)
 
         def read() -> np.ndarray:
             points = parts[zero].load() if zero and zero in parts else None
@@ -58,7 +59,7 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
                 factor = _powers(factor)
             if second and second in parts:
                 factor = factor * parts[second].load().astype(np.float32).reshape(())
-            return scaled(codes.load(), factor, points, codes.axis)
+            return scaled(codes.load(), factor, points, blocks=blocks)
 
         spread = "one scale" if blocks == codes.shape else f"blocks of {' x '.join(map(str, blocks))}"
         target = _QDATA.sub(r".\1", name.removesuffix("_quantized").removesuffix("._data"))
@@ -66,6 +67,17 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
         return found.renamed(axis=codes.axis)
 
     return join
+
+
+def _said(shape: tuple[int, ...], scale: tuple[int, ...], config: Mapping[str, Any]) -> tuple[int, ...]:
+    """The size of a block that config.json gives where it fits codes and scales; () where none does."""
+    settings = config.get("quantization_config")
+    blocks = settings.get("weight_block_size") if isinstance(settings, dict) else None
+    if not isinstance(blocks, list) or not all(type(size) is int and size > 0 for size in blocks):
+        return ()
+    if len(blocks) != len(shape) or scale != tuple(-(-n // b) for n, b in zip(shape, blocks, strict=True)):
+        return ()
+    return tuple(blocks)
 
 
 def _are_exponents(codes: Tensor, scale: Tensor) -> bool:

@@ -140,12 +140,15 @@ def _of_one_shape(parts: dict[str, Tensor]) -> bool:
 
 _NESTED = (".nested_absmax", ".nested_quant_map")
 _BESIDE = ("_zero", ".zero", ".zeros", ".qzeros", ".tables", ".tables2")
+_MASKS = (  # of TensorFlow
+    (f"/{kernel}{ending}", f"/mask{ending}") for kernel in ("kernel", "weights") for ending in (":0", "")
+)
 _FAMILIES = (
     _Family(".qweight", (".qzeros", ".scales"), (".g_idx",), packed.gptq),
     _Family("_orig", ("_mask",), (), reparametrized.masked, _is_real),
     *(
         _Family(suffix, (mask,), (), reparametrized.masked, _is_real, _of_one_shape)
-        for suffix, mask in (("", "_mask"), (".weight", ".mask"))
+        for suffix, mask in (("", "_mask"), (".weight", ".mask"), (".original", ".0.mask"), *_MASKS)
     ),
     *(
         _Family(".weight", (scores,), (), reparametrized.scored, _is_real, _of_one_shape)

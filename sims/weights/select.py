@@ -48,8 +48,11 @@ _TRAINING = {
     "loss_scaler",
     "rng_state",
     "callbacks",
-    "queue",
+    *("master_params", "master_weights"),  # of mixed precision: the same weights in float32
 }
+_QUEUE = re.compile(r"(.*_)?queue\d*")  # of features that a training compares with (MoCo, ALBEF)
+# Of torch.optim under whatever key: ["state"][number of a parameter][name of a sum].
+_STATE = re.compile(r"(.*\.)?state\.\d+\.(?!\w*(weight|bias|kernel|scale|gamma|embed))\w+")
 # Of TensorFlow, below the name of the variable whose state they are.
 _SLOTS = re.compile(r"(adam|rmsprop|momentum|adagrad|adadelta|ftrl|lamb|exponentialmovingaverage).*")
 _MOMENTS = {
@@ -63,7 +66,7 @@ _TABLES |= {"anchors", "anchor_grid", "priors", "prior_boxes"}  # of detectors
 _BIASES = re.compile(r"(.*_)?(bias|biases|beta|offset)")
 _LETTER = re.compile(r"(.*?)[bB](_?\d*)")  # a bias where there is a `w` beside it
 _ROW_BIASES = re.compile(r"(b|bias|biases|intercepts?)_?\d*")  # of programs that keep them as (1, outputs)
-_SCALES = re.compile(r"(.*_)?scales?")
+_SCALES = re.compile(r"(.*_)?scales?|ia3_l")  # the last of adapters that scale activations
 # Of Keras 3, which names no variables: kernel, recurrent kernel, bias.
 _RECURRENT_BIAS = re.compile(r"(^|.*/)cell/vars/2")
 _NORMALISATION = re.compile(r"(^|.*/)(.*_)?normalization(_\d+)?/vars/\d")
@@ -206,8 +209,10 @@ def _training_state(tensors: Mapping[str, Tensor]):
         slot = slot or (name.endswith("_momentum") and name.removesuffix("_momentum") in tensors)  # Detectron
         if slot or parts[-1] in _MOMENTS or "optimizer_slot" in parts:
             return "state of an optimizer"
-        if any(_OPTIMIZER.fullmatch(part) for part in parts[:3]):
+        if any(_OPTIMIZER.fullmatch(part) for part in parts[:3]) or _STATE.fullmatch(name):
             return "state of an optimizer"
+        if len(tensor.shape) > 1 and _QUEUE.fullmatch(parts[-1]):
+            return "state of the training"
         return "state of the training" if _TRAINING & set(parts[:2]) else ""
 
     return reason
@@ -231,6 +236,7 @@ def canonical(name: str) -> tuple[str, bool]:
 def _averages(tensors: dict[str, Tensor]):
     """Averaged copies (EMA, SWA, a teacher) and other moments of tensors that are there, too."""
     names = {name: canonical(name) for name in tensors}
+    shapes = {tensors[name].shape for name, (_, averaged) in names.items() if not averaged}
     originals = {
         (inner, tensors[name].shape): name
         for name, (inner, averaged) in reversed(names.items())
@@ -256,6 +262,9 @@ def _averages(tensors: dict[str, Tensor]):
             yield "another moment", originals, canonical(rest)[0]
 
     def reason(name: str, tensor: Tensor) -> str:
+        inner, averaged = names[name]
+        if averaged and inner.isdigit() and tensor.shape in shapes:  # a list in the order of the weights
+            return "an averaged copy of a weight of its shape"
         for what, known, one in candidates(name):
             original = known.get((one, tensor.shape))
             if original is not None and original != name:

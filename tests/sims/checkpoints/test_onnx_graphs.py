@@ -185,6 +185,10 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
         ("FusedMatMul", 1, (6, 2, 4), {"transBatchB": 1, "transB": 1}, (1, 0)),
         ("FusedMatMul", 0, (4, 2, 6), {"transBatchA": 1}, (1, 0)),
         ("FusedMatMul", 1, (4, 6), {"transBatchB": 1}, 1),
+        ("FusedMatMulActivation", 1, (6, 4), {"transB": 1}, 0),
+        ("TransposeMatMul", 1, (6, 4), {"transB": 1}, 0),
+        ("GemmFloat8", 1, (6, 4), {"transB": 1}, 0),
+        ("GemmFastGelu", 1, (4, 6), {}, 1),
         ("FusedConv", 1, (8, 3, 5, 5), {}, 0),
         ("Attention", 1, (8, 24), {}, 1),
         ("PackedAttention", 1, (8, 24), {}, 1),
@@ -207,6 +211,56 @@ def test_the_axis_of_the_outputs_is_that_of_the_graph(tmp_path, operator, place,
     count = 3 if operator in ("LSTM", "GRU") else max(2, place + 1)
     nodes = [helper.make_node(operator, inputs[:count], ["y"], **options)]
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(*shape)}))["w"].axis == axis
+
+
+@pytest.mark.parametrize("operator", ["Mul", "Div"])
+@pytest.mark.parametrize(
+    ("other", "axis"), [((), 1), ((6,), 1), ((4, 6), 1), ((2, 4, 6), None), (None, None)]
+)
+def test_axes_are_followed_past_a_constant_factor(tmp_path, operator, other, axis):
+    """An equalized learning rate, a norm; not past a factor that is computed, or gives more axes."""
+    arrays = {"w": normal(4, 6)} | ({} if other is None else {"c": normal(*other)})
+    for names in (["w", "c"], ["c", "w"]):
+        scaled = helper.make_node(operator, names, ["v"])
+        product = helper.make_node("MatMul", ["x", "v"], ["y"])
+        inputs = ("x",) if other is not None else ("x", "c")
+        path = save(tmp_path / "a.onnx", [scaled, product], arrays, inputs=inputs)
+        assert tensors(path)["w"].axis == axis
+
+
+RESHAPED = normal(120)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sizes", "options", "shape"),
+    [
+        ((4, 3, 2, 5), [24, 5], {}, (24, 5)),  # of CNTK
+        ((4, 3, 2, 5), [-1, 5], {}, (24, 5)),
+        ((4, 3, 10), [0, -1], {}, (4, 30)),
+        ((120,), [10, 12], {}, (10, 12)),
+        ((12, 10), [-1], {}, None),  # a vector is no matrix of a product
+        ((12, 10), [7, -1], {}, None),
+        ((12, 10), [-1, -1], {}, None),
+        ((12, 10), [0, -1], {"allowzero": 1}, None),
+        ((12, 10), [0, 0, 0], {}, None),
+        ((12, 10), [1] * 31 + [12, 10], {}, None),  # more axes than an array has
+    ],
+)
+def test_weights_have_the_shape_in_which_they_are_used(tmp_path, stored, sizes, options, shape):
+    """Outputs of the product are the last axis of the new shape; values stay in their order."""
+    w, arrays = RESHAPED.reshape(stored), {"s": np.array(sizes), "v": normal(20, 20)}
+    nodes = [
+        helper.make_node("Identity", ["w"], ["i"]),
+        helper.make_node("Reshape", ["i", "s"], ["r"], **options),
+        helper.make_node("MatMul", ["x", "r"], ["y"]),
+    ]
+    found = tensors(save(tmp_path / "a.onnx", nodes, arrays | {"w": w}))["w"]
+    assert found.shape == (shape or stored) and (not shape or found.axis == 1)
+    np.testing.assert_array_equal(found.load(), w.reshape(shape or stored))
+    again = [*nodes, helper.make_node("MatMul", ["x", "w"], ["z"])]  # used as it is stored, too
+    assert tensors(save(tmp_path / "b.onnx", again, arrays | {"w": w}))["w"].shape == stored
+    given = save(tmp_path / "c.onnx", nodes, {"w": w}, inputs=("x", "s"))
+    assert tensors(given)["w"].shape == stored  # the shape is no constant
 
 
 def test_transposed_products_have_the_formats_of_their_outputs(tmp_path):

@@ -101,6 +101,23 @@ def test_a_short_last_block(tmp_path):
     assert found["kv.weight"][511, 127] == float(codes[511, 127]) * scale[3, 0]
 
 
+def test_the_size_of_a_block_that_only_config_json_says(tmp_path):
+    """Two scales for 200 rows: of a hundred each, or of 128 and 72."""
+    codes = RNG.normal(size=(200, 300)).astype(ml_dtypes.float8_e4m3fn)
+    scale = np.exp(RNG.normal(size=(2, 3))).astype(np.float32)
+    path = save(tmp_path / "a.safetensors", **{"l.weight": codes, "l.weight_scale_inv": scale})
+    for said, block in (([128, 128], 128), ([100, 100], 100)):
+        settings = {"quant_method": "fp8", "weight_block_size": said}
+        (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
+        found, _, _ = whole(path)
+        for i, j in [(0, 0), (99, 99), (100, 100), (127, 127), (128, 128), (199, 299), (100, 255)]:
+            assert found["l.weight"][i, j] == float(codes[i, j]) * scale[i // block, j // block]
+    for said in ([64, 64], [128], [0, 128], [True, 128], "128", [128, 128, 1], None):
+        settings = {"weight_block_size": said}
+        (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
+        assert "leave the size of a block open" in whole(path)[1]["l.weight"]
+
+
 def test_zero_points(tmp_path):
     codes = RNG.integers(0, 256, size=(8, 16)).astype(np.uint8)
     scale, zero = np.array([0.25], np.float32), np.array([131], np.uint8)

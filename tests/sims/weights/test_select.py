@@ -34,6 +34,7 @@ def test_optimizer_state_is_no_weight():
         "updater/optimizer:main/l1/W/m",  # Chainer
         "state_dict.w_momentum",  # Detectron
         "quantize.embed_avg",
+        *("opt.state.0.sum", "state.3.ax", "net.solver.state.12.step_size"),  # of torch.optim, by their form
     ]
     arrays = {"state_dict.w": normal(32, 32)} | {name: normal(32, 32) for name in names}
     found = chosen(arrays)
@@ -43,12 +44,20 @@ def test_optimizer_state_is_no_weight():
 
 def test_gradients_and_tables_of_positions_are_no_weights():
     names = ["grads.fc.weight", "layers.0.rotary_emb.cos_cached", "rope.sin", "cos_cache", "module.queue"]
-    names += ["h.0.alibi", "anchors.boxes", "head.anchors"]
+    names += [
+        "h.0.alibi",
+        "anchors.boxes",
+        "head.anchors",
+        "state_dict.m.queue",
+        "image_queue",
+        "master_params.0",
+    ]
     arrays = {name: normal(32, 32) for name in [*names, "optimizer/target/dense/kernel", "model.w"]}
     found = chosen(arrays)
     assert list(found.tensors) == ["optimizer/target/dense/kernel", "model.w"]
     assert found.skipped["rope.sin"] == "a table of positions, which no training changes"
-    assert found.skipped["grads.fc.weight"] == "state of the training"
+    state = ("grads.fc.weight", "module.queue", "state_dict.m.queue", "image_queue", "master_params.0")
+    assert {found.skipped[name] for name in state} == {"state of the training"}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,7 @@ def test_gradients_and_tables_of_positions_are_no_weights():
     [
         *("opt_model.decoder.weight", "optical_flow.weight", "options.weight", "model.opt.fc1"),
         *("adam.weight", "w/Adam", "net/momentum_encoder", "other_momentum", "text.boxes"),
+        *("encoder.state.0.weight", "state.1.weight_hh_l0", "state.0", "queue.fc", "queue_net.weight"),
     ],
 )
 def test_words_that_only_look_like_an_optimizer(name):
@@ -87,6 +97,17 @@ def test_averages_by_the_names_of_their_originals():
     found = chosen({name: normal(32, 32) for name in names})
     assert list(found.tensors) == [*pairs, *others]
     assert found.skipped == {copy: f"an averaged copy of {name!r}" for name, copy in pairs.items()}
+
+
+def test_averages_in_a_list_are_those_of_the_weights_beside():
+    """torch_ema keeps them without names; alone, or of other shapes, they are the network."""
+    arrays = {"model.fc.weight": normal(32, 32), "model.up.weight": normal(16, 32)}
+    averages = {f"ema.shadow_params.{i}": normal(*shape) for i, shape in enumerate([(32, 32), (16, 32)])}
+    found = chosen(arrays | averages | {"ema.shadow_params.2": normal(20, 20)})
+    assert list(found.tensors) == [*arrays, "ema.shadow_params.2"]
+    assert found.skipped == dict.fromkeys(averages, "an averaged copy of a weight of its shape")
+    assert list(chosen(averages).tensors) == list(averages)
+    assert list(chosen(arrays | {"layers.0": normal(32, 32)}).tensors) == [*arrays, "layers.0"]
 
 
 def test_a_network_at_several_moments_counts_once():
@@ -246,13 +267,13 @@ def test_scales_of_a_normalisation_are_no_weights():
     """Over several axes they have as many values as a matrix, near 1: the largest part of a small network."""
     shapes = {"a.weight": (8, 8, 8), "a.bias": (8, 8, 8), "b/gamma": (16, 16), "b/beta": (16, 16)}
     shapes |= {"scan/norm/scale": (64, 12), "c.weight": (16, 16), "c.bias": (16,), "d/gamma:0": (16, 16)}
-    shapes |= {"d/beta:0": (16, 16), "layers/layer_normalization_1/vars/0": (16, 16)}
+    shapes |= {"d/beta:0": (16, 16), "layers/layer_normalization_1/vars/0": (16, 16), "k.ia3_l": (512, 1)}
     found = chosen({name: normal(*shape) for name, shape in shapes.items()})
     assert list(found.tensors) == ["c.weight"]
     why = "scales of a normalisation are kept as they are"
     for name in ("a.weight", "b/gamma", "d/gamma:0", "layers/layer_normalization_1/vars/0"):
         assert found.skipped[name] == why
-    assert found.skipped["scan/norm/scale"] == "scales are kept as they are"
+    assert found.skipped["scan/norm/scale"] == found.skipped["k.ia3_l"] == "scales are kept as they are"
     assert list(chosen({"scan/norm/scale": normal(64, 12)}).tensors)  # where there is nothing else
     asked = chosen({name: normal(*shape) for name, shape in shapes.items()}, include=["a.*"])
     assert list(asked.tensors) == ["a.weight", "a.bias"]
