@@ -197,6 +197,10 @@ def _axis(use: Use, rank: int, depth: int) -> Axis | None:
     if kind == "Concat" and node.output:  # pieces of one weight
         axis = output_axis(node.output[0], rank, use.scope, depth + 1)
         return None if isinstance(axis, Grouped) else axis
+    if kind in ("Split", "Slice") and not place:  # of one weight into several
+        axes = {output_axis(one, rank, use.scope, depth + 1) for one in node.output} - {None}
+        axis = axes.pop() if len(axes) == 1 else None
+        return None if isinstance(axis, Grouped) else axis
     if kind == "Einsum":
         return _einsum_axis(node, place, rank)
     scaled = kind in ("Mul", "Div") and _beside_constant(use, rank)  # by its norm, its learning rate

@@ -26,7 +26,10 @@ from sims.checkpoints.pickle_values import (
     storage,
 )
 
-_WHY: dict[type[Exception], str] = {KeyError: "it recalls a value it never kept", IndexError: "it takes a value where there is none"}
+_WHY: dict[type[Exception], str] = {
+    KeyError: "it recalls a value it never kept",
+    IndexError: "it takes a value where there is none",
+}
 
 
 def interpret(stream: IO[bytes], size: int, storages: list[Storage] | None = None) -> Any:

@@ -228,6 +228,67 @@ def test_axes_are_followed_past_a_constant_factor(tmp_path, operator, other, axi
         assert tensors(path)["w"].axis == axis
 
 
+@pytest.mark.parametrize(
+    ("operator", "stored", "options", "shape"),
+    [
+        ("Flatten", (4, 3, 2, 5), {"axis": 3}, (24, 5)),
+        ("Flatten", (4, 3, 2, 5), {"axis": -1}, (24, 5)),
+        ("Flatten", (4, 3, 10), {}, (4, 30)),
+        ("Flatten", (12, 10), {"axis": 0}, None),
+        ("Squeeze", (1, 12, 10), {"axes": [0]}, (12, 10)),
+        ("Squeeze", (1, 12, 1, 10), {}, (12, 10)),
+        ("Squeeze", (1, 12, 1, 10), {"axes": [-2]}, (1, 12, 10)),
+        ("Squeeze", (12, 10), {"axes": [0]}, None),  # no axis of size 1
+        ("Unsqueeze", (12, 10), {"axes": [-3]}, (1, 12, 10)),
+        ("Unsqueeze", (12, 10), {"axes": [1, 0]}, (1, 1, 12, 10)),
+        ("Unsqueeze", (12, 10), {"axes": [1, 1]}, None),
+        ("Unsqueeze", (120,), {"axes": [0]}, None),
+    ],
+)
+def test_weights_whose_axes_are_joined_dropped_or_added(tmp_path, operator, stored, options, shape):
+    """By attributes, as older models have it, or by a second input."""
+    w = normal(*stored)
+    product = helper.make_node("MatMul", ["x", "r"], ["y"])
+    formed = helper.make_node(operator, ["w"], ["r"], **options)
+    found = [tensors(save(tmp_path / "a.onnx", [formed, product], {"w": w}))["w"]]
+    if "axes" in options:
+        formed = helper.make_node(operator, ["w", "axes"], ["r"])
+        axes = np.array(options["axes"])
+        found.append(tensors(save(tmp_path / "b.onnx", [formed, product], {"w": w, "axes": axes}))["w"])
+    for one in found:
+        assert one.shape == (shape or stored)
+        np.testing.assert_array_equal(one.load(), w.reshape(shape or stored))
+
+
+def test_a_convolution_of_one_axis_as_one_of_two(tmp_path):
+    """Outputs of the transposed one come second."""
+    nodes = [
+        helper.make_node("Unsqueeze", ["w", "axes"], ["r"]),
+        helper.make_node("ConvTranspose", ["x", "r"], ["y"]),
+    ]
+    path = save(tmp_path / "a.onnx", nodes, {"w": normal(8, 24, 3), "axes": np.array([2])})
+    found = tensors(path)["w"]
+    assert found.shape == (8, 24, 1, 3) and found.axis == 1
+
+
+@pytest.mark.parametrize(("transB", "axis"), [(0, 1), (1, 0)])
+def test_parts_of_a_weight_give_it_their_axis(tmp_path, transB, axis):
+    """Queries, keys and values are split, or the first columns are taken."""
+    parts = [helper.make_node("Gemm", ["x", part], [f"y{part}"], transB=transB) for part in "qkv"]
+    split = helper.make_node("Split", ["w"], [*"qkv"], axis=axis)
+    assert tensors(save(tmp_path / "a.onnx", [split, *parts], {"w": normal(6, 6)}))["w"].axis == axis
+    first = helper.make_node("Slice", ["w", "from", "to", "axes"], ["q"])
+    ends = {"from": np.array([0]), "to": np.array([4]), "axes": np.array([1])}
+    found = tensors(save(tmp_path / "b.onnx", [first, parts[0]], {"w": normal(6, 6)} | ends))
+    assert found["w"].axis == axis
+    other = helper.make_node("Gemm", ["x", "k"], ["z"], transB=1 - transB)  # and one that disagrees
+    path = save(tmp_path / "c.onnx", [split, parts[0], other], {"w": normal(6, 6)})
+    assert tensors(path)["w"].axis is None
+    grouped = helper.make_node("ConvTranspose", ["x", "q"], ["y"], group=2)
+    path = save(tmp_path / "d.onnx", [split, grouped], {"w": normal(6, 6, 3)})
+    assert tensors(path)["w"].axis is None  # whole only
+
+
 RESHAPED = normal(120)
 
 
@@ -509,7 +570,8 @@ def test_uses_that_disagree_and_axes_that_are_taken_away_settle_nothing(tmp_path
     both = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Gather", ["w", "x"], ["y"])]
     assert tensors(save(tmp_path / "a.onnx", both, {"w": w}))["w"].axis is None
     for kind in ("Squeeze", "Unsqueeze"):
-        nodes = [helper.make_node(kind, ["w"], ["t"]), helper.make_node("MatMul", ["x", "t"], ["y"])]
+        nodes = [helper.make_node(kind, ["w"], ["t"]), helper.make_node("MatMul", ["x", "t"], ["h"])]
+        nodes.append(helper.make_node("Identity", ["w"], ["y"]))  # in another shape, too
         assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(1, 4, 4)}))["w"].axis is None
 
 
