@@ -1,5 +1,6 @@
 """Networks in several files: a folder, an index that names shards, or one shard of a series."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -118,8 +119,11 @@ def _json(path: Path) -> dict:
 
 
 def _config(folder: Path) -> dict:
-    """What config.json says; nothing where there is none, or it cannot be read."""
-    try:
-        return _json(folder / "config.json")
-    except (ValueError, OSError):
-        return {}
+    """What config.json says, and quantize_config.json of AutoGPTQ; nothing where none can be read."""
+    found: dict = {}
+    with contextlib.suppress(ValueError, OSError):
+        found |= _json(folder / "config.json")
+    with contextlib.suppress(ValueError, OSError):
+        settings = {"quant_method": "gptq"} | _json(folder / "quantize_config.json")
+        found.setdefault("quantization_config", settings)
+    return found

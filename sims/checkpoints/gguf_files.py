@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import itertools
 import math
 from pathlib import Path
 from typing import IO, Literal
@@ -94,18 +95,21 @@ def read_gguf(path: Path) -> Tensors:
                 raise ValueError(f"tensor {name[:100]!r} of {rank} dimensions")
             shape = tuple(header.number() for _ in range(rank))[::-1]
             entries.append((name, shape, header.number(4), header.number()))
-        if alignment < 1:
-            raise ValueError("its tensors are aligned to nothing")
+        if alignment < 1 or alignment % 8:
+            raise ValueError(f"its tensors are aligned to {alignment} bytes, which is no multiple of 8")
         start = -(-file.tell() // alignment) * alignment
     order: Literal["<", ">"] = "<" if header.order == "little" else ">"
-    stored = 0
+    tensors, places = [], []
     for name, shape, kind, offset in entries:
         with about(name):
-            tensor = _tensor(path, name, shape, kind, start + offset, size, order)
-        stored += tensor.nbytes
-        if stored > size:  # or a small file could be read over and over
-            raise ValueError("its tensors share bytes")
-        yield tensor
+            if offset % alignment:
+                raise ValueError(f"it begins at {offset}, which is no multiple of {alignment}")
+            tensors.append(_tensor(path, name, shape, kind, start + offset, size, order))
+        places.append((offset, tensors[-1].nbytes))
+    places.sort()  # those of unknown types have no size
+    if any(offset + nbytes > after for (offset, nbytes), (after, _) in itertools.pairwise(places)):
+        raise ValueError("its tensors share bytes")
+    yield from tensors
 
 
 def _tensor(

@@ -35,7 +35,7 @@ class _Header:
         try:
             magic = stream.read(8)
             version = np.lib.format.read_magic(io.BytesIO(magic))
-            if version not in ((1, 0), (2, 0)):
+            if version not in ((1, 0), (2, 0), (3, 0)):  # the last has names of fields in UTF-8
                 raise ValueError(f"npy version {version} is not plain numbers")
             width = 2 if version == (1, 0) else 4
             length = stream.read(width)

@@ -116,10 +116,12 @@ def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model
     if not element:
         return unreadable(readable, f"values of ONNX type {constant.data_type}, not read", shape=shape)
     nbytes = model.nbytes(constant)
+    found = scaling.of(name, constant, scope)
+    if found is None:
+        name, shape, scope = scaling.formed(name, shape, scope)
     axis = onnx_graph.output_axis(name, len(shape), scope)
     if isinstance(axis, Grouped) and not axis.fits(shape):
         axis = None
-    found = scaling.of(name, constant, scope)
     if isinstance(found, str):
         return unreadable(readable, found, nbytes, shape, element)
     if found is not None:

@@ -15,7 +15,8 @@ _LAST = {(f"{kind}Attention", 1) for kind in ("", "Q", "Packed", "Longformer")}
 _LAST |= {("DecoderMaskedSelfAttention", 1), ("DecoderAttention", 2), ("DecoderAttention", 3)}
 _PRODUCTS = {  # of matrices, and the places of both factors
     **dict.fromkeys(("MatMul", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"), (0, 1)),
-    **dict.fromkeys(("Gemm", "FusedGemm", "FusedMatMul"), (0, 1)),
+    **dict.fromkeys(("Gemm", "FusedGemm", "FusedMatMul", "FusedMatMulActivation", "TransposeMatMul"), (0, 1)),
+    **dict.fromkeys(("GemmFastGelu", "GemmFloat8"), (0, 1)),
     **dict.fromkeys(("QLinearMatMul", "QGemm"), (0, 3)),
 }
 _FIRST = {("Conv", 1), ("ConvInteger", 1), ("FusedConv", 1), ("QLinearConv", 3), ("Gather", 0)}
@@ -196,9 +197,15 @@ def _axis(use: Use, rank: int, depth: int) -> Axis | None:
     if kind == "Concat" and node.output:  # pieces of one weight
         axis = output_axis(node.output[0], rank, use.scope, depth + 1)
         return None if isinstance(axis, Grouped) else axis
+    if kind in ("Split", "Slice") and not place:  # of one weight into several
+        axes = {output_axis(one, rank, use.scope, depth + 1) for one in node.output} - {None}
+        axis = axes.pop() if len(axes) == 1 else None
+        return None if isinstance(axis, Grouped) else axis
     if kind == "Einsum":
         return _einsum_axis(node, place, rank)
-    if kind not in _THROUGH or place or not node.output or kind in ("Squeeze", "Unsqueeze"):
+    scaled = kind in ("Mul", "Div") and _beside_constant(use, rank)  # by its norm, its learning rate
+    through = not place and kind in _THROUGH and kind not in ("Squeeze", "Unsqueeze")
+    if not node.output or not (through or scaled):
         return None
     axis = output_axis(node.output[0], rank, use.scope, depth + 1)
     perm = attribute(node, "perm", []) or list(range(rank))[::-1]
@@ -207,6 +214,12 @@ def _axis(use: Use, rank: int, depth: int) -> Axis | None:
     if isinstance(axis, Grouped):
         return Grouped(axis.groups, perm[axis.inputs], perm[axis.outputs])
     return tuple(perm[one] for one in axis) if isinstance(axis, tuple) else perm[axis]
+
+
+def _beside_constant(use: Use, rank: int) -> bool:
+    """Whether the other operand of a node is a constant that leaves the shape as it is."""
+    others = [use.scope.constant(name) for i, name in enumerate(use.node.input) if i != use.place]
+    return len(others) == 1 and others[0] is not None and len(others[0].dims) <= rank
 
 
 def _product_axis(node: Any, factor: int, rank: int) -> Axis:

@@ -2,7 +2,7 @@
 
 from sims.checkpoints.onnx_graph import Scope, Use
 from sims.checkpoints.onnx_scaled import UNREAD
-from sims.checkpoints.reasons import BIAS, SCALE, TABLE, VECTOR
+from sims.checkpoints.reasons import BIAS, NORMALISATION, SCALE, TABLE, VECTOR
 
 _ELEMENTWISE = (
     "Add",
@@ -20,6 +20,9 @@ _PLACES = {
     **{("QuantizeLinear", place): SCALE for place in (1, 2)},
     **{(kind, place): SCALE for (kind, _), places in UNREAD.items() for place in places},
     **{("GroupQueryAttention", place): TABLE for place in (7, 8)},
+    **{(f"{kind}Normalization", 1): NORMALISATION for kind in ("Layer", "SimplifiedLayer", "RMS")},
+    ("LayerNormalization", 2): BIAS,
+    ("PRelu", 1): SCALE,
 }
 
 

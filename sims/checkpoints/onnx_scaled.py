@@ -3,6 +3,7 @@
 Scales may pass through nodes that only change their form, or be scaled themselves (NVFP4), on their way.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ UNREAD = {
     ("QMoE", 8): (9, 13),
 }
 _ONWARD = ("Identity", "Transpose", "Reshape")  # what codes may pass
+_SHAPED = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 _FORMS = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "DequantizeLinear")
 
 
@@ -93,6 +95,23 @@ class Scaling:
         if (use.node.op_type, use.place) in UNREAD:
             return f"already quantized, by a {use.node.op_type}, which is not read"
         return self._scaled(use, way, constant)
+
+    def formed(self, name: str, shape: tuple[int, ...], scope: Scope) -> tuple[str, tuple[int, ...], Scope]:
+        """The name, shape and scope in which a constant is used, where all that uses it reshapes it."""
+        for _ in range(_DEPTH):
+            uses = scope.uses.get(name, ())
+            if len(uses) != 1 or uses[0].place or uses[0].node.op_type not in _SHAPED:
+                break
+            node, inner = uses[0].node, uses[0].scope
+            given = [self._folded(one, inner) for one in node.input[1:2] if one]
+            if any(part is None or math.prod(part.shape) > 32 for part in given):
+                break
+            sizes = [int(size) for part in given if part is not None for size in part.read().reshape(-1)]
+            further = _reshaped(node, shape, sizes if given else None)
+            if node.op_type != "Identity" and sum(size > 1 for size in further) < 2:
+                break  # of a vector it makes no matrix
+            name, shape, scope = node.output[0], further, inner
+        return name, shape, scope
 
     def _way(self, name: str, scope: Scope, depth: int = 0) -> tuple[Use, list[Use]] | None:
         """The first node that scales what has a name, past nodes that hand it on or turn it; and those."""
@@ -252,6 +271,32 @@ def _formed(node: Any, inputs: list[Any], model: Any) -> np.ndarray:
     if kind == "Transpose":
         return array.transpose(attribute(node, "perm", []) or None)
     return array
+
+
+def _reshaped(node: Any, shape: tuple[int, ...], sizes: list[int] | None) -> tuple[int, ...]:
+    """The shape that a node of `_SHAPED` gives an array; () where it cannot. Its second input is `sizes`."""
+    kind, rank = node.op_type, len(shape)
+    if kind == "Identity":
+        return shape
+    if kind == "Flatten":
+        axis = attribute(node, "axis", 1)
+        return math.prod(shape[:axis]), math.prod(shape[axis:])
+    if kind == "Reshape":
+        found = list(sizes or attribute(node, "shape", []))
+        kept = not attribute(node, "allowzero", 0)
+        found = [shape[i] if size == 0 and kept and i < rank else size for i, size in enumerate(found)]
+        known = math.prod(size for size in found if size != -1)
+        if found.count(-1) == 1 and known:
+            found[found.index(-1)] = math.prod(shape) // known
+        return tuple(found) if min(found, default=-1) >= 0 and math.prod(found) == math.prod(shape) else ()
+    axes = attribute(node, "axes", []) if sizes is None else sizes
+    if kind == "Squeeze":
+        gone = {axis % rank for axis in axes} or {i for i, size in enumerate(shape) if size == 1}
+        whole = all(shape[axis] == 1 for axis in gone)
+        return tuple(size for i, size in enumerate(shape) if i not in gone) if whole else ()
+    new, old = {axis % (rank + len(axes)) for axis in axes}, iter(shape)
+    whole = len(new) == len(axes) > 0
+    return tuple(1 if i in new else next(old) for i in range(rank + len(axes))) if whole else ()
 
 
 def _misfit(part: tuple[int, ...], codes: tuple[int, ...], axis: int, block: int) -> str:

@@ -26,6 +26,11 @@ from sims.checkpoints.pickle_values import (
     storage,
 )
 
+_WHY: dict[type[Exception], str] = {
+    KeyError: "it recalls a value it never kept",
+    IndexError: "it takes a value where there is none",
+}
+
 
 def interpret(stream: IO[bytes], size: int, storages: list[Storage] | None = None) -> Any:
     """The value of one pickle, read from `stream` up to and including its STOP.
@@ -57,7 +62,7 @@ def interpret(stream: IO[bytes], size: int, storages: list[Storage] | None = Non
         RecursionError,
         struct.error,
     ) as error:
-        raise fail(f"malformed pickle ({type(error).__name__})") from None
+        raise fail(f"malformed pickle ({_WHY.get(type(error), type(error).__name__)})") from None
 
 
 _CONSTANTS: dict[str, Callable[[], Any]] = {

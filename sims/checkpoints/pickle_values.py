@@ -132,6 +132,10 @@ class Opaque:
     members: list = field(default_factory=list)
 
 
+_DEVICES = (  # tensors of a TPU and the like, saved as an array of numpy, or as a tensor of the CPU
+    *("_rebuild_xla_tensor", "_rebuild_device_tensor_from_numpy", "_rebuild_device_tensor_from_cpu_tensor"),
+)
+
 TENSORS = (View, Quantized, Sparse, Unreadable)
 CONTAINERS = (Items, Opaque, dict, list, tuple)
 
@@ -246,6 +250,8 @@ def _rebuilt(short: str, arguments: tuple) -> Any:
         return _sparse(arguments)
     if short == "_rebuild_from_type_v2":  # function, class, arguments, state of a subclass of Tensor
         return _subclass(*arguments[:4])
+    if short in _DEVICES and isinstance(arguments[0], (*TENSORS, Opaque)):
+        return arguments[0]
     if short == "_rebuild_meta_tensor_no_storage":
         return Unreadable("a tensor on the meta device: it has no values")
     return Opaque(f"torch._utils.{short}", arguments)

@@ -94,6 +94,8 @@ def _tensors(path: Path, contents: Contents) -> Tensors:
     if kind == "gz":
         path = _unpacked(path, contents)
         kind = kind_of(path)
+    if kind == "index":
+        raise ValueError("this is JSON (an index, a configuration), not weights")
     if kind not in _READERS:
         raise ValueError(f"inside is another {kind} file, which is not unpacked twice")
     return _READERS[kind](path)

@@ -51,7 +51,8 @@ class Tensor:
         The output axis (channels of the result) where the format says which it is; several where an output
         has a place on each, such as (head, channel) or (direction, gate).
     apart
-        What it is where the format says that it is no weight (a bias, a scale); "" where it does not.
+        What it is where the format says that it is no weight (a bias, a scale, a slice of one that counts);
+        "" where it does not.
     note
         What a reader of the table should know, such as "dequantized from Q4_K".
     skip

@@ -68,6 +68,7 @@ def _tensors(found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[st
         for _, item in found
         if isinstance(item, View) and shown[item.storage.key] == 1 and _is_whole(item)
     }
+    doubled = _doubled(found)
     for name, item in found:
         if isinstance(item, Tensor):
             yield item.renamed(name=name)
@@ -78,6 +79,8 @@ def _tensors(found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[st
                 what = f"storage {view.storage.key[:50]!r} of {view.storage.nbytes} bytes"
                 raise fail(f"{what} is missing or truncated")
         tensor = _tensor(name, item, storages)
+        if id(item) in doubled:
+            tensor = tensor.renamed(apart=doubled[id(item)], nbytes=0)
         axis, shape = axes.get(name), tensor.shape
         fits = len(shape) > 2 and shape[0] > 0 and (not isinstance(axis, Grouped) or axis.fits(shape))
         yield tensor.renamed(axis=axis) if axis is not None and fits else tensor
@@ -85,12 +88,41 @@ def _tensors(found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[st
 
 def _is_whole(view: View) -> bool:
     """Whether the view is its storage from the first to the last element, rows together."""
-    step, size = 1, math.prod(view.shape)
+    size = math.prod(view.shape) * raw_dtype(view.element).itemsize
+    return _is_contiguous(view) and size == view.storage.nbytes
+
+
+def _is_contiguous(view: View) -> bool:
+    step = 1
     for length, stride in zip(view.shape[::-1], view.strides[::-1], strict=True):
         if length != 1 and stride != step:
             return False
         step *= length
-    return size > 0 and size * raw_dtype(view.element).itemsize == view.storage.nbytes
+    return step > 0
+
+
+def _doubled(found: list[tuple[str, Any]]) -> dict[int, str]:
+    """Why a tensor, by its identity, would count a second time what others show.
+
+    Slices of one that is there as a whole; where that is a flat vector of matrices, the vector.
+    """
+    places: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    for number, (_, item) in enumerate(found):
+        if isinstance(item, View) and _is_contiguous(item):
+            place = (item.offset, -math.prod(item.shape), number)
+            places.setdefault((item.storage.key, item.element), []).append(place)
+    doubled: dict[int, str] = {}
+    for group in places.values():
+        end, size, whole = 0, 0, 0
+        for offset, negative, number in sorted(group):
+            if offset - negative > end:
+                end, size, whole = offset - negative, -negative, number
+            elif -negative < size:
+                left, other = (number, whole)
+                if len(found[whole][1].shape) < 2 <= len(found[number][1].shape):
+                    left, other = whole, number
+                doubled[id(found[left][1])] = f"the same memory as {found[other][0]!r}, which is judged"
+    return doubled
 
 
 def _tensor(name: str, item: Any, storages: _Storages) -> Tensor:
@@ -140,9 +172,11 @@ def read_torch(path: Path) -> Tensors:
         The file is neither format, is truncated, or its pickle names a program to run.
     """
     with path.open("rb") as file:
-        pickled = file.read(1) == b"\x80"  # a pickle may hold archives inside
-    if not pickled and zipfile.is_zipfile(path):
+        start = file.read(4)
+    if start[:1] != b"\x80" and zipfile.is_zipfile(path):  # a pickle may hold archives inside
         yield from _read_zip(path)
+    elif start == b"PK\x03\x04":
+        raise fail("the archive is cut short: its list of records, at the end, is missing")
     else:
         yield from _read_legacy(path)
 

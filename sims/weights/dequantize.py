@@ -62,16 +62,21 @@ def spread_shape(shape: tuple[int, ...], scale: tuple[int, ...], axis: Axis | No
 
 
 def scaled(
-    codes: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None, axis: Axis | None = None
+    codes: np.ndarray,
+    scale: np.ndarray,
+    zero: np.ndarray | None = None,
+    blocks: tuple[int, ...] = (),
 ) -> np.ndarray:
     """(codes - zero) scale as float32, a scale and a zero point per block; a block of rows at a time.
+
+    Blocks of another size than :func:`spread_shape` finds are those of `blocks`.
 
     Examples
     --------
     >>> scaled(np.array([[1, 2, 3, 4]], np.int8), np.array([[0.5, 2.0]]))
     array([[0.5, 1. , 6. , 8. ]], dtype=float32)
     """
-    blocks = spread_shape(codes.shape, scale.shape, axis)
+    blocks = blocks or spread_shape(codes.shape, scale.shape)
     scale = scale.astype(np.float32).reshape([-(-n // b) for n, b in zip(codes.shape, blocks, strict=True)])
     if zero is not None:
         if zero.size not in (1, scale.size):

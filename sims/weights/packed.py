@@ -49,7 +49,8 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
             raise Unclear(f"{codes.dtype} codes without a zero point")
         if zero and zero in parts and is_float(parts[zero].dtype):  # torchao's two codes a byte, perhaps
             raise Unclear(f"zero points of type {parts[zero].dtype}")
-        blocks = spread_shape(codes.shape, parts[scale].shape, codes.axis)
+        blocks = _said(codes.shape, parts[scale].shape, config)
+        blocks = blocks or spread_shape(codes.shape, parts[scale].shape, codes.axis)
 
         def read() -> np.ndarray:
             points = parts[zero].load() if zero and zero in parts else None
@@ -58,7 +59,7 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
                 factor = _powers(factor)
             if second and second in parts:
                 factor = factor * parts[second].load().astype(np.float32).reshape(())
-            return scaled(codes.load(), factor, points, codes.axis)
+            return scaled(codes.load(), factor, points, blocks=blocks)
 
         spread = "one scale" if blocks == codes.shape else f"blocks of {' x '.join(map(str, blocks))}"
         target = _QDATA.sub(r".\1", name.removesuffix("_quantized").removesuffix("._data"))
@@ -66,6 +67,25 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
         return found.renamed(axis=codes.axis)
 
     return join
+
+
+def _said(shape: tuple[int, ...], scale: tuple[int, ...], config: Mapping[str, Any]) -> tuple[int, ...]:
+    """The size of a block that config.json gives where it fits codes and scales; () where none does."""
+    settings = config.get("quantization_config")
+    blocks = settings.get("weight_block_size") if isinstance(settings, dict) else None
+    blocks = blocks or _structure(settings)
+    if not isinstance(blocks, list) or not all(type(size) is int and size > 0 for size in blocks):
+        return ()
+    if len(blocks) != len(shape) or scale != tuple(-(-n // b) for n, b in zip(shape, blocks, strict=True)):
+        return ()
+    return tuple(blocks)
+
+
+def _structure(settings: Any) -> Any:
+    """The blocks that compressed-tensors names: config_groups, group_0, weights, block_structure."""
+    for key in ("config_groups", "group_0", "weights", "block_structure"):
+        settings = settings.get(key) if isinstance(settings, dict) else None
+    return settings
 
 
 def _are_exponents(codes: Tensor, scale: Tensor) -> bool:
@@ -121,13 +141,16 @@ def gptq(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
 def _gptq_shift(zeros: Tensor, bits: int, config: Mapping[str, Any]) -> int:
     """What is added to a stored zero point: 1 in the first version of the format, 0 in the second."""
     settings = config.get("quantization_config")
-    version = settings.get("checkpoint_format") if isinstance(settings, dict) else None
+    settings = settings if isinstance(settings, dict) else {}
+    version = settings.get("checkpoint_format")
     if version in ("gptq", "gptq_v2"):
         return int(version == "gptq")
     middle = 2 ** (bits - 1)
     found = np.unique(words(zeros.load(), bits, 1))
     if found.size == 1 and found[0] in (middle, middle - 1):  # symmetric: the zero point is the middle
         return middle - int(found[0])
+    if settings.get("quant_method") == "gptq":  # and no version: the first
+        return 1
     raise Unclear("GPTQ with zero points of which only config.json says how they are counted")
 
 

@@ -19,6 +19,7 @@ _LONE = ("weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax
 _SCALES = re.compile(
     r"(.*_)?(w|wc|wt)?(scales?(_inv|_packed)?|scale_and_zeros?|absmax|q?zeros?|zero_points?)"
 )
+_RECURRENT = re.compile(r"(^|\.)weight_[ih]h_l\d+(_reverse)?_v$")
 _INDICES = re.compile(r".*(ids|index|indices|idx|mask|perm|order|bias)")  # integers that are no codes
 _CODES = 256  # elements from which integers of several axes are those of weights
 _WHY = "already quantized: "
@@ -138,14 +139,21 @@ def _of_one_shape(parts: dict[str, Tensor]) -> bool:
     return len({tensor.shape for tensor in parts.values()}) == 1
 
 
+def _of_a_recurrence(parts: dict[str, Tensor]) -> bool:
+    return bool(_RECURRENT.search(next(iter(parts.values())).name))
+
+
 _NESTED = (".nested_absmax", ".nested_quant_map")
 _BESIDE = ("_zero", ".zero", ".zeros", ".qzeros", ".tables", ".tables2")
+_MASKS = (  # of TensorFlow
+    (f"/{kernel}{ending}", f"/mask{ending}") for kernel in ("kernel", "weights") for ending in (":0", "")
+)
 _FAMILIES = (
     _Family(".qweight", (".qzeros", ".scales"), (".g_idx",), packed.gptq),
     _Family("_orig", ("_mask",), (), reparametrized.masked, _is_real),
     *(
         _Family(suffix, (mask,), (), reparametrized.masked, _is_real, _of_one_shape)
-        for suffix, mask in (("", "_mask"), (".weight", ".mask"))
+        for suffix, mask in (("", "_mask"), (".weight", ".mask"), (".original", ".0.mask"), *_MASKS)
     ),
     *(
         _Family(".weight", (scores,), (), reparametrized.scored, _is_real, _of_one_shape)
@@ -154,6 +162,7 @@ _FAMILIES = (
     _Family("_orig", ("_u", "_v"), (), reparametrized.spectral, _is_real),
     _Family(".original", (".0._u", ".0._v"), (), reparametrized.spectral, _is_real),
     _Family("weight_v", ("weight_g",), (), reparametrized.normed("weight_g", "weight_v"), _is_real),
+    _Family("_v", ("_g",), (), reparametrized.normed("_g", "_v"), _is_real, _of_a_recurrence),
     _Family(".original1", (".original0",), (), reparametrized.normed(".original0", ".original1"), _is_real),
     _Family(
         ".compressed",

@@ -19,8 +19,13 @@ PART = re.compile(r"(^|\.)parametrizations\.\w+\.(original\d*|\d+\..+)$")
 UNKNOWN = "a part of weights that the network computes in a way that is not read"
 
 
+def _target(name: str) -> str:
+    """The name of the weights that a stored part of this name belongs to."""
+    return re.sub(r"parametrizations\.(\w+)\.original$", r"\1", name).removesuffix("_orig")
+
+
 def masked(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
-    """torch.nn.utils.prune, MADE: the weights are the product with the mask, of zeros and ones or not."""
+    """torch (prune, ao), TensorFlow, MADE: the product with the mask, of zeros and ones or not."""
     values, mask = parts.values()
     if values.shape != mask.shape:
         raise Unclear(f"a mask of shape {mask.shape} for weights of shape {values.shape}")
@@ -28,7 +33,8 @@ def masked(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     def read() -> np.ndarray:
         return values.load() * mask.load()
 
-    return whole(name.removesuffix("_orig"), values.shape, parts, "weights times their mask", read, of="")
+    found = whole(_target(name), values.shape, parts, "weights times their mask", read, of="")
+    return found.renamed(axis=values.axis)
 
 
 def normed(length: str, direction: str) -> Callable:
@@ -84,6 +90,5 @@ def spectral(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         norm = max(norms, key=abs)
         return (array / (norm or 1.0)).astype(np.float32)
 
-    target = re.sub(r"parametrizations\.(\w+)\.original$", r"\1", name).removesuffix("_orig")
-    found = whole(target, values.shape, parts, "weights over their spectral norm", read, of="")
+    found = whole(_target(name), values.shape, parts, "weights over their spectral norm", read, of="")
     return found.renamed(axis=axes[0] if len(axes) == 1 else None)

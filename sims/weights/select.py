@@ -28,7 +28,7 @@ _CONTAINERS = {  # what training scripts put around a network
         "params",
         "weights",
     ),
-    *("_orig_mod", "_fsdp_wrapped_module", "student"),
+    *("_orig_mod", "_fsdp_wrapped_module", "student", "online_model"),
 }
 # Other moments of one training beside it: before, at its best, rewound.
 _MOMENT = re.compile(r"(best|last|init|initial|rewind|old|prev|previous|original)_(.+)")
@@ -37,6 +37,8 @@ _FOLLOWERS = {  # networks that follow another one as its average
     **{"teacher": "student", "encoder_k": "encoder_q", "momentum_encoder": "base_encoder"},
     **{"target_network": "online_network", "target_encoder": "online_encoder"},
 }
+# Of reinforcement learning; in translation both languages have words of their own.
+_TARGET = re.compile(r"(?!.*(embed|token|word|vocab))(?:(.+)_target|target_(.+))")
 _OPTIMIZER = re.compile(r"optim(izer)?s?([_:].*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
 _TRAINING = {
     "grads",
@@ -48,8 +50,11 @@ _TRAINING = {
     "loss_scaler",
     "rng_state",
     "callbacks",
-    "queue",
+    *("master_params", "master_weights"),  # of mixed precision: the same weights in float32
 }
+_QUEUE = re.compile(r"(.*_)?queue\d*")  # of features that a training compares with (MoCo, ALBEF)
+# Of torch.optim under whatever key: ["state"][number of a parameter][name of a sum].
+_STATE = re.compile(r"(.*\.)?state\.\d+\.(?!\w*(weight|bias|kernel|scale|gamma|embed))\w+")
 # Of TensorFlow, below the name of the variable whose state they are.
 _SLOTS = re.compile(r"(adam|rmsprop|momentum|adagrad|adadelta|ftrl|lamb|exponentialmovingaverage).*")
 _MOMENTS = {
@@ -60,13 +65,25 @@ _MOMENTS = {
 _TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
 _TABLES |= {"cos_cache", "sin_cache", "relative_coords_table", "alibi"}
 _TABLES |= {"anchors", "anchor_grid", "priors", "prior_boxes"}  # of detectors
+_TABLES |= {
+    "mel_basis",
+    "mel_filters",
+    "mel_fb",
+    "melw",
+    "dct_mat",
+    "forward_basis",
+    "inverse_basis",
+}  # of sound
+_TABLES_BELOW = (["anchors", "boxes"], ["mel_scale", "fb"])
 _BIASES = re.compile(r"(.*_)?(bias|biases|beta|offset)")
 _LETTER = re.compile(r"(.*?)[bB](_?\d*)")  # a bias where there is a `w` beside it
 _ROW_BIASES = re.compile(r"(b|bias|biases|intercepts?)_?\d*")  # of programs that keep them as (1, outputs)
-_SCALES = re.compile(r"(.*_)?scales?")
+_SINGULAR = re.compile(r"u_?\d*|sn_u|vector_u")  # of spectral norms, kept as (1, outputs)
+_SCALES = re.compile(r"(.*_)?scales?|ia3_l")  # the last of adapters that scale activations
 # Of Keras 3, which names no variables: kernel, recurrent kernel, bias.
 _RECURRENT_BIAS = re.compile(r"(^|.*/)cell/vars/2")
 _NORMALISATION = re.compile(r"(^|.*/)(.*_)?normalization(_\d+)?/vars/\d")
+_SLOPES = re.compile(r"(^|.*/)p_?re_?lu(_\d+)?/(vars/0|alpha)")
 
 
 @dataclass
@@ -198,16 +215,18 @@ def _training_state(tensors: Mapping[str, Tensor]):
 
     def reason(name: str, tensor: Tensor) -> str:
         parts = parts_of(name)
-        if parts[-1] in _TABLES or parts[-2:] == ["anchors", "boxes"]:
+        if parts[-1] in _TABLES or parts[-2:] in _TABLES_BELOW:
             return reasons.TABLE
         if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
             return ""
         slot = _SLOTS.fullmatch(parts[-1]) and tuple(parts[:-1]) in variables
         slot = slot or (name.endswith("_momentum") and name.removesuffix("_momentum") in tensors)  # Detectron
-        if slot or parts[-1] in _MOMENTS or "optimizer_slot" in parts:
+        if slot or parts[-1].lstrip("_") in _MOMENTS or "optimizer_slot" in parts or "ema_dw" in parts[-2:]:
             return "state of an optimizer"
-        if any(_OPTIMIZER.fullmatch(part) for part in parts[:3]):
+        if any(_OPTIMIZER.fullmatch(part) for part in parts[:3]) or _STATE.fullmatch(name):
             return "state of an optimizer"
+        if len(tensor.shape) > 1 and (_QUEUE.fullmatch(parts[-1]) or parts[-1].startswith("running_")):
+            return "state of the training"
         return "state of the training" if _TRAINING & set(parts[:2]) else ""
 
     return reason
@@ -223,7 +242,7 @@ def canonical(name: str) -> tuple[str, bool]:
     """
     parts, averaged = parts_of(name), False
     while len(parts) > 1 and (parts[0] in _CONTAINERS or _AVERAGED.fullmatch(parts[0])):
-        averaged |= bool(_AVERAGED.fullmatch(parts[0]))
+        averaged = (averaged or bool(_AVERAGED.fullmatch(parts[0]))) and parts[0] != "online_model"
         del parts[0]
     return "".join(parts), averaged
 
@@ -231,6 +250,7 @@ def canonical(name: str) -> tuple[str, bool]:
 def _averages(tensors: dict[str, Tensor]):
     """Averaged copies (EMA, SWA, a teacher) and other moments of tensors that are there, too."""
     names = {name: canonical(name) for name in tensors}
+    shapes = {tensors[name].shape for name, (_, averaged) in names.items() if not averaged}
     originals = {
         (inner, tensors[name].shape): name
         for name, (inner, averaged) in reversed(names.items())
@@ -254,8 +274,13 @@ def _averages(tensors: dict[str, Tensor]):
         moment = _MOMENT.fullmatch(first.lower())
         if moment and moment[2] in _CONTAINERS:
             yield "another moment", originals, canonical(rest)[0]
+        if first.endswith("_old"):  # the policy before a step
+            yield "another moment", originals, canonical(f"{first[:-4]}.{rest}")[0]
 
     def reason(name: str, tensor: Tensor) -> str:
+        inner, averaged = names[name]
+        if averaged and inner.isdigit() and tensor.shape in shapes:  # a list in the order of the weights
+            return "an averaged copy of a weight of its shape"
         for what, known, one in candidates(name):
             original = known.get((one, tensor.shape))
             if original is not None and original != name:
@@ -276,6 +301,8 @@ def _of_originals(name: str) -> list[str]:
     parts, found = parts_of(name), []
     for i, part in enumerate(parts[:3]):
         other = _FOLLOWERS.get(part, "")
+        if match := _TARGET.fullmatch(part):
+            other = other or match[2] or match[3]
         if match := _AVERAGED.fullmatch(part):
             other = (match[1] + match[3].removeprefix("_" if match[1] else "")).strip("_")
         if other:
@@ -308,9 +335,11 @@ def _kept(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str:
     row = len(tensor.shape) == 2 and 1 in tensor.shape and bool(_ROW_BIASES.fullmatch(part))
     if match := _LETTER.fullmatch(plain[len(stem) :]):
         row = row or any(f"{stem}{match[1]}{w}{match[2]}{ending}" in tensors for w in "wW")
+    if len(tensor.shape) == 2 and 1 in tensor.shape and _SINGULAR.fullmatch(part):
+        return reasons.VECTOR
     if row or _BIASES.fullmatch(part) or _RECURRENT_BIAS.fullmatch(name):
         return reasons.BIAS
-    if _SCALES.fullmatch(part):
+    if _SCALES.fullmatch(part) or _SLOPES.fullmatch(plain):
         return reasons.SCALE
     bias = {"weight": "bias", "gamma": "beta"}.get(part, "")
     beside = tensors.get(f"{stem}{bias}{ending}") if bias else None

@@ -93,6 +93,7 @@ def test_a_pickle_of_any_protocol_needs_no_ending(tmp_path, protocol):
         (b"lmgg\x00\x00", "a GGML file, older than GGUF"),
         (b"\x00" * 257 + b"ustar" + b"\x00" * 300, "a tar archive"),
         (b"PK\x05\x06" + b"\x00" * 18, "holds no array|no kind"),
+        (b'{"hidden_size": 64}', r"this is JSON \(an index, a configuration\), not weights"),
         (b"hello", "of no kind that is read"),
     ],
 )
@@ -101,7 +102,7 @@ def test_what_is_no_weights_is_named(tmp_path, content, message, ending):
     path = tmp_path / f"model{ending}"
     path.write_bytes(content)
     if content == b"hello" and ending:
-        message = "not a safetensors|not a readable|malformed"
+        message = r"not a safetensors|malformed pickle \(it recalls a value it never kept\)"
     with pytest.raises(ValueError, match=message) as caught:
         checkpoints.read(path)
     assert str(caught.value).startswith(f"cannot read 'model{ending}': ") and "\n" not in str(caught.value)
@@ -351,6 +352,38 @@ def test_gguf_values_begin_at_the_next_multiple_of_the_alignment(tmp_path):
         (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + W[:4, 0].tobytes())
         (found,) = checkpoints.read(tmp_path / "m.gguf").tensors.values()
         np.testing.assert_array_equal(found, W[:4, 0])
+
+
+@pytest.mark.parametrize(
+    ("offsets", "alignment", "why"),
+    [
+        ([0, 96], 32, ""),
+        ([96, 0], 32, ""),  # in another order
+        ([0, 64], 64, "tensor 'b': .*truncated|its tensors share bytes"),  # of 80 bytes each
+        ([0, 40], 32, "tensor 'b': it begins at 40, which is no multiple of 32"),
+        ([0, 64], 32, "its tensors share bytes"),
+        ([64, 0], 32, "its tensors share bytes"),
+        ([0, 96], 3, "its tensors are aligned to 3 bytes, which is no multiple of 8"),
+        ([0, 96], 0, "its tensors are aligned to 0 bytes, which is no multiple of 8"),
+    ],
+)
+def test_gguf_places_that_contradict_each_other(tmp_path, offsets, alignment, why):
+    """The format wants a multiple of 8 and tensors apart: other numbers were judged as weights."""
+    values = np.arange(40, dtype=np.float32).reshape(2, 20)
+    head = b"GGUF" + struct.pack("<IQQQ17sII", 3, 2, 1, 17, b"general.alignment", 4, alignment)
+    for name, offset in zip((b"a", b"b"), offsets, strict=True):
+        head += struct.pack("<Q1sIQIQ", 1, name, 1, 20, 0, offset)
+    data = bytearray(head + bytes(-len(head) % 32) + bytes(192))
+    for row, offset in zip(values, offsets, strict=True):
+        start = len(data) - 192 + offset
+        data[start : start + 80] = row.tobytes()
+    (tmp_path / "m.gguf").write_bytes(data)
+    if why:
+        with pytest.raises(ValueError, match=why):
+            checkpoints.open_checkpoint(tmp_path / "m.gguf")
+    else:
+        found = checkpoints.read(tmp_path / "m.gguf").tensors
+        np.testing.assert_array_equal([found["a"], found["b"]], values)
 
 
 @pytest.mark.parametrize(

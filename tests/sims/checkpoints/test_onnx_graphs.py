@@ -185,6 +185,10 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
         ("FusedMatMul", 1, (6, 2, 4), {"transBatchB": 1, "transB": 1}, (1, 0)),
         ("FusedMatMul", 0, (4, 2, 6), {"transBatchA": 1}, (1, 0)),
         ("FusedMatMul", 1, (4, 6), {"transBatchB": 1}, 1),
+        ("FusedMatMulActivation", 1, (6, 4), {"transB": 1}, 0),
+        ("TransposeMatMul", 1, (6, 4), {"transB": 1}, 0),
+        ("GemmFloat8", 1, (6, 4), {"transB": 1}, 0),
+        ("GemmFastGelu", 1, (4, 6), {}, 1),
         ("FusedConv", 1, (8, 3, 5, 5), {}, 0),
         ("Attention", 1, (8, 24), {}, 1),
         ("PackedAttention", 1, (8, 24), {}, 1),
@@ -207,6 +211,117 @@ def test_the_axis_of_the_outputs_is_that_of_the_graph(tmp_path, operator, place,
     count = 3 if operator in ("LSTM", "GRU") else max(2, place + 1)
     nodes = [helper.make_node(operator, inputs[:count], ["y"], **options)]
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(*shape)}))["w"].axis == axis
+
+
+@pytest.mark.parametrize("operator", ["Mul", "Div"])
+@pytest.mark.parametrize(
+    ("other", "axis"), [((), 1), ((6,), 1), ((4, 6), 1), ((2, 4, 6), None), (None, None)]
+)
+def test_axes_are_followed_past_a_constant_factor(tmp_path, operator, other, axis):
+    """An equalized learning rate, a norm; not past a factor that is computed, or gives more axes."""
+    arrays = {"w": normal(4, 6)} | ({} if other is None else {"c": normal(*other)})
+    for names in (["w", "c"], ["c", "w"]):
+        scaled = helper.make_node(operator, names, ["v"])
+        product = helper.make_node("MatMul", ["x", "v"], ["y"])
+        inputs = ("x",) if other is not None else ("x", "c")
+        path = save(tmp_path / "a.onnx", [scaled, product], arrays, inputs=inputs)
+        assert tensors(path)["w"].axis == axis
+
+
+@pytest.mark.parametrize(
+    ("operator", "stored", "options", "shape"),
+    [
+        ("Flatten", (4, 3, 2, 5), {"axis": 3}, (24, 5)),
+        ("Flatten", (4, 3, 2, 5), {"axis": -1}, (24, 5)),
+        ("Flatten", (4, 3, 10), {}, (4, 30)),
+        ("Flatten", (12, 10), {"axis": 0}, None),
+        ("Squeeze", (1, 12, 10), {"axes": [0]}, (12, 10)),
+        ("Squeeze", (1, 12, 1, 10), {}, (12, 10)),
+        ("Squeeze", (1, 12, 1, 10), {"axes": [-2]}, (1, 12, 10)),
+        ("Squeeze", (12, 10), {"axes": [0]}, None),  # no axis of size 1
+        ("Unsqueeze", (12, 10), {"axes": [-3]}, (1, 12, 10)),
+        ("Unsqueeze", (12, 10), {"axes": [1, 0]}, (1, 1, 12, 10)),
+        ("Unsqueeze", (12, 10), {"axes": [1, 1]}, None),
+        ("Unsqueeze", (120,), {"axes": [0]}, None),
+    ],
+)
+def test_weights_whose_axes_are_joined_dropped_or_added(tmp_path, operator, stored, options, shape):
+    """By attributes, as older models have it, or by a second input."""
+    w = normal(*stored)
+    product = helper.make_node("MatMul", ["x", "r"], ["y"])
+    formed = helper.make_node(operator, ["w"], ["r"], **options)
+    found = [tensors(save(tmp_path / "a.onnx", [formed, product], {"w": w}))["w"]]
+    if "axes" in options:
+        formed = helper.make_node(operator, ["w", "axes"], ["r"])
+        axes = np.array(options["axes"])
+        found.append(tensors(save(tmp_path / "b.onnx", [formed, product], {"w": w, "axes": axes}))["w"])
+    for one in found:
+        assert one.shape == (shape or stored)
+        np.testing.assert_array_equal(one.load(), w.reshape(shape or stored))
+
+
+def test_a_convolution_of_one_axis_as_one_of_two(tmp_path):
+    """Outputs of the transposed one come second."""
+    nodes = [
+        helper.make_node("Unsqueeze", ["w", "axes"], ["r"]),
+        helper.make_node("ConvTranspose", ["x", "r"], ["y"]),
+    ]
+    path = save(tmp_path / "a.onnx", nodes, {"w": normal(8, 24, 3), "axes": np.array([2])})
+    found = tensors(path)["w"]
+    assert found.shape == (8, 24, 1, 3) and found.axis == 1
+
+
+@pytest.mark.parametrize(("transB", "axis"), [(0, 1), (1, 0)])
+def test_parts_of_a_weight_give_it_their_axis(tmp_path, transB, axis):
+    """Queries, keys and values are split, or the first columns are taken."""
+    parts = [helper.make_node("Gemm", ["x", part], [f"y{part}"], transB=transB) for part in "qkv"]
+    split = helper.make_node("Split", ["w"], [*"qkv"], axis=axis)
+    assert tensors(save(tmp_path / "a.onnx", [split, *parts], {"w": normal(6, 6)}))["w"].axis == axis
+    first = helper.make_node("Slice", ["w", "from", "to", "axes"], ["q"])
+    ends = {"from": np.array([0]), "to": np.array([4]), "axes": np.array([1])}
+    found = tensors(save(tmp_path / "b.onnx", [first, parts[0]], {"w": normal(6, 6)} | ends))
+    assert found["w"].axis == axis
+    other = helper.make_node("Gemm", ["x", "k"], ["z"], transB=1 - transB)  # and one that disagrees
+    path = save(tmp_path / "c.onnx", [split, parts[0], other], {"w": normal(6, 6)})
+    assert tensors(path)["w"].axis is None
+    grouped = helper.make_node("ConvTranspose", ["x", "q"], ["y"], group=2)
+    path = save(tmp_path / "d.onnx", [split, grouped], {"w": normal(6, 6, 3)})
+    assert tensors(path)["w"].axis is None  # whole only
+
+
+RESHAPED = normal(120)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sizes", "options", "shape"),
+    [
+        ((4, 3, 2, 5), [24, 5], {}, (24, 5)),  # of CNTK
+        ((4, 3, 2, 5), [-1, 5], {}, (24, 5)),
+        ((4, 3, 10), [0, -1], {}, (4, 30)),
+        ((120,), [10, 12], {}, (10, 12)),
+        ((12, 10), [-1], {}, None),  # a vector is no matrix of a product
+        ((12, 10), [7, -1], {}, None),
+        ((12, 10), [-1, -1], {}, None),
+        ((12, 10), [0, -1], {"allowzero": 1}, None),
+        ((12, 10), [0, 0, 0], {}, None),
+        ((12, 10), [1] * 31 + [12, 10], {}, None),  # more axes than an array has
+    ],
+)
+def test_weights_have_the_shape_in_which_they_are_used(tmp_path, stored, sizes, options, shape):
+    """Outputs of the product are the last axis of the new shape; values stay in their order."""
+    w, arrays = RESHAPED.reshape(stored), {"s": np.array(sizes), "v": normal(20, 20)}
+    nodes = [
+        helper.make_node("Identity", ["w"], ["i"]),
+        helper.make_node("Reshape", ["i", "s"], ["r"], **options),
+        helper.make_node("MatMul", ["x", "r"], ["y"]),
+    ]
+    found = tensors(save(tmp_path / "a.onnx", nodes, arrays | {"w": w}))["w"]
+    assert found.shape == (shape or stored) and (not shape or found.axis == 1)
+    np.testing.assert_array_equal(found.load(), w.reshape(shape or stored))
+    again = [*nodes, helper.make_node("MatMul", ["x", "w"], ["z"])]  # used as it is stored, too
+    assert tensors(save(tmp_path / "b.onnx", again, arrays | {"w": w}))["w"].shape == stored
+    given = save(tmp_path / "c.onnx", nodes, {"w": w}, inputs=("x", "s"))
+    assert tensors(given)["w"].shape == stored  # the shape is no constant
 
 
 def test_transposed_products_have_the_formats_of_their_outputs(tmp_path):
@@ -455,7 +570,8 @@ def test_uses_that_disagree_and_axes_that_are_taken_away_settle_nothing(tmp_path
     both = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Gather", ["w", "x"], ["y"])]
     assert tensors(save(tmp_path / "a.onnx", both, {"w": w}))["w"].axis is None
     for kind in ("Squeeze", "Unsqueeze"):
-        nodes = [helper.make_node(kind, ["w"], ["t"]), helper.make_node("MatMul", ["x", "t"], ["y"])]
+        nodes = [helper.make_node(kind, ["w"], ["t"]), helper.make_node("MatMul", ["x", "t"], ["h"])]
+        nodes.append(helper.make_node("Identity", ["w"], ["y"]))  # in another shape, too
         assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(1, 4, 4)}))["w"].axis is None
 
 

@@ -200,7 +200,8 @@ def test_what_the_graph_knows_to_be_no_weight(tmp_path):
         "W": normal(2, 256, 16), "R": normal(2, 256, 64), "B0__23": normal(2, 512), "q": normal(20, 30),
         "c": normal(64, 16), "d": normal(64, 16), "e": normal(64, 16), "f": normal(64, 16),
         "row": normal(1, 300), "column": normal(300, 1), "product": normal(1, 300), "s": normal(64, 8),
-        "both": normal(1, 300),
+        "both": normal(1, 300), "gain": normal(16, 32), "shift": normal(16, 32), "root": normal(16, 32),
+        "slope": normal(16, 32, 4), "slim": normal(16, 32),
     }  # fmt: skip
     microsoft = {"domain": "com.microsoft"}
     nodes = [
@@ -213,7 +214,11 @@ def test_what_the_graph_knows_to_be_no_weight(tmp_path):
         node("MatMul", "b product", "m"),
         node("QuantizeLinear", "m s", "n", axis=1, block_size=8),
         node("Mul", "n both", "o"),
-        node("MatMul", "o both", "y"),
+        node("MatMul", "o both", "p"),
+        node("LayerNormalization", "p gain shift", "t", axis=-2),
+        node("RMSNormalization", "t root", "u", axis=-2),
+        node("SimplifiedLayerNormalization", "u slim", "k", axis=-2),
+        node("PRelu", "k slope", "y"),
     ]
     path = save(tmp_path / "a.onnx", nodes, arrays)
     found = weights.select(weights.opened(path))
@@ -225,6 +230,9 @@ def test_what_the_graph_knows_to_be_no_weight(tmp_path):
     assert found.skipped == {
         "B0__23": "biases are kept as they are", "s": "scales are kept as they are",
         **dict.fromkeys("cdef", table), "row": vector, "column": vector,
+        "shift": "biases are kept as they are",
+        **dict.fromkeys(("gain", "root", "slim"), "scales of a normalisation are kept as they are"),
+        "slope": "scales are kept as they are",
     }  # fmt: skip
     asked = weights.select(weights.opened(path), include=["c", "B0*"])
     assert list(asked.tensors) == ["B0__23", "c"]

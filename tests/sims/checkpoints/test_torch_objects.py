@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sims import checkpoints, weights
+from sims.checkpoints import reasons
 from sims.checkpoints.tensor import Grouped
 from sims.weights.axes import rows_of
 from tests.sims.checkpoints.test_read import Call, Global, Writer, pickled, rebuilt, torch_zip
@@ -74,6 +75,54 @@ def test_a_subclass_of_one_tensor_is_that_tensor(tmp_path):
     item = Call(Global("torch._tensor._rebuild_from_type_v2"), function, Global("my.Tensor"), arguments, {})
     found = checkpoints.read(torch_zip(tmp_path / "a.pt", {"w": item}, {"0": W.tobytes()}))
     np.testing.assert_array_equal(found.tensors["w"], W)
+
+
+@pytest.mark.parametrize("kind", ["device_tensor_from_numpy", "xla_tensor"])
+def test_tensors_of_other_devices_are_arrays_of_numpy(tmp_path, kind):
+    """torch.save turns a tensor of a TPU into one; torch.load reads it."""
+    device = (Global("torch.float32"), "xla:0", False)
+    item = {"fc.weight": Call(Global(f"torch._utils._rebuild_{kind}"), W, *device)}
+    item["bad.weight"] = Call(Global(f"torch._utils._rebuild_{kind}"), 3, *device)
+    on_cpu = Global("torch._utils._rebuild_device_tensor_from_cpu_tensor")
+    item["up.weight"] = Call(on_cpu, tensor("0", W.shape), *device)
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", item, {"0": (W + 1).tobytes()})).tensors
+    np.testing.assert_array_equal(found.pop("fc.weight"), W)
+    np.testing.assert_array_equal(found.pop("up.weight"), W + 1)
+    assert not found
+
+
+def test_slices_of_a_tensor_that_is_there_count_once(tmp_path):
+    """A fused projection with its three parts; and a flat vector whose matrices are there."""
+    whole, wide = np.arange(98304, dtype=np.float32), (1024, 1)
+
+    def slice_of(first, *shape, strides=wide):
+        return rebuilt("FloatStorage", "0", whole.size, first, shape, strides)
+
+    part = {name: slice_of(32768 * i, 32, 1024) for i, name in enumerate("qkv")}
+    fused = slice_of(0, 96, 1024)
+    columns = slice_of(0, 96, 8)  # no slice of memory
+    for name, item, judged, left in (
+        ("a", {**part, "fused": fused}, ["fused"], "the same memory as 'fused', which is judged"),
+        ("b", {"flat": slice_of(0, 98304, strides=(1,)), **part}, ["q", "k", "v"], reasons.VECTOR),
+        ("c", part, ["q", "k", "v"], ""),
+        ("d", {"fused": fused, "columns": columns}, ["fused", "columns"], ""),
+    ):
+        path = torch_zip(tmp_path / f"{name}.pt", item, {"0": whole.tobytes()})
+        chosen = weights.select(checkpoints.open_checkpoint(path))
+        assert list(chosen.tensors) == judged and len(chosen.skipped) == len(item) - len(judged)
+        assert {*chosen.skipped.values()} == ({left} if left else set())
+        if name != "d":
+            assert sum(one.nbytes for one in chosen.tensors.values()) == chosen.total_bytes == whole.nbytes
+
+
+@pytest.mark.parametrize("cut", [100, 700])
+def test_an_archive_that_is_cut_short_says_so(tmp_path, cut):
+    """Its first bytes were taken for a pickle."""
+    path = torch_zip(tmp_path / "a.pt", tensor("0", W.shape), {"0": W.tobytes()})
+    path.write_bytes(path.read_bytes()[:cut])
+    why = "the archive is cut short: its list of records, at the end, is missing"
+    with pytest.raises(ValueError, match=why):
+        checkpoints.open_checkpoint(path)
 
 
 @pytest.mark.parametrize("ending", ["distcp", "pt", "npz"])

@@ -101,6 +101,27 @@ def test_a_short_last_block(tmp_path):
     assert found["kv.weight"][511, 127] == float(codes[511, 127]) * scale[3, 0]
 
 
+def test_the_size_of_a_block_that_only_config_json_says(tmp_path):
+    """Two scales for 200 rows: of a hundred each, or of 128 and 72."""
+    codes = RNG.normal(size=(200, 300)).astype(ml_dtypes.float8_e4m3fn)
+    scale = np.exp(RNG.normal(size=(2, 3))).astype(np.float32)
+    path = save(tmp_path / "a.safetensors", **{"l.weight": codes, "l.weight_scale_inv": scale})
+    for said, block in (([128, 128], 128), ([100, 100], 100)):
+        settings = {"quant_method": "fp8", "weight_block_size": said}
+        (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
+        found, _, _ = whole(path)
+        for i, j in [(0, 0), (99, 99), (100, 100), (127, 127), (128, 128), (199, 299), (100, 255)]:
+            assert found["l.weight"][i, j] == float(codes[i, j]) * scale[i // block, j // block]
+    weights_of = {"num_bits": 8, "strategy": "block", "block_structure": [128, 128]}
+    settings = {"config_groups": {"group_0": {"weights": weights_of}}}  # of compressed-tensors
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
+    assert whole(path)[0]["l.weight"][100, 255] == float(codes[100, 255]) * scale[0, 1]
+    for said in ([64, 64], [128], [0, 128], [True, 128], "128", [128, 128, 1], None):
+        settings = {"weight_block_size": said}
+        (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
+        assert "leave the size of a block open" in whole(path)[1]["l.weight"]
+
+
 def test_zero_points(tmp_path):
     codes = RNG.integers(0, 256, size=(8, 16)).astype(np.uint8)
     scale, zero = np.array([0.25], np.float32), np.array([131], np.uint8)
@@ -149,11 +170,36 @@ def test_gptq_with_zero_points_needs_the_version(tmp_path, bits):
     assert all(reason.startswith("already quantized: GPTQ with zero points") for reason in skipped.values())
     with pytest.raises(ValueError, match=r"holds no weights to judge .*already quantized: GPTQ"):
         weights.report(path)
-    for version, shift in (("gptq", 1), ("gptq_v2", 0)):
-        found, _, _ = whole(path, {"quantization_config": {"checkpoint_format": version}})
-        o, i = 5, 37
+    o, i = 5, 37
+    for settings, shift in (
+        ({"checkpoint_format": "gptq"}, 1),
+        ({"checkpoint_format": "gptq_v2", "quant_method": "gptq"}, 0),
+        ({"quant_method": "gptq"}, 1),  # and no version: the first
+    ):
+        found, _, _ = whole(path, {"quantization_config": settings})
         zero = stored[groups[i], o] + shift
         assert found["m.weight"][o, i] == (codes[i, o] - zero) * np.float32(scales[groups[i], o])
+    assert not whole(path, {"quantization_config": {"quant_method": "other"}})[0]
+    assert not whole(path, {"quantization_config": "gptq"})[0]
+
+
+@pytest.mark.parametrize(("version", "shift"), [(None, 1), ("gptq", 1), ("gptq_v2", 0)])
+def test_the_settings_of_autogptq_have_a_file_of_their_own(tmp_path, version, shift):
+    """quantize_config.json; where config.json has settings, too, those count."""
+    stored = RNG.integers(0, 15, size=(4, 32))
+    path, codes, scales, groups = gptq(tmp_path, stored)
+    settings = {"bits": 4, "sym": False} | ({"checkpoint_format": version} if version else {})
+    (tmp_path / "quantize_config.json").write_text(json.dumps(settings))
+    for config in (None, "damaged", '{"hidden_size": 64}'):
+        if config:
+            (tmp_path / "config.json").write_text(config)
+        zero = stored[groups[20], 3] + shift
+        found = whole(path)[0]["m.weight"]
+        assert found[3, 20] == (codes[20, 3] - zero) * np.float32(scales[groups[20], 3])
+    other = {"quantization_config": {"checkpoint_format": "gptq" if shift == 0 else "gptq_v2"}}
+    (tmp_path / "config.json").write_text(json.dumps(other))
+    zero = stored[groups[20], 3] + 1 - shift
+    assert whole(path)[0]["m.weight"][3, 20] == (codes[20, 3] - zero) * np.float32(scales[groups[20], 3])
 
 
 def test_awq(tmp_path):
@@ -464,6 +510,8 @@ def test_a_pruned_layer_is_its_product_with_the_mask(tmp_path, reference):
     [
         (("l.weight_v", "l.weight_g"), "l.weight"),
         (("l.parametrizations.weight.original1", "l.parametrizations.weight.original0"), "l.weight"),
+        (("l.weight_hh_l0_v", "l.weight_hh_l0_g"), "l.weight_hh_l0"),
+        (("weight_ih_l12_reverse_v", "weight_ih_l12_reverse_g"), "weight_ih_l12_reverse"),
     ],
 )
 @pytest.mark.parametrize("shape", [(6, 1, 1), (1, 5, 1), (1,)])
@@ -481,6 +529,12 @@ def test_normed_weights_are_lengths_times_directions(tmp_path, names, whole_name
         assert found[whole_name][index] == pytest.approx(
             float(one) * float(direction[index]) / norm, rel=1e-5
         )
+
+
+def test_other_pairs_that_end_as_lengths_and_directions_are_weights(tmp_path):
+    names = ("proj_v", "proj_g", "weight_hh_v", "weight_hh_g")
+    arrays = {name: RNG.normal(size=(24, 24)).astype(np.float32) for name in names}
+    assert whole(save(tmp_path / "a.safetensors", **arrays))[0].keys() == arrays.keys()
 
 
 def test_what_was_left_out_is_said_and_counted(tmp_path):

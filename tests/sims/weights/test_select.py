@@ -33,7 +33,8 @@ def test_optimizer_state_is_no_weight():
         "generator_optimizer.state.0.exp_avg",
         "updater/optimizer:main/l1/W/m",  # Chainer
         "state_dict.w_momentum",  # Detectron
-        "quantize.embed_avg",
+        *("quantize.embed_avg", "_vq._ema_w", "vq/ema_dw/hidden", "vq/ema_dw/average"),
+        *("opt.state.0.sum", "state.3.ax", "net.solver.state.12.step_size"),  # of torch.optim, by their form
     ]
     arrays = {"state_dict.w": normal(32, 32)} | {name: normal(32, 32) for name in names}
     found = chosen(arrays)
@@ -42,13 +43,15 @@ def test_optimizer_state_is_no_weight():
 
 
 def test_gradients_and_tables_of_positions_are_no_weights():
-    names = ["grads.fc.weight", "layers.0.rotary_emb.cos_cached", "rope.sin", "cos_cache", "module.queue"]
-    names += ["h.0.alibi", "anchors.boxes", "head.anchors"]
+    names = ["layers.0.rotary_emb.cos_cached", "rope.sin", "cos_cache", "h.0.alibi", "anchors.boxes"]
+    names += ["head.anchors", "mel_scale.fb", "stft.forward_basis", "x.melW"]
+    state = ["grads.fc.weight", "module.queue", "state_dict.m.queue", "image_queue", "master_params.0"]
+    names += [*state, "norm.running_cov"]
     arrays = {name: normal(32, 32) for name in [*names, "optimizer/target/dense/kernel", "model.w"]}
     found = chosen(arrays)
     assert list(found.tensors) == ["optimizer/target/dense/kernel", "model.w"]
     assert found.skipped["rope.sin"] == "a table of positions, which no training changes"
-    assert found.skipped["grads.fc.weight"] == "state of the training"
+    assert {found.skipped[name] for name in [*state, "norm.running_cov"]} == {"state of the training"}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,14 @@ def test_gradients_and_tables_of_positions_are_no_weights():
     [
         *("opt_model.decoder.weight", "optical_flow.weight", "options.weight", "model.opt.fc1"),
         *("adam.weight", "w/Adam", "net/momentum_encoder", "other_momentum", "text.boxes"),
+        *(
+            "target_embedding.weight",
+            "actor_target.0.weight",
+            "policy_old.0.weight",
+            "running_net.weight",
+            "fb",
+        ),
+        *("encoder.state.0.weight", "state.1.weight_hh_l0", "state.0", "queue.fc", "queue_net.weight"),
     ],
 )
 def test_words_that_only_look_like_an_optimizer(name):
@@ -81,12 +92,26 @@ def test_averages_by_the_names_of_their_originals():
         "g.conv.weight": "g_ema.conv.weight", "netG.fc.w": "ema_netG.fc.w", "params.a": "params_ema.a",
         "student.module.b": "teacher.b", "module.encoder_q.c": "module.encoder_k.c",
         "base_encoder.d": "momentum_encoder.d", "online_network.e": "target_network.e",
+        "actor.0.w": "actor_target.0.w", "model.critic.f": "model.target_critic.f",
+        "online_model.h": "ema_model.h", "ema.online_model.i": "ema.ema_model.i",
     }  # fmt: skip
     others = ["d_ema.conv.weight", "teacher.other", "encoder_k.z"]  # of which no original is there
+    others += ["embedding.j", "target_embedding.j", "token.k", "token_target.k"]  # of two languages
     names = [*pairs.values(), *pairs, *others]
     found = chosen({name: normal(32, 32) for name in names})
     assert list(found.tensors) == [*pairs, *others]
     assert found.skipped == {copy: f"an averaged copy of {name!r}" for name, copy in pairs.items()}
+
+
+def test_averages_in_a_list_are_those_of_the_weights_beside():
+    """torch_ema keeps them without names; alone, or of other shapes, they are the network."""
+    arrays = {"model.fc.weight": normal(32, 32), "model.up.weight": normal(16, 32)}
+    averages = {f"ema.shadow_params.{i}": normal(*shape) for i, shape in enumerate([(32, 32), (16, 32)])}
+    found = chosen(arrays | averages | {"ema.shadow_params.2": normal(20, 20)})
+    assert list(found.tensors) == [*arrays, "ema.shadow_params.2"]
+    assert found.skipped == dict.fromkeys(averages, "an averaged copy of a weight of its shape")
+    assert list(chosen(averages).tensors) == list(averages)
+    assert list(chosen(arrays | {"layers.0": normal(32, 32)}).tensors) == [*arrays, "layers.0"]
 
 
 def test_a_network_at_several_moments_counts_once():
@@ -97,10 +122,13 @@ def test_a_network_at_several_moments_counts_once():
         "state_dict.fc.w",
         "best_model.other",
         "old_net2.fc.w",
+        "policy.0.w",
+        "policy_old.0.w",
     ]
     found = chosen({name: normal(32, 32) for name in names})
-    assert list(found.tensors) == ["state_dict.fc.w", "best_model.other", "old_net2.fc.w"]
-    assert found.skipped == dict.fromkeys(names[:2], "another moment of 'state_dict.fc.w'")
+    assert list(found.tensors) == names[2:6]
+    first = dict.fromkeys(names[:2], "another moment of 'state_dict.fc.w'")
+    assert found.skipped == first | {"policy_old.0.w": "another moment of 'policy.0.w'"}
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "complex64"])
@@ -228,11 +256,12 @@ def test_biases_and_vectors_of_several_axes_are_no_weights():
         "h.0.attn.bias": (1, 1, 32, 32), "norm.beta": (4, 300),
     }  # fmt: skip
     vectors = {"scale": (1, 512, 1, 1), "gamma": (512, 1, 1), "token": (1, 1, 768)}
+    vectors |= {"conv.u0": (1, 512), "sn/sn_u:0": (1, 512), "dense/vector_u": (1, 512)}  # of spectral norms
     judged = {
         "head.weight": (1, 512), "column": (512, 1), "relative_attention_bias.weight": (32, 12),
         "relative_position_bias_table": (169, 3), "layers/gru_1/cell/vars/1": (32, 96),
         "layers/conv2d/vars/2": (16, 32), "b": (2, 300), "tab1": (1, 300), "lora_b": (300, 1),
-        "attention//gating_w": (24, 4, 8), "x/W2:0": (40, 8), "offset.weight": (16, 16),
+        "cell.u": (32, 32), "attention//gating_w": (24, 4, 8), "x/W2:0": (40, 8), "offset.weight": (16, 16),
     }  # fmt: skip
     found = chosen({name: normal(*shape) for name, shape in (kept | vectors | judged).items()})
     assert set(found.tensors) == set(judged)
@@ -246,13 +275,16 @@ def test_scales_of_a_normalisation_are_no_weights():
     """Over several axes they have as many values as a matrix, near 1: the largest part of a small network."""
     shapes = {"a.weight": (8, 8, 8), "a.bias": (8, 8, 8), "b/gamma": (16, 16), "b/beta": (16, 16)}
     shapes |= {"scan/norm/scale": (64, 12), "c.weight": (16, 16), "c.bias": (16,), "d/gamma:0": (16, 16)}
-    shapes |= {"d/beta:0": (16, 16), "layers/layer_normalization_1/vars/0": (16, 16)}
+    shapes |= {"d/beta:0": (16, 16), "layers/layer_normalization_1/vars/0": (16, 16), "k.ia3_l": (512, 1)}
+    slopes = ["layers/p_re_lu_1/vars/0", "p_re_lu/p_re_lu/alpha:0"]
+    shapes |= dict.fromkeys(slopes, (14, 14, 8))
     found = chosen({name: normal(*shape) for name, shape in shapes.items()})
     assert list(found.tensors) == ["c.weight"]
     why = "scales of a normalisation are kept as they are"
     for name in ("a.weight", "b/gamma", "d/gamma:0", "layers/layer_normalization_1/vars/0"):
         assert found.skipped[name] == why
-    assert found.skipped["scan/norm/scale"] == "scales are kept as they are"
+    for name in ("scan/norm/scale", "k.ia3_l", *slopes):
+        assert found.skipped[name] == "scales are kept as they are"
     assert list(chosen({"scan/norm/scale": normal(64, 12)}).tensors)  # where there is nothing else
     asked = chosen({name: normal(*shape) for name, shape in shapes.items()}, include=["a.*"])
     assert list(asked.tensors) == ["a.weight", "a.bias"]
