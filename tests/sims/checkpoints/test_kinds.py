@@ -288,6 +288,31 @@ def test_narrow_types_of_safetensors(tmp_path, code, kind):
     assert checkpoints.open_checkpoint(tmp_path / "a").tensors["w"].nbytes == values.nbytes
 
 
+@pytest.mark.parametrize(
+    ("code", "stored", "values"),
+    [
+        ("BOOL", "?", [True, False, True, True]),
+        ("U8", "<u1", [0, 1, 200, 255]),
+        ("U16", "<u2", [0, 1, 2**15, 2**16 - 1]),
+        ("U32", "<u4", [0, 1, 2**31, 2**32 - 1]),
+        ("U64", "<u8", [0, 1, 2**63, 2**64 - 1]),
+        ("I8", "<i1", [-128, -1, 0, 127]),
+        ("I16", "<i2", [-(2**15), -1, 0, 2**15 - 1]),
+        ("I32", "<i4", [-(2**31), -1, 0, 2**31 - 1]),
+        ("I64", "<i8", [-(2**63), -1, 0, 2**63 - 1]),
+        ("F16", "<f2", [-0.5, 2.0, 0.0, 2.0**-24]),
+        ("F32", "<f4", [-0.5, 2.0, 0.0, 2.0**-149]),
+        ("F64", "<f8", [-0.1, 2.0**200, 0.0, 5e-324]),
+    ],
+)
+def test_plain_types_of_safetensors(tmp_path, code, stored, values):
+    data = np.array(values, stored).tobytes()
+    header = json.dumps({"w": {"dtype": code, "shape": [2, 2], "data_offsets": [0, len(data)]}}).encode()
+    (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + data)
+    found = checkpoints.read(tmp_path / "a").tensors["w"]
+    assert found.dtype == np.dtype(stored) and found.ravel().tolist() == values
+
+
 @pytest.mark.parametrize("size", [2, 4])
 def test_a_shape_of_safetensors_takes_all_of_its_bytes(tmp_path, size):
     header = json.dumps({"w": {"dtype": "F32", "shape": [size], "data_offsets": [0, 12]}}).encode()
