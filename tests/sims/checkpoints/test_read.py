@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sims import checkpoints
 from sims.checkpoints import pickle_machine as pickles
+from sims.checkpoints import pickle_values
 
 WEIGHTS = np.arange(12, dtype=np.float32).reshape(3, 4) / 8
 
@@ -464,6 +465,37 @@ def test_hostile_pickles_run_nothing(tmp_path, monkeypatch, data, message, conta
         checkpoints.read(path)
     assert "\n" not in str(caught.value) and str(caught.value).startswith("cannot read 'evil.pt'")
     assert [p.name for p in tmp_path.iterdir()] == ["evil.pt"]
+
+
+PROGRAMS = [
+    *("os.x", "posix.x", "nt.x", "sys.x", "subprocess.x", "shutil.x", "socket.x", "pty.x", "runpy.x"),
+    *("importlib.x", "ctypes.x", "pickle.x", "_pickle.x", "cPickle.x", "marshal.x", "shelve.x", "code.x"),
+    *("codeop.x", "timeit.x", "pdb.x", "bdb.x", "profile.x", "cProfile.x", "trace.x", "commands.x"),
+    *("webbrowser.x", "multiprocessing.x", "asyncio.x", "pip.x", "ensurepip.x", "dill.x", "cloudpickle.x"),
+    *("joblib.x", "operator.x", "_operator.x", "os.path.x", "builtins.eval", "__builtin__.eval"),
+    *("torch.load", "torch.jit.load", "torch.hub.load", "torch.serialization.load"),
+]
+
+
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_names_of_programs(path):
+    module, _, name = path.rpartition(".")
+    with pytest.raises(ValueError, match=f"the pickle names '{path}', a program to run"):
+        pickle_values.name(module, name)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("ospath.x", "x.os", "x.subprocess.y", "torch.loads", "torch.jit.x", "__builtin__.set"),
+        *(f"builtins.{name}" for name in ("complex", "bytearray", "bytes", "set", "frozenset", "slice")),
+        *(f"builtins.{name}" for name in ("range", "object", "int", "float", "str", "bool", "list")),
+        *(f"builtins.{name}" for name in ("dict", "tuple")),
+    ],
+)
+def test_names_of_no_programs(path):
+    module, _, name = path.rpartition(".")
+    assert pickle_values.name(module, name) == pickle_values.Name(path)
 
 
 @pytest.mark.parametrize(
