@@ -101,12 +101,37 @@ def test_a_short_last_block(tmp_path):
     assert found["kv.weight"][511, 127] == float(codes[511, 127]) * scale[3, 0]
 
 
-def test_zero_points(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "stem"), [("weight_quantized", "weight"), ("_weight_qdata", "_weight"), ("weight", "weight")]
+)
+def test_zero_points(tmp_path, name, stem):
     codes = RNG.integers(0, 256, size=(8, 16)).astype(np.uint8)
     scale, zero = np.array([0.25], np.float32), np.array([131], np.uint8)
-    arrays = {"w_quantized": codes, "w_scale": scale, "w_zero_point": zero}
-    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
-    assert found["w"][3, 4] == (int(codes[3, 4]) - 131) * 0.25
+    arrays = {f"l.{name}": codes, f"l.{stem}_scale": scale, f"l.{stem}_zero_point": zero}
+    found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert list(found) == ["l.weight"] and not skipped
+    assert found["l.weight"][3, 4] == (int(codes[3, 4]) - 131) * 0.25
+
+
+@pytest.mark.parametrize(
+    ("codes", "needed", "optional"),
+    [
+        ("l.weight", "l.scale_weight", "l.scale_input"),  # ComfyUI
+        ("l.weight", "l.scale_weight", "l.scale_act"),
+        ("l.weight", "l.qscale_weight", "l.qscale_act"),  # Mistral
+        ("l.weight", "l.qscale_weight", "l.qscale_input"),
+        ("l.weight", "l.scale", ""),  # DeepSeek
+        ("l.weight", "l.weight_scale_inv", ""),
+        ("l.weight._data", "l.weight._scale", ""),
+        ("l.weight", "l.weight_scale", ""),
+    ],
+)
+def test_names_of_codes_and_their_scales(tmp_path, codes, needed, optional):
+    eight = RNG.normal(size=(32, 48)).astype(ml_dtypes.float8_e4m3fn)
+    arrays = {codes: eight, needed: np.float32([0.5])} | ({optional: np.float32([9])} if optional else {})
+    found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert list(found) == ["l.weight"] and not skipped
+    np.testing.assert_array_equal(found["l.weight"], eight.astype(np.float32) / 2)
 
 
 def gptq(tmp_path, stored_zero, order=False, bits=4):
@@ -421,6 +446,7 @@ def test_scales_belong_to_the_outputs_of_a_square_matrix(axis):
     expected = codes * (scale if axis == 1 else scale[:, None])
     np.testing.assert_array_equal(found.load(), expected)
     assert found.axis == axis
+    assert found.note == f"dequantized from int8, blocks of {'4 x 1' if axis == 1 else '1 x 4'}"
 
 
 def test_scales_alone_are_no_weights(tmp_path):
