@@ -194,6 +194,18 @@ def test_torch_legacy(tmp_path):
     np.testing.assert_array_equal(found.tensors["fc.weight"], WEIGHTS)
 
 
+def test_a_storage_that_no_tensor_shows_is_passed_over(tmp_path):
+    """A legacy file lists it among its storages, and its bytes stand before those of the next."""
+    loose = Reference(("storage", Global("torch.DoubleStorage"), "9", "cpu", 2, None))
+    item = {"loose": loose, "fc.weight": state(legacy=True)["fc.weight"]}
+    parts = [pickled(each) for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, item)]
+    parts += [pickled(["9", "0"]), struct.pack("<q", 2), bytes(16), struct.pack("<q", 12), STORAGES["0"]]
+    (tmp_path / "a.pth").write_bytes(b"".join(parts))
+    found = checkpoints.read(tmp_path / "a.pth")
+    assert list(found.tensors) == ["fc.weight"]
+    np.testing.assert_array_equal(found.tensors["fc.weight"], WEIGHTS)
+
+
 def test_parameters_ordered_mappings_and_nesting(tmp_path):
     parameter = Call(
         Global("torch._utils._rebuild_parameter"),
