@@ -362,14 +362,22 @@ def test_missing_external_data_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "bits", "read"),
     [
-        *("INT4", "UINT4", "BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ"),
-        *("FLOAT8E8M0", "FLOAT4E2M1", "FLOAT", "DOUBLE", "FLOAT16", "BOOL", "INT2", "UINT2"),
-        *(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)),
+        *(("INT2", 2, "int8"), ("UINT2", 2, "uint8"), ("INT4", 4, "int8"), ("UINT4", 4, "uint8")),
+        *(
+            (f"{sign}INT{bits}", bits, f"{sign}int{bits}".lower())
+            for sign in ("", "U")
+            for bits in (8, 16, 32)
+        ),
+        *(("INT64", 64, "int64"), ("UINT64", 64, "uint64"), ("BOOL", 8, "bool")),
+        *(("FLOAT", 32, "float32"), ("DOUBLE", 64, "float64"), ("FLOAT16", 16, "float16")),
+        *(("BFLOAT16", 16, "float32"), ("FLOAT4E2M1", 4, "float32"), ("FLOAT8E8M0", 8, "float32")),
+        *((f"FLOAT8{kind}", 8, "float32") for kind in ("E4M3FN", "E4M3FNUZ", "E5M2", "E5M2FNUZ")),
     ],
 )
-def test_types_of_elements(tmp_path, kind):
+def test_types_of_elements(tmp_path, kind, bits, read):
+    """Six values of each, in as many bytes as their bits need, as numbers of a type that numpy has."""
     if not hasattr(onnx.TensorProto, kind):
         pytest.skip("this version of onnx does not have the type")
     values = {"FLOAT8E8M0": [1, 2, 4, 8, 16, 0.5], "FLOAT4E2M1": [1, 2, 3, 4, 0.5, 6]}.get(
@@ -377,7 +385,9 @@ def test_types_of_elements(tmp_path, kind):
     )
     tensor = helper.make_tensor("w", getattr(onnx.TensorProto, kind), [2, 3], values)
     onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [tensor])), str(tmp_path / "a.onnx"))
-    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.onnx").tensors["w"].ravel(), values)
+    found = checkpoints.read(tmp_path / "a.onnx").tensors["w"]
+    assert found.ravel().tolist() == values and found.dtype == read
+    assert tensors(tmp_path / "a.onnx")["w"].nbytes == -(-6 * bits // 8)
 
 
 def test_circles_of_names_and_fans_of_uses_end(tmp_path):

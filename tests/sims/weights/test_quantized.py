@@ -449,6 +449,57 @@ def test_scales_belong_to_the_outputs_of_a_square_matrix(axis):
     assert found.note == f"dequantized from int8, blocks of {'4 x 1' if axis == 1 else '1 x 4'}"
 
 
+@pytest.mark.parametrize(
+    "name", ["weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB"]
+)
+def test_names_of_scales_that_are_alone(name):
+    tensors = {
+        "a.weight": np.ones((20, 20)),
+        f"b.{name}": np.ones((20, 20)),
+        f"b.my_{name}s": np.ones((20, 20)),
+    }
+    skipped = weights.select(weights.opened(tensors)).skipped
+    assert skipped.get(f"b.{name}") == "already quantized: scales of codes that are not here"
+    assert "codes" not in skipped.get(f"b.my_{name}s", "")
+
+
+def beside_codes(codes, others):
+    """Why float matrices are left out beside an integer matrix of a name; "" of those that are not."""
+    arrays = {codes: np.ones((16, 16), np.int32)} | {name: np.ones((64, 8), np.float32) for name in others}
+    _, skipped = joined(weights.opened(arrays).tensors, {})
+    return {name: skipped.get(name, "") for name in others}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_scale"),
+    [
+        *((name, True) for name in ("scale", "scales", "scale_inv", "scales_inv", "scale_packed", "absmax")),
+        *((name, True) for name in ("scale_and_zero", "scale_and_zeros", "zero", "zeros", "qzero", "qzeros")),
+        *(
+            (name, True)
+            for name in ("zero_point", "zero_points", "wscale", "wcscale", "wtscale", "my_wzeros")
+        ),
+        *((name, False) for name in ("scaled", "wxscale", "zeroth", "absmaxed", "scale_of", "myscale")),
+    ],
+)
+def test_names_of_scales_beside_codes_of_any_convention(name, is_scale):
+    name = f"l.{name}" if name in ("scales", "absmax", "qzeros") else f"k.{name}"  # those three need no codes
+    why = "already quantized: scales of codes in a convention that is not read" if is_scale else ""
+    if name.startswith("l."):
+        why = "already quantized: scales of codes that are not here"
+    assert beside_codes("other.codes_of_it", [name]) == {name: why}
+
+
+@pytest.mark.parametrize(
+    "word", ["position_ids", "index", "indices", "idx", "attn_mask", "perm", "order", "relative_bias"]
+)
+def test_integers_that_are_no_codes(word):
+    assert beside_codes(f"l.{word}", ["k.zeros"]) == {"k.zeros": ""}
+    assert beside_codes(f"l.{word}_q", ["k.zeros"])["k.zeros"].startswith(
+        "already quantized: scales of codes"
+    )
+
+
 def test_scales_alone_are_no_weights(tmp_path):
     path = save(tmp_path / "a.safetensors", **{"l.weight_scale_inv": np.ones((64, 64), np.float32)})
     with pytest.raises(ValueError, match="scales of codes that are not here"):
