@@ -473,21 +473,19 @@ def beside_codes(codes, others):
 @pytest.mark.parametrize(
     ("name", "is_scale"),
     [
-        *((name, True) for name in ("scale", "scales", "scale_inv", "scales_inv", "scale_packed", "absmax")),
-        *((name, True) for name in ("scale_and_zero", "scale_and_zeros", "zero", "zeros", "qzero", "qzeros")),
         *(
             (name, True)
-            for name in ("zero_point", "zero_points", "wscale", "wcscale", "wtscale", "my_wzeros")
+            for name in ("scale", "scales", "scale_inv", "scales_inv", "scale_packed", "an_absmax")
         ),
+        *((name, True) for name in ("scale_and_zero", "scale_and_zeros", "zero", "zeros", "qzero", "qzeros")),
+        *((name, True) for name in ("zero_point", "zero_points", "wscale", "wcscale", "wtscale", "a_wzeros")),
         *((name, False) for name in ("scaled", "wxscale", "zeroth", "absmaxed", "scale_of", "myscale")),
     ],
 )
 def test_names_of_scales_beside_codes_of_any_convention(name, is_scale):
-    name = f"l.{name}" if name in ("scales", "absmax", "qzeros") else f"k.{name}"  # those three need no codes
-    why = "already quantized: scales of codes in a convention that is not read" if is_scale else ""
-    if name.startswith("l."):
-        why = "already quantized: scales of codes that are not here"
-    assert beside_codes("other.codes_of_it", [name]) == {name: why}
+    alone = "that are not here" if name in ("scales", "qzeros") else "in a convention that is not read"
+    why = f"already quantized: scales of codes {alone}" if is_scale else ""
+    assert beside_codes("other.codes_of_it", [f"l.{name}"]) == {f"l.{name}": why}
 
 
 @pytest.mark.parametrize(
