@@ -166,12 +166,12 @@ def test_failed_weights_are_drawn_three_times_more_where_samples_are_left_open(m
     asked = []
 
     def recorded(*arguments, **given):
-        asked.append(given["retries"])
+        asked.append((given["retries"], arguments[4]))
         return embed(*arguments, **given)
 
     monkeypatch.setattr("sims.lottery.real.embed", recorded)
     ticket_rows(bits=[2], failure=0.1, **options)
-    assert asked == [redraws]
+    assert asked == [(redraws, options.get("construction", "two_layer"))]
 
 
 @pytest.mark.parametrize("verdicts", [(True, True), (True, False), (False, True)])
