@@ -220,6 +220,16 @@ def test_simulated_rows_are_what_their_names_say():
     assert rows["candidates / counting bound"].measured == pytest.approx(candidates / (18 * np.log2(3)))
 
 
+def test_simulated_sizes_are_those_of_the_construction():
+    """Six copies of every hidden unit: 24 candidates with 1 + 3 x 6 entries each, then 6 x 3 x 2 weights."""
+    options = {"construction": "depth_plus_one"}
+    found = simulate(sizes=[4, 3, 2], bits=2, samples=6, trials=20, seed=5, **options)
+    rows = {row.quantity: row for row in found}
+    drawn = drawn_sizes(random_network([4, 3, 2], 1, 5), 1, 6, **options)(np.random.default_rng(1), 60)
+    assert rows["drawn per target weight"].theory == pytest.approx(drawn.mean(), rel=0.05)
+    assert rows["candidates / counting bound"].measured == pytest.approx((24 * 19 + 36) / (18 * np.log2(3)))
+
+
 def test_every_ticket_of_a_sampler_has_a_seed_of_its_own(monkeypatch):
     seeds = []
 
