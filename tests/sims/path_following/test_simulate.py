@@ -219,3 +219,15 @@ def test_the_largest_error_of_a_wide_neuron_comes_from_smaller_blocks():
     for (_, low, high), reach in ((narrow, 0.6745), (wide, 3.2905)):
         ranks = np.searchsorted(largest, [low, high])
         assert np.abs(ranks - (3330 + np.array([-1, 1]) * reach * math.sqrt(333))).max() < 4
+
+
+def test_problems_of_every_size_are_drawn_on_their_own():
+    """Else the inputs of a smaller one would begin those of a larger one."""
+    sizes = [(5, 8), (5, 9), (6, 8)]
+    assert len({problem(*size, seed=3)[0][0, 0] for size in sizes}) == 3
+    # of rank 1 a row is a multiple of every other: full inputs are drawn before, from another stream
+    full, low = problem(5, 8, seed=3)[0], stream(3, ("path_following", 5, 8, 1))
+    low.standard_normal((8, 5))
+    expected = low.standard_normal((8, 1)) @ low.standard_normal((1, 5))
+    np.testing.assert_allclose(problem(5, 8, seed=3, rank=1)[0], expected, rtol=1e-12)
+    assert not np.allclose(full, expected)
