@@ -156,7 +156,7 @@ def pruning_counts(network: Network, sparsity: float | None, total: int) -> np.n
     end = max(1, round(GROWTH * total))
     every = max(1, end // RENEWALS)
     renewed = np.unique(np.append(np.arange(0, end, every), min(end, total - 1)))
-    wanted = np.asarray(cubic_sparsity(renewed, sparsity, 0, int(renewed[-1]), frequency=every))
+    wanted = np.asarray(cubic_sparsity(renewed, sparsity, 0, int(renewed[-1])))
     for layer, (out, into) in enumerate(network.matrices):
         counts[renewed, layer] = [pruned_count(out * into, share) for share in wanted]
     return counts

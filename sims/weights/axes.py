@@ -18,7 +18,7 @@ from sims.checkpoints.tensor import Axis, Grouped
 
 # Of Keras and JAX, for which outputs mostly come last.
 _LAST = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
-_STACKED = re.compile(r"expert|_exps\b|switch_mlp|(^|[._/])moe([._/]|$)|_moe[._/]", re.IGNORECASE)
+_STACKED = re.compile(r"expert|_exps\b|switch_mlp|(^|[._/])moe([._/]|$)", re.IGNORECASE)
 _CONV1D = ("c_attn", "c_proj", "c_fc")  # of GPT-2, of which some are square: they follow the others
 
 

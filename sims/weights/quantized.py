@@ -16,9 +16,7 @@ from sims.weights.dequantize import Unclear
 
 _LONE = ("weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB")
 # What stands beside codes: left where a file has any, whatever the convention.
-_SCALES = re.compile(
-    r"(.*_)?(w|wc|wt)?(scales?(_inv|_packed)?|scale_and_zeros?|absmax|q?zeros?|zero_points?)"
-)
+_SCALES = re.compile(r"(.*_)?(w|wc|wt)?(scales?(_inv|_packed)?|absmax|q?zeros?|zero_points?)")
 _RECURRENT = re.compile(r"(^|\.)weight_[ih]h_l\d+(_reverse)?_v$")
 _INDICES = re.compile(r".*(ids|index|indices|idx|mask|perm|order|bias)")  # integers that are no codes
 _CODES = 256  # elements from which integers of several axes are those of weights

@@ -58,6 +58,14 @@ def test_what_a_row_gives_is_one_output(layer, shape, rows):
         ("layers/embedding_7/vars/0", 2, 0),
         ("layers/token_embedding/vars/0", 2, 0),
         ("layers/embedding_projection/vars/0", 2, 1),
+        *((f"tf_gpt2/transformer/{layer}/weight:0", 2, 0) for layer in ("wte", "wpe")),
+        *((f"tf_t5/{layer}/weight:0", 2, 0) for layer in ("shared", "embed_tokens")),
+        *((f"tf_t5/{layer}/weight:0", 2, 1) for layer in ("shared_net", "embed_tokens_in", "wte2")),
+        *(
+            (f"a/{layer}/kernel", 3, (1, 2))
+            for layer in ("query", "key", "value", "key_dense", "value_dense")
+        ),
+        *((f"a/{layer}/kernel", 3, 2) for layer in ("keys", "out", "key_out")),
         ("bert/tf_bert/embeddings/word_embeddings/weight:0", 2, 0),  # of Hugging Face's TensorFlow
         ("tfgpt2/transformer/wte/weight:0", 2, 0),
         ("tfgpt2/transformer/h_._0/attn/c_attn/weight:0", 2, 1),

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 import struct
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,6 +71,43 @@ def test_the_ending_says_nothing(tmp_path, make, name):
         np.testing.assert_array_equal(array, W)
 
 
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        *((f".{kind}", kind) for kind in ("npz", "npy", "safetensors", "onnx", "gguf")),
+        *((ending, "torch") for ending in (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".pth.tar")),
+        *((ending, "hdf5") for ending in (".h5", ".hdf5", ".keras")),
+    ],
+)
+def test_an_ending_decides_where_the_first_bytes_do_not(tmp_path, ending, kind):
+    """A pickle of protocol 0 is text; a damaged file is read, and its reader says what is wrong."""
+    for name in (f"a{ending}", f"A{ending.upper()}"):
+        (tmp_path / name).write_bytes(b"(dp0\n.")
+        assert kind_of(tmp_path / name) == kind
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *({"producer_name": "a"}, {"producer_version": "1"}, {"domain": "a"}, {"model_version": 3}),
+        *({"doc_string": "a"}, {"graph": {"name": "a"}}, {"opset_import": [{"version": 20}]}),
+    ],
+)
+def test_a_model_of_onnx_may_leave_out_any_field(tmp_path, field):
+    """The first field is its version; any of the seven others may stand next."""
+    onnx = pytest.importorskip("onnx")
+    (tmp_path / "a").write_bytes(onnx.ModelProto(ir_version=9, **field).SerializeToString())
+    assert kind_of(tmp_path / "a") == "onnx"
+
+
+@pytest.mark.parametrize("member", ["m/archive_format", "m/serialized_exported_program.json"])
+def test_exported_programs_are_named_as_such(tmp_path, member):
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w") as archive:
+        archive.writestr(member, "x")
+    with pytest.raises(ValueError, match=r"this is a program of torch\.export: save the state_dict"):
+        kind_of(tmp_path / "a.pt2")
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickle_of_any_protocol_needs_no_ending(tmp_path, protocol):
     (tmp_path / "weights").write_bytes(pickle.dumps({}, protocol))
@@ -91,6 +129,12 @@ def test_a_pickle_of_any_protocol_needs_no_ending(tmp_path, protocol):
         (b"\x28\xb5\x2f\xfd0000", "compressed with zstd"),
         (b"\xfd7zXZ\x00", "compressed with xz"),
         (b"lmgg\x00\x00", "a GGML file, older than GGUF"),
+        (b"ggml\x00\x00", "a GGML file, older than GGUF"),
+        (b"ggjt\x00\x00", "a GGML file, older than GGUF"),
+        (b"tjgg\x00\x00", "a GGML file, older than GGUF"),
+        (b"# xet version 0\n", "a Xet pointer, not the file itself"),
+        (b"%PDF-1.7\n", "a PDF document, not weights"),
+        (b"BZh91AY&SY", "compressed with bzip2: unpack it first"),
         (b"\x00" * 257 + b"ustar" + b"\x00" * 300, "a tar archive"),
         (b"PK\x05\x06" + b"\x00" * 18, "holds no array|no kind"),
         (b'{"hidden_size": 64}', r"this is JSON \(an index, a configuration\), not weights"),
@@ -287,6 +331,31 @@ def test_narrow_types_of_safetensors(tmp_path, code, kind):
     (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + values.tobytes())
     np.testing.assert_array_equal(checkpoints.read(tmp_path / "a").tensors["w"], [0.5, 2, 1, 4])
     assert checkpoints.open_checkpoint(tmp_path / "a").tensors["w"].nbytes == values.nbytes
+
+
+@pytest.mark.parametrize(
+    ("code", "stored", "values"),
+    [
+        ("BOOL", "?", [True, False, True, True]),
+        ("U8", "<u1", [0, 1, 200, 255]),
+        ("U16", "<u2", [0, 1, 2**15, 2**16 - 1]),
+        ("U32", "<u4", [0, 1, 2**31, 2**32 - 1]),
+        ("U64", "<u8", [0, 1, 2**63, 2**64 - 1]),
+        ("I8", "<i1", [-128, -1, 0, 127]),
+        ("I16", "<i2", [-(2**15), -1, 0, 2**15 - 1]),
+        ("I32", "<i4", [-(2**31), -1, 0, 2**31 - 1]),
+        ("I64", "<i8", [-(2**63), -1, 0, 2**63 - 1]),
+        ("F16", "<f2", [-0.5, 2.0, 0.0, 2.0**-24]),
+        ("F32", "<f4", [-0.5, 2.0, 0.0, 2.0**-149]),
+        ("F64", "<f8", [-0.1, 2.0**200, 0.0, 5e-324]),
+    ],
+)
+def test_plain_types_of_safetensors(tmp_path, code, stored, values):
+    data = np.array(values, stored).tobytes()
+    header = json.dumps({"w": {"dtype": code, "shape": [2, 2], "data_offsets": [0, len(data)]}}).encode()
+    (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + data)
+    found = checkpoints.read(tmp_path / "a").tensors["w"]
+    assert found.dtype == np.dtype(stored) and found.ravel().tolist() == values
 
 
 @pytest.mark.parametrize("size", [2, 4])

@@ -123,6 +123,14 @@ def test_subgraphs_and_functions(tmp_path):
         ("1103", "dense", "dense.weight"),
         ("encoder.weight", "MatMul_3", "encoder.weight"),
         ("onnx::MatMul_470", "", "onnx::MatMul_470"),
+        *(
+            (name, "dense", "dense.weight")
+            for name in (
+                *("Constant", "Constant_3", "/a/Constant_output_0", "MatMul_7", "Transpose_2", "a/Cast_1"),
+                *("Initializer", "Initializer12", "Cast1_out"),
+            )
+        ),
+        *((name, "dense", name) for name in ("Constants", "aMatMul_7", "7a", "my::MatMul_7", "MatMulx")),
     ],
 )
 def test_names_come_from_the_node(tmp_path, made_up, node, expected):
@@ -136,6 +144,10 @@ def test_names_come_from_the_node(tmp_path, made_up, node, expected):
         ("Gemm", ["input", "weight", "bias"]),
         ("Conv", ["input", "weight", "bias"]),
         ("GRU", ["input", "weight", "recurrence", "bias"]),
+        ("LSTM", ["input", "weight", "recurrence", "bias"]),
+        ("RNN", ["input", "weight", "recurrence", "bias"]),
+        ("MatMul", ["input", "weight"]),
+        ("ConvTranspose", ["input", "weight", "bias"]),
         ("Where", ["input0", "input1", "input2"]),
     ],
 )
@@ -153,6 +165,26 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
     ]
     found = tensors(save(tmp_path / "a.onnx", nodes, {"onnx::Cast_1": normal(6, 4)}))
     assert list(found) == ["proj/MatMul.weight"] and found["proj/MatMul.weight"].axis == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "keeps"),
+    [
+        *(("Identity", True), ("Cast", True), ("DequantizeLinear", True), ("QuantizeLinear", True)),
+        *(("Transpose", True), ("Squeeze", False), ("Unsqueeze", False), ("Relu", None)),
+    ],
+)
+def test_names_and_axes_through_one_node(tmp_path, kind, keeps):
+    """Squeezed, a tensor has other axes; past a function its values are others, and so is its name."""
+    options = {"perm": [0, 1]} if kind == "Transpose" else {}
+    nodes = [
+        helper.make_node(kind, ["7", *(["s"] if "Linear" in kind else [])], ["t"], name="through", **options),
+        helper.make_node("MatMul", ["x", "t"], ["y"], name="proj"),
+    ]
+    arrays = {"7": normal(6, 4)} | ({"s": np.float32([1])} if kind == "DequantizeLinear" else {})
+    ((name, found),) = tensors(save(tmp_path / "a.onnx", nodes, arrays)).items()
+    assert name == ("through.input0" if keeps is None else "proj.weight")
+    assert found.axis == (1 if keeps else None)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +222,15 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
         ("GemmFloat8", 1, (6, 4), {"transB": 1}, 0),
         ("GemmFastGelu", 1, (4, 6), {}, 1),
         ("FusedConv", 1, (8, 3, 5, 5), {}, 0),
+        ("ConvInteger", 1, (8, 3, 5, 5), {}, 0),
+        ("FusedGemm", 1, (4, 6), {}, 1),
+        ("FusedGemm", 1, (4, 6), {"transB": 1}, 0),
+        ("FusedGemm", 0, (4, 6), {}, 0),
+        ("FusedGemm", 0, (4, 6), {"transA": 1}, 1),
+        *(("MatMulInteger", place, (4, 6), {}, place) for place in (0, 1)),
+        *((kind, 0, (4, 6), {}, 0) for kind in ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QGemm")),
+        ("RNN", 1, (1, 8, 5), {}, (0, 1)),
+        ("RNN", 2, (2, 8, 8), {}, (0, 1)),
         ("Attention", 1, (8, 24), {}, 1),
         ("PackedAttention", 1, (8, 24), {}, 1),
         ("LongformerAttention", 1, (8, 24), {}, 1),
@@ -435,12 +476,33 @@ def test_missing_external_data_are_named(tmp_path):
         checkpoints.open_checkpoint(tmp_path / "b.onnx")
 
 
-@pytest.mark.parametrize("kind", ["INT4", "UINT4", "BFLOAT16", "FLOAT8E4M3FN"])
-def test_narrow_types(tmp_path, kind):
-    values = [1, 2, 3, 4, 5, 6]
+@pytest.mark.parametrize(
+    ("kind", "bits", "read"),
+    [
+        *(("INT2", 2, "int8"), ("UINT2", 2, "uint8"), ("INT4", 4, "int8"), ("UINT4", 4, "uint8")),
+        *(
+            (f"{sign}INT{bits}", bits, f"{sign}int{bits}".lower())
+            for sign in ("", "U")
+            for bits in (8, 16, 32)
+        ),
+        *(("INT64", 64, "int64"), ("UINT64", 64, "uint64"), ("BOOL", 8, "bool")),
+        *(("FLOAT", 32, "float32"), ("DOUBLE", 64, "float64"), ("FLOAT16", 16, "float16")),
+        *(("BFLOAT16", 16, "float32"), ("FLOAT4E2M1", 4, "float32"), ("FLOAT8E8M0", 8, "float32")),
+        *((f"FLOAT8{kind}", 8, "float32") for kind in ("E4M3FN", "E4M3FNUZ", "E5M2", "E5M2FNUZ")),
+    ],
+)
+def test_types_of_elements(tmp_path, kind, bits, read):
+    """Six values of each, in as many bytes as their bits need, as numbers of a type that numpy has."""
+    if not hasattr(onnx.TensorProto, kind):
+        pytest.skip("this version of onnx does not have the type")
+    values = {"FLOAT8E8M0": [1, 2, 4, 8, 16, 0.5], "FLOAT4E2M1": [1, 2, 3, 4, 0.5, 6]}.get(
+        kind, [1, 0, 1, 1, 0, 0] if kind in ("BOOL", "INT2", "UINT2") else [1, 2, 3, 4, 5, 6]
+    )
     tensor = helper.make_tensor("w", getattr(onnx.TensorProto, kind), [2, 3], values)
     onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [tensor])), str(tmp_path / "a.onnx"))
-    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.onnx").tensors["w"].ravel(), values)
+    found = checkpoints.read(tmp_path / "a.onnx").tensors["w"]
+    assert found.ravel().tolist() == values and found.dtype == read
+    assert tensors(tmp_path / "a.onnx")["w"].nbytes == -(-6 * bits // 8)
 
 
 def test_circles_of_names_and_fans_of_uses_end(tmp_path):

@@ -159,6 +159,8 @@ def test_scales_of_products_belong_to_their_outputs(tmp_path, operator, inputs, 
         ("GatherBlockQuantized", "c x s", {"s": "scales are kept as they are"}),
         ("MatMulBnb4", "x c s", {"s": "scales are kept as they are"}),
         ("QMoE", "x x c s", {"s": "scales are kept as they are"}),
+        ("QMoE", "x x x x x c s", {"s": "scales are kept as they are"}),
+        ("QMoE", "x x x x x x x x c s", {"s": "scales are kept as they are"}),
     ],
 )
 def test_operators_whose_codes_are_in_an_order_of_their_own(tmp_path, operator, inputs, left):
@@ -171,6 +173,124 @@ def test_operators_whose_codes_are_in_an_order_of_their_own(tmp_path, operator, 
     found = weights.select(weights.opened(save(tmp_path / "a.onnx", nodes, arrays)))
     left = left | {"c": f"already quantized, by a {operator}, which is not read"}
     assert list(found.tensors) == ["v"] and found.skipped == left
+
+
+@pytest.mark.parametrize(
+    ("operator", "codes", "beside"),
+    [  # places of inputs, from 0 on, as onnxruntime documents its operators
+        ("GatherBlockQuantized", 0, (2, 3)),
+        ("DynamicQuantizeLSTM", 1, (8, 9)),
+        ("DynamicQuantizeLSTM", 2, (10, 11)),
+        ("MatMulBnb4", 1, (2,)),
+        ("QMoE", 2, (3, 11)),
+        ("QMoE", 5, (6, 12)),
+        ("QMoE", 8, (9, 13)),
+    ],
+)
+def test_codes_and_scales_of_operators_that_are_not_read(tmp_path, operator, codes, beside):
+    names = ["x"] * (max(codes, *beside) + 1)
+    names[codes] = "c"
+    for place in beside:
+        names[place] = f"p{place}"
+    arrays = {f"p{place}": np.abs(normal(16, 20)) for place in beside} | {"v": normal(20, 30)}
+    arrays["c"] = RNG.integers(0, 255, (16, 20)).astype(np.uint8)
+    nodes = [node(operator, " ".join(names), "h", domain="com.microsoft"), node("MatMul", "h v", "y")]
+    found = weights.select(weights.opened(save(tmp_path / "a.onnx", nodes, arrays)))
+    expected = {f"p{place}": "scales are kept as they are" for place in beside}
+    expected["c"] = f"already quantized, by a {operator}, which is not read"
+    assert list(found.tensors) == ["v"] and found.skipped == expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "codes", "scale", "zero", "axis"),
+    [
+        ("DequantizeLinear", 0, 1, 2, None),
+        ("QLinearConv", 3, 4, 5, 0),
+        ("QLinearMatMul", 0, 1, 2, 0),
+        ("QLinearMatMul", 3, 4, 5, 1),
+        ("QGemm", 3, 4, 5, 1),
+        ("DynamicQuantizeMatMul", 1, 2, 3, 1),
+        ("MatMulIntegerToFloat", 1, 3, 5, 1),
+        ("QAttention", 1, 4, 7, 1),
+    ],
+)
+def test_places_of_codes_scales_and_zero_points(tmp_path, operator, codes, scale, zero, axis):
+    names = ["x"] * (zero + 1)
+    names[codes], names[scale], names[zero] = "c", "s", "z"
+    arrays = {"c": CODES, "s": np.float32([0.25]), "z": np.int8([3])}
+    (found,) = tensors(save(tmp_path / "a.onnx", [node(operator, " ".join(names), "y")], arrays)).values()
+    np.testing.assert_array_equal(found.load(), (CODES.astype(int) - 3) / 4)
+    assert found.axis == axis
+
+
+def test_attributes_that_a_node_leaves_out_have_the_values_of_the_standard(tmp_path):
+    """DequantizeLinear: axis 1, no blocks. Transpose: all axes turned round."""
+    codes, blocks = RNG.integers(-7, 8, (4, 64)).astype(np.int8), RNG.integers(1, 120, (4, 4)).astype(np.int8)
+    columns = np.float32([0.5, 1, 2, 4])  # a scale for every column of the scales
+    nodes = [node("DequantizeLinear", "b g", "s"), node("DequantizeLinear", "c s", "w", block_size=16), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"c": codes, "b": blocks, "g": columns}))["c"].load()
+    for i, j in np.ndindex(4, 64):
+        assert found[i, j] == int(codes[i, j]) * int(blocks[i, j // 16]) * columns[j // 16]
+    plain = [node("DequantizeLinear", "c s", "w"), GEMM]
+    unread = tensors(save(tmp_path / "b.onnx", plain, {"c": codes, "s": normal(4, 2)}))["c"]
+    assert unread.skip.endswith("scales of shape (4, 2) do not fit codes of shape (4, 64) along axis 1")
+    inner = [node("DequantizeLinear", "b g", "s"), node("DequantizeLinear", "c s", "w", block_size=16), GEMM]
+    misfit = save(tmp_path / "c.onnx", inner, {"c": codes, "b": blocks, "g": np.abs(normal(4, 2))})
+    with pytest.raises(ValueError, match=r"scales of shape \(4, 2\) do not fit codes of shape \(4, 4\)"):
+        tensors(misfit)
+    turned = [
+        node("Transpose", "c", "t"),
+        node("DequantizeLinear", "t s", "w", axis=0),
+        node("MatMul", "x w", "y"),
+    ]
+    stored = RNG.integers(-9, 10, (2, 3, 4)).astype(np.int8)
+    found = tensors(save(tmp_path / "d.onnx", turned, {"c": stored, "s": columns}))["c"].load()
+    np.testing.assert_array_equal(found, stored * columns)  # the first axis of the turned codes is the last
+
+
+def test_a_node_of_old_opsets_names_its_axes_in_an_attribute(tmp_path):
+    nodes = [node("Unsqueeze", "s0", "s1", axes=[0]), node("Squeeze", "s1", "s", axes=[0])]
+    nodes += [node("DequantizeLinear", "c s", "w", axis=0), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"c": CODES, "s0": SCALE}))["c"]
+    np.testing.assert_allclose(found.load(), CODES * SCALE[:, None].astype(np.float64), rtol=1e-6)
+
+
+def test_sizes_of_zero_are_kept_unless_a_node_allows_them(tmp_path):
+    """Reshape: a size of 0 is that of the input; allowzero is left out, or 0."""
+    for options in ({}, {"allowzero": 0}):
+        nodes = [node("Reshape", "s0 same", "s1", **options), node("Squeeze", "s1 ax", "s")]
+        nodes += [node("DequantizeLinear", "c s", "w", axis=0), GEMM]
+        arrays = {"c": CODES, "s0": SCALE.reshape(24, 1), "same": np.array([0, 1]), "ax": np.array([1])}
+        found = tensors(save(tmp_path / "a.onnx", nodes, arrays))["c"]
+        np.testing.assert_allclose(found.load(), CODES * SCALE[:, None].astype(np.float64), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("operator", "places", "why"),
+    [
+        *((kind, (3,), "biases") for kind in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")),
+        ("QuantizeLinear", (1, 2), "scales"),
+        ("GroupQueryAttention", (7, 8), "table"),
+        *((kind, (1,), "vector") for kind in ("Add", "Sub", "Mul", "Div", "PRelu", "BiasAdd", "BiasGelu")),
+        *((kind, (1,), "vector") for kind in ("FastGelu", "SkipLayerNormalization")),
+        *((kind, (2,), "vector") for kind in ("Gemm", "FusedGemm")),
+        ("MatMul", (1,), ""),
+        ("Where", (1,), ""),
+    ],
+)
+def test_inputs_that_are_no_weights(tmp_path, operator, places, why):
+    reasons = {
+        "biases": "biases are kept as they are", "scales": "scales are kept as they are", "": "",
+        "table": "a table of positions, which no training changes",
+        "vector": "a vector: biases and normalisation are kept as they are",
+    }  # fmt: skip
+    for place in places:
+        names = ["x"] * (place + 1)
+        names[place] = "w"
+        array = normal(1, 300) if why in ("vector", "") else normal(16, 20)
+        nodes = [node(operator, " ".join(names), "h"), node("MatMul", "h v", "y")]
+        path = save(tmp_path / "a.onnx", nodes, {"w": array, "v": normal(20, 30)})
+        assert weights.select(weights.opened(path)).skipped.get("w", "") == reasons[why]
 
 
 def test_pieces_of_a_weight_have_its_axis(tmp_path):

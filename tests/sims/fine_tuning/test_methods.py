@@ -180,3 +180,28 @@ def test_two_epochs_are_enough_for_both_halves(data, start, monkeypatch):
     assert methods.fine_tuned(*call, Recipe(epochs=2)) is start
     with pytest.raises(ValueError, match="needs at least 2 epochs, one for each, got 1"):
         methods.fine_tuned(*call, Recipe(epochs=1))
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize(("method", "bits"), [("qat", 3), ("ste", 2), ("prune-then-quantize", 2)])
+def test_training_starts_at_the_steps_of_least_error(data, monkeypatch, method, bits, per_channel):
+    """Of a whole matrix or of every row; after pruning of what was kept, on the grid of twice the bits."""
+    rng = np.random.default_rng(3)
+    layers = [rng.normal(size=(2, *shape)) * [[[1], [9], [3], [5]][: shape[0]]] for shape in NETWORK.matrices]
+    masks = [np.where(np.abs(w) > 0.7, 1.0, 0.0) for w in layers]
+    made, plans = Trained(layers, layers, masks), []
+    monkeypatch.setattr(methods, "train", lambda *given, **_: plans.append(given[3]) or made)
+    methods.fine_tuned(NETWORK, data, made, method, bits, Recipe(epochs=2), per_channel=per_channel)
+    pruned = method.startswith("prune")
+    low, high = (-8, 7) if pruned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    for w, mask, steps in zip(layers, masks, plans[-1].starts, strict=True):
+        assert steps.shape == (2, w.shape[1] if per_channel else 1, 1)
+        for seed, group in np.ndindex(*steps.shape[:2]):
+            at = (seed, group) if per_channel else seed
+            kept = w[at][mask[at] > 0] if pruned else w[at].ravel()
+            tried = np.abs(kept).max() * np.geomspace(0.05, 1.2, 3000)[:, None]
+            errors = ((kept - tried * np.clip(np.rint(kept / tried), low, high)) ** 2).sum(axis=1)
+            reached = (
+                (kept - steps[seed, group] * np.clip(np.rint(kept / steps[seed, group]), low, high)) ** 2
+            ).sum()
+            assert reached <= errors.min() * (1 + 1e-3) + 1e-12

@@ -3,6 +3,7 @@ import math
 import re
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,3 +154,38 @@ def test_the_guide_shows_the_table():
                 assert value == f"{100 * cells[network, data, names[title], int(bits)]['median']:.1f}"
             rows = {row.quantity: row for row in results.comparison(network, data, int(bits))}
             assert shown[-1] == f"{rows['p of no advantage'].theory:.2g}"
+
+
+@pytest.fixture
+def studies(monkeypatch):
+    """The studies that are asked for, none of which is run."""
+    asked = []
+
+    def run(*given, **options):
+        asked.append((*given, options))
+        return SimpleNamespace(rows=[])
+
+    monkeypatch.setattr(results, "study", run)
+    monkeypatch.setattr(results, "compact", lambda found: [{"network": "dense"}])
+    return asked
+
+
+def test_larger_budgets_run_every_case_with_its_methods(studies, monkeypatch):
+    monkeypatch.setattr(results, "_read", lambda row: row)
+    assert len(results.rows("thorough", 4)) == len(results.CASES) == len(studies)
+    for (setting, bits, methods, options), case in zip(studies, results.CASES.items(), strict=True):
+        assert (setting.network, setting.data) == case[0] and setting.seeds == 4
+        assert bits == results.BITS and methods == case[1] and not options
+
+
+def test_the_table_is_written_from_cells_that_are_kept(studies, monkeypatch, tmp_path, capsys):
+    out, kept = tmp_path / "a.csv", tmp_path / "kept"
+    given = ["x", "--out", str(out), "--folder", str(kept), "--processes", "3"]
+    monkeypatch.setattr("sys.argv", given)
+    results.main()
+    for (setting, bits, methods, options), case in zip(studies, results.CASES.items(), strict=True):
+        assert (setting.network, setting.data) == case[0] and (bits, methods) == (results.BITS, case[1])
+        folder = kept / f"{setting.network}-{setting.data}"
+        assert options == {"folder": folder, "resume": True, "processes": 3}
+    assert out.read_text().split() == ["network", *["dense"] * len(studies)]
+    assert capsys.readouterr().out.endswith(f"wrote {out}\n")

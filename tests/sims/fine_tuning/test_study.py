@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -259,3 +261,56 @@ def test_a_seed_on_which_both_are_equal_is_won_by_neither():
     found = study.paired(first, second)
     assert found["won"] == "1 of 3, 1 lost" and found["p"] == 0.5
     assert found["difference"] == pytest.approx(1 / 3 / 450, rel=1e-12)
+
+
+@pytest.fixture
+def sweeps(monkeypatch):
+    """What a study would have run: its sweep, folder and options, and the originals that it trains before."""
+    asked = []
+    monkeypatch.setattr(study, "load_backend", lambda: None)
+    monkeypatch.setattr(study, "originals", lambda *given: asked.append(given))
+
+    def run(sweep, folder, **options):
+        asked.append((sweep, folder, options))
+        return []
+
+    monkeypatch.setattr(study.sweep, "run", run)
+    return asked
+
+
+def test_a_study_without_a_folder_is_the_same_in_a_passing_one(sweeps, tmp_path):
+    setting, methods = Setting(seeds=3), ("magnitude", "qat", "prune")
+    options = {"seed": 5, "processes": 2, "backend": "loky"}
+    study.study(setting, [3, 2], methods, folder=tmp_path, resume=True, **options)
+    study.study(setting, [3, 2], methods, **options)
+    for before, (asked, folder, given) in zip(sweeps[::2], sweeps[1::2], strict=True):
+        assert before == (setting, 5, str(Path(folder) / "runs"))
+        assert asked.grid == {"bits": [3, 2], "method": ["magnitude", "qat", "prune"]} and asked.seed == 5
+        assert asked.fixed["seeds"] == 3 and asked.fixed["store"] == str(Path(folder) / "runs")
+        assert given["processes"] == 2 and given["backend"] == "loky"
+    assert [call[2]["resume"] for call in sweeps[1::2]] == [True, False]
+    assert sweeps[1][1] == tmp_path != sweeps[3][1] and not Path(sweeps[3][1]).exists()
+
+
+def test_saved_networks_are_those_of_the_studys_seed_and_store(monkeypatch, tmp_path):
+    asked = []
+
+    class Made:
+        weights = (np.ones((2, 3, 4)), np.ones((2, 2, 3)))
+        trained = SimpleNamespace(weights=(np.zeros((2, 3, 4)), np.zeros((2, 2, 3))))
+
+    monkeypatch.setattr(study, "originals", lambda *given: asked.append(given) or Made())
+    monkeypatch.setattr(study, "compare", lambda *given: asked.append(given) or Made())
+    setting = Setting(seeds=2)
+    rows = [{"method": "prune", "bits": 3}]
+    written = study.Study(setting, 5, rows, "runs").save_networks(tmp_path, 1)
+    assert asked == [(setting, 5, "runs"), (setting, "prune", 3, 5, "runs")]
+    with np.load(written[0]) as one, np.load(written[1]) as other:
+        assert one["layer1"].shape == (3, 4) and one["layer1"].all() and not other["layer2"].any()
+
+
+def test_originals_are_trained_with_the_seed_of_the_study(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cells, "pretrained", lambda *_, **given: asked.append(given["seed"]))
+    cells._originals.__wrapped__(Setting(seeds=2), 7, None, "")
+    assert asked == [7]

@@ -135,19 +135,21 @@ def test_the_unit_of_the_weights_changes_errors_by_its_square(step, stopped):
     np.testing.assert_allclose(far.solution, 8 * near.solution)
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("equicorrelated", 6), ("relu", 0)])
-def test_the_rule_of_outputs_takes_the_step_whose_local_optimum_loses_least(kind, seed):
+@pytest.mark.parametrize(("grid", "least"), [("twos-complement", -4), ("symmetric", -3)])
+@pytest.mark.parametrize(("kind", "seed"), [("equicorrelated", 6), ("relu", 0), ("relu", 4)])
+def test_the_rule_of_outputs_takes_the_step_whose_local_optimum_loses_least(kind, seed, grid, least):
     """36 steps, half to 1.2 times that of the weights; one code after the other takes its best value."""
     x, w = layer(kind, 7, seed)
-    found = quantization_range(w, inputs=x, bits=3, rule="outputs", relaxation=False)
-    first = quantization_range(w, inputs=x, bits=3, relaxation=False).details["step"]
+    options = {"inputs": x, "bits": 3, "grid": grid, "relaxation": False}
+    found = quantization_range(w, rule="outputs", **options)
+    first = quantization_range(w, **options).details["step"]
     errors = []
     for step in first * np.linspace(0.5, 1.2, 36):
-        z, before = np.clip(np.rint(w / step), -4, 3), np.inf
+        z, before = np.clip(np.rint(w / step), least, 3), np.inf
         while (lost := np.sum((x @ (step * z - w)) ** 2)) < before * (1 - 1e-12):
             before = lost
             for i in range(7):
-                others = np.where(np.arange(7) == i, np.arange(-4, 4)[:, None], z)
+                others = np.where(np.arange(7) == i, np.arange(least, 4)[:, None], z)
                 z = others[np.sum((x @ (step * others - w).T) ** 2, axis=0).argmin()]
         errors.append((lost, step))
     assert found.details["step"] == pytest.approx(min(errors)[1], rel=1e-9)

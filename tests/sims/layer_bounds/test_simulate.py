@@ -33,3 +33,20 @@ def test_rows_are_the_ranges_of_the_layer_and_medians_over_layers(monkeypatch):
 def test_a_layer_too_wide_is_one_sentence():
     with pytest.raises(ValueError, match="inputs must be an integer from 1 to 24, got 40"):
         simulations.layer_bounds(inputs=40)
+
+
+def test_layers_of_a_simulation_are_searched_up_to_a_limit(monkeypatch):
+    """Half a million nodes for codes and 50,000 for masks, whose nodes take ten times as long."""
+    asked = []
+    for name in ("quantization_range", "pruning_range"):
+        original = getattr(simulate, name)
+
+        def searched(w, original=original, **options):
+            asked.append((options["node_limit"], options.get("relaxation")))
+            return original(w, **options)
+
+        monkeypatch.setattr(simulate, name, searched)
+    simulate.layer(("relu", 4, 0.5), 3, 2)
+    simulate.layer(("relu", 4, 0.5), 3, 2, relaxation=False)
+    list(simulate.growing_best(("relu", 4, 0.5), 3, seed=2, trials=1))
+    assert asked == [(500_000, True), (50_000, None), *[(500_000, False), (50_000, None)] * 2]

@@ -104,6 +104,18 @@ def test_rows_count_both_sides_of_the_first_layer(tmp_path):
         ticket_rows(tmp_path / "net.npz", bits=[2], samples=5, seed=2)
 
 
+def test_failed_weights_of_a_checkpoint_are_drawn_again_as_often_as_asked(tmp_path):
+    array = np.random.default_rng(4).normal(size=(3, 90))
+    np.savez(tmp_path / "c.npz", a=array)
+    codes, failures = integer_codes(array, 2, "symmetric")[0], []
+    for retries in (0, 1, 4):
+        row, _ = checkpoint_rows(tmp_path / "c.npz", bits=2, samples=4, seed=3, retries=retries)
+        ticket = embed([codes], 1, 4, 3, signed_inputs=True, retries=retries)
+        assert row["drawn parameters"] == ticket.drawn_parameters
+        failures.append(row["failures"])
+    assert failures[0] > failures[1] > failures[2]
+
+
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_checkpoint_predicts_a_failure_for_every_side(tmp_path, signed):
     array = np.random.default_rng(4).normal(size=(20, 13))
@@ -166,12 +178,12 @@ def test_failed_weights_are_drawn_three_times_more_where_samples_are_left_open(m
     asked = []
 
     def recorded(*arguments, **given):
-        asked.append(given["retries"])
+        asked.append((given["retries"], arguments[4]))
         return embed(*arguments, **given)
 
     monkeypatch.setattr("sims.lottery.real.embed", recorded)
     ticket_rows(bits=[2], failure=0.1, **options)
-    assert asked == [redraws]
+    assert asked == [(redraws, options.get("construction", "two_layer"))]
 
 
 @pytest.mark.parametrize("verdicts", [(True, True), (True, False), (False, True)])

@@ -6,6 +6,7 @@ import pytest
 
 from sims.fine_tuning import available, from_arrays, load
 from sims.fine_tuning.networks import Network, accuracy, activations
+from sims.montecarlo import stream
 
 
 def arrays(count=40, classes=4):
@@ -178,3 +179,16 @@ def test_images_shared_through_the_cache_cannot_be_changed():
     data = load("digits")
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     assert not any(array.flags.writeable for array in arrays)
+
+
+def test_the_split_is_drawn_from_a_stream_of_its_own(tmp_path):
+    """The same for every seed of a study, and that of no other draw: five of twenty of every class."""
+    images, labels = arrays(80)
+    rng, expected = stream(0, ("fine-tuning", "split")), []
+    for label in range(4):
+        order = rng.permutation(20)  # of the images 4 k + label
+        expected += [4 * k + label for k in order[:5]]
+    data = from_arrays(images, labels)
+    flat = images.reshape(80, -1).astype(np.float32)
+    assert len(data.test_labels) == 20
+    np.testing.assert_array_equal(data.test_images, flat[sorted(expected)])

@@ -62,3 +62,41 @@ def test_layers_see_what_the_layers_before_them_make():
     # the mark of the beginning stands at the same place: its embedding is the same, the words are others
     np.testing.assert_allclose(first[0], layers["0 query"][1][0], atol=1e-5)
     assert not np.allclose(first[1], layers["0 query"][1][1], atol=1e-2)
+
+
+def test_ids_of_every_size_are_drawn_on_their_own():
+    """Else the first sequences of a longer draw would be those of a shorter one."""
+    sizes = [(3, 40), (4, 40), (3, 41)]
+    drawn = [tuple(token_ids(*size)[0, 1:30]) for size in sizes]
+    assert len(set(drawn)) == 3
+
+
+def test_layers_of_a_small_model_by_hand(tmp_path):
+    """A table of embeddings, two products named as BERT names them, and one that is no linear layer."""
+    onnx = pytest.importorskip("onnx")
+    rng = np.random.default_rng(0)
+    table, query, dense = (rng.normal(size=shape) for shape in ((30522, 3), (3, 4), (4, 2)))
+    names = ["m/encoder/layer.11/attention/self/query/MatMul", "m/encoder/layer.11/output/dense/MatMul"]
+    names += ["m/pooler/dense/MatMul", "m/encoder/layer.11/other/MatMul"]
+    nodes = [
+        onnx.helper.make_node("Gather", ["table", "input_ids"], ["e"]),
+        onnx.helper.make_node("MatMul", ["e", "query"], ["q"], name=names[0]),
+        onnx.helper.make_node("MatMul", ["q", "dense"], ["y"], name=names[1]),
+        *(onnx.helper.make_node("MatMul", ["q", "dense"], [f"z{i}"], name=names[2 + i]) for i in (0, 1)),
+        onnx.helper.make_node("Cast", ["attention_mask"], ["m"], to=onnx.TensorProto.DOUBLE),
+    ]
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)
+              for name in ("input_ids", "attention_mask")]  # fmt: skip
+    results = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, None) for name in "ym"]
+    arrays = {"table": table, "query": query, "dense": dense}
+    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", values, results, tensors))
+    onnx.save(model, str(tmp_path / "a.onnx"))
+    found = list(linear_layers(tmp_path / "a.onnx", sequences=2, length=5, seed=7))
+    assert [name for name, _, _ in found] == ["11 query", "11 feed-forward out"]
+    embedded = np.array([table[token] for token in token_ids(2, 5, seed=7).ravel()])
+    for (_, matrix, inputs), right, seen in zip(
+        found, (query, dense), (embedded, embedded @ query), strict=True
+    ):
+        np.testing.assert_array_equal(matrix, right.T)
+        np.testing.assert_allclose(inputs, seen, rtol=1e-12)

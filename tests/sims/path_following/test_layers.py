@@ -384,3 +384,19 @@ def test_weights_and_inputs_whose_products_leave_double_precision(exponent):
     for one, other in zip(plain, compare(np.ldexp(w, exponent), np.ldexp(x, exponent), bits=3), strict=True):
         assert other.error == pytest.approx(one.error, rel=1e-6)
         assert other.largest == pytest.approx(np.ldexp(one.largest, 2 * exponent), rel=1e-6)
+
+
+def test_a_comparison_aligns_as_it_is_asked_to():
+    """The table's error is that of the compression whose weights were moved by so many sweeps."""
+    rng = np.random.default_rng(4)
+    x, w = rng.normal(size=(60, 8)), rng.normal(size=(3, 8))
+    y = x + 0.4 * rng.normal(size=x.shape)
+    found = []
+    for alignment in (0, 1, "least-squares"):
+        options = {"target_inputs": x, "alignment": alignment}
+        (row,) = compare(w, y, bits=3, methods=["GPFQ"], **options)
+        made = compress(w, y, operator=quantizer(w, 3, False), **options)
+        wanted = np.sum((x @ w.T - y @ np.asarray(made.weights).T) ** 2) / np.sum((x @ w.T) ** 2)
+        assert row.error == pytest.approx(wanted, rel=1e-9)
+        found.append(row.error)
+    assert len(set(found)) == 3

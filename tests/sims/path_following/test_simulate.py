@@ -19,6 +19,7 @@ from sims.path_following.simulate import (
     simulate,
     square_limit,
 )
+from sims.path_following.trials import error_sampler
 from theory.operators import NearestRounding, OneBit, PruneThenRound, StochasticPruning, StochasticRounding
 from theory.path_following.exits import exit_bound
 
@@ -201,3 +202,32 @@ def test_operators_whose_squares_are_no_doubles_are_refused(operator, step):
 def test_a_failure_level_is_a_probability(level):
     with pytest.raises(ValueError, match="level must lie strictly between 0 and 1"):
         simulate(named_operator("rounding", 0.5, 0.5), columns=4, samples=4, trials=10, level=level)
+
+
+def test_the_largest_error_of_a_wide_neuron_comes_from_smaller_blocks():
+    """Of 600 columns 3495 trials, 2^21 / 600, come from one stream; and the interval has its level."""
+    case = Case(StochasticRounding(0.25), columns=600, samples=2, level=0.1, seed=5)
+    inputs, weights = case.data
+    sample = error_sampler(weights, inputs, case.operator, case.scale)
+    key = ("path_following", "largest")
+    errors = [sample(stream(5, key, block), count) for block, count in ((0, 3495), (1, 205))]
+    largest = np.sort(np.abs(np.concatenate(errors)).max(axis=1))
+    narrow, wide = case.largest(3700, 0.5), case.largest(3700, 0.999)
+    assert narrow[0] == wide[0] == largest[3330]
+    assert wide[1] < narrow[1] <= narrow[0] <= narrow[2] < wide[2]
+    # of 3700 trials 3330 +- 18.2 lie below the quantile: 0.67 and 3.29 standard deviations to either side
+    for (_, low, high), reach in ((narrow, 0.6745), (wide, 3.2905)):
+        ranks = np.searchsorted(largest, [low, high])
+        assert np.abs(ranks - (3330 + np.array([-1, 1]) * reach * math.sqrt(333))).max() < 4
+
+
+def test_problems_of_every_size_are_drawn_on_their_own():
+    """Else the inputs of a smaller one would begin those of a larger one."""
+    sizes = [(5, 8), (5, 9), (6, 8)]
+    assert len({problem(*size, seed=3)[0][0, 0] for size in sizes}) == 3
+    # of rank 1 a row is a multiple of every other: full inputs are drawn before, from another stream
+    full, low = problem(5, 8, seed=3)[0], stream(3, ("path_following", 5, 8, 1))
+    low.standard_normal((8, 5))
+    expected = low.standard_normal((8, 1)) @ low.standard_normal((1, 5))
+    np.testing.assert_allclose(problem(5, 8, seed=3, rank=1)[0], expected, rtol=1e-12)
+    assert not np.allclose(full, expected)

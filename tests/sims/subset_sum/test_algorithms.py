@@ -87,6 +87,19 @@ def test_long_lists_are_solved_exactly(n, max_value, algorithm):
         assert x[subset_sum.find_subset(x, target)].sum() == target
 
 
+def test_where_random_collections_find_nothing_the_next_algorithm_is_asked(monkeypatch):
+    """A table where one is small enough; where all the others are out of reach, a sentence."""
+    monkeypatch.setattr(engine, "find_by_collections", lambda *_: None)
+    monkeypatch.setattr(engine, "lists", lambda *_, **__: pytest.fail("hundreds of items in four lists"))
+    x, target = planted(1000, 127, 0)
+    assert x[subset_sum.find_subset(x, target)].sum() == target
+    x, target = planted(300, 2**40, 0)
+    with pytest.raises(
+        ValueError, match="random sub-collections of 300 values gave no answer, and exhausting"
+    ):
+        subset_sum.find_subset(x, target)
+
+
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7])
 def test_what_is_left_to_a_collection_lies_in_the_middle_of_its_sums(part):
     """Of positive items, whose sums have their middle far from 0: there are 2^18 / 2^15 solutions a try."""

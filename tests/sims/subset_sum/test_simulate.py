@@ -198,3 +198,10 @@ def test_the_largest_questions_to_draw():
         with pytest.raises(ValueError, match="must stay below 2"):
             sampler(2, 2**60, target, delta=delta)
     assert sampler(2, 3, -2, delta=2)(stream(0, ("x",)), 5).tolist() == [False] * 5
+
+
+def test_the_accuracy_of_a_window_is_that_of_its_width():
+    """255 sums wide, a target on a grid of 1023 is one of four: tens of per cent, and the Cox law's range."""
+    assert stated_accuracy("cox", 12, 1023, 500) == "about 1 % for M >= 1000, 5 % for M >= 100"
+    assert stated_accuracy("cox", 5, 1023, 500, delta=127) == "tens of per cent"
+    assert stated_accuracy("cox", 12, 1023, 500, delta=127) == "outside its range: use the saddlepoint law"

@@ -135,6 +135,17 @@ def test_tables_fit_the_terminal_and_break_no_cell(width, monkeypatch):
     assert (len(lines) == 5) is (width == 200 or width == 120)
 
 
+def test_a_terminal_gets_colours_where_markup_is_ours_and_a_pipe_none(monkeypatch, capsys):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    print_table(ROWS, marked=("verdict",))
+    assert "\x1b" not in capsys.readouterr().out
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_table(ROWS, marked=("verdict",))
+    assert terminal.getvalue().count("\x1b[32mholds\x1b[0m") == 3  # green
+
+
 def test_a_pipe_gets_one_line_for_each_row(capsys):
     print_table([{"a": "x" * 300, "b": 1.0}])
     assert capsys.readouterr().out == f"a{' ' * 299}  b\n{'x' * 300}  1\n"

@@ -8,8 +8,9 @@ import pytest
 
 from sims.weights import formats
 from sims.weights.affine import SplitValues, affine_rows, optimal_affine
+from sims.weights.encoding import encode
 from sims.weights.scales import optimal_scale, quantize
-from theory.formats import SEARCHED
+from theory.formats import SEARCHED, family
 
 RNG = np.random.default_rng(0)
 TENSORS = {
@@ -193,3 +194,36 @@ def test_the_rule_of_the_ends_takes_the_nearest_zero_point(low, zero):
     codes = np.clip(np.rint(w / 0.1) + zero, 0, 15) - zero
     expected = np.sum((w - 0.1 * codes) ** 2) / np.sum(w**2)
     assert SplitValues(w).ends_noise(4, zero_point=True) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_search_stops_at_the_gap_that_it_is_given():
+    """Three tolerances: a proof is the shorter the less is asked for."""
+    found = [optimal_affine(TENSORS["shifted"], 4, tolerance=gap) for gap in (1e-4, 0.02, 0.3)]
+    assert found[0].gap <= 1e-4 < found[1].gap <= 0.02 < found[2].gap <= 0.3
+    assert found[0].evaluations > found[1].evaluations > found[2].evaluations
+
+
+def test_a_format_with_one_zero_point_for_the_tensor_has_zero_among_its_levels():
+    """Weights from 0.5 to 1.5: from 0 on the best step is about 1.5 / 15, free about 1 / 15."""
+    w = np.linspace(0.5, 1.5, 1001).reshape(7, 143)
+    for codes, least in (("zero-point", 0.0), ("offset", 0.5)):
+        form = family(codes, 4)
+        stored = encode(w, form)
+        levels = np.unique(stored)
+        steps = levels / np.diff(levels).min()
+        assert np.allclose(steps, np.rint(steps), atol=1e-9) == (codes == "zero-point")
+        assert np.diff(levels).min() == pytest.approx((1.5 - least) / 15, rel=0.07)
+        assert formats.noise(w, form) == pytest.approx(np.sum((w - stored) ** 2) / np.sum(w**2), rel=1e-9)
+
+
+def test_searches_of_the_comparison_end_after_so_many_grids(monkeypatch):
+    limits = []
+    original = SplitValues.optimal
+
+    def optimal(self, bits, **options):
+        limits.append(options["evaluations"])
+        return original(self, bits, **options | {"evaluations": 400})
+
+    monkeypatch.setattr(SplitValues, "optimal", optimal)
+    formats.affine(TENSORS["few"])
+    assert set(limits) == {12_000}

@@ -204,6 +204,8 @@ def test_a_keras_kernel_has_the_numbers_of_the_torch_one():
         ({"mlp.switch_mlp.up_proj.weight": (3, 32, 80)}, [(0, 1)]),
         ({"block_sparse_moe.input_linear.weight": (3, 32, 80)}, [(0, 1)]),
         ({"moe/wi/kernel": (3, 32, 80)}, [(0, 2)]),
+        *(({name: (3, 32, 80)}, [(0, 1)]) for name in ("a.moe", "a.moe.w", "a_moe.w", "a/moe_w", "moe.w")),
+        ({"a.moes": (3, 32, 80)}, [None]),
         ({"smoed.weight": (3, 32, 80)}, [None]),
         ({"exps.weight": (32, 80)}, [None]),
     ],
@@ -278,3 +280,17 @@ def test_a_square_matrix_follows_the_others_only_where_nothing_is_known_of_it():
         found = with_axes({**tensors, "h.0.attn.c_proj.weight": square.renamed(axis=axis)}, {})
         assert found["h.0.attn.c_attn.weight"].axis == 1
         assert found["h.0.attn.c_proj.weight"].axis == expected
+
+
+def test_square_layers_of_gpt2_follow_its_others():
+    """Where one of them keeps inputs first; beside a layer of torch that does not."""
+    shapes = {"h.attn.c_attn.weight": (32, 96), "h.attn.c_attn.bias": (96,)}
+    shapes |= {"fc.weight": (48, 32), "fc.bias": (48,)}
+    for layer in ("h.1.attn.c_attn", "h.attn.c_proj", "h.mlp.c_fc", "other", "h.c_out"):
+        shapes |= {f"{layer}.weight": (32, 32), f"{layer}.bias": (32,)}
+    tensors = with_axes({name: of_array(name, np.zeros(shape)) for name, shape in shapes.items()}, {})
+    found = {name.removesuffix(".weight"): tensors[name].axis for name in shapes if name.endswith("weight")}
+    assert found == {
+        **{"h.attn.c_attn": 1, "fc": 0, "h.1.attn.c_attn": 1, "h.attn.c_proj": 1, "h.mlp.c_fc": 1},
+        **{"other": None, "h.c_out": None},
+    }

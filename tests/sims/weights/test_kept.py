@@ -85,12 +85,43 @@ def test_a_cluster_judges_the_same(network, dask_cluster):
     assert table.skipped["copy"] == "equal to 'w1'" and table.skipped["w0"] == "left out by --exclude"
 
 
-def test_workers_that_live_on_read_files_that_have_changed(tmp_path, monkeypatch):
-    """Workers of a cluster outlast a run, and what they remember of a path goes with its files."""
-    monkeypatch.setattr(judge.processes, "cluster", lambda *_, **__: contextlib.nullcontext())
+@pytest.fixture
+def cluster_here(monkeypatch):
+    """Calls that would be sent to a cluster are made here; what the cluster was asked for."""
+    asked = []
+
+    def cluster(*_, **options):
+        asked.append(options)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(judge.processes, "cluster", cluster)
     monkeypatch.setattr(
         judge.processes, "run", lambda function, calls, *_, **__: (function(*one) for one in calls)
     )
+    return asked
+
+
+def test_workers_are_told_how_to_judge(tmp_path, cluster_here):
+    """Rotated or not, in every format or at the widths alone, masks among weights or by themselves."""
+    heavy, mask = RNG.standard_t(2, size=(32, 64)), np.tril(np.ones((40, 40)))
+    np.savez(tmp_path / "net.npz", w=heavy, mask=mask)
+    np.savez(tmp_path / "mask.npz", mask=mask)
+    tables = []
+    for options in ({}, {"rotated": True}, {"every_format": True}):
+        for name in ("net.npz", "mask.npz"):
+            here, there = (report(tmp_path / name, **options, **at) for at in ({}, {"scheduler": "tcp://x"}))
+            assert here.rows == there.rows and here.skipped == there.skipped
+            tables.append(there)
+    plain, alone, rotated, _, every, _ = tables
+    assert [row.name for row in plain.rows] == ["w"] and [row.name for row in alone.rows] == ["mask"]
+    assert rotated.rows[0].quantization[4] > plain.rows[0].quantization[4] + 3
+    assert not plain.rows[0].stored and len(every.rows[0].stored) > 20
+    assert weights.report(tmp_path / "net.npz", (2, 4), every_format=True).rows == every.rows
+    assert cluster_here == [{"otherwise": "without one this machine judges"}] * 6
+
+
+def test_workers_that_live_on_read_files_that_have_changed(tmp_path, cluster_here):
+    """Workers of a cluster outlast a run, and what they remember of a path goes with its files."""
     for shape in ((20, 30), (30, 40)):
         np.savez(tmp_path / "net.npz", w=RNG.normal(size=shape))
         (row,) = report(tmp_path / "net.npz", scheduler="tcp://here").rows

@@ -122,12 +122,37 @@ def test_the_size_of_a_block_that_only_config_json_says(tmp_path):
         assert "leave the size of a block open" in whole(path)[1]["l.weight"]
 
 
-def test_zero_points(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "stem"), [("weight_quantized", "weight"), ("_weight_qdata", "_weight"), ("weight", "weight")]
+)
+def test_zero_points(tmp_path, name, stem):
     codes = RNG.integers(0, 256, size=(8, 16)).astype(np.uint8)
     scale, zero = np.array([0.25], np.float32), np.array([131], np.uint8)
-    arrays = {"w_quantized": codes, "w_scale": scale, "w_zero_point": zero}
-    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
-    assert found["w"][3, 4] == (int(codes[3, 4]) - 131) * 0.25
+    arrays = {f"l.{name}": codes, f"l.{stem}_scale": scale, f"l.{stem}_zero_point": zero}
+    found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert list(found) == ["l.weight"] and not skipped
+    assert found["l.weight"][3, 4] == (int(codes[3, 4]) - 131) * 0.25
+
+
+@pytest.mark.parametrize(
+    ("codes", "needed", "optional"),
+    [
+        ("l.weight", "l.scale_weight", "l.scale_input"),  # ComfyUI
+        ("l.weight", "l.scale_weight", "l.scale_act"),
+        ("l.weight", "l.qscale_weight", "l.qscale_act"),  # Mistral
+        ("l.weight", "l.qscale_weight", "l.qscale_input"),
+        ("l.weight", "l.scale", ""),  # DeepSeek
+        ("l.weight", "l.weight_scale_inv", ""),
+        ("l.weight._data", "l.weight._scale", ""),
+        ("l.weight", "l.weight_scale", ""),
+    ],
+)
+def test_names_of_codes_and_their_scales(tmp_path, codes, needed, optional):
+    eight = RNG.normal(size=(32, 48)).astype(ml_dtypes.float8_e4m3fn)
+    arrays = {codes: eight, needed: np.float32([0.5])} | ({optional: np.float32([9])} if optional else {})
+    found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert list(found) == ["l.weight"] and not skipped
+    np.testing.assert_array_equal(found["l.weight"], eight.astype(np.float32) / 2)
 
 
 def gptq(tmp_path, stored_zero, order=False, bits=4):
@@ -466,6 +491,56 @@ def test_scales_belong_to_the_outputs_of_a_square_matrix(axis):
     expected = codes * (scale if axis == 1 else scale[:, None])
     np.testing.assert_array_equal(found.load(), expected)
     assert found.axis == axis
+    assert found.note == f"dequantized from int8, blocks of {'4 x 1' if axis == 1 else '1 x 4'}"
+
+
+@pytest.mark.parametrize(
+    "name", ["weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB"]
+)
+def test_names_of_scales_that_are_alone(name):
+    tensors = {
+        "a.weight": np.ones((20, 20)),
+        f"b.{name}": np.ones((20, 20)),
+        f"b.my_{name}s": np.ones((20, 20)),
+    }
+    skipped = weights.select(weights.opened(tensors)).skipped
+    assert skipped.get(f"b.{name}") == "already quantized: scales of codes that are not here"
+    assert "codes" not in skipped.get(f"b.my_{name}s", "")
+
+
+def beside_codes(codes, others):
+    """Why float matrices are left out beside an integer matrix of a name; "" of those that are not."""
+    arrays = {codes: np.ones((16, 16), np.int32)} | {name: np.ones((64, 8), np.float32) for name in others}
+    _, skipped = joined(weights.opened(arrays).tensors, {})
+    return {name: skipped.get(name, "") for name in others}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_scale"),
+    [
+        *(
+            (name, True)
+            for name in ("scale", "scales", "scale_inv", "scales_inv", "scale_packed", "an_absmax")
+        ),
+        *((name, True) for name in ("scale_and_zero", "scale_and_zeros", "zero", "zeros", "qzero", "qzeros")),
+        *((name, True) for name in ("zero_point", "zero_points", "wscale", "wcscale", "wtscale", "a_wzeros")),
+        *((name, False) for name in ("scaled", "wxscale", "zeroth", "absmaxed", "scale_of", "myscale")),
+    ],
+)
+def test_names_of_scales_beside_codes_of_any_convention(name, is_scale):
+    alone = "that are not here" if name in ("scales", "qzeros") else "in a convention that is not read"
+    why = f"already quantized: scales of codes {alone}" if is_scale else ""
+    assert beside_codes("other.codes_of_it", [f"l.{name}"]) == {f"l.{name}": why}
+
+
+@pytest.mark.parametrize(
+    "word", ["position_ids", "index", "indices", "idx", "attn_mask", "perm", "order", "relative_bias"]
+)
+def test_integers_that_are_no_codes(word):
+    assert beside_codes(f"l.{word}", ["k.zeros"]) == {"k.zeros": ""}
+    assert beside_codes(f"l.{word}_q", ["k.zeros"])["k.zeros"].startswith(
+        "already quantized: scales of codes"
+    )
 
 
 def test_scales_alone_are_no_weights(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from sims import weights
 from sims.weights.formats import Stored, best, compare
 from sims.weights.prediction import predict
-from sims.weights.scales import Values, integer_codes, pruning_snr, quantize
+from sims.weights.scales import Values, integer_codes, integer_scale, pruning_snr, quantize
 from theory.codebooks import integer_levels
 from theory.snr import crossover_kurtosis
 
@@ -180,3 +180,17 @@ def test_values_of_float64_that_float32_holds_are_kept_so_with_the_same_answers(
     assert answers[2] == (np.float64, answers[0][1])
     tiny = math.ldexp(3.0, -149)
     assert scales.Values(np.array([2.0**30, tiny])).pruning_noise(1) == (tiny / 2.0**30) ** 2
+
+
+def test_a_grid_is_that_of_the_search_and_of_the_codes():
+    """-4 is a code of two's complement alone: without it the best step of these weights is another."""
+    values = np.array([-4.0, *[1.0, 2.0, 3.0] * 10])
+    assert integer_scale(values, 3).scale == pytest.approx(1.0) and integer_scale(values, 3).noise < 1e-20
+    steps = np.linspace(0.9, 1.5, 60_001)[:, None]
+    error = np.sum((values - steps * np.clip(np.rint(values / steps), -3, 3)) ** 2, axis=1) / 156
+    found = integer_scale(values, 3, "symmetric")
+    assert found.noise == pytest.approx(error.min(), rel=1e-6)
+    assert found.scale == pytest.approx(float(steps[np.argmin(error), 0]), rel=1e-4)
+    codes, scale = integer_codes(values, 3, "symmetric")
+    assert codes[0] == -3 > np.rint(values[0] / found.scale) and scale.scale == pytest.approx(found.scale)
+    assert integer_codes(values, 3)[0].tolist() == [-4, *[1, 2, 3] * 10]

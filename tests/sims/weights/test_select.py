@@ -94,6 +94,7 @@ def test_averages_by_the_names_of_their_originals():
         "base_encoder.d": "momentum_encoder.d", "online_network.e": "target_network.e",
         "actor.0.w": "actor_target.0.w", "model.critic.f": "model.target_critic.f",
         "online_model.h": "ema_model.h", "ema.online_model.i": "ema.ema_model.i",
+        "online_encoder.f": "target_encoder.f",
     }  # fmt: skip
     others = ["d_ema.conv.weight", "teacher.other", "encoder_k.z"]  # of which no original is there
     others += ["embedding.j", "target_embedding.j", "token.k", "token_target.k"]  # of two languages
@@ -298,3 +299,166 @@ def test_a_vector_is_long_from_two_to_the_sixteenth_on():
 def test_vectors_are_judged_where_every_matrix_is_too_small():
     assert list(chosen({"m": normal(4, 4), "v": normal(300)}).tensors) == ["v"]
     assert list(chosen({"m": normal(16, 16), "v": normal(300)}).tensors) == ["m"]
+
+
+def beside_a_network(names, shape=(32, 32)):
+    """By name, why an array is left out where a matrix is there; "" of one that is judged."""
+    arrays = {"state_dict.w": normal(32, 32)} | {name: normal(*shape) for name in names}
+    found = chosen(arrays)
+    assert "state_dict.w" in found.tensors
+    return {name: found.skipped.get(name, "") for name in names}
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer"),  # of torch: Adam, AMSGrad, SGD
+        *("exp_inf", "square_avg", "acc_delta", "grad_avg"),  # Adamax, RMSprop, Adadelta
+        *("exp_avg_sq_row", "exp_avg_sq_col", "momentum", "grad", "sum_sq", "prev_update"),
+        *("embed_avg", "ema_w"),
+    ],
+)
+def test_names_of_moments_alone_say_what_they_are(moment):
+    """Without an optimizer among the parts of the name, as a shard of its state has it."""
+    assert beside_a_network([f"state.0.{moment}", f"state.0.{moment}s"]) == {
+        f"state.0.{moment}": "state of an optimizer",
+        f"state.0.{moment}s": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        *("Adam", "Adam_1", "RMSProp_1", "Momentum_1", "Adagrad", "Adadelta", "Ftrl_1", "LAMB", "LAMB_1:0"),
+        "ExponentialMovingAverage",
+    ],
+)
+def test_slots_of_tensorflow_stand_below_their_variable(slot):
+    names = [f"state_dict.w/{slot}", f"elsewhere/{slot}"]
+    assert beside_a_network(names) == {names[0]: "state of an optimizer", names[1]: ""}
+
+
+@pytest.mark.parametrize(
+    ("part", "is_optimizer"),
+    [
+        *((name, True) for name in ("optim", "optimizer", "optims", "optimizers", "optimizer_states")),
+        *((name, True) for name in ("optimizer:main", "opt_state", "opt_states", "g_optim", "g_optimizers")),
+        *((name, True) for name in ("d_optimizer_state", "d_optim_states")),
+        *((name, False) for name in ("optimum", "opt", "doptim", "optimizing", "g_optimizer_statement")),
+    ],
+)
+def test_words_for_an_optimizer(part, is_optimizer):
+    why = "state of an optimizer" if is_optimizer else ""
+    assert beside_a_network([f"{part}.0.x"]) == {f"{part}.0.x": why}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("grads", "gradients", "lr_scheduler", "lr_schedulers", "scheduler", "grad_scaler", "loss_scaler"),
+        *("rng_state", "callbacks", "queue"),
+    ],
+)
+def test_what_a_trainer_keeps_beside_the_network(part):
+    names = [f"{part}.x", f"run.{part}.x", f"the_{part}.x"]
+    state = "state of the training"
+    assert beside_a_network(names) == dict(zip(names, [state, state, ""], strict=True))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("cos", "sin", "cos_cached", "sin_cached", "cos_cache", "sin_cache", "inv_freq"),  # of rotations
+        *("freqs_cos", "freqs_sin", "freqs_cis", "relative_coords_table", "alibi"),
+        *("anchors", "anchor_grid", "priors", "prior_boxes", "anchors.boxes"),  # of detectors
+    ],
+)
+def test_names_of_tables(name):
+    names = [f"layers.0.{name}", f"layers.0.{name}.weight"]
+    assert beside_a_network(names) == {
+        names[0]: "a table of positions, which no training changes",
+        names[1]: "",
+    }
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        *("state_dict", "model", "model_state_dict", "model_state", "module", "net", "network", "params"),
+        *(
+            "weights",
+            "student",
+            "_orig_mod",
+            "_fsdp_wrapped_module",
+            "model.module",
+            "state_dict.net._orig_mod",
+        ),
+    ],
+)
+def test_what_training_scripts_put_around_a_network(container):
+    """The names inside are those of its averaged copy, which has no such container."""
+    found = chosen({f"{container}.fc.weight": normal(32, 32), "ema.fc.weight": normal(32, 32)})
+    assert found.skipped == {"ema.fc.weight": f"an averaged copy of '{container}.fc.weight'"}
+
+
+def test_any_other_word_is_a_part_of_the_network():
+    names = ["backbone.fc.weight", "ema.fc.weight"]
+    assert list(chosen({name: normal(32, 32) for name in names}).tensors) == names
+
+
+@pytest.mark.parametrize("word", ["ema", "swa", "averaged", "shadow"])
+def test_words_for_an_average(word):
+    for copy in (f"{word}.w", f"model_{word}.w", f"{word}_model.w", f"my_{word}_state.w"):
+        found = chosen({"model.w": normal(32, 32), copy: normal(32, 32)})
+        assert found.skipped == {copy: "an averaged copy of 'model.w'"}
+    for other in (f"{word}s.w", f"model{word}.w", f"{word}1.w"):
+        assert not chosen({"model.w": normal(32, 32), other: normal(32, 32)}).skipped
+
+
+@pytest.mark.parametrize(
+    "moment", ["best", "last", "init", "initial", "rewind", "old", "prev", "previous", "original"]
+)
+def test_words_for_another_moment(moment):
+    for copy in (f"{moment}_model.w", f"{moment.upper()}_state_dict.w"):
+        found = chosen({"model.w": normal(32, 32), copy: normal(32, 32)})
+        assert found.skipped == {copy: "another moment of 'model.w'"}
+    assert not chosen({"model.w": normal(32, 32), f"{moment}.w": normal(32, 32)}).skipped
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kept"),
+    [
+        *((name, (40, 8), True) for name in ("l.bias", "l.biases", "l.beta", "l.offset")),
+        *((f"l.up_{name}", (40, 8), True) for name in ("bias", "biases", "beta", "offset")),
+        *((name, (1, 300), True) for name in ("b", "b2", "bias_1", "bias1", "biases_2", "biases2")),
+        *((name, (1, 300), True) for name in ("intercept", "intercepts_1")),
+        *((name, (2, 150), False) for name in ("b", "bias_1", "biases_2", "intercepts_1")),
+        *((name, (40, 8), False) for name in ("l.unbias", "l.betas", "l.offset_net")),
+        ("cell/vars/2", (2, 384), True),
+        ("gru/cell/vars/2", (2, 384), True),
+        ("my_cell/vars/2", (2, 384), False),
+    ],
+)
+def test_names_of_biases(name, shape, kept):
+    assert beside_a_network([name], shape) == {name: "biases are kept as they are" if kept else ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *((name, "scales are kept as they are") for name in ("l.scale", "l.my_scale", "l.a_scales")),
+        *((name, "") for name in ("l.scaled", "l.rescale", "l.scale_w")),
+        *(
+            (f"{name}/vars/0", "scales of a normalisation are kept as they are")
+            for name in (
+                "normalization",
+                "a/normalization",
+                "batch_normalization_2",
+                "a/b/unit_normalization",
+            )
+        ),
+        *((f"{name}/vars/0", "") for name in ("renormalization", "normalization_net", "normalization_a")),
+    ],
+)
+def test_names_of_scales(name, why):
+    assert beside_a_network([name], (40, 8)) == {name: why}

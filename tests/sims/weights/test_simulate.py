@@ -1,5 +1,7 @@
 """Random tensors, rounded or pruned: medians against tensors drawn here, and the laws beside them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from sims.montecarlo import stream
 from sims.weights.rotation import rotate
 from sims.weights.simulate import Setting, growing_ratios, named_law, simulate
 from theory.distributions import Gaussian, StudentT
+from theory.formats.laws import format_snr
 
 
 def test_rows_are_medians_of_the_tensors_of_their_streams():
@@ -75,3 +78,44 @@ def test_the_first_width_alone_decides_when_enough_is_known():
     for width in (1.0, 0.8):
         *_, (tensors, _) = growing_ratios(setting, (2, 8), seed=0, trials=320, width=width)
         assert tensors == next(n for n, (first, _) in spans.items() if first <= width)
+
+
+def test_what_a_setting_says_reaches_its_format():
+    """Stored bits: 4 of a code, and 16 or 8 of a scale for every 32."""
+    law = StudentT(3.0, 20.0)
+    for scale, stored in (("float16", 4.5), ("power-of-two", 4.25), ("e4m3", 4.25)):
+        found = simulate(Setting(law, "symmetric", 32, scale), 4, trials=1, seed=0)
+        rows = {row.quantity: row.theory for row in found}
+        assert rows["stored bits per weight"] == stored
+    assert Setting(law, "symmetric", 32, "power-of-two").form(4).name == "INT4 symmetric g32, power-of-two"
+
+
+def test_a_law_is_that_of_tensors_of_this_size():
+    """Scales of 8 bits are fractions of the tensor's largest: the larger it is, the coarser they are."""
+    settings = [Setting(StudentT(3.0, 20.0), "symmetric", 32, "e4m3", size=size) for size in (256, 2**17)]
+    ratios = [setting.ratios(4)[0] for setting in settings]
+    assert ratios[0] > ratios[1] + 0.01
+    assert ratios == [
+        format_snr(one.law, one.form(4), size) for one, size in zip(settings, (256, 2**17), strict=True)
+    ]
+
+
+def test_zeros_of_rounding_are_those_of_the_grid():
+    """Max (1960): of three levels the best lie at 0 and +-1.2240 sigma; two's complement has a fourth."""
+    zeros = [
+        row.theory
+        for codes in ("symmetric", "twos-complement")
+        for row in simulate(Setting(Gaussian(), codes), 2, trials=1, seed=0)
+        if row.quantity == "weights that rounding sends to zero"
+    ]
+    assert zeros[0] == pytest.approx(math.erf(0.6120 / math.sqrt(2)), abs=1e-4) and zeros[1] < zeros[0] - 0.05
+
+
+def test_the_level_of_the_intervals_is_handed_on():
+    spans = []
+    for level in (0.5, 0.99):
+        *_, (_, ((rounding, pruning),)) = growing_ratios(
+            Setting(StudentT(3.0, 20.0), size=256), (4,), seed=3, trials=128, level=level
+        )
+        spans.append((rounding[2] - rounding[1], pruning[2] - pruning[1]))
+    assert spans[0][0] < 0.8 * spans[1][0] and spans[0][1] < 0.8 * spans[1][1]  # of order statistics
