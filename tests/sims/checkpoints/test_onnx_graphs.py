@@ -171,11 +171,11 @@ def test_names_and_axes_through_casts_and_transposes(tmp_path):
     ("kind", "keeps"),
     [
         *(("Identity", True), ("Cast", True), ("DequantizeLinear", True), ("QuantizeLinear", True)),
-        *(("Transpose", True), ("Squeeze", False), ("Unsqueeze", False), ("Relu", None)),
+        *(("Transpose", True), ("Squeeze", True), ("Unsqueeze", False), ("Relu", None)),
     ],
 )
 def test_names_and_axes_through_one_node(tmp_path, kind, keeps):
-    """Squeezed, a tensor has other axes; past a function its values are others, and so is its name."""
+    """Squeezed of nothing it is the same; past a function its values are others, and so is its name."""
     options = {"perm": [0, 1]} if kind == "Transpose" else {}
     nodes = [
         helper.make_node(kind, ["7", *(["s"] if "Linear" in kind else [])], ["t"], name="through", **options),

@@ -320,9 +320,9 @@ def beside_a_network(names, shape=(32, 32)):
 )
 def test_names_of_moments_alone_say_what_they_are(moment):
     """Without an optimizer among the parts of the name, as a shard of its state has it."""
-    assert beside_a_network([f"state.0.{moment}", f"state.0.{moment}s"]) == {
-        f"state.0.{moment}": "state of an optimizer",
-        f"state.0.{moment}s": "",
+    assert beside_a_network([f"shard.0.{moment}", f"shard.0.{moment}s"]) == {
+        f"shard.0.{moment}": "state of an optimizer",
+        f"shard.0.{moment}s": "",
     }
 
 
@@ -356,7 +356,7 @@ def test_words_for_an_optimizer(part, is_optimizer):
     "part",
     [
         *("grads", "gradients", "lr_scheduler", "lr_schedulers", "scheduler", "grad_scaler", "loss_scaler"),
-        *("rng_state", "callbacks", "queue"),
+        *("rng_state", "callbacks"),
     ],
 )
 def test_what_a_trainer_keeps_beside_the_network(part):
