@@ -303,6 +303,13 @@ def test_bad_input_is_one_clear_sentence(change, message):
         compress(arguments.pop("weights"), arguments.pop("inputs"), **arguments)
 
 
+def test_a_gram_matrix_may_be_asymmetric_by_a_share_of_its_largest_entry():
+    """Rounding of X'X is about that of its largest entry, however small the others are: 1e-9 of 1e6."""
+    compress([[0.4, 0.4]], gram=[[1e6, 1.0], [1.0 + 9e-4, 1.0]], operator=NearestRounding(1.0))
+    with pytest.raises(ValueError, match="gram must be symmetric"):
+        compress([[0.4, 0.4]], gram=[[1e6, 1.0], [1.0 + 1.1e-3, 1.0]], operator=NearestRounding(1.0))
+
+
 def test_types_that_are_not_numbers_are_named():
     with pytest.raises(TypeError, match="weights must hold real numbers"):
         compress([["a"]], [[1.0]], operator=NearestRounding(1.0))

@@ -110,6 +110,8 @@ def test_an_early_stop_waits_for_a_share_of_the_second_moment_bound(monkeypatch)
     assert 0.5 * found.theory < found.high - found.low <= 0.8 * found.theory
     assert found.trials < 60_000 and {row.trials for row in rows} == {found.trials}
     assert by_source["bound, range form"].theory > 1.5 * found.theory
+    fewer = simulate(StochasticRounding(0.25, bits=5), width=0.8, **options | {"trials": 50})
+    assert {row.trials for row in fewer} == {50}  # at most as many as were asked for
 
 
 def test_the_gaussian_law_is_for_gaussian_inputs():
