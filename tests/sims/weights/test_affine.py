@@ -55,7 +55,7 @@ def test_zero_points_against_every_integer(name, bits):
 
 
 def least_error_of_two_levels(w, zero_point):
-    """Every split of the sorted weights in two: each part at its mean or, with a zero point, one part at 0."""
+    """Every split of the sorted weights in two, each part at its mean; with a zero point one part is at 0."""
 
     def around(part, level):
         return ((part - level) ** 2).sum()
