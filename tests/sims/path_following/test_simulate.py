@@ -162,6 +162,7 @@ def test_blocks_of_trials_come_from_streams_of_their_own():
     parts = [stream(5, ("a", "key"), i).standard_normal((count, 3)) for i, count in enumerate((64, 64, 22))]
     assert found.tolist() == sorted(np.abs(np.concatenate(parts)).max(axis=1))
     assert [block_size(n, 7) for n in (1, 512, 1024, 2**15, 2**20)] == [4096, 4096, 2048, 64, 64]
+    assert [block_size(7, n) for n in (1024, 2**15)] == [2048, 64]
 
 
 def test_operators_by_name():
