@@ -9,6 +9,7 @@ from sims.path_following.gram import as_gram
 from theory.path_following import min_pivot_order
 
 _DEPENDENT = 1e-15  # a pivot below n times this share of its column is rounding
+_SQUARES = 900  # binary exponent of an energy: its billionth, or the sum of many, is a double, too
 _INDEFINITE = 1e-9  # relative to the largest eigenvalue: more is no rounding
 
 
@@ -36,6 +37,24 @@ def semidefinite(inputs: Any, gram: Any) -> np.ndarray:
                 f"its eigenvalues are from {ends[0]:.6g} to {ends[1]:.6g}"
             )
     return own
+
+
+def check_range(weights: np.ndarray, gram: np.ndarray) -> None:
+    """Refuse weights whose squared errors are no doubles: they would be 0, or infinite.
+
+    Examples
+    --------
+    >>> check_range(np.array([[1e-170]]), np.eye(1))
+    Traceback (most recent call last):
+    ValueError: weights up to 1e-170 with these inputs have squared errors beyond double precision; \
+multiply them by a power of two
+    """
+    largest, square = np.abs(weights).max(initial=0.0), np.diagonal(gram).max(initial=0.0)
+    if largest > 0 and square > 0 and not -_SQUARES < 2 * np.log2(largest) + np.log2(square) < _SQUARES:
+        raise ValueError(
+            f"weights up to {largest:.3g} with these inputs have squared errors beyond double precision; "
+            "multiply them by a power of two"
+        )
 
 
 def factor(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sims.layer_bounds.certificate import diagonal_below
-from sims.layer_bounds.lattice import factor, semidefinite
+from sims.layer_bounds.lattice import check_range, factor, semidefinite
 from sims.layer_bounds.limits import Limits
 from sims.layer_bounds.ranges import Range, joined
 from sims.layer_bounds.rows import over_rows
@@ -90,6 +90,7 @@ def pruning_range(
     """
     matrix = semidefinite(inputs, gram)
     w = as_weights(weights, len(matrix))
+    check_range(w, matrix)
     limits = Limits.checked(node_limit, time_limit)
     group, quota = _quotas(w.shape[1], keep, pattern)
     low, high = _box(box, refit)

@@ -7,7 +7,7 @@ import numpy as np
 
 from sims.layer_bounds.certificate import certify
 from sims.layer_bounds.joint import STEPS, JointNeuron
-from sims.layer_bounds.lattice import Lattice, semidefinite
+from sims.layer_bounds.lattice import Lattice, check_range, semidefinite
 from sims.layer_bounds.limits import Limits
 from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.ranges import Range, joined
@@ -108,6 +108,7 @@ def quantization_range(
     limits = Limits.checked(node_limit, time_limit)
     matrix = semidefinite(inputs, gram)
     w = as_weights(weights, len(matrix))
+    check_range(w, matrix)
     neuron: Callable[..., Range]
     if isinstance(step, str):
         choice("step", step, ("joint",))

@@ -93,4 +93,6 @@ def integer_inputs(inputs: np.ndarray, fan_in: int) -> np.ndarray:
         raise ValueError(f"inputs has shape {x.shape}; (samples, {fan_in}) is needed")
     if x.dtype.kind not in "biuf" or (x.dtype.kind == "f" and not (x == np.rint(x)).all()):
         raise ValueError("inputs must be integers (in units of the input grid)")
+    if x.dtype.kind in "uf" and (x.max(initial=0) >= 2**63 or x.min(initial=0) < -(2**63)):
+        raise ValueError("inputs must be 64-bit integers: a larger one would become another number")
     return x.astype(np.int64)

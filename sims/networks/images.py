@@ -107,7 +107,7 @@ def from_arrays(images: np.ndarray, labels: np.ndarray, name: str = "own", unit:
     if labels.shape != (len(images),):
         raise ValueError(f"{where}: labels must have the shape ({len(images)},), got {labels.shape}")
     whole = labels.dtype.kind in "iu" or (
-        labels.dtype.kind == "f" and bool((labels == np.rint(labels)).all())
+        labels.dtype.kind == "f" and bool((np.isfinite(labels) & (labels == np.rint(labels))).all())
     )
     if not whole or labels.min() < 0:
         raise ValueError(
@@ -117,6 +117,8 @@ def from_arrays(images: np.ndarray, labels: np.ndarray, name: str = "own", unit:
     if not np.all(np.isfinite(images)):
         raise ValueError(f"{where}: images must be finite, got NaN or infinity")
     classes = int(labels.max()) + 1
+    if classes > len(labels):  # before a count for every class is kept
+        raise ValueError(f"{where}: {len(labels)} images cannot show {classes} classes, four of each")
     counts = np.bincount(labels.astype(np.int64), minlength=classes)
     if classes < 2 or counts.min() < 4:
         have = counts.tolist()[:20]

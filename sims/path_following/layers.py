@@ -156,10 +156,8 @@ def compare(
     names = list(table) if methods is None else list(methods)
     if unknown := [name for name in names if name not in table]:
         raise ValueError(f"unknown method {unknown[0]!r}; there are {', '.join(table)}")
-    exponent = scale_of_inputs = 0
-    if gram is None and target_inputs is None:
-        weights, exponent = _in_range(weights)
-        inputs, scale_of_inputs = _in_range(inputs)
+    (weights,), exponent = _in_range(weights)
+    (inputs, target_inputs), scale_of_inputs = _in_range(inputs, target_inputs)
     grams = as_gram(inputs, gram, target_inputs)
     rows = []
     operator: Operator | PruneFraction
@@ -192,14 +190,18 @@ def compare(
     return rows
 
 
-def _in_range(values: Any) -> tuple[Any, int]:
+def _in_range(*values: Any) -> tuple[list[Any], int]:
     """Values times 2^-e, and e, so that products of their squares are doubles; e = 0 for most values."""
-    array = np.asarray(values)
-    largest = float(np.abs(array.astype(np.float64)).max(initial=0.0)) if array.dtype.kind in "fiub" else 0.0
+    arrays = [np.asarray(each) for each in values]
+    numbers = [array.astype(np.float64) for array in arrays if array.dtype.kind in "fiub"]
+    largest = max((float(np.abs(array).max(initial=0.0)) for array in numbers), default=0.0)
     exponent = math.frexp(largest)[1] if 0 < largest < math.inf else 0
     if abs(exponent) < _FAR:
-        return values, 0
-    return np.ldexp(array.astype(np.float64), -exponent), exponent
+        return list(values), 0
+    return [
+        np.ldexp(array.astype(np.float64), -exponent) if array.dtype.kind in "fiub" else each
+        for array, each in zip(arrays, values, strict=True)
+    ], exponent
 
 
 def _in_units(value: float, exponent: int) -> float:

@@ -178,7 +178,8 @@ def allocate(
             found[name], energy = _compare_outputs(name, array, formats or FORMATS, prepared, grams[name])
             energies[name] = energy, 2 * prepared.exponent
     sizes = {name: int(np.asarray(array).size) for name, array in arrays.items()}
-    top = max(exponent for _, exponent in energies.values())  # squares may leave double precision
+    # squares may leave double precision; zeros have no unit
+    top = max((exponent for energy, exponent in energies.values() if energy), default=0)
     relative = {name: math.ldexp(energy, exponent - top) for name, (energy, exponent) in energies.items()}
     return allocate_stored(found, sizes, relative, bits_per_weight, "weights" if grams is None else "outputs")
 

@@ -174,10 +174,11 @@ def _count(number: int) -> str:
     >>> _count(4928), _count(503_316_480)
     ('4,928', '503 M')
     """
-    for limit, unit in ((10**9, "G"), (10**6, "M"), (10**5, "k")):
-        if number >= limit:
-            return f"{number / (limit if unit != 'k' else 1000):.3g} {unit}"
-    return f"{number:,}"
+    if number < 10**5:
+        return f"{number:,}"
+    shown = float(f"{number:.3g}")  # rounded first: 999,999 is 1 M, not 1e+03 k
+    size, unit = next(one for one in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if shown >= one[0])
+    return f"{shown / size:.3g} {unit}"
 
 
 def _margin(row: TensorRow, bits: int) -> float:

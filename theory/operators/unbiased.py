@@ -150,7 +150,9 @@ class OneBit(Operator):
 
 
 def _prune(values: np.ndarray, uniforms: np.ndarray, threshold: float) -> np.ndarray:
-    kept = np.where(uniforms < np.abs(values) / threshold, np.copysign(threshold, values), 0.0)
+    with np.errstate(over="ignore"):  # weights far beyond the threshold are kept
+        chance = np.abs(values) / threshold
+    kept = np.where(uniforms < chance, np.copysign(threshold, values), 0.0)
     return np.where(np.abs(values) > threshold, values, kept)
 
 
@@ -283,7 +285,8 @@ class PruneThenRound(Operator):
         # ceil, floor, zero; for |v| > c it decides the rounding.
         step = float(self.step)
         below, fraction = self.threshold_cell
-        keep = np.abs(values) / float(self.threshold)
+        with np.errstate(over="ignore"):
+            keep = np.minimum(np.abs(values) / float(self.threshold), 2.0)  # all above 1 are rounded
         size = np.where(uniforms < keep * fraction, (below + 1) * step, below * step)
         pruned = np.where(uniforms < keep, np.copysign(size, values), 0.0)
         rounded = StochasticRounding(step)._apply(values, uniforms)

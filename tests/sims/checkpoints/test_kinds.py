@@ -108,6 +108,16 @@ def test_exported_programs_are_named_as_such(tmp_path, member):
         kind_of(tmp_path / "a.pt2")
 
 
+@pytest.mark.parametrize("header", [{}, {"w": {"dtype": "F32", "shape": [0, 3], "data_offsets": [0, 0]}}])
+def test_a_header_that_fills_a_safetensors_file_needs_no_ending(tmp_path, header):
+    text = json.dumps(header).encode()
+    (tmp_path / "weights").write_bytes(len(text).to_bytes(8, "little") + text)
+    assert kind_of(tmp_path / "weights") == "safetensors"
+    (tmp_path / "weights").write_bytes((len(text) + 1).to_bytes(8, "little") + text)  # a byte is missing
+    with pytest.raises(ValueError, match="of no kind that is read"):
+        kind_of(tmp_path / "weights")
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickle_of_any_protocol_needs_no_ending(tmp_path, protocol):
     (tmp_path / "weights").write_bytes(pickle.dumps({}, protocol))

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from sims.layer_bounds import pruning_range, quantization_range
 from sims.layer_bounds.lattice import Lattice, semidefinite
 
 NEARLY = np.array([[1.0, 1.0], [1.0, 1.0 + 8 * 2.0**-52]])  # its second pivot is taken for zero
@@ -51,3 +52,22 @@ def test_what_is_no_rounding_does_not_depend_on_the_unit(unit):
     np.testing.assert_array_equal(semidefinite(None, slight), slight)
     with pytest.raises(ValueError, match="must be positive semidefinite"):
         semidefinite(None, plain)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"), [(quantization_range, {"bits": 2}), (pruning_range, {"keep": 2})]
+)
+def test_units_change_no_ratio_and_none_is_told_of_squares_that_are_no_doubles(method, options):
+    """Squared errors of weights of 2^-565 were 0, and the ratio, "proved", infinite."""
+    w, gram = np.array([1.0, -0.4, 0.7]), np.eye(3) + 0.3
+    plain = method(w, gram=gram, **options).snr()
+    for exponent in (-445, 445):
+        np.testing.assert_allclose(
+            method(np.ldexp(w, exponent), gram=gram, **options).snr(), plain, rtol=1e-6
+        )
+    for exponent in (-565, 565):
+        with pytest.raises(ValueError, match="squared errors beyond double precision"):
+            method(np.ldexp(w, exponent), gram=gram, **options)
+        with pytest.raises(ValueError, match="squared errors beyond double precision"):
+            method(w, gram=np.ldexp(gram, 1000 if exponent > 0 else -1000), **options)
+    assert method(np.zeros(3), gram=gram, **options).best == 0.0

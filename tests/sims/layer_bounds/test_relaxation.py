@@ -85,6 +85,19 @@ def test_what_multipliers_prove_is_the_least_of_bracket_and_steps():
         assert float(found) == pytest.approx(stated, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(("c", "stated"), [(0.5, Fraction(1, 16)), (0.25, 0), (0.75, 0)])
+def test_a_bracket_that_falls_without_end_proves_nothing(place, c, stated):
+    """With d = G = 1 a column's bracket is a^2 - 2 b x, b = a + c/2: constant for c = -2 a, else a slope.
+
+    At y = 1/4, f = 0 it is a^2 = 1/16 for c = 1/2, and the least step k^2 + k/2 is 0, at k = -1/2: 1/16 is
+    the error of the code 0. For c = 1/4 the rest alone would claim 3/16. The other column has no error.
+    """
+    y, d, slope = np.array([0.5, 0.5]), np.zeros(2), np.zeros(2)
+    y[place], d[place], slope[place] = 0.25, 1.0, c
+    assert proved(Certificate(9.0, np.zeros(2), d, slope, -2, 1), np.eye(2), y) == stated
+
+
 def test_a_certificate_from_any_multipliers_is_a_bound():
     """Multipliers that nobody solved for: whatever is claimed of them is true of every code vector."""
     rng = np.random.default_rng(3)

@@ -254,6 +254,12 @@ def test_large_integers_are_exact_or_refused():
     for b in ([2**32, 0], [2**31, -(2**31)]):
         with pytest.raises(ValueError, match="64-bit"):
             exact_product(np.array([[2**31, 1]]), np.array([b]))
+    same = [np.array([[1]])]
+    for whole in (2**62, -(2**63)):
+        assert network_outputs(same, np.array([[float(whole)]])).tolist() == [[whole]]
+    for beyond in ([[np.inf]], [[-np.inf]], [[2.0**63]], np.array([[2**63]], np.uint64)):  # became -2^63
+        with pytest.raises(ValueError, match="inputs must be 64-bit integers"):
+            network_outputs(same, beyond)
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,13 @@ def test_rare_misses_by_enumeration():
     assert np.abs(rare_misses(5, 2, 200_000, seed=3) - missed / 4**5).max() < 2e-3
 
 
+def test_rare_misses_try_every_number_of_positive_candidates_however_few_trials_are_asked():
+    """At least 16 for each of 13: a number that is never tried would have no share of misses."""
+    found = rare_misses(12, 31, 1, seed=0)
+    assert np.isfinite(found).all() and (found == rare_misses(12, 31, 40, seed=0)).all()
+    assert (found[2:] != rare_misses(12, 31, 400, seed=0)[2:]).any()
+
+
 def test_rare_misses_approach_the_reach_law_far_in_the_tail():
     n, limit = 40, 15
     found = rare_misses(n, limit, 30_000, seed=0)

@@ -54,6 +54,11 @@ def test_every_class_gives_a_quarter_and_no_image_twice(tmp_path):
         ({"labels": np.full(40, -1)}, "labels must be integers 0, 1"),
         ({"labels": np.zeros(40, int)}, "at least two classes with four images each"),
         ({"labels": np.arange(40)}, "at least two classes with four images each"),
+        ({"labels": np.append(np.arange(39) % 2, np.inf)}, "labels must be integers 0, 1, ..., got float64"),
+        (  # 7 TiB for a count of every class
+            {"labels": np.append(np.arange(39) % 2, 10**12)},
+            "40 images cannot show 1000000000001 classes",
+        ),
         ({"labels": (np.arange(40) > 36).astype(int)}, r"four images each are needed, got counts \[37, 3\]"),
         ({"images": np.full((40, 3), np.nan)}, "images must be finite, got NaN or infinity"),
     ],

@@ -1,6 +1,7 @@
 """Whole-layer compression against the literal column recursions it must equal."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -301,6 +302,28 @@ def test_bad_input_is_one_clear_sentence(change, message):
     arguments |= change
     with pytest.raises(ValueError, match=message):
         compress(arguments.pop("weights"), arguments.pop("inputs"), **arguments)
+
+
+def test_a_gram_matrix_may_be_asymmetric_by_a_share_of_its_largest_entry():
+    """Rounding of X'X is about that of its largest entry, however small the others are: 1e-9 of 1e6."""
+    compress([[0.4, 0.4]], gram=[[1e6, 1.0], [1.0 + 9e-4, 1.0]], operator=NearestRounding(1.0))
+    with pytest.raises(ValueError, match="gram must be symmetric"):
+        compress([[0.4, 0.4]], gram=[[1e6, 1.0], [1.0 + 1.1e-3, 1.0]], operator=NearestRounding(1.0))
+
+
+def test_errors_and_energies_of_what_the_inputs_do_not_see_are_none_but_for_rounding_and_never_negative():
+    """Weights moved along the null space of X: a third of the rounded quadratic forms fall below zero."""
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 8)), rng.standard_normal((40, 8))
+    unseen = rng.standard_normal((40, 5)) @ np.linalg.svd(x)[2][3:]
+    forms = np.einsum("ij,jk,ik->i", unseen, x.T @ x, unseen)
+    for target in (None, x):
+        layer = compress(w, x, target_inputs=target, operator=NearestRounding(0.1))
+        for error in (
+            replace(layer, weights=w + unseen).error,
+            replace(layer, original=unseen).output_energy,
+        ):
+            assert (error >= 0).all() and error.max() < 1e-12 and (error == 0).sum() > 5 < (forms < 0).sum()
 
 
 def test_types_that_are_not_numbers_are_named():

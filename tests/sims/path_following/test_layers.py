@@ -367,6 +367,31 @@ def test_extreme_units_change_no_ratio(method, large, small):
         assert far.largest == np.ldexp(near.largest, large + small)
 
 
+@pytest.mark.parametrize("method", ["RTN", "GPFQ", "OPTQ"])
+@pytest.mark.parametrize("exponent", [-565, 565])
+def test_extreme_units_beside_a_gram_matrix_or_two_inputs(method, exponent):
+    """Errors were 0, and nothing lost, or an error of overflow."""
+    rng = np.random.default_rng(0)
+    w, x = rng.standard_normal((6, 24)), rng.standard_normal((40, 24))
+    y = x + 0.1 * rng.standard_normal(x.shape)
+    far, large = np.ldexp(w, exponent), np.ldexp(x, exponent)
+    options = {"bits": 3, "methods": [method]}
+    for near, others in (
+        (compare(w, gram=x.T @ x, **options), [compare(far, gram=x.T @ x, **options)]),
+        (
+            compare(w, x, target_inputs=y, **options),
+            [
+                compare(far, x, target_inputs=y, **options),
+                compare(w, large, target_inputs=np.ldexp(y, exponent), **options),
+            ],
+        ),
+    ):
+        for (found,) in others:
+            assert found.error == near[0].error > 0
+            np.testing.assert_equal(found.bound, near[0].bound)
+            np.testing.assert_equal(found.largest, np.ldexp(near[0].largest, exponent))
+
+
 def test_integer_weights_and_inputs():
     rng = np.random.default_rng(1)
     w, x = rng.integers(-9, 10, size=(4, 12)), rng.integers(0, 256, size=(30, 12)).astype(np.uint8)

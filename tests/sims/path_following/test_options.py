@@ -143,6 +143,14 @@ def test_a_threshold_that_fits_at_once_keeps_the_kind_of_pruning(stochastic, kin
     assert found == kind(0.2)
 
 
+@pytest.mark.parametrize("method", ["direct", "path-following"])
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_weights_that_are_zero_already_count_as_cut(method, stochastic):
+    w = np.array([[0.0, 1.0, 0.0, -2.0]])
+    found = compress(w, np.eye(4), operator=PruneFraction(0.5, stochastic), method=method)
+    assert found.weights.tolist() == w.tolist()
+
+
 @pytest.mark.parametrize("factor", [0.7, 1.3])
 def test_a_threshold_is_searched_until_it_cuts_as_many_as_asked(factor):
     """Feedback moves what a threshold cuts: here to what a third more, or a third less, would cut."""

@@ -111,6 +111,8 @@ def test_an_early_stop_waits_for_a_share_of_the_second_moment_bound(monkeypatch)
     assert 0.5 * found.theory < found.high - found.low <= 0.8 * found.theory
     assert found.trials < 60_000 and {row.trials for row in rows} == {found.trials}
     assert by_source["bound, range form"].theory > 1.5 * found.theory
+    fewer = simulate(StochasticRounding(0.25, bits=5), width=0.8, **options | {"trials": 50})
+    assert {row.trials for row in fewer} == {50}  # at most as many as were asked for
 
 
 def test_the_gaussian_law_is_for_gaussian_inputs():
@@ -161,6 +163,7 @@ def test_blocks_of_trials_come_from_streams_of_their_own():
     parts = [stream(5, ("a", "key"), i).standard_normal((count, 3)) for i, count in enumerate((64, 64, 22))]
     assert found.tolist() == sorted(np.abs(np.concatenate(parts)).max(axis=1))
     assert [block_size(n, 7) for n in (1, 512, 1024, 2**15, 2**20)] == [4096, 4096, 2048, 64, 64]
+    assert [block_size(7, n) for n in (1024, 2**15)] == [2048, 64]
 
 
 def test_operators_by_name():

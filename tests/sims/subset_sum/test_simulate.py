@@ -26,6 +26,18 @@ def outcomes(law):
     return x, x @ ((np.arange(2**N) >> np.arange(N)[:, None]) & 1)
 
 
+def test_every_interval_is_at_the_level_asked_for():
+    from scipy.stats import binomtest
+
+    for level in (0.5, 0.9):
+        table = subset_sum.simulate(N, M, TARGET, 500, 2, every_target=True, level=level)
+        rows = [row for row in table if row.measured is not None]
+        assert [row.quantity for row in rows] == ["P(miss), measured", "P(some |t| <= M missed), measured"]
+        for row in rows:
+            exact = binomtest(round(500 * row.measured), 500).proportion_ci(level, "exact")
+            assert (row.low, row.high) == pytest.approx((exact.low, exact.high), rel=1e-9)
+
+
 @pytest.mark.parametrize("law", ["nonzero", "uniform", "product"])
 @pytest.mark.parametrize("delta", [0, 1])
 def test_every_row_is_what_its_name_says(law, delta):

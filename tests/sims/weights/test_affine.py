@@ -55,6 +55,32 @@ def test_zero_points_against_every_integer(name, bits):
     assert error == pytest.approx(found.noise, rel=1e-6, abs=1e-15)
 
 
+def least_error_of_two_levels(w, zero_point):
+    """Every split of the sorted weights in two, each part at its mean; with a zero point one part is at 0."""
+
+    def around(part, level):
+        return ((part - level) ** 2).sum()
+
+    parts = [(np.sort(w)[:k], np.sort(w)[k:]) for k in range(1, len(w))]
+    if zero_point:
+        parts = [pair for low, high in parts for pair in ((low, high), (high, low))]
+        return min(around(part, part.mean()) + around(rest, 0) for part, rest in parts)
+    return min(around(low, low.mean()) + around(high, high.mean()) for low, high in parts)
+
+
+@pytest.mark.parametrize("zero_point", [False, True])
+def test_what_splitting_the_weights_adds_is_no_part_of_the_bound(zero_point, monkeypatch):
+    """Between five nodes it adds much, and some grids found are not the best: their bounds know."""
+    monkeypatch.setattr("sims.weights.affine.CELLS", 4)
+    rng, missed = np.random.default_rng(0), 0
+    for _ in range(60):
+        w = rng.normal(size=7)
+        found, least = optimal_affine(w, 1, zero_point=zero_point), least_error_of_two_levels(w, zero_point)
+        assert found.bound * (w**2).sum() <= least * (1 + 1e-12)
+        missed += found.noise * (w**2).sum() > least * (1 + 1e-9)
+    assert missed
+
+
 def test_an_offset_is_worth_ten_decibels_where_weights_are_shifted():
     w = TENSORS["shifted"]
     stored = {one.name: one.snr for one in formats.compare(w.reshape(20, 100))}

@@ -168,6 +168,12 @@ def test_outputs_of_inputs_in_any_unit(arrays):
     faint = allocate(loud, 4.0, {name: 1e-20 * gram for name, gram in grams.items()}, forms)
     for other in (scaled, faint):
         assert other.formats == found.formats and other.error == pytest.approx(found.error, rel=1e-9)
+    for given in (loud | {"zero": np.zeros((4, 8))}, {"zero": np.zeros((4, 8))} | loud):
+        beside = {name: np.eye(w.shape[1]) for name, w in given.items()}
+        tiny = {name: w * 2.0**-600 for name, w in given.items()}
+        for sums in (None, beside):  # zeros have no unit that others vanish beside
+            one, other = allocate(given, 4.0, sums, forms), allocate(tiny, 4.0, sums, forms)
+            assert other.formats == one.formats and other.error == pytest.approx(one.error, rel=1e-9) != 0
     apart = allocate({"a": loud["a"] * 2.0**-300, "b": loud["b"] * 2.0**300}, 4.0, grams, forms)
     alone = allocate({"b": loud["b"]}, apart.stored_bits["b"], {"b": grams["b"]}, forms)
     assert apart.error == pytest.approx(alone.error, rel=1e-9) and apart.stored_bits["a"] < 3

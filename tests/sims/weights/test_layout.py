@@ -102,6 +102,10 @@ def test_what_is_exact_both_ways_has_no_margin():
         (123_456, "123 k"),
         (1_000_000, "1 M"),
         (2_500_000_000, "2.5 G"),
+        (999_499, "999 k"),
+        (999_500, "1 M"),  # three digits of it are 1,000 k
+        (999_999_999, "1 G"),
+        (999_999_999_999, "1 T"),
     ],
 )
 def test_numbers_of_weights_in_six_characters(number, text):

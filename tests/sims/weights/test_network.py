@@ -94,6 +94,16 @@ def test_units_beyond_double_precision_are_summed_too():
     assert apart.pruning == pytest.approx(alone.pruning, abs=1e-12)
 
 
+@pytest.mark.parametrize("exponent", [-600, 600])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_zeros_have_no_unit(exponent, place):
+    signals, ratios = [Signal(1.0, exponent), Signal(3.0, exponent)], [20.0, 20.0]
+    signals.insert(place, Signal(0.0))
+    ratios.insert(place, 10.0)
+    shares, ratio = error_shares(signals, ratios)
+    assert shares.pop(place) == 0.0 and shares == [0.25, 0.75] and ratio == pytest.approx(20.0)
+
+
 def test_nothing_lost_and_nothing_there():
     assert error_shares([Signal(1.0), Signal(2.0)], [math.inf, math.inf]) == ([0.0, 0.0], math.inf)
     assert math.isnan(pooled([], [])) and pooled([Signal.of(0.0)], [math.inf]) == math.inf

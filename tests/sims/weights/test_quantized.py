@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sims import checkpoints, weights
-from sims.weights import dequantize
+from sims.weights import dequantize, sources
 from sims.weights.quantized import joined
+from sims.weights.select import select
 
 RNG = np.random.default_rng(17)
 E2M1 = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
@@ -716,3 +717,20 @@ def test_a_scale_for_every_row_of_a_square_matrix_is_that_of_its_output():
     assert dequantize.spread_shape((4, 4), (4,)) == (1, 4)
     found = dequantize.scaled(np.ones((2, 2), np.int8), np.array([2.0, 3.0]))
     np.testing.assert_array_equal(found, [[2, 2], [3, 3]])
+
+
+@pytest.mark.parametrize(("columns", "few"), [(16, False), (15, True)])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "complex64"])
+def test_a_vector_beside_a_matrix_of_256_elements_that_nobody_reads_is_no_network(columns, few, dtype):
+    """Fewer integers are no codes of weights, and then the vector is all there is."""
+    vector = RNG.normal(size=3000).astype(np.float32)
+    contents = sources.in_memory({"codes": np.ones((16, columns), dtype), "vector": vector})
+    assert list(select(contents).tensors) == ["vector"] * few
+
+
+@pytest.mark.parametrize(("columns", "few"), [(16, False), (15, True)])
+def test_scales_are_none_beside_fewer_than_256_integers(columns, few):
+    given = {"a": np.ones((16, columns), np.int16), "b.wscale": np.ones((40, 40), np.float32)}
+    found, skipped = joined(sources.in_memory(given).tensors, {})
+    why = "already quantized: scales of codes in a convention that is not read"
+    assert ("b.wscale" in found) == few and skipped == ({} if few else {"b.wscale": why})

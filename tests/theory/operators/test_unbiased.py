@@ -137,6 +137,12 @@ def test_hard_pruning_is_magnitude_pruning():
     np.testing.assert_array_equal(HardPruning(0.5)([0.4, -0.5, 0.6, -3]), [0, 0, 0.6, -3])
 
 
+@pytest.mark.parametrize("make", [StochasticPruning, lambda c: PruneThenRound(c, 0.5)])
+def test_weights_that_a_tiny_threshold_divides_beyond_doubles_are_kept(make):
+    values = np.array([-2.0, 0.0, 1.5])  # multiples of the step
+    assert make(1e-308)(values, np.full(3, 0.999)).tolist() == values.tolist()
+
+
 def test_deterministic_operators_by_their_definition():
     values = [-2.5, -1.0, -0.75, -0.25, 0.0, 0.25, 0.75, 1.0, 2.5]
     expected = {
