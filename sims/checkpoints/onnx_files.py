@@ -116,6 +116,9 @@ def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model
     if not element:
         return unreadable(readable, f"values of ONNX type {constant.data_type}, not read", shape=shape)
     nbytes = model.nbytes(constant)
+    if any(use.node.domain == "com.microsoft.nchwc" and use.place == 1 for use in scope.uses.get(name, ())):
+        why = "its elements are in an order for one processor (NCHWc): save the model before it is optimized"
+        return unreadable(readable, why, nbytes, shape, element)
     found = scaling.of(name, constant, scope)
     if found is None:
         name, shape, scope = scaling.formed(name, shape, scope)

@@ -258,7 +258,11 @@ def _rebuilt(short: str, arguments: tuple) -> Any:
 
 
 def _subclass(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
-    """A subclass of Tensor: its one tensor, or several (of torchao, a shard) that only its class joins."""
+    """A subclass of Tensor: its one tensor, codes and scales, or parts that only its class joins.
+
+    A DTensor that is whole on its device is a tensor; torchao keeps a code for every weight (``qdata``) in
+    most of its classes, and packed ones in others.
+    """
     found = apply(function, arguments)
     if not isinstance(found, Opaque):
         return found
@@ -266,6 +270,16 @@ def _subclass(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
     wrapper = function.path.endswith("_rebuild_wrapper_subclass") and len(arguments) > 2
     shape = arguments[2] if wrapper and isinstance(arguments[2], (list, tuple)) else ()
     state = state.items if isinstance(state, Items) else state
+    if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):  # attributes, and slots
+        state = {**(state[0] if isinstance(state[0], dict) else {}), **state[1]}
+    if isinstance(state, dict):
+        local, codes = state.get("_local_tensor"), state.get("qdata")
+        if isinstance(local, View) and local.shape == _sizes(shape):
+            return local
+        beside = {key: part for key in ("scale", "zero_point") if isinstance(part := state.get(key), View)}
+        plain = isinstance(codes, View) and codes.shape == _sizes(shape) and "scale" in beside
+        if plain and state.get("act_pre_scale") is None:  # which would have gone into the weights
+            return Opaque(path, state={"qdata": codes, **beside})
     parts = state.values() if isinstance(state, dict) else state if isinstance(state, (list, tuple)) else ()
     nbytes = sum(_stored(part) for part in islice(parts, 16))  # one state may be handed to many calls
     return Unreadable(
@@ -334,7 +348,7 @@ def _sparse(arguments: tuple) -> Sparse | Unreadable:
     )
     if kind == "torch.sparse_coo" and len(parts) >= 3 and all(isinstance(p, View) for p in parts[:2]):
         return Sparse("coo", _sizes(parts[2]), {"indices": parts[0], "data": parts[1]})
-    kinds = {"torch.sparse_csr": "csr", "torch.sparse_csc": "csc"}
+    kinds = {f"torch.sparse_{kind}": kind for kind in ("csr", "csc", "bsr", "bsc")}
     if (
         isinstance(kind, str)
         and kind in kinds

@@ -23,8 +23,8 @@ def expand(kind: str, shape: tuple[int, ...], parts: Mapping[str, np.ndarray]) -
     Parameters
     ----------
     kind
-        "csr", "csc" or "bsr" with parts data, indices, indptr; "dia" with data, offsets; "coo" with data and
-        indices of shape (dimensions, number of elements).
+        "csr", "csc", "bsr" or "bsc" with parts data, indices, indptr; "dia" with data, offsets; "coo" with
+        data and indices of shape (dimensions, number of elements).
 
     Raises
     ------
@@ -51,6 +51,9 @@ def expand(kind: str, shape: tuple[int, ...], parts: Mapping[str, np.ndarray]) -
     indices, indptr = parts["indices"], parts["indptr"]
     if kind == "csc":
         return expand("csr", shape[::-1], parts).T
+    if kind == "bsc":
+        turned = {"data": data.transpose(0, 2, 1)} if data.ndim == 3 else {}
+        return expand("bsr", shape[::-1], {**parts, **turned}).T
     block = data.shape[1:] if kind == "bsr" else (1, 1)
     if data.ndim != (3 if kind == "bsr" else 1) or 0 in block or shape[0] % block[0] or shape[1] % block[1]:
         raise ValueError("the blocks of a sparse matrix do not tile it")

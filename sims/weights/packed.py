@@ -62,7 +62,9 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
             return scaled(codes.load(), factor, points, blocks=blocks)
 
         spread = "one scale" if blocks == codes.shape else f"blocks of {' x '.join(map(str, blocks))}"
-        target = _QDATA.sub(r".\1", name.removesuffix("_quantized").removesuffix("._data"))
+        target = _QDATA.sub(
+            r".\1", name.removesuffix("_quantized").removesuffix("._data").removesuffix(".qdata")
+        )
         found = whole(target, codes.shape, parts, f"{codes.dtype}, {spread}", read)
         return found.renamed(axis=codes.axis)
 
@@ -157,15 +159,19 @@ def _gptq_shift(zeros: Tensor, bits: int, config: Mapping[str, Any]) -> int:
 def compressed(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     """compressed-tensors: integers packed into words along the inputs, or two 4-bit floats a byte."""
     codes, scales, target = parts[".weight_packed"], parts[".weight_scale"], name.removesuffix("_packed")
-    if codes.dtype == "uint8" and ".weight_global_scale" in parts and len(codes.shape) == 2:
-        shape = (codes.shape[0], 2 * codes.shape[1])
+    shape = (codes.shape[0], 2 * codes.shape[1]) if len(codes.shape) == 2 else ()
+    powers = scales.dtype == "uint8" and (*scales.shape[:-1], 32 * scales.shape[-1]) == shape
+    if codes.dtype == "uint8" and shape and (powers or ".weight_global_scale" in parts):
         blocks = spread_shape(shape, scales.shape)
 
         def floats() -> np.ndarray:
+            values = unpack(codes.load(), "float4_e2m1fn").reshape(shape)
+            if powers:
+                return scaled(values, _powers(scales.load()))
             steps = scales.load().astype(np.float32) / parts[".weight_global_scale"].load().astype(np.float32)
-            return scaled(unpack(codes.load(), "float4_e2m1fn").reshape(shape), steps)
+            return scaled(values, steps)
 
-        return whole(target, shape, parts, f"NVFP4, blocks of {blocks[1]}", floats)
+        return whole(target, shape, parts, f"{'MX' if powers else 'NV'}FP4, blocks of {blocks[1]}", floats)
     if (
         ".weight_shape" not in parts
         or parts[".weight_shape"].size != 2

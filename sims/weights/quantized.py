@@ -204,6 +204,7 @@ _FAMILIES = (
     ),
     _Family(".weight", (".scale",), (), packed.by_scale(".scale"), _is_eight),  # DeepSeek, for inference
     _Family("_qdata", ("_scale",), ("_zero_point",), packed.by_scale("_scale", "_zero_point")),
+    _Family(".qdata", (".scale",), (".zero_point",), packed.by_scale(".scale", ".zero_point")),
     _Family(".weight_packed", (".scale_packed", ".meta"), (), packed.unread),
     _Family("._data._data", ("._scale", "._shift"), (), packed.unread),
     _Family("", ("_scale", "_scale_2"), ("_input_scale",), packed.nvfp4),

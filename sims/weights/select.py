@@ -339,6 +339,8 @@ def _kept(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str:
         return reasons.VECTOR
     if row or _BIASES.fullmatch(part) or _RECURRENT_BIAS.fullmatch(name):
         return reasons.BIAS
+    if part == "a_log":  # of Mamba: the logarithms
+        return reasons.RATES
     if _SCALES.fullmatch(part) or _SLOPES.fullmatch(plain):
         return reasons.SCALE
     bias = {"weight": "bias", "gamma": "beta"}.get(part, "")

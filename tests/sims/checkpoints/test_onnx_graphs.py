@@ -706,3 +706,13 @@ def test_types_by_their_names(tmp_path, kind, name, nbytes):
     found = tensors(tmp_path / "a.onnx")["w"]
     assert (found.dtype, found.nbytes) == (name, nbytes)
     np.testing.assert_array_equal(found.load(), [1, 1, 1])
+
+
+@pytest.mark.parametrize("domain", ["com.microsoft.nchwc", ""])
+def test_weights_in_the_order_of_a_processor_are_named(tmp_path, domain):
+    """onnxruntime writes them so where a model is saved as optimized for the machine: rows would be mixed."""
+    node = helper.make_node("Conv", ["x", "reorder", "b"], ["y"], name="c1", domain=domain)
+    arrays = {"reorder": normal(16, 16, 3, 3), "b": normal(16)}
+    found = tensors(save(tmp_path / "a.onnx", [node], arrays))
+    assert [bool(tensor.skip) for tensor in found.values()] == [bool(domain), False]
+    assert not domain or "in an order for one processor (NCHWc)" in found["reorder"].skip

@@ -273,13 +273,15 @@ def test_codes_with_a_scale_per_channel(tmp_path, scheme, kind, zeros, axis, sha
 
 
 @pytest.mark.parametrize("flags", [(), (False,)])
-@pytest.mark.parametrize("layout", ["csr", "csc", "coo"])
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo", "bsr", "bsc"])
 def test_sparse_tensors_with_and_without_what_later_versions_add(tmp_path, layout, flags):
     """[[0, 5, 0], [7, 0, 9]], whose rows and columns are no mirror of each other; a flag may follow."""
     *places, values = {
         "csr": ([0, 1, 3], [1, 0, 2], [5, 7, 9]),
         "csc": ([0, 1, 2, 3], [1, 0, 1], [7, 5, 9]),
         "coo": ([[0, 1, 1], [1, 0, 2]], [5, 7, 9]),
+        "bsr": ([0, 3], [0, 1, 2], [[[0], [7]], [[5], [0]], [[0], [9]]]),  # blocks of 2 x 1
+        "bsc": ([0, 2], [0, 1], [[[0, 5, 0]], [[7, 0, 9]]]),  # of 1 x 3
     }[layout]
     data = [*(np.array(one, "<i8") for one in places), np.array(values, "<f4")]
     parts = [

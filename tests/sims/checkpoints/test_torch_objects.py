@@ -1,5 +1,6 @@
 """What torch files hold beside plain tensors, and what stands in them twice: read, or named."""
 
+import collections
 import io
 import pickle
 import zipfile
@@ -52,7 +53,7 @@ def subclass(path, state, shape=(64, 32)):
 
 def test_tensors_that_only_their_class_puts_together_are_named_and_counted(tmp_path):
     """Of torchao, or shards of a DTensor: they used to vanish, and the rest was "100 % of the bytes"."""
-    inner = {"qdata": tensor("1", (64, 32), "CharStorage"), "scale": tensor("2", (64, 1)), "block": 32}
+    inner = {"qdata": tensor("1", (128, 16), "CharStorage"), "scale": tensor("2", (64, 1)), "block": 32}
     nested = subclass("torchao.Outer", {"inner": subclass("torchao.Inner", inner)})
     item = {"plain.weight": tensor("0", W.shape), "fc.weight": subclass("torchao.Int8Tensor", inner)}
     storages = {"0": W.tobytes(), "1": bytes(2048), "2": bytes(256)}
@@ -67,6 +68,64 @@ def test_tensors_that_only_their_class_puts_together_are_named_and_counted(tmp_p
     odd = Call(Global("torch._tensor._rebuild_from_type_v2"), Global("my.function"), 3, (1,), None)
     (other,) = checkpoints.open_checkpoint(torch_zip(tmp_path / "b.pt", [odd], {})).tensors.values()
     assert other.skip.startswith("a tensor of the class an unknown class")
+
+
+@pytest.mark.parametrize("parameter", [False, True])
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize("columns", [1, 4])
+def test_codes_of_torchao_with_their_scales(tmp_path, zero, columns, parameter):
+    """A code for every weight, a scale and a zero point for every row, or for 8 of its weights."""
+    codes = RNG.integers(-128, 128, (64, 32)).astype(np.int8)
+    scales = RNG.uniform(0.5, 2.0, (64, columns)).astype(np.float32)
+    points = RNG.integers(-9, 9, (64, columns)).astype(np.int8)
+    state = {
+        "qdata": tensor("1", (64, 32), "CharStorage"),
+        "scale": tensor("2", scales.shape),
+        "block_size": [1, 8],
+    }
+    state |= {"zero_point": tensor("3", points.shape, "CharStorage") if zero else None, "act_pre_scale": None}
+    item = subclass("torchao.quantization.Int8Tensor", state)
+    if parameter:
+        item = Call(Global("torch._utils._rebuild_parameter"), item, True, collections.OrderedDict())
+    storages = {"1": codes.tobytes(), "2": scales.tobytes(), "3": points.tobytes()}
+    chosen = weights.select(
+        checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", {"fc.weight": item}, storages))
+    )
+    assert list(chosen.tensors) == ["fc.weight"] and not chosen.skipped
+    found = chosen.tensors["fc.weight"].load()
+    for i, j in np.ndindex(64, 32):
+        place = (i, j * columns // 32)
+        right = (int(codes[i, j]) - (int(points[place]) if zero else 0)) * float(scales[place])
+        assert found[i, j] == pytest.approx(right, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("change", ["packed", "smoothed", "no scale"])
+def test_codes_that_are_not_the_weights_alone_stay_with_their_class(tmp_path, change):
+    shape = (64, 16) if change == "packed" else (64, 32)
+    state = {"qdata": tensor("1", shape, "CharStorage"), "scale": tensor("2", (64, 1))}
+    if change == "smoothed":  # activations are multiplied by it, and the weights were divided
+        state["act_pre_scale"] = tensor("2", (64, 1))
+    if change == "no scale":
+        del state["scale"]
+    storages = {"1": bytes(2048), "2": bytes(256)}
+    path = torch_zip(tmp_path / "a.pt", {"fc.weight": subclass("torchao.Int8Tensor", state)}, storages)
+    (found,) = checkpoints.open_checkpoint(path).tensors.values()
+    assert found.skip.startswith("a tensor of the class torchao.Int8Tensor")
+
+
+@pytest.mark.parametrize("slots", [False, True])
+def test_a_tensor_of_one_device_is_whole_and_a_shard_is_not(tmp_path, slots):
+    """A DTensor keeps its own part; whole on the device, it is the tensor."""
+    for rows, whole in ((64, True), (32, False)):
+        state = {"_local_tensor": tensor("1", (rows, 32)), "_spec": None}
+        item = subclass("torch.distributed.tensor.DTensor", (None, state) if slots else state)
+        array = RNG.normal(size=(rows, 32)).astype(np.float32)
+        path = torch_zip(tmp_path / f"{rows}.pt", {"fc.weight": item}, {"1": array.tobytes()})
+        (found,) = checkpoints.open_checkpoint(path).tensors.values()
+        if whole:
+            np.testing.assert_array_equal(found.load(), array)
+        else:
+            assert found.skip.startswith("a tensor of the class torch.distributed.tensor.DTensor")
 
 
 def test_a_subclass_of_one_tensor_is_that_tensor(tmp_path):

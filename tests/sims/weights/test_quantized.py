@@ -320,6 +320,22 @@ def test_nvfp4(tmp_path, kind):
             assert found["l.weight"][i, j] == pytest.approx(expected, rel=1e-6)
 
 
+def test_mxfp4_of_compressed_tensors(tmp_path):
+    """Exponents instead of scales, and no shape beside them; of two bytes a block neither."""
+    codes, packed = nibbles((12, 64))
+    exponents = RNG.integers(118, 130, size=(12, 2)).astype(np.uint8)
+    arrays = {"l.weight_packed": packed, "l.weight_scale": exponents}
+    found, _, tensors = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert tensors["l.weight"].note == "dequantized from MXFP4, blocks of 32"
+    for i, j in np.ndindex(12, 64):
+        assert found["l.weight"][i, j] == e2m1(codes[i, j]) * 2.0 ** (int(exponents[i, j // 32]) - 127)
+    arrays["l.weight_scale"] = np.repeat(exponents, 2, axis=1)
+    found, skipped, _ = whole(
+        save(tmp_path / "b.safetensors", **arrays, **{"m.weight": np.eye(16, 20, dtype=np.float32)})
+    )
+    assert list(found) == ["m.weight"] and "without the shape" in skipped["l.weight_packed"]
+
+
 def test_mxfp4_of_experts(tmp_path):
     codes, packed = nibbles((2, 6, 3, 32))
     exponents = RNG.integers(118, 130, size=(2, 6, 3)).astype(np.uint8)

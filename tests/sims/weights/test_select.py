@@ -462,3 +462,10 @@ def test_names_of_biases(name, shape, kept):
 )
 def test_names_of_scales(name, why):
     assert beside_a_network([name], (40, 8)) == {name: why}
+
+
+def test_logarithms_of_decay_rates_are_no_weights():
+    """Of Mamba: (channels, states), which no product takes."""
+    names = ["layers.0.mixer.A_log", "a_log", "layers.0.mixer.A_logits"]
+    rates = "decay rates of a state space are kept as they are"
+    assert beside_a_network(names) == dict(zip(names, [rates, rates, ""], strict=True))
