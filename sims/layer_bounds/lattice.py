@@ -42,6 +42,8 @@ def semidefinite(inputs: Any, gram: Any) -> np.ndarray:
 def check_range(weights: np.ndarray, gram: np.ndarray) -> None:
     """Refuse weights whose squared errors are no doubles: they would be 0, or infinite.
 
+    Inputs next to nothing are no reason: they are as good as dead.
+
     Examples
     --------
     >>> check_range(np.array([[1e-170]]), np.eye(1))
@@ -50,7 +52,10 @@ def check_range(weights: np.ndarray, gram: np.ndarray) -> None:
 multiply them by a power of two
     """
     largest, square = np.abs(weights).max(initial=0.0), np.diagonal(gram).max(initial=0.0)
-    if largest > 0 and square > 0 and not -_SQUARES < 2 * np.log2(largest) + np.log2(square) < _SQUARES:
+    if not (largest > 0 and square > 0):
+        return
+    own, of_inputs = 2 * np.log2(largest), np.log2(square)
+    if own + of_inputs >= _SQUARES or (own + of_inputs <= -_SQUARES and own < of_inputs):
         raise ValueError(
             f"weights up to {largest:.3g} with these inputs have squared errors beyond double precision; "
             "multiply them by a power of two"

@@ -68,6 +68,6 @@ def test_units_change_no_ratio_and_none_is_told_of_squares_that_are_no_doubles(m
     for exponent in (-565, 565):
         with pytest.raises(ValueError, match="squared errors beyond double precision"):
             method(np.ldexp(w, exponent), gram=gram, **options)
-        with pytest.raises(ValueError, match="squared errors beyond double precision"):
-            method(w, gram=np.ldexp(gram, 1000 if exponent > 0 else -1000), **options)
+    with pytest.raises(ValueError, match="squared errors beyond double precision"):
+        method(w, gram=np.ldexp(gram, 1000), **options)
     assert method(np.zeros(3), gram=gram, **options).best == 0.0

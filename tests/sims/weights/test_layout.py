@@ -92,6 +92,13 @@ def test_what_is_exact_both_ways_has_no_margin():
     assert [line["tensor"] for line in layout.lines(table, "margin")[:-1]] == ["c", "b", "a"]
 
 
+def test_names_keep_both_ends_and_fifteen_characters_of_them_however_narrow(deep):
+    assert layout.shortened("abcdef", 2) == layout.shortened("abcdef", 0) == "a…f"
+    for width in (1, 40):
+        names = [line["tensor"] for line in layout.lines(deep, width=width)]
+        assert names[:2] == ["model.l….q_proj", "model.l….o_proj"]  # 7 of either end
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [
