@@ -65,7 +65,7 @@ _MOMENTS = {
 _TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
 _TABLES |= {"cos_cache", "sin_cache", "relative_coords_table", "alibi"}
 _TABLES |= {"anchors", "anchor_grid", "priors", "prior_boxes"}  # of detectors
-_TABLES |= {
+_FIXED = {
     "mel_basis",
     "mel_filters",
     "mel_fb",
@@ -73,12 +73,13 @@ _TABLES |= {
     "dct_mat",
     "forward_basis",
     "inverse_basis",
-}  # of sound
-_TABLES_BELOW = (["anchors", "boxes"], ["mel_scale", "fb"])
+    "noise_const",
+}
+_FIXED_BELOW = re.compile(r"(.*\.)?(mel_scale\.fb|noises\.noise_\d+)")
 _BIASES = re.compile(r"(.*_)?(bias|biases|beta|offset)")
 _LETTER = re.compile(r"(.*?)[bB](_?\d*)")  # a bias where there is a `w` beside it
 _ROW_BIASES = re.compile(r"(b|bias|biases|intercepts?)_?\d*")  # of programs that keep them as (1, outputs)
-_SINGULAR = re.compile(r"u_?\d*|sn_u|vector_u")  # of spectral norms, kept as (1, outputs)
+_ROWS = re.compile(r"u_?\d*|sn_u|vector_u|(.*_)?token")  # of spectral norms, and one token: (1, n)
 _SCALES = re.compile(r"(.*_)?scales?|ia3_l")  # the last of adapters that scale activations
 # Of Keras 3, which names no variables: kernel, recurrent kernel, bias.
 _RECURRENT_BIAS = re.compile(r"(^|.*/)cell/vars/2")
@@ -215,8 +216,10 @@ def _training_state(tensors: Mapping[str, Tensor]):
 
     def reason(name: str, tensor: Tensor) -> str:
         parts = parts_of(name)
-        if parts[-1] in _TABLES or parts[-2:] in _TABLES_BELOW:
+        if parts[-1] in _TABLES or parts[-2:] == ["anchors", "boxes"]:
             return reasons.TABLE
+        if parts[-1] in _FIXED or _FIXED_BELOW.fullmatch(name):
+            return reasons.FIXED
         if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
             return ""
         slot = _SLOTS.fullmatch(parts[-1]) and tuple(parts[:-1]) in variables
@@ -335,7 +338,7 @@ def _kept(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str:
     row = len(tensor.shape) == 2 and 1 in tensor.shape and bool(_ROW_BIASES.fullmatch(part))
     if match := _LETTER.fullmatch(plain[len(stem) :]):
         row = row or any(f"{stem}{match[1]}{w}{match[2]}{ending}" in tensors for w in "wW")
-    if len(tensor.shape) == 2 and 1 in tensor.shape and _SINGULAR.fullmatch(part):
+    if len(tensor.shape) == 2 and 1 in tensor.shape and _ROWS.fullmatch(part):
         return reasons.VECTOR
     if row or _BIASES.fullmatch(part) or _RECURRENT_BIAS.fullmatch(name):
         return reasons.BIAS
