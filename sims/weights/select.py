@@ -33,12 +33,21 @@ _CONTAINERS = {  # what training scripts put around a network
 # Other moments of one training beside it: before, at its best, rewound.
 _MOMENT = re.compile(r"(best|last|init|initial|rewind|old|prev|previous|original)_(.+)")
 _AVERAGED = re.compile(r"(^|.*_)(ema|swa|averaged|shadow)($|_.*)")
-_FOLLOWERS = {  # networks that follow another one as its average
-    **{"teacher": "student", "encoder_k": "encoder_q", "momentum_encoder": "base_encoder"},
-    **{"target_network": "online_network", "target_encoder": "online_encoder"},
-}
-# Of reinforcement learning; in translation both languages have words of their own.
-_TARGET = re.compile(r"(?!.*(embed|token|word|vocab))(?:(.+)_target|target_(.+))")
+_FOLLOWERS = [  # parts of names of networks that follow another one as its average, and that one's
+    (re.compile(pattern), original)
+    for pattern, original in (
+        (r"(model)?teacher(_.+)?", r"\1student\2"),
+        (r"momentum_encoder", "base_encoder"),
+        (r"target_(network|encoder)", r"online_\1"),
+        # an attention has its keys and queries, too
+        (r"(.*(encoder|backbone|neck|head))_k", r"\1_q"),
+        (r"(.*(encoder|decoder|proj|model|net))_m", r"\1"),  # ALBEF
+        (r"(.+)_momentum", r"\1"),
+        # of reinforcement learning; in translation both languages have words of their own
+        (r"(?!.*(embed|token|word|vocab))(.+)_target", r"\2"),
+        (r"(?!.*(embed|token|word|vocab))target_(.+)", r"\2"),
+    )
+]
 _OPTIMIZER = re.compile(r"optim(izer)?s?([_:].*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
 _TRAINING = {
     "grads",
@@ -303,13 +312,10 @@ def _of_originals(name: str) -> list[str]:
     """
     parts, found = parts_of(name), []
     for i, part in enumerate(parts[:3]):
-        other = _FOLLOWERS.get(part, "")
-        if match := _TARGET.fullmatch(part):
-            other = other or match[2] or match[3]
+        others = [pattern.sub(one, part) for pattern, one in _FOLLOWERS if pattern.fullmatch(part)]
         if match := _AVERAGED.fullmatch(part):
-            other = (match[1] + match[3].removeprefix("_" if match[1] else "")).strip("_")
-        if other:
-            found.append(canonical(".".join([*parts[:i], other, *parts[i + 1 :]]))[0])
+            others.append((match[1] + match[3].removeprefix("_" if match[1] else "")).strip("_"))
+        found += [canonical(".".join([*parts[:i], one, *parts[i + 1 :]]))[0] for one in others if one]
     return found
 
 

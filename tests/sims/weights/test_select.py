@@ -96,10 +96,14 @@ def test_averages_by_the_names_of_their_originals():
         "student.module.b": "teacher.b", "module.encoder_q.c": "module.encoder_k.c",
         "base_encoder.d": "momentum_encoder.d", "online_network.e": "target_network.e",
         "actor.0.w": "actor_target.0.w", "model.critic.f": "model.target_critic.f",
+        "text_encoder.l": "text_encoder_m.l", "vision_proj.m": "vision_proj_m.m",
+        "student_model.n": "teacher_model.n", "modelStudent.o": "modelTeacher.o",
+        "backbone_q.p": "backbone_k.p", "head.q": "head_momentum.q",
         "online_model.h": "ema_model.h", "ema.online_model.i": "ema.ema_model.i",
     }  # fmt: skip
     others = ["d_ema.conv.weight", "teacher.other", "encoder_k.z"]  # of which no original is there
     others += ["embedding.j", "target_embedding.j", "token.k", "token_target.k"]  # of two languages
+    others += ["attn.proj_k.w", "attn.proj_q.w", "to_k.w", "to_q.w", "conv_m.w", "conv.w"]
     names = [*pairs.values(), *pairs, *others]
     found = chosen({name: normal(32, 32) for name in names})
     assert list(found.tensors) == [*pairs, *others]
