@@ -2,7 +2,7 @@
 
 from sims.checkpoints.onnx_graph import Scope, Use
 from sims.checkpoints.onnx_scaled import UNREAD
-from sims.checkpoints.reasons import BIAS, NORMALISATION, SCALE, TABLE, VECTOR
+from sims.checkpoints.reasons import ADDED, BIAS, NORMALISATION, SCALE, TABLE, VECTOR
 
 _ELEMENTWISE = (
     "Add",
@@ -29,8 +29,17 @@ _PLACES = {
 def apart(name: str, shape: tuple[int, ...], scope: Scope) -> str:
     """Why a constant is no weight, as all of its uses say; "" where they do not."""
     uses = scope.uses.get(name, ())
+    subtracted = any(use.node.op_type == "Sub" for use in uses)  # a grid of points, a mean image
+    if subtracted and len(shape) > 1 and all(_is_shift(use) for use in uses):
+        return ADDED
     found = {_role(use, shape) for use in uses}
     return found.pop() if len(found) == 1 else ""
+
+
+def _is_shift(use: Use) -> bool:
+    """Whether it is added to, or subtracted from or by, something that is computed."""
+    others = [name for place, name in enumerate(use.node.input) if place != use.place]
+    return use.node.op_type in ("Add", "Sub") and all(use.scope.constant(name) is None for name in others)
 
 
 def _role(use: Use, shape: tuple[int, ...]) -> str:

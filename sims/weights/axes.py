@@ -19,6 +19,8 @@ from sims.checkpoints.tensor import Axis, Grouped
 # Of Keras and JAX, for which outputs mostly come last.
 _LAST = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 _STACKED = re.compile(r"expert|_exps\b|switch_mlp|(^|[._/])moe([._/]|$)", re.IGNORECASE)
+# In a list, as get_weights of Keras gives it, and jax.example_libraries.stax.
+_NUMBERED = re.compile(r"(|.*[./]|arr_)(\d{1,6})")
 _CONV1D = ("c_attn", "c_proj", "c_fc")  # of GPT-2, of which some are square: they follow the others
 
 
@@ -59,7 +61,10 @@ def with_axes(tensors: Mapping[str, Tensor], chosen: Mapping[str, int]) -> dict[
 
 
 def _bias_of(name: str, tensors: Mapping[str, Tensor]) -> Tensor | None:
-    """The vector beside a weight of torch's name."""
+    """The vector beside a weight of torch's name, or after it in a list."""
+    if match := _NUMBERED.fullmatch(name):
+        after = tensors.get(f"{match[1]}{int(match[2]) + 1}")
+        return after if after is not None and len(after.shape) == 1 else None
     bias = tensors.get(f"{name.removesuffix('weight')}bias") if name.endswith("weight") else None
     return bias if bias is not None and len(bias.shape) == 1 else None
 
@@ -83,6 +88,11 @@ def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> Axis | No
             return rank - 2
     if axis is not None:
         return axis
+    if part == "weight" and rank == 5 and tensor.shape[0] == 1 and f"{stem}modulation.weight" in tensors:
+        return 1  # of StyleGAN: a batch of one, then as every convolution
+    if _NUMBERED.fullmatch(name) and (bias := _bias_of(name, tensors)) is not None:
+        fits = [axis for axis in (0, rank - 1) if tensor.shape[axis] == bias.size]
+        return fits[0] if len(fits) == 1 else None
     if part == "weight":
         bias = tensors.get(f"{stem}bias")
         return _beside_bias(tensor.shape, bias.shape) if bias is not None else None

@@ -208,6 +208,8 @@ def mlx(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     codes, scales = parts[".weight"], parts[".scales"]
     settings = config.get("quantization") or config.get("quantization_config")
     settings = settings if isinstance(settings, dict) else {}
+    own = settings.get(name.removesuffix(".weight"))  # of a layer that is an exception
+    settings = settings | own if isinstance(own, dict) else settings
     columns, groups = codes.shape[-1], scales.shape[-1]
     fits = [
         (bits, group)

@@ -33,12 +33,21 @@ _CONTAINERS = {  # what training scripts put around a network
 # Other moments of one training beside it: before, at its best, rewound.
 _MOMENT = re.compile(r"(best|last|init|initial|rewind|old|prev|previous|original)_(.+)")
 _AVERAGED = re.compile(r"(^|.*_)(ema|swa|averaged|shadow)($|_.*)")
-_FOLLOWERS = {  # networks that follow another one as its average
-    **{"teacher": "student", "encoder_k": "encoder_q", "momentum_encoder": "base_encoder"},
-    **{"target_network": "online_network", "target_encoder": "online_encoder"},
-}
-# Of reinforcement learning; in translation both languages have words of their own.
-_TARGET = re.compile(r"(?!.*(embed|token|word|vocab))(?:(.+)_target|target_(.+))")
+_FOLLOWERS = [  # parts of names of networks that follow another one as its average, and that one's
+    (re.compile(pattern), original)
+    for pattern, original in (
+        (r"(model)?teacher(_.+)?", r"\1student\2"),
+        (r"momentum_encoder", "base_encoder"),
+        (r"target_(network|encoder)", r"online_\1"),
+        # an attention has its keys and queries, too
+        (r"(.*(encoder|backbone|neck|head))_k", r"\1_q"),
+        (r"(.*(encoder|decoder|proj|model|net))_m", r"\1"),  # ALBEF
+        (r"(.+)_momentum", r"\1"),
+        # of reinforcement learning; in translation both languages have words of their own
+        (r"(?!.*(embed|token|word|vocab))(.+)_target", r"\2"),
+        (r"(?!.*(embed|token|word|vocab))target_(.+)", r"\2"),
+    )
+]
 _OPTIMIZER = re.compile(r"optim(izer)?s?([_:].*)?|.*_optim(izer)?s?(_states?)?|opt_states?")
 _TRAINING = {
     "grads",
@@ -65,7 +74,7 @@ _MOMENTS = {
 _TABLES = {"cos_cached", "sin_cached", "cos", "sin", "freqs_cos", "freqs_sin", "freqs_cis", "inv_freq"}
 _TABLES |= {"cos_cache", "sin_cache", "relative_coords_table", "alibi"}
 _TABLES |= {"anchors", "anchor_grid", "priors", "prior_boxes"}  # of detectors
-_TABLES |= {
+_FIXED = {
     "mel_basis",
     "mel_filters",
     "mel_fb",
@@ -73,12 +82,13 @@ _TABLES |= {
     "dct_mat",
     "forward_basis",
     "inverse_basis",
-}  # of sound
-_TABLES_BELOW = (["anchors", "boxes"], ["mel_scale", "fb"])
+    "noise_const",
+}
+_FIXED_BELOW = re.compile(r"(.*\.)?(mel_scale\.fb|noises\.noise_\d+)")
 _BIASES = re.compile(r"(.*_)?(bias|biases|beta|offset)")
 _LETTER = re.compile(r"(.*?)[bB](_?\d*)")  # a bias where there is a `w` beside it
 _ROW_BIASES = re.compile(r"(b|bias|biases|intercepts?)_?\d*")  # of programs that keep them as (1, outputs)
-_SINGULAR = re.compile(r"u_?\d*|sn_u|vector_u")  # of spectral norms, kept as (1, outputs)
+_ROWS = re.compile(r"u_?\d*|sn_u|vector_u|(.*_)?token")  # of spectral norms, and one token: (1, n)
 _SCALES = re.compile(r"(.*_)?scales?|ia3_l")  # the last of adapters that scale activations
 # Of Keras 3, which names no variables: kernel, recurrent kernel, bias.
 _RECURRENT_BIAS = re.compile(r"(^|.*/)cell/vars/2")
@@ -215,8 +225,10 @@ def _training_state(tensors: Mapping[str, Tensor]):
 
     def reason(name: str, tensor: Tensor) -> str:
         parts = parts_of(name)
-        if parts[-1] in _TABLES or parts[-2:] in _TABLES_BELOW:
+        if parts[-1] in _TABLES or parts[-2:] == ["anchors", "boxes"]:
             return reasons.TABLE
+        if parts[-1] in _FIXED or _FIXED_BELOW.fullmatch(name):
+            return reasons.FIXED
         if parts[:2] == ["optimizer", "target"]:  # of Flax: the parameters themselves
             return ""
         slot = _SLOTS.fullmatch(parts[-1]) and tuple(parts[:-1]) in variables
@@ -300,13 +312,10 @@ def _of_originals(name: str) -> list[str]:
     """
     parts, found = parts_of(name), []
     for i, part in enumerate(parts[:3]):
-        other = _FOLLOWERS.get(part, "")
-        if match := _TARGET.fullmatch(part):
-            other = other or match[2] or match[3]
+        others = [pattern.sub(one, part) for pattern, one in _FOLLOWERS if pattern.fullmatch(part)]
         if match := _AVERAGED.fullmatch(part):
-            other = (match[1] + match[3].removeprefix("_" if match[1] else "")).strip("_")
-        if other:
-            found.append(canonical(".".join([*parts[:i], other, *parts[i + 1 :]]))[0])
+            others.append((match[1] + match[3].removeprefix("_" if match[1] else "")).strip("_"))
+        found += [canonical(".".join([*parts[:i], one, *parts[i + 1 :]]))[0] for one in others if one]
     return found
 
 
@@ -335,7 +344,7 @@ def _kept(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str:
     row = len(tensor.shape) == 2 and 1 in tensor.shape and bool(_ROW_BIASES.fullmatch(part))
     if match := _LETTER.fullmatch(plain[len(stem) :]):
         row = row or any(f"{stem}{match[1]}{w}{match[2]}{ending}" in tensors for w in "wW")
-    if len(tensor.shape) == 2 and 1 in tensor.shape and _SINGULAR.fullmatch(part):
+    if len(tensor.shape) == 2 and 1 in tensor.shape and _ROWS.fullmatch(part):
         return reasons.VECTOR
     if row or _BIASES.fullmatch(part) or _RECURRENT_BIAS.fullmatch(name):
         return reasons.BIAS

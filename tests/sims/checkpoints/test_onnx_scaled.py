@@ -358,6 +358,25 @@ def test_what_the_graph_knows_to_be_no_weight(tmp_path):
     assert list(asked.tensors) == ["B0__23", "c"]
 
 
+def test_a_grid_of_points_is_no_weight(tmp_path):
+    """YOLO's anchor points, a mean image; learned positions are only added, and weights have other uses."""
+    arrays = {name: normal(1, 20, 30) for name in ("grid", "mean", "positions", "w", "shift", "v")}
+    nodes = [
+        node("Sub", "grid x", "a"),
+        node("Add", "grid a", "b"),
+        node("Sub", "b mean", "c"),
+        node("Add", "c positions", "d"),
+        node("Sub", "w d", "e"),  # a distance to the rows of a codebook
+        node("MatMul", "e w", "f"),
+        node("Sub", "v shift", "g"),  # of two constants: weights with their mean taken away
+        node("MatMul", "f g", "y"),
+    ]
+    found = weights.select(weights.opened(save(tmp_path / "a.onnx", nodes, arrays)))
+    assert set(found.tensors) == {"positions", "w", "shift", "v"}
+    why = "added and subtracted element by element: no weights of a product"
+    assert found.skipped == dict.fromkeys(("grid", "mean"), why)
+
+
 def test_outputs_of_a_transposed_convolution_in_groups(tmp_path):
     """Inputs fall into groups, and every group has its outputs: also behind a transposition."""
     kernel = np.arange(8 * 6 * 2 * 3).reshape(8, 6, 2, 3).astype(np.float32)

@@ -102,6 +102,37 @@ def test_weights_beside_biases_by_other_names(name, shape, beside, bias, axis):
     assert with_axes(tensors, {})[name].axis == axis
 
 
+@pytest.mark.parametrize("prefix", ["arr_", "", "0.", "params/"])
+@pytest.mark.parametrize(
+    ("shape", "after", "axis"),
+    [
+        ((40, 24), (24,), 1),  # get_weights of Keras, stax of JAX
+        ((24, 40), (24,), 0),  # the parameters of a torch network
+        ((3, 3, 8, 16), (16,), 3),
+        ((16, 8, 3, 3), (16,), 0),
+        ((24, 24), (24,), None),
+        ((40, 24), (30,), None),
+        ((40, 24), (24, 1), None),
+        ((40, 24), None, None),
+    ],
+)
+def test_weights_in_a_list_before_their_biases(prefix, shape, after, axis):
+    arrays = {f"{prefix}9": np.zeros(shape)} | ({f"{prefix}10": np.zeros(after)} if after else {})
+    assert axis_of(arrays, f"{prefix}9") == axis
+    square = {f"{prefix}11": np.zeros((6, 6)), f"{prefix}12": np.zeros(6)}
+    following = 1 if axis == 1 and len(shape) == 2 else None
+    assert axis_of(arrays | square, f"{prefix}11") == following
+
+
+def test_a_modulated_convolution_has_a_batch_of_one_before_its_outputs():
+    """Of StyleGAN 2; without a modulation it is a convolution of three axes with one output."""
+    arrays = {"a.conv.weight": np.zeros((1, 32, 8, 3, 3)), "b.weight": np.zeros((1, 32, 8, 3, 3))}
+    arrays["a.conv.modulation.weight"] = np.zeros((8, 48))
+    assert axis_of(arrays, "a.conv.weight") == 1 and axis_of(arrays, "b.weight") is None
+    arrays["c.weight"], arrays["c.modulation.weight"] = np.zeros((2, 32, 8, 3, 3)), np.zeros((8, 48))
+    assert axis_of(arrays, "c.weight") is None
+
+
 def test_square_matrices_follow_all_others_that_have_a_bias():
     """Paddle keeps inputs first; one layer that does not leaves square ones open."""
     arrays = {"a.weight": np.zeros((32, 64)), "b.weight": np.zeros((64, 64)), "c.weight": np.zeros((64, 64))}

@@ -377,6 +377,19 @@ def test_mlx_needs_its_bits(tmp_path):
             assert found["l.weight"][i, j] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_layer_of_mlx_with_settings_of_its_own(tmp_path):
+    """Every layer has 4 bits but one; those after it have 4 again."""
+    arrays, codes = {}, {"a": 4, "head": 8, "z": 4}
+    for name, bits in codes.items():
+        codes[name] = RNG.integers(0, 2**bits, size=(8, 128))
+        arrays[f"{name}.weight"] = packed_words(codes[name], bits, 1)
+        arrays |= dict.fromkeys((f"{name}.scales", f"{name}.biases"), np.ones((8, 2), np.float16))
+    settings = {"bits": 4, "group_size": 64, "head": {"bits": 8, "group_size": 64}}
+    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays), {"quantization": settings})
+    for name, numbers in codes.items():
+        np.testing.assert_array_equal(found[f"{name}.weight"], numbers + 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "bits"),
     [({"bits": 4}, 4), ({"bits": 8}, 8), ({"group_size": 64}, 4), ({"group_size": 32}, 8), ({}, None)],

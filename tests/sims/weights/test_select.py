@@ -44,13 +44,16 @@ def test_optimizer_state_is_no_weight():
 
 def test_gradients_and_tables_of_positions_are_no_weights():
     names = ["layers.0.rotary_emb.cos_cached", "rope.sin", "cos_cache", "h.0.alibi", "anchors.boxes"]
-    names += ["head.anchors", "mel_scale.fb", "stft.forward_basis", "x.melW"]
+    fixed = ["mel_scale.fb", "stft.forward_basis", "x.melW", "noises.noise_12", "b64.noise_const"]
+    names += ["head.anchors", *fixed]
     state = ["grads.fc.weight", "module.queue", "state_dict.m.queue", "image_queue", "master_params.0"]
     names += [*state, "norm.running_cov"]
     arrays = {name: normal(32, 32) for name in [*names, "optimizer/target/dense/kernel", "model.w"]}
     found = chosen(arrays)
     assert list(found.tensors) == ["optimizer/target/dense/kernel", "model.w"]
     assert found.skipped["rope.sin"] == "a table of positions, which no training changes"
+    why = "a fixed array (of sound, of noise), which no training changes"
+    assert {name for name in names if found.skipped[name] == why} == set(fixed)
     assert {found.skipped[name] for name in [*state, "norm.running_cov"]} == {"state of the training"}
 
 
@@ -64,7 +67,7 @@ def test_gradients_and_tables_of_positions_are_no_weights():
             "actor_target.0.weight",
             "policy_old.0.weight",
             "running_net.weight",
-            "fb",
+            *("fb", "conv1.noise.weight", "noises.weight", "register_token.weight"),
         ),
         *("encoder.state.0.weight", "state.1.weight_hh_l0", "state.0", "queue.fc", "queue_net.weight"),
     ],
@@ -93,11 +96,15 @@ def test_averages_by_the_names_of_their_originals():
         "student.module.b": "teacher.b", "module.encoder_q.c": "module.encoder_k.c",
         "base_encoder.d": "momentum_encoder.d", "online_network.e": "target_network.e",
         "actor.0.w": "actor_target.0.w", "model.critic.f": "model.target_critic.f",
+        "text_encoder.l": "text_encoder_m.l", "vision_proj.m": "vision_proj_m.m",
+        "student_model.n": "teacher_model.n", "modelStudent.o": "modelTeacher.o",
+        "backbone_q.p": "backbone_k.p", "head.q": "head_momentum.q",
         "online_model.h": "ema_model.h", "ema.online_model.i": "ema.ema_model.i",
         "online_encoder.f": "target_encoder.f",
     }  # fmt: skip
     others = ["d_ema.conv.weight", "teacher.other", "encoder_k.z"]  # of which no original is there
     others += ["embedding.j", "target_embedding.j", "token.k", "token_target.k"]  # of two languages
+    others += ["attn.proj_k.w", "attn.proj_q.w", "to_k.w", "to_q.w", "conv_m.w", "conv.w"]
     names = [*pairs.values(), *pairs, *others]
     found = chosen({name: normal(32, 32) for name in names})
     assert list(found.tensors) == [*pairs, *others]
@@ -258,6 +265,7 @@ def test_biases_and_vectors_of_several_axes_are_no_weights():
     }  # fmt: skip
     vectors = {"scale": (1, 512, 1, 1), "gamma": (512, 1, 1), "token": (1, 1, 768)}
     vectors |= {"conv.u0": (1, 512), "sn/sn_u:0": (1, 512), "dense/vector_u": (1, 512)}  # of spectral norms
+    vectors |= {"vit.mask_token": (1, 768)}
     judged = {
         "head.weight": (1, 512), "column": (512, 1), "relative_attention_bias.weight": (32, 12),
         "relative_position_bias_table": (169, 3), "layers/gru_1/cell/vars/1": (32, 96),
