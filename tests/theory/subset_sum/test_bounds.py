@@ -396,15 +396,18 @@ def test_blocks_beyond_the_exact_moments_use_the_bounds_of_their_law(monkeypatch
     assert asked == [(9, 3, 2, law)] and upper >= subset_sum.exact_miss_probability(9, 3, 2, law)
 
 
-def test_the_union_of_every_divisor_of_products():
-    """Products of {-3..3}: 4 and 9 divide some of them, though no factor alone."""
-    values = values_of(3, "product")
-    for n, target in itertools.product((1, 2), range(1, 10)):
+@pytest.mark.parametrize(("n", "max_value"), [(1, 3), (2, 3), (3, 2)])
+def test_the_union_of_every_divisor_of_products(n, max_value):
+    """4 divides some products of numbers below 4, and 9 of numbers below 9."""
+    values = values_of(max_value, "product")
+    for target in range(1, max_value**2 + 1):
         divisors = [g for g in range(2, 10) if target % g]
         hits = solutions = 0
         for x in itertools.product(values, repeat=n):
             short = sum(v for v in x if v > 0) < target
             hits += short or any(all(v % g == 0 for v in x) for g in divisors)
-            solutions += x.count(target) + (n == 2 and sum(x) == target)
+            sums = [sum(part) for k in range(1, n + 1) for part in itertools.combinations(x, k)]
+            solutions += sums.count(target)
         expected = max(hits, len(values) ** n - solutions) / len(values) ** n  # or Markov's inequality
-        assert subset_sum.miss_lower_bound(n, 3, target, "product") == pytest.approx(expected, rel=1e-12)
+        found = subset_sum.miss_lower_bound(n, max_value, target, "product")
+        assert found == pytest.approx(expected, rel=1e-12)
