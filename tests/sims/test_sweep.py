@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -325,6 +326,33 @@ def test_the_table_is_tidy(tmp_path):
     assert [float(row["estimate"]) for row in read] == [row["estimate"] for row in rows]
     assert any(name.startswith("P(perfect), limit law | ") for name in read[0])
     assert {row["source"] for row in read} == {"500 trials"} and {row["trials"] for row in read} == {"500"}
+
+
+def test_a_table_of_parquet_is_written_in_bytes(tmp_path, monkeypatch):
+    """Column by column, through pyarrow; what a row does not have is missing there."""
+    pyarrow = types.ModuleType("pyarrow")
+    pyarrow.parquet = types.ModuleType("pyarrow.parquet")
+    pyarrow.table = lambda columns: columns
+    pyarrow.parquet.write_table = lambda table, file: file.write(repr(table).encode())
+    monkeypatch.setitem(sys.modules, "pyarrow", pyarrow)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", pyarrow.parquet)
+    path = sweep.save([{"a": 1}, {"a": 2, "b": "x"}], tmp_path / "t.parquet")
+    assert path.read_bytes() == b"{'a': [1, 2], 'b': [None, 'x']}"
+
+
+def test_cells_go_to_this_machine_or_to_the_cluster(tmp_path, monkeypatch):
+    """Of a cluster's workers none is a process of ours; and of so many, as many as were asked for."""
+    asked = []
+
+    def run(function, calls, processes, **options):
+        asked.append((processes, options["local"]))
+        return (function(*call) for call in calls)
+
+    monkeypatch.setattr(sweep.workers, "run", run)
+    monkeypatch.setattr(sweep.workers, "cluster", lambda *_, **__: contextlib.nullcontext())
+    here = sweep.run(PARTITION, tmp_path / "here", processes=3)
+    there = sweep.run(PARTITION, tmp_path / "there", processes=2, backend="dask", scheduler="tcp://x:1")
+    assert here == there and asked == [(3, True), (2, False)]
 
 
 def test_trials_are_those_asked_for_and_else_those_made(toy):

@@ -1,6 +1,7 @@
 """Scales reach the node that uses them over other nodes, and are no weights wherever they stand."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -44,6 +45,10 @@ ROAD = {  # nodes from what is stored as "s0" to the scale "s", and how it is st
     "flatten as by default": (  # the first axis stays, as the standard says
         [node("Flatten", "s0", "s1"), node("Squeeze", "s1 ax", "s")],
         SCALE.reshape(24, 1, 1),
+    ),
+    "flatten as by default, of three axes": (
+        [node("Flatten", "s0", "s1"), node("Squeeze", "s1 first", "s")],
+        SCALE.reshape(1, 24, 1),
     ),
     "transpose": ([node("Transpose", "s0", "s1"), node("Squeeze", "s1 first", "s")], SCALE.reshape(24, 1)),
     "double": ([node("Cast", "s0", "s", to=TYPES.FLOAT)], SCALE.astype(np.float64)),
@@ -232,12 +237,16 @@ def test_attributes_that_a_node_leaves_out_have_the_values_of_the_standard(tmp_p
     for i, j in np.ndindex(4, 64):
         assert found[i, j] == int(codes[i, j]) * int(blocks[i, j // 16]) * columns[j // 16]
     plain = [node("DequantizeLinear", "c s", "w"), GEMM]
-    unread = tensors(save(tmp_path / "b.onnx", plain, {"c": codes, "s": normal(4, 2)}))["c"]
-    assert unread.skip.endswith("scales of shape (4, 2) do not fit codes of shape (4, 64) along axis 1")
-    inner = [node("DequantizeLinear", "b g", "s"), node("DequantizeLinear", "c s", "w", block_size=16), GEMM]
-    misfit = save(tmp_path / "c.onnx", inner, {"c": codes, "b": blocks, "g": np.abs(normal(4, 2))})
-    with pytest.raises(ValueError, match=r"scales of shape \(4, 2\) do not fit codes of shape \(4, 4\)"):
-        tensors(misfit)
+    for shape in ((4, 64), (4, 32), (4, 2)):  # as of blocks of 1, 2 and 32
+        unread = tensors(save(tmp_path / "b.onnx", plain, {"c": codes, "s": normal(*shape)}))["c"]
+        why = f"scales of shape {shape} do not fit codes of shape (4, 64) along axis 1"
+        assert unread.skip == f"already quantized, by a DequantizeLinear: {why}"
+    for shape in ((4, 4), (4, 2), (4, 1)):
+        path = save(tmp_path / "c.onnx", nodes, {"c": codes, "b": blocks, "g": np.abs(normal(*shape))})
+        with pytest.raises(
+            ValueError, match=re.escape(f"scales of shape {shape} do not fit codes of shape (4, 4)")
+        ):
+            tensors(path)
     turned = [
         node("Transpose", "c", "t"),
         node("DequantizeLinear", "t s", "w", axis=0),

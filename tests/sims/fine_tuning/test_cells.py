@@ -21,6 +21,11 @@ def test_a_setting_makes_both_recipes():
     assert (network.kind, network.hidden, data.name) == ("dense", (48, 32), "digits")
     assert first == Recipe(7, 16, 0.2) and second == Recipe(3, 16, 0.05)
     assert Setting(hidden=(5,)).made()[0].hidden == (5,)
+    assert Setting(tuning_rate=0.3).made()[3].rate == 0.3
+    with pytest.raises(ValueError, match="grid must be one of"):
+        Setting(grid="odd")
+    with pytest.raises(ValueError, match="seeds must be an integer >= 1, got 0"):
+        Setting(seeds=0)
 
 
 def test_what_a_sweep_leaves_out_is_what_a_setting_has():
@@ -43,8 +48,10 @@ def test_rows_hold_the_medians(monkeypatch):
     )  # fmt: skip
     seen = []
     monkeypatch.setattr(cells, "compare", lambda *arguments: seen.append(arguments) or cell)
-    first, *rest = cells.simulate("dense", "digits", "qat", 4, 3, 7, 5, 32, 0.3, 0.06, seed=9, store="here")
-    assert seen == [(Setting("dense", "digits", 3, 7, 5, 32, 0.3, 0.06), "qat", 4, 9, "here")]
+    options = {"grid": "symmetric", "per_channel": True}
+    given = ("dense", "digits", "qat", 4, 3, 7, 5, 32, 0.3, 0.06)
+    first, *rest = cells.simulate(*given, seed=9, store="here", **options)
+    assert seen == [(Setting("dense", "digits", 3, 7, 5, 32, 0.3, 0.06, **options), "qat", 4, 9, "here")]
     assert (first.measured, first.theory, first.trials) == (0.8, 0.97, 3)
     assert first.low == 0.7 and first.high == 0.9
     found = {row.quantity: row.measured for row in rest}

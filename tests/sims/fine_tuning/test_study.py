@@ -152,6 +152,40 @@ def test_a_learned_step_stands_over_the_one_of_least_error(monkeypatch, method, 
 
 
 @needs_jax
+@pytest.mark.parametrize("method", ["qat", "prune-then-quantize", "optq"])
+def test_a_cell_is_computed_as_its_setting_says(monkeypatch, tmp_path, method):
+    """Grid, steps per row, seed and store go to the training, and the grid to the best steps."""
+    setting = Setting(seeds=2, hidden=(16,), grid="symmetric", per_channel=True)
+    latent = [np.ones((2, *shape)) for shape in setting.made()[0].matrices]
+    steps = None if method == "optq" else [np.full((2, w.shape[1], 1), 0.5) for w in latent]
+    made, asked = Trained(latent, latent, latent, steps), {}
+
+    def record(name, found):
+        def called(*given, **options):
+            asked[name] = given, options
+            return found
+
+        monkeypatch.setattr(cells, name, called)
+
+    record("originals", made)
+    record("fine_tuned", made)
+    record("post_training", made)
+    record("best_steps", steps)
+    compare(setting, method, 3, 5, str(tmp_path))
+    assert asked["originals"] == ((setting, 5, str(tmp_path)), {})
+    if method == "optq":
+        assert asked["post_training"][1] == {"seed": 5} and "fine_tuned" not in asked
+        return
+    options = asked["fine_tuned"][1]
+    keep = options.pop("keep")
+    assert options == {"grid": "symmetric", "per_channel": True, "seed": 5}
+    assert keep("a").path.parent == tmp_path and keep("a").path != keep("b").path
+    _, codes, per_channel, masks = asked["best_steps"][0]
+    assert (codes.low, codes.high) == ((-31, 31) if method.startswith("prune") else (-3, 3))
+    assert per_channel and (masks is None) == (method == "qat")
+
+
+@needs_jax
 def test_kill_minus_nine_in_a_cell_changes_nothing(tmp_path):
     """The process is killed after an epoch was kept; the cell is resumed to the same bits."""
     code = """

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from sims.layer_bounds import layers
 from sims.layer_bounds.layers import COLUMNS, Slice, _slice, compared, real_slices
 from sims.layer_bounds.problems import problem
 from sims.layer_bounds.relaxation import solve
@@ -61,3 +62,21 @@ def test_both_methods_by_enumeration():
     ]
     assert found.published == pytest.approx(sum(max(0.0, value) for value in published), rel=1e-9)
     assert 0 < found.published <= found.quantized.bound * (1 + 1e-6)
+
+
+def test_both_searches_of_a_slice_stop_at_their_limits(monkeypatch):
+    """A tenth of the nodes for masks, which take ten times as long."""
+    asked = []
+    for name in ("quantization_range", "pruning_range"):
+        original = getattr(layers, name)
+
+        def searched(w, original=original, **options):
+            asked.append(options["node_limit"])
+            return original(w, **options)
+
+        monkeypatch.setattr(layers, name, searched)
+    x, w = problem("relu", 4, 1)
+    one = Slice("net", "layer", w[None, :], x.T @ x, len(x))
+    compared(one, 4, 1, 500)
+    compared(one, 4, 1)
+    assert asked == [500, 50, 2_000_000, 200_000]

@@ -237,6 +237,18 @@ def test_a_cell_takes_both_methods_and_names_what_is_wrong(tmp_path):
             layer_cell(**{**fixed, **change})
 
 
+def test_a_cell_of_a_sweep_draws_from_streams_of_its_seed(tmp_path, monkeypatch):
+    from sims.layer_bounds import cells, quantization
+
+    w, x = layer(3, 9)
+    np.save(tmp_path / "W.npy", w)
+    np.save(tmp_path / "X.npy", x)
+    seeds, stream = [], quantization.stream
+    monkeypatch.setattr(quantization, "stream", lambda seed, key: seeds.append(seed) or stream(seed, key))
+    cells.layer_cell(str(tmp_path / "W.npy"), inputs=str(tmp_path / "X.npy"), count=2, bits=2, seed=7)
+    assert seeds == [7, 7]
+
+
 def test_a_cell_of_a_sweep_prunes_as_many_inputs_as_the_range(tmp_path):
     from sims.layer_bounds.cells import layer_cell
 

@@ -162,3 +162,14 @@ def test_discrepancies_that_decide_nothing_are_dropped(n, max_value, sets):
     assert sum(law.values()) == 1
     with pytest.raises(ValueError, match=f"outgrew {sets - 1} sets"):
         exact.min_discrepancy_distribution(n, max_value, max_states=sets - 1)
+
+
+@pytest.mark.parametrize(("n", "size"), [(2, 3), (3, 3), (4, 3), (4, 5), (5, 3), (6, 3), (7, 2)])
+def test_exact_variances_are_rounded_once(n, size):
+    """Of all lists whose total is even: a fraction, and then the double next to it."""
+    _, perfect, odd = literal(n, size)
+    counts = perfect[odd == 0].tolist()
+    mean = Fraction(sum(counts), len(counts))
+    variance = Fraction(sum(count**2 for count in counts), len(counts)) - mean**2
+    assert partition.perfect_partition_variance_exact(n, size) == float(variance)
+    assert partition.expected_perfect_partitions_exact(n, size) == float(mean)

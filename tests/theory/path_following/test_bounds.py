@@ -277,6 +277,8 @@ def test_error_map_columns_are_products_of_projections():
         (lambda: error_map(np.zeros((2, 0)), 1.0), "non-empty"),
         (lambda: alignment_bound([1.0], np.eye(2), np.eye(2)), "fan_in 1"),
         (lambda: alignment_bound([1.0, 1.0], np.eye(2), np.eye(3)), "shape of inputs"),
+        (lambda: alignment_bound([1.0], [[1.0]], [[np.inf]]), "^target_inputs must be finite"),
+        (lambda: alignment_bound([1.0], [[np.nan]], [[1.0]]), "^inputs must be finite"),
         (lambda: gram_schmidt_reversed(np.ones((3, 2))), "dependent"),
         (lambda: saturation_law(-1, 5, 1.0, 1.0), "columns must be"),
         (lambda: second_moment(np.eye(2), 1.0, -1.0), "variance"),

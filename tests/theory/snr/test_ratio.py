@@ -170,6 +170,20 @@ def test_natural_zeros_are_the_mass_of_the_middle_cell():
     assert snr.natural_zeros(Gaussian(), 4) == pytest.approx(math.erf(step / 2 / math.sqrt(2)), rel=1e-12)
 
 
+@pytest.mark.parametrize(("mask", "sparsity"), [(False, 12 / 16), (True, 13 / 16)])
+def test_both_methods_are_equal_at_the_crossing(mask, sparsity):
+    """Of 16 bits a weight 4 are stored, one of them the mask's."""
+    law = StudentT(2.0, snr.crossover_bound(4, 2.0, mask=mask))
+    assert snr.pruning_snr(law, sparsity) == pytest.approx(snr.quantization_snr(law, 4), abs=1e-6)
+
+
+def test_natural_zeros_of_the_symmetric_grid():
+    """Max (1960), three levels: at 0 and +-1.2240 sigma. Without the fourth, more is sent to zero."""
+    found = snr.natural_zeros(Gaussian(), 2, grid="symmetric")
+    assert found == pytest.approx(math.erf(1.2240 / 2 / math.sqrt(2)), abs=1e-4)
+    assert snr.natural_zeros(Gaussian(), 2) < found - 0.05
+
+
 def test_natural_zeros_of_one_bit_have_no_upper_end():
     # {-s, 0}: everything above -s/2. MSE(s) = 1 - 2 s phi(s/2) + s^2 Q(s/2), the gain s L(s) by mpmath:
     # argmin 1.2240064, P(W > -s/2) = 0.72973217

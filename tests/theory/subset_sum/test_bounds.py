@@ -364,3 +364,50 @@ def test_the_least_that_is_taken(call, name, least):
     call(least)
     with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}"):
         call(least - 1)
+
+
+@pytest.mark.parametrize(("law", "max_value"), [("nonzero", 3), ("uniform", 2), ("uniform", 1)])
+def test_moments_of_weighted_counts_lie_below_their_bounds(law, max_value):
+    """Every draw of three samples; a subset of k of them counts theta^k."""
+    draws = list(itertools.product(values_of(max_value, law), repeat=3))
+    subsets = [[i for i in range(3) if mask >> i & 1] for mask in range(8)]
+    for target in range(1, 2 * max_value + 1):
+        first, second = subset_sum_bounds.second_moment_bounds(3, max_value, target, law)
+        for row, theta in enumerate(subset_sum_moments.WEIGHTS):
+            counts = [
+                sum(theta ** len(one) for one in subsets if sum(x[i] for i in one) == target) for x in draws
+            ]
+            assert first[row, 3] == pytest.approx(sum(counts) / len(draws), rel=1e-12)
+            square = sum(count**2 for count in counts) / len(draws)
+            assert square * (1 - 1e-12) <= second[row, 3] <= 2 * square
+
+
+@pytest.mark.parametrize("law", ["nonzero", "uniform"])
+def test_blocks_beyond_the_exact_moments_use_the_bounds_of_their_law(monkeypatch, law):
+    asked, bounds = [], subset_sum_bounds.second_moment_bounds
+
+    def recorded(*given):
+        asked.append(given)
+        return bounds(*given)
+
+    monkeypatch.setattr(subset_sum_bounds, "second_moment_reachable", lambda *_: False)
+    monkeypatch.setattr(subset_sum_bounds, "second_moment_bounds", recorded)
+    upper = subset_sum_bounds.block_miss(9, 3, 2, law)
+    assert asked == [(9, 3, 2, law)] and upper >= subset_sum.exact_miss_probability(9, 3, 2, law)
+
+
+@pytest.mark.parametrize(("n", "max_value"), [(1, 3), (2, 3), (3, 2)])
+def test_the_union_of_every_divisor_of_products(n, max_value):
+    """4 divides some products of numbers below 4, and 9 of numbers below 9."""
+    values = values_of(max_value, "product")
+    for target in range(1, max_value**2 + 1):
+        divisors = [g for g in range(2, 10) if target % g]
+        hits = solutions = 0
+        for x in itertools.product(values, repeat=n):
+            short = sum(v for v in x if v > 0) < target
+            hits += short or any(all(v % g == 0 for v in x) for g in divisors)
+            sums = [sum(part) for k in range(1, n + 1) for part in itertools.combinations(x, k)]
+            solutions += sums.count(target)
+        expected = max(hits, len(values) ** n - solutions) / len(values) ** n  # or Markov's inequality
+        found = subset_sum.miss_lower_bound(n, max_value, target, "product")
+        assert found == pytest.approx(expected, rel=1e-12)

@@ -230,6 +230,34 @@ def test_fresh_targets_are_independent():
     each = [exact.exact_miss_probability(6, 3, t) for t in (1, 2, 3)]
     product = (1 - each[0]) ** 2 * (1 - each[1]) * (1 - each[2])
     assert exact.exact_fresh_targets_miss(6, 3, [1, -1, 2, 3, 0]) == 1 - product
+    near = [exact.exact_miss_probability(6, 3, t, delta=1) for t in (2, 3)]
+    found = exact.exact_fresh_targets_miss(6, 3, [1, 2, -3, 0], delta=1)  # 1 and 0 are hit by the empty set
+    assert found == 1 - (1 - near[0]) * (1 - near[1]) > 0
+
+
+def test_a_chain_without_room_leaves_the_interval_of_its_tolerance_and_limits():
+    """P(miss) of sums within 1 of the target is a quarter of that of the target alone: 5.7e-6, 2.3e-5."""
+    whole, alone = exact.exact_miss_probability(20, 4, 3, delta=1), exact.exact_miss_probability(20, 4, 3)
+    assert 3.9 < alone / whole < 4.1
+    interval = exact.exact_miss_probability(20, 4, 3, delta=1, limits=ChainLimits(states=2))
+    assert interval.lower <= whole <= interval.upper and interval.lower < alone / 2
+    assert interval.relative_width > 1  # two states hold nothing, at any radius
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(("target", "delta"), [(1, 0), (2, 0), (3, 0), (4, 0), (6, 0), (4, 1)])
+def test_the_union_below_a_miss_is_that_of_every_draw(law, target, delta):
+    """Positive samples that sum to too little, or the likeliest number that divides all but the target."""
+    grid = [v for v in range(-3, 4) if v or law == "uniform"]
+    values = [a * b for a in grid for b in grid] if law == "product" else grid
+    shares = {g: sum(v % g == 0 for v in values) for g in range(2, 20) if target % g and delta == 0}
+    likeliest = max(shares, key=lambda g: (shares[g], -g), default=0)
+    for n in (1, 2) if law == "product" else (1, 2, 3):
+        hits = 0
+        for x in itertools.product(values, repeat=n):
+            short = sum(v for v in x if v > 0) < target - delta
+            hits += short or (likeliest > 0 and all(v % likeliest == 0 for v in x))
+        assert exact._union(n, 3, target, law, delta) == Fraction(hits, len(values) ** n)
 
 
 def test_interval_of_one_point_and_around_zero():
