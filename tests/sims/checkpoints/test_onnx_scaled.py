@@ -280,9 +280,10 @@ def test_sizes_of_zero_are_kept_unless_a_node_allows_them(tmp_path):
         *((kind, (3,), "biases") for kind in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")),
         ("QuantizeLinear", (1, 2), "scales"),
         ("GroupQueryAttention", (7, 8), "table"),
-        *((kind, (1,), "vector") for kind in ("Add", "Sub", "Mul", "Div", "PRelu", "BiasAdd", "BiasGelu")),
+        *((kind, (1,), "vector") for kind in ("Add", "Mul", "Div", "PRelu", "BiasAdd", "BiasGelu")),
         *((kind, (1,), "vector") for kind in ("FastGelu", "SkipLayerNormalization")),
         *((kind, (2,), "vector") for kind in ("Gemm", "FusedGemm")),
+        ("Sub", (0, 1), "added"),
         ("MatMul", (1,), ""),
         ("Where", (1,), ""),
     ],
@@ -292,11 +293,12 @@ def test_inputs_that_are_no_weights(tmp_path, operator, places, why):
         "biases": "biases are kept as they are", "scales": "scales are kept as they are", "": "",
         "table": "a table of positions, which no training changes",
         "vector": "a vector: biases and normalisation are kept as they are",
+        "added": "added and subtracted element by element: no weights of a product",
     }  # fmt: skip
     for place in places:
         names = ["x"] * (place + 1)
         names[place] = "w"
-        array = normal(1, 300) if why in ("vector", "") else normal(16, 20)
+        array = normal(1, 300) if why in ("vector", "added", "") else normal(16, 20)
         nodes = [node(operator, " ".join(names), "h"), node("MatMul", "h v", "y")]
         path = save(tmp_path / "a.onnx", nodes, {"w": array, "v": normal(20, 30)})
         assert weights.select(weights.opened(path)).skipped.get("w", "") == reasons[why]
