@@ -25,14 +25,18 @@ help:            ## list the targets
 report: $(USER_STAMP)        ## check every claim, draw every figure, write report/index.html
 	$(BIN)/snapcut report --budget quick
 
+# A file stays with one process: its server, its compiled programs and its data are made once, not in both. In the
+# files' order, in which the longest come early.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.dev           ## the test suite
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 quick: $(VENV)/.dev          ## the suite without its slowest files, in under a minute
-	$(BIN)/python -m pytest -n 2 $(addprefix --ignore=,$(SLOW))
+	$(PYTEST) $(addprefix --ignore=,$(SLOW))
 
 coverage: $(VENV)/.dev       ## the suite, and which lines it ran (compiled kernels are not counted)
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 torture: $(VENV)/.dev        ## hostile files, ended processes, full disks, damaged caches, many readers; MINUTES=10 SEED=0
 	$(BIN)/python -m tests.torture --minutes $(MINUTES) --seed $(SEED)
