@@ -13,12 +13,14 @@ from sims.networks import digits as digits_
 from sims.networks import images
 from sims.support import progress
 from sims.weights.scales import integer_codes
+from theory.arguments import whole
 from theory.codebooks import integer_levels
-from theory.lottery import expected_failures
+from theory.lottery import copies_success_probability, expected_failures, failure_probability
 
 _PIXELS = 16  # the digits' pixels are multiples of 1/16
 _REDUCTION = 16  # grid points of an output that become one
 _TRIALS = 100_000  # candidate sets behind a predicted number of failures
+_TRIALS_EACH = 20_000  # ... for every number of candidates
 
 
 def load_network(path: str | Path, activation: str = "relu") -> list[np.ndarray]:
@@ -81,17 +83,26 @@ def ticket_rows(
     bits
         Widths of the weights.
     samples
-        Candidates per weight; by default the fewest whose predicted number of failed weights is at most
-        `failure`; from exact miss probabilities up to 4 bits, measured ones beyond.
+        Candidates per weight; by default the fewest whose predicted number of failed weights, without
+        redraws, is at most `failure` ("depth_plus_one": that, and the network's failure probability); from
+        exact miss probabilities up to 4 bits, measured ones beyond.
     retries
         Redraws for failed weights, counted in the drawn parameters; "two_layer" only. 3 where `samples`
         is left open, else 0.
+    failure
+        Tolerated without redraws, in (0, 1).
     out
         File for the saved ticket; one width only.
     data
         Test images for a network of a file, see `sims.networks.images.load`: "digits" or "mnist", whose
         pixels are integers in some unit. Without them the outputs on probing inputs are compared, and there
         is no accuracy.
+
+    Returns
+    -------
+    Rows; "failure probability" is that of the whole ticket, redraws included: by the law of independent
+    candidates for "two_layer", by `copies_success_probability` (mean field beyond one hidden layer) for
+    "depth_plus_one".
 
     Raises
     ------
@@ -107,15 +118,19 @@ def ticket_rows(
         start = time.perf_counter()
         targets = [integer_codes(w, width, "symmetric")[0] for w in floats]
         top = int(integer_levels(width, "symmetric")[-1])
-        layers = [*targets, targets[0]] if signed else targets  # both sides of the first layer must succeed
-        chosen = smallest_samples(layers, top, failure)[0] if samples is None else samples
+        chosen = _enough(targets, top, failure, construction, signed) if samples is None else samples
         redraws = (
             retries if retries is not None else 3 if samples is None and construction == "two_layer" else 0
         )
         ticket = embed(targets, top, chosen, seed, construction, signed_inputs=signed, retries=redraws)
-        expected = expected_failures(layers, best_misses(chosen, top, _TRIALS, seed=0))
+        chance = _failure_probability(targets, top, chosen, construction, signed, redraws)
         if ticket.failures:
-            raise ValueError(_too_few(ticket, layers, expected, failure))
+            enough = _enough(targets, top, failure, construction, signed)
+            raise ValueError(
+                f"samples={chosen} is too few: {len(ticket.failures)} weights have no solution, and the "
+                f"network fails with probability {chance:.3g}; "
+                f"{enough} samples bring it under {failure:g}"
+            )
         wanted = network_outputs(targets, inputs)
         got = ticket.outputs(inputs)
         same = (wanted == got).all(
@@ -134,7 +149,7 @@ def ticket_rows(
                 "identical outputs": f"{int(same.sum())} of {len(inputs)}",
                 "verified for all inputs": ticket.verify(),
                 "samples": chosen,
-                "predicted failures": expected,
+                "failure probability": chance,
                 "drawn parameters": ticket.drawn_parameters,
                 "drawn per weight": ticket.overparameterization,
                 "kept parameters": ticket.kept_parameters,
@@ -177,13 +192,28 @@ def _accuracy(outputs: np.ndarray, labels: np.ndarray | None) -> float | None:
     return None if labels is None else float(np.mean(outputs.argmax(axis=1) == labels))
 
 
-def _too_few(ticket: Ticket, layers: list[np.ndarray], expected: float, failure: float) -> str:
-    enough, _ = smallest_samples(layers, ticket.max_value, failure)
-    return (
-        f"samples={ticket.samples} is too few: {len(ticket.failures)} weights have no solution, and the "
-        f"network fails with probability {1 - np.exp(-expected):.3g}; "
-        f"{enough} samples bring it under {failure:g}"
-    )
+def _failure_probability(
+    targets: list[np.ndarray], top: int, samples: int, construction: str, signed: bool, retries: int
+) -> float:
+    """Probability that some weight has no subset, after every redraw."""
+    if construction == "two_layer":  # a redraw is a fresh try among as many candidates
+        miss = best_misses(samples, top, _TRIALS, seed=0) ** (1 + retries)
+        return failure_probability(targets, miss, signed)
+    nothing = np.ones(top + 1)
+    nothing[0] = 0.0
+    each = [best_misses(n, top, _TRIALS_EACH, seed=0) for n in range(1, samples + 1)]
+    success = copies_success_probability(targets, np.stack([nothing, *each]), samples, samples, signed)
+    return max(0.0, 1.0 - success)
+
+
+def _enough(targets: list[np.ndarray], top: int, failure: float, construction: str, signed: bool) -> int:
+    """Fewest candidates with at most `failure` expected failures and, among copies, that probability."""
+    layers = [*targets, targets[0]] if signed else targets  # both sides of the first layer must succeed
+    samples, _ = smallest_samples(layers, top, failure)
+    if construction == "depth_plus_one":  # later layers choose among the good copies alone
+        while _failure_probability(targets, top, samples, construction, signed, 0) > failure:
+            samples += 1
+    return samples
 
 
 def probing_inputs(fan_in: int, seed: int, size: int = 255, count: int = 32) -> np.ndarray:
@@ -219,13 +249,16 @@ def checkpoint_rows(
 
     Returns
     -------
-    Rows with tensor, bits, weights, drawn and kept parameters, failures beside their prediction, verified
-    (every weight that is no failure is represented), seconds; the last row is the sum.
+    Rows with tensor, bits, weights, drawn and kept parameters, failures beside their prediction (after all
+    redraws; a weight fails when either side does), verified (every weight that is no failure is represented),
+    seconds; the last row is the sum.
     """
     from sims import weights
 
     top = int(integer_levels(bits, "symmetric")[-1])
-    misses = best_misses(samples, top, _TRIALS, seed=0)
+    misses = best_misses(samples, top, _TRIALS, seed=0) ** (1 + whole("retries", retries, 0))
+    if signed_inputs:
+        misses = misses * (2 - misses)
     rows: list[dict] = []
     loaded = weights.load(path)
     matrices = [name for name, array in loaded.items() if array.ndim >= 2 and array.size >= least]
@@ -243,7 +276,7 @@ def checkpoint_rows(
                 "drawn parameters": ticket.drawn_parameters,
                 "kept parameters": ticket.kept_parameters,
                 "failures": len(ticket.failures),
-                "predicted failures": expected_failures([target], misses, signed_inputs),
+                "predicted failures": expected_failures([target], misses),
                 "verified": _represented(ticket),
                 "seconds": found,
             }

@@ -228,7 +228,7 @@ class Ticket:
         if self.law != "nonzero" or self.construction != "two_layer":
             return ""
         layers = [*self.weights, *self.weights[: int(self.signed_inputs)]]
-        failed = predicted_failures(layers, self.max_value, self.samples)
+        failed = predicted_failures(layers, self.max_value, self.samples, retries=self.retries)
         enough = samples_needed(layers, self.max_value, 0.01)
         return f" (failure probability {-math.expm1(-failed):.3g}; {enough} samples bring it under 0.01)"
 

@@ -228,10 +228,15 @@ def lottery() -> list[Table]:
     first = math.prod(1 - p[abs(v)] for row in w[0] for v in row)
     success.add("success_probability", [spec, {"array": p}], alone)
     success.add("success_probability", [spec, {"array": p}, True], alone * first)
+    some = 1 - mp.mpf(1) * math.prod(1 - mp.mpf(2) ** -60 for _ in range(6))  # three weights, both sides
+    tiny = {"array": [0.0, 2.0**-60]}
+    success.add("failure_probability", [[{"integers": [[1, 0], [-1, 1]]}], tiny, True], some)
     lost = [sum(p[abs(v)] for row in layer for v in row) for layer in w]
     success.add("expected_failures", [spec, {"array": p}], sum(lost))
     success.add("expected_failures", [spec, {"array": p}, True], 2 * lost[0] + lost[1])
     success.add("predicted_failures", [spec, 2, 4], sum(lost))
+    squares = sum(p[abs(v)] ** 2 for layer in w for row in layer for v in row)
+    success.add("predicted_failures", [spec, 2, 4, False, 1], squares)
     few = next(n for n in range(1, 9) if 5 * 2.0**-n <= 0.1)
     success.add("samples_needed", [[{"integers": [[1, 0, -1], [1, 1, -1]]}], 1, 0.1], few)
     # block form: of 2n = 4 units of an input, N positive, shared by its outputs
@@ -254,6 +259,14 @@ def lottery() -> list[Table]:
             for k in range(4)
         )
     success.add("copies_success_probability", [spec, {"array": table}, 3, 3], copies)
+    copies = 1.0
+    for unit, row in enumerate(w[0]):  # with both sides of the first pair
+        good = math.prod((1 - table[3][abs(v)]) ** 2 for v in row)
+        copies *= sum(
+            math.comb(3, k) * good**k * (1 - good) ** (3 - k) * (1 - table[k][abs(w[1][0][unit])])
+            for k in range(4)
+        )
+    success.add("copies_success_probability", [spec, {"array": table}, 3, 3, True], copies)
     # a layer more: each of two copies is good when its row is found among the good copies before it
     deep = [[[1, -1], [2, 1]], [[1, 2], [-1, 1]], [[1, -2]]]
     good = [math.prod(1 - table[3][abs(v)] for v in row) for row in deep[0]]

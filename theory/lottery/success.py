@@ -6,7 +6,8 @@ candidates; p[..., 0] = 0. They come from a law (`miss_probabilities`) or from m
 (`sims.lottery.misses.miss_table`).
 
     numbers of parameters     drawn_units, parameter_counts, counting_bound
-    success                   success_probability, block_success_probability, copies_success_probability
+    success                   success_probability, failure_probability, block_success_probability,
+                              copies_success_probability
     size                      predicted_failures, samples_needed
     price of products         theory.lottery.products
 
@@ -54,11 +55,11 @@ def miss_probability_table(samples: int, max_value: int, law: Law = "nonzero") -
 
 
 def predicted_failures(
-    weights: Sequence[np.ndarray], max_value: int, samples: int, rigorous: bool = False
+    weights: Sequence[np.ndarray], max_value: int, samples: int, rigorous: bool = False, retries: int = 0
 ) -> float:
     r"""Expected number of failed weights, law "nonzero": a bound of the network's failure probability.
 
-    .. math:: \sum_w p_{n, |w|}
+    .. math:: \sum_w p_{n, |w|}^{1 + r}
 
     Parameters
     ----------
@@ -69,14 +70,19 @@ def predicted_failures(
     rigorous
         By the proved upper bounds of p; else exactly up to M = 7, and by the law beyond, evaluated at
         nine sizes of weights and interpolated in log p between them (within a third).
+    retries
+        r, rounds in which a failed weight gets n fresh candidates and tries among those alone.
 
     Examples
     --------
     >>> w = [np.array([[7, -3], [1, 5]])]
     >>> predicted_failures(w, 7, 14) < 0.01 < predicted_failures(w, 7, 14, rigorous=True) < 1
     True
+    >>> predicted_failures([np.array([[1, -1]])], 1, 3, retries=1)  # ternary: 2 / 2^(2 * 3)
+    0.03125
     """
     samples, max_value = whole("samples", samples, 0), whole("max_value", max_value, 1)
+    retries = whole("retries", retries, 0)
     flat = [np.zeros(0, np.int64), *(_magnitudes(w).ravel() for w in weights)]
     sizes, counts = np.unique(np.concatenate(flat), return_counts=True)
     sizes, counts = sizes[sizes > 0], counts[sizes > 0]
@@ -90,7 +96,7 @@ def predicted_failures(
         # a probability below the smallest double counts as that
         miss = np.exp(np.interp(sizes, nodes, np.log(np.maximum(law, 5e-324))))
         miss[np.isin(sizes, nodes)] = law[np.isin(nodes, sizes)]  # exp(log p) may exceed p, and a limit met
-    return float(counts @ miss)
+    return float(counts @ miss ** (1 + retries))
 
 
 def samples_needed(
@@ -158,8 +164,34 @@ def success_probability(
     >>> round(success_probability([np.array([[1, 0], [-1, 1]])], np.array([0.0, 0.5])), 12)
     0.125
     """
-    return math.exp(sum(_log_success(w, miss).sum() * (1 + (signed_inputs and i == 0))
-                        for i, w in enumerate(weights)))  # fmt: skip
+    return math.exp(_log_of_all(weights, miss, signed_inputs))
+
+
+def failure_probability(
+    weights: Sequence[np.ndarray], miss: np.ndarray, signed_inputs: bool = False
+) -> float:
+    r"""Probability that some weight is not represented: 1 - `success_probability`, however small.
+
+    .. math:: 1 - \prod_w (1 - p_{|w|}) = -\operatorname{expm1} \sum_w \log(1 - p_{|w|})
+
+    Parameters
+    ----------
+    weights, miss, signed_inputs
+        As in `success_probability`.
+
+    Examples
+    --------
+    >>> failure_probability([np.array([[1, 0], [-1, 1]])], np.array([0.0, 2.0**-100])) == 3 / 2**100
+    True
+    """
+    return -math.expm1(_log_of_all(weights, miss, signed_inputs))
+
+
+def _log_of_all(weights: Sequence[np.ndarray], miss: np.ndarray, signed_inputs: bool) -> float:
+    """Logarithm of the probability that no weight fails."""
+    return sum(
+        float(_log_success(w, miss).sum()) * (1 + (signed_inputs and i == 0)) for i, w in enumerate(weights)
+    )
 
 
 def expected_failures(weights: Sequence[np.ndarray], miss: np.ndarray, signed_inputs: bool = False) -> float:
@@ -248,16 +280,16 @@ def block_success_probability(
 
 
 def copies_success_probability(
-    weights: Sequence[np.ndarray], miss: np.ndarray, samples: int, copies: int
+    weights: Sequence[np.ndarray], miss: np.ndarray, samples: int, copies: int, signed_inputs: bool = False
 ) -> float:
     r"""Success of depth l + 1, where the good copies of a unit are the candidates of the next layer.
 
     .. math:: G_i \sim \text{Binomial}(\rho, q_i),\quad q_i = \prod_j (1 - p_{n, |w_{ij}|}), \qquad
               P = \prod_j E_{G_j} \prod_i (1 - p_{G_j, |w_{ij}|})
 
-    Exact for one hidden layer ("nonzero" law, non-negative inputs). With more, a copy of the next layer is
-    good with a probability that depends on the numbers of good copies before it; here these numbers are taken
-    as independent between units (mean field).
+    Exact for one hidden layer ("nonzero" law). With more, a copy of the next layer is good with a probability
+    that depends on the numbers of good copies before it; here these numbers are taken as independent between
+    units (mean field). With `signed_inputs` a copy of the first pair must succeed on both sides: q_i^2.
 
     Parameters
     ----------
@@ -267,6 +299,8 @@ def copies_success_probability(
         Candidates of the first pair.
     copies
         rho, copies of a hidden unit.
+    signed_inputs
+        Both sides of the first layer must succeed.
 
     Examples
     --------
@@ -281,7 +315,8 @@ def copies_success_probability(
     counts, miss = np.arange(copies + 1), _rows(miss, max(samples, copies))
     if not len(weights):
         return 1.0  # nothing can fail
-    good = np.exp(_log_success(weights[0], miss[samples]).sum(axis=1))  # q_i of the first hidden layer
+    sides = 1 + bool(signed_inputs)
+    good = np.exp(sides * _log_success(weights[0], miss[samples]).sum(axis=1))  # of the first hidden layer
     if len(weights) == 1:
         return float(np.prod(good))
     for w in weights[1:-1]:

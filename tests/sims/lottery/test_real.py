@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def test_digits_ticket_is_the_quantized_network_on_every_test_image(tmp_path, co
     (row,) = ticket_rows(bits=[4], construction=construction, out=path)
     assert row["identical outputs"] == "450 of 450" and row["verified for all inputs"]
     assert row["ticket accuracy"] == row["quantized accuracy"] > 0.95
-    assert row["predicted failures"] <= 0.01
+    assert 0 < row["failure probability"] <= 0.01
     again = load(path, [integer_codes(w, 4, "symmetric")[0] for w in digits.weights()])
     assert again.verify()
     assert again.drawn_parameters == row["drawn parameters"]
@@ -91,17 +93,63 @@ def test_rows_count_both_sides_of_the_first_layer(tmp_path):
     (row,) = ticket_rows(tmp_path / "net.npz", bits=[2], samples=14, seed=2)
     targets = [integer_codes(w, 2, "symmetric")[0] for w in matrices]
     hits = sum(map(np.count_nonzero, targets)) + np.count_nonzero(targets[0])
-    assert row["predicted failures"] == pytest.approx(hits / 2**14, rel=1e-12)
+    assert row["failure probability"] == pytest.approx(1 - (1 - 2**-14) ** hits, rel=1e-10)
     assert (row["bits"], row["samples"]) == (2, 14)
     ticket = embed(targets, 1, 14, 2, signed_inputs=True)
     assert row["drawn parameters"] == ticket.drawn_parameters
     assert row["drawn per weight"] == pytest.approx(ticket.drawn_parameters / 48)
     assert row["kept parameters"] == ticket.kept_parameters
     assert row["kept per weight"] == pytest.approx(ticket.kept_parameters / 48)
-    with pytest.raises(
-        ValueError, match=f"the network fails with probability {1 - np.exp(-hits / 2**5):.3g};"
-    ):
-        ticket_rows(tmp_path / "net.npz", bits=[2], samples=5, seed=2)
+    for samples, retries in ((5, 0), (2, 1)):  # a redraw is a fresh try
+        chance = 1 - (1 - 2.0 ** -(samples * (1 + retries))) ** hits
+        with pytest.raises(ValueError, match=f"the network fails with probability {chance:.3g};"):
+            ticket_rows(tmp_path / "net.npz", bits=[2], samples=samples, seed=2, retries=retries)
+
+
+def test_redraws_lower_the_failure_probability_that_a_row_names(tmp_path):
+    """Where samples are left open three redraws follow: a ternary weight fails with 2^-4n."""
+    np.savez(tmp_path / "net.npz", np.array([[1.0, -1.0], [1.0, 0.0]]))  # three weights, two sides each
+    (row,) = ticket_rows(tmp_path / "net.npz", bits=[2])
+    assert row["samples"] == 10  # 6 / 2^10 < 0.01 < 6 / 2^9
+    assert row["failure probability"] == pytest.approx(6 * 2.0**-40, rel=1e-9)
+    (row,) = ticket_rows(tmp_path / "net.npz", bits=[2], samples=11, retries=1)
+    assert row["failure probability"] == pytest.approx(6 * 2.0**-22, rel=1e-5)
+
+
+def test_the_failure_probability_of_copies_is_that_of_tickets(tmp_path):
+    """Ternary, one hidden unit, inputs of both signs: tickets of a thousand seeds."""
+    np.savez(tmp_path / "net.npz", first=np.array([[1.0, -1.0]]), second=np.array([[1.0], [1.0]]))
+    targets = [np.array([[1, -1]]), np.array([[1], [1]])]
+    failed = sum(
+        bool(embed(targets, 1, 4, seed, "depth_plus_one", signed_inputs=True).failures)
+        for seed in range(1000)
+    )
+    # four copies, each good when four sums of four candidates are hit; then two weights choose among the good
+    good = (1 - 2**-4) ** 4
+    chance = 1 - sum(math.comb(4, k) * good**k * (1 - good) ** (4 - k) * (1 - 2.0**-k) ** 2 for k in range(5))
+    assert abs(failed - 1000 * chance) < 4 * np.sqrt(1000 * chance * (1 - chance))
+    seed = next(
+        s for s in range(99) if not embed(targets, 1, 4, s, "depth_plus_one", signed_inputs=True).failures
+    )
+    (row,) = ticket_rows(tmp_path / "net.npz", bits=[2], samples=4, seed=seed, construction="depth_plus_one")
+    assert row["failure probability"] == pytest.approx(chance, rel=1e-9)
+
+
+def test_copies_choose_among_the_good_ones_alone_so_that_more_samples_are_needed(tmp_path):
+    """The first layer has many inputs: many a copy is lost, and 8 samples a weight no longer do."""
+    first = np.where(np.arange(30) % 3, 1.0, -1.0)[None, :]
+    np.savez(tmp_path / "net.npz", first=first, second=np.ones((60, 1)))
+
+    def chance(n):
+        good = (1 - 2.0**-n) ** 60
+        shares = [math.comb(n, k) * good**k * (1 - good) ** (n - k) for k in range(n + 1)]
+        return 1 - sum(share * (1 - 2.0**-k) ** 60 for k, share in enumerate(shares))
+
+    (two,) = ticket_rows(tmp_path / "net.npz", bits=[2], failure=0.5)
+    (deep,) = ticket_rows(tmp_path / "net.npz", bits=[2], failure=0.5, construction="depth_plus_one")
+    assert two["samples"] == 8 and deep["samples"] == 9  # 120 / 2^8 < 0.5 < 120 / 2^7
+    assert chance(9) <= 0.5 < chance(8)
+    assert deep["failure probability"] == pytest.approx(chance(9), rel=1e-9)
 
 
 def test_failed_weights_of_a_checkpoint_are_drawn_again_as_often_as_asked(tmp_path):
@@ -113,6 +161,8 @@ def test_failed_weights_of_a_checkpoint_are_drawn_again_as_often_as_asked(tmp_pa
         ticket = embed([codes], 1, 4, 3, signed_inputs=True, retries=retries)
         assert row["drawn parameters"] == ticket.drawn_parameters
         failures.append(row["failures"])
+        lost = 1 - (1 - 2.0 ** (-4 * (1 + retries))) ** 2  # each redraw is a fresh try, on either side
+        assert row["predicted failures"] == pytest.approx(np.count_nonzero(codes) * lost, rel=1e-9)
     assert failures[0] > failures[1] > failures[2]
 
 
@@ -124,8 +174,8 @@ def test_a_checkpoint_predicts_a_failure_for_every_side(tmp_path, signed):
     assert [row["tensor"] for row in rows] == ["a", "b", "all"]
     for seed, (row, matrix) in enumerate(zip(rows, (array, array[:, :12]), strict=False), start=3):
         codes = integer_codes(matrix, 2, "symmetric")[0]
-        hits = np.count_nonzero(codes) * (1 + signed)
-        assert row["predicted failures"] == pytest.approx(hits / 2**6, rel=1e-12)
+        lost = 1 - (1 - 2**-6) ** (1 + signed)  # a weight fails with either side, and counts once
+        assert row["predicted failures"] == pytest.approx(np.count_nonzero(codes) * lost, rel=1e-12)
         ticket = embed([codes], 1, 6, seed, signed_inputs=signed)  # every tensor has a network of its own
         assert (row["failures"], row["kept parameters"]) == (len(ticket.failures), ticket.kept_parameters)
     for key in ("weights", "drawn parameters", "kept parameters", "failures", "predicted failures"):

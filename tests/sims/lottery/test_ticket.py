@@ -38,6 +38,15 @@ def test_the_advice_counts_every_weight_and_side(tmp_path, signed, weights_to_hi
     assert not list(tmp_path.iterdir())
 
 
+def test_the_advice_counts_the_redraws(tmp_path):
+    """Ternary, three weights, two rounds of two candidates: each fails with probability 2^-4."""
+    weights = [np.array([[1, 0], [1, -1]])]
+    tickets = (embed(weights, 1, 2, seed, retries=1) for seed in itertools.count())
+    ticket = next(ticket for ticket in tickets if ticket.failures)
+    with pytest.raises(ValueError, match=f"failure probability {-np.expm1(-3 / 16):.3g};"):
+        ticket.save(tmp_path / "t")
+
+
 @pytest.mark.parametrize("retries", [0, 2])
 def test_rounds_end_after_the_retries(retries):
     ticket = embed([np.array([[127]])], 127, 1, seed=3, retries=retries)

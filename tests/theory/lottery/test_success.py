@@ -13,6 +13,7 @@ from theory.lottery import (
     counting_bound,
     drawn_units,
     expected_failures,
+    failure_probability,
     miss_probabilities,
     miss_probability_table,
     parameter_counts,
@@ -146,6 +147,43 @@ def test_copies_success_by_enumeration():
     table = np.array([[0.0, 2.0**-k] for k in range(3)])
     law = copies_success_probability([np.array([[1]]), np.array([[1], [1]])], table, n, copies)
     assert law == pytest.approx(wins / total)
+
+
+def test_a_copy_must_succeed_on_both_sides_of_inputs_of_either_sign():
+    """One input, hidden unit and output, n = 2 ternary candidates on each side, 2 copies: all entries."""
+    n, copies = 2, 2
+    wins = total = 0
+    for first in itertools.product((-1, 1), repeat=2 * n * copies):
+        sides = np.array(first).reshape(copies, 2, n)
+        good = (sides == 1).any(axis=2).all(axis=1)
+        for second in itertools.product((-1, 1), repeat=copies):
+            wins += bool((np.array(second)[good] == 1).any())
+            total += 1
+    table = np.array([[0.0, 2.0**-k] for k in range(3)])
+    w = [np.array([[1]]), np.array([[1]])]
+    assert copies_success_probability(w, table, n, copies, signed_inputs=True) == pytest.approx(wins / total)
+    assert copies_success_probability(w[:1], table, n, copies, signed_inputs=True) == pytest.approx(9 / 16)
+
+
+def test_the_failure_probability_keeps_its_digits():
+    """Two weights of one layer on both sides, one of the next: five tries in all."""
+    weights = [np.array([[1, 0, -1]]), np.array([[1]])]
+    for p in (Fraction(1, 2), Fraction(1, 2**20), Fraction(1, 2**60)):
+        lost = failure_probability(weights, np.array([0.0, float(p)]), signed_inputs=True)
+        assert lost == pytest.approx(float(1 - (1 - p) ** 5), rel=1e-14)
+    assert failure_probability(weights, np.array([0.0, 1.0])) == 1.0
+    assert failure_probability([np.zeros((2, 2), int)], np.array([0.0])) == 0.0
+
+
+def test_redraws_multiply_the_chance_of_a_miss():
+    weights = [np.array([[1, -1, 0]]), np.array([[1]])]
+    for retries in range(4):
+        assert predicted_failures(weights, 1, 5, retries=retries) == 3 / 2 ** (5 * (1 + retries))
+    one = predicted_failures([np.array([[3]])], 3, 6), predicted_failures([np.array([[2]])], 3, 6)
+    both = predicted_failures([np.array([[3, 2]])], 3, 6, retries=1)
+    assert both == pytest.approx(one[0] ** 2 + one[1] ** 2)
+    with pytest.raises(ValueError, match="retries"):
+        predicted_failures(weights, 1, 5, retries=-1)
 
 
 def test_copies_success_of_a_single_layer_and_of_deep_networks():
