@@ -61,16 +61,18 @@ def find_perfect_partition(values: ArrayLike) -> np.ndarray | None:
 
 
 def _geometry(items: int, log2_spread: float) -> Geometry:
-    """That of a search, but long rows have their shorter half on the left: a fifth less time (measured).
+    """That of a search, but with fewer layers, and long rows have their shorter half on the left (measured).
 
     Which part is found may depend on it; whether there is one does not.
     """
     shape = geometry(items, log2_spread)
-    if shape.split < 13:
+    if shape.split < 11:
         return shape
+    if shape.split < 13:
+        return Geometry(shape.split, shape.split - 4, shape.inner, shape.words, shape.second)
     split = min(shape.split, items // 2)
     words = 2 ** (split - 2)
-    return Geometry(split, 8, min(items - split, 9), words, words - 1)
+    return Geometry(split, min(split - 4, 11), min(items - split, 9), words, words - 1)
 
 
 def perfect_rows(rows: np.ndarray) -> np.ndarray:

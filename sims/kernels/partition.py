@@ -17,15 +17,16 @@ def perfect_rows(rows, split, b, c, words, words2, out):
     layers = np.zeros((split - b + 3, words), np.uint64)
     second = np.zeros((split - b + 3, words2), np.uint64)
     base = np.zeros(1 << b, np.int64)
-    inner = np.zeros(1 << c, np.int64)
+    inner, residues = np.zeros(1 << c, np.int64), np.zeros(1 << max(b, c), np.int64)
     hits = np.zeros((1 << c) + 1, np.int64)
-    stack = np.zeros((split - b + 2, 3), np.int64)
+    stack = np.zeros((split - b + 2, 4), np.int64)
     for i in range(rows.shape[0]):
         total = np.int64(0)
         for j in range(rows.shape[1]):
             total += rows[i, j]
+        items = rows[i, 1:]
         found = search(
-            rows[i, 1:], total >> 1, total & 1, split, b, c, layers, second, base, inner, hits, stack
+            items, total >> 1, total & 1, split, b, c, layers, second, base, inner, residues, hits, stack
         )
         out[i] = found >= 0
 

@@ -50,6 +50,20 @@ def subset_sums(items, out):
 
 
 @kernel
+def subset_residues(items, m, out):
+    """`subset_sums` modulo m, without a division for each. Return their number."""
+    out[0] = 0
+    size = 1
+    for i in range(items.size):
+        x = items[i] % m
+        for j in range(size):
+            r = out[j] + x - m
+            out[size + j] = r + m if r < 0 else r
+        size *= 2
+    return size
+
+
+@kernel
 def next_subset(items, mask, turn):
     """The subset after `mask` in Gray order, and what that adds to its sum; turn = 1, 2, ..."""
     j = 0
@@ -61,13 +75,16 @@ def next_subset(items, mask, turn):
 
 
 @kernel
-def build_layers(items, base, size, b, layers, width):
-    """Fill `layers` (left items - b + 2 rows); return the row to probe, whose bit r covers r..r+width."""
+def build_layers(items, residues, b, layers, width):
+    """Fill `layers` (left items - b + 2 rows); return the row to probe, whose bit r covers r..r+width.
+
+    residues: room for those of the 2^b base sums.
+    """
     words = layers.shape[1]
     m = np.int64(words) * 64
     layers[0, :] = 0
-    for j in range(size):
-        r = np.uint64(base[j] % m)
+    for j in range(subset_residues(items[:b], m, residues)):
+        r = np.uint64(residues[j])
         layers[0, r >> _6] |= _1 << (r & _63)
     top = items.size - b
     for k in range(top):
@@ -84,33 +101,60 @@ def build_layers(items, base, size, b, layers, width):
 
 
 @kernel
-def walk_back(layers, left, base, size, b, need, stack):
-    """Bit mask of a subset of the left items whose sum is exactly `need`, or -1."""
+def is_set(bits, r):
+    """Bit r of 64-bit words, 0 <= r < bits."""
+    r = np.uint64(r)
+    return (bits[r >> _6] >> (r & _63)) & _1 != 0
+
+
+@kernel
+def modular_difference(a, b, m):
+    """a - b modulo m, for residues."""
+    return a - b + m if a < b else a - b
+
+
+@kernel
+def walk_back(layers, second, left, base, size, b, need, stack):
+    """Bit mask of a subset of the left items whose sum is exactly `need`, or -1.
+
+    Every bit of a layer comes from one of the layer below, so that one family alone would lead an accidental
+    hit all the way down. The accidents of another modulus are others: with both, few pass a layer or two.
+    second: the other family, rows of one word where there is none. stack: (layers, 4).
+    """
     mask = np.int64(layers.shape[1]) * 64 - 1
+    m2 = np.int64(second.shape[1]) * 64
+    both = second.shape[1] > 1
     stack[0, 0] = need
     stack[0, 1] = left.size - b
     stack[0, 2] = 0
+    stack[0, 3] = need % m2
     top = 1
     while top > 0:
         top -= 1
-        v, d, chosen = stack[top, 0], stack[top, 1], stack[top, 2]
+        v, d, chosen, r = stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3]
         alive = True
         while d > 0:
             d -= 1
             x = left[b + d]
-            r0 = np.uint64(v & mask)
-            r1 = np.uint64((v - x) & mask)
-            without = (layers[d, r0 >> _6] >> (r0 & _63)) & _1
-            having = (layers[d, r1 >> _6] >> (r1 & _63)) & _1
+            without = is_set(layers[d], v & mask)
+            having = is_set(layers[d], (v - x) & mask)
+            r_having = r
+            if both:
+                without = without and is_set(second[d], r)
+                if having:
+                    r_having = modular_difference(r, x % m2, m2)
+                    having = is_set(second[d], r_having)
             bit = np.int64(1) << np.int64(b + d)
-            if without != 0:
-                if having != 0:
+            if without:
+                if having:
                     stack[top, 0] = v - x
                     stack[top, 1] = d
                     stack[top, 2] = chosen | bit
+                    stack[top, 3] = r_having
                     top += 1
-            elif having != 0:
+            elif having:
                 v -= x
+                r = r_having
                 chosen |= bit
             else:
                 alive = False
@@ -127,7 +171,7 @@ def walk_back(layers, left, base, size, b, need, stack):
 
 
 @kernel
-def search(items, target, width, split, b, c, layers, second, base, inner, hits, stack):
+def search(items, target, width, split, b, c, layers, second, base, inner, residues, hits, stack):
     """Bit mask of a subset with target <= sum <= target + width, or -1 when there is none.
 
     split = L; b, c = base items of the left and inner items of the right half; layers (power of two words)
@@ -137,13 +181,16 @@ def search(items, target, width, split, b, c, layers, second, base, inner, hits,
     mask = m - 1
     left = items[:split]
     size = subset_sums(left[:b], base)
-    probe = layers[build_layers(left, base, size, b, layers, width)]
+    probe = layers[build_layers(left, residues, b, layers, width)]
     filtered = second.shape[1] > 1
     m2 = np.int64(second.shape[1]) * 64
     probe2 = second[0]
     if filtered:
-        probe2 = second[build_layers(left, base, size, b, second, width)]
+        probe2 = second[build_layers(left, residues, b, second, width)]
+    exact, exact2 = layers[split - b], second[split - b]  # one target each
     count = subset_sums(items[split : split + c], inner)
+    if filtered:
+        subset_residues(items[split : split + c], m2, residues)
     outer = items[split + c :]
     blocks = np.int64(1) << np.int64(outer.size)
     gray = np.int64(0)
@@ -156,16 +203,20 @@ def search(items, target, width, split, b, c, layers, second, base, inner, hits,
             found += np.int64((probe[r >> _6] >> (r & _63)) & _1)
         if filtered:
             kept = np.int64(0)
+            need2 = need % m2
             for q in range(found):
                 i = hits[q]
-                r = np.uint64((need - inner[i]) % m2)
+                r = np.uint64(modular_difference(need2, residues[i], m2))
                 hits[kept] = i
                 kept += np.int64((probe2[r >> _6] >> (r & _63)) & _1)
             found = kept
         for q in range(found):
             i = hits[q]
             for extra in range(width + 1):
-                chosen = walk_back(layers, left, base, size, b, need - inner[i] + extra, stack)
+                v = need - inner[i] + extra
+                if not is_set(exact, v & mask) or (filtered and not is_set(exact2, v % m2)):
+                    continue
+                chosen = walk_back(layers, second, left, base, size, b, v, stack)
                 if chosen >= 0:
                     return chosen | (i << np.int64(split)) | (gray << np.int64(split + c))
         if g < blocks:
@@ -180,8 +231,10 @@ def search_rows(rows, targets, width, split, b, c, words, words2, out):
     layers = np.zeros((split - b + 3, words), np.uint64)
     second = np.zeros((split - b + 3, words2), np.uint64)
     base = np.zeros(1 << b, np.int64)
-    inner = np.zeros(1 << c, np.int64)
+    inner, residues = np.zeros(1 << c, np.int64), np.zeros(1 << max(b, c), np.int64)
     hits = np.zeros((1 << c) + 1, np.int64)
-    stack = np.zeros((split - b + 2, 3), np.int64)
+    stack = np.zeros((split - b + 2, 4), np.int64)
     for i in range(rows.shape[0]):
-        out[i] = search(rows[i], targets[i], width, split, b, c, layers, second, base, inner, hits, stack)
+        out[i] = search(
+            rows[i], targets[i], width, split, b, c, layers, second, base, inner, residues, hits, stack
+        )

@@ -47,7 +47,9 @@ class Geometry:
     def bytes(self) -> int:
         """Memory of the tables."""
         rows = self.split - self.base + 3
-        return 8 * rows * (self.words + self.second) + 8 * (2**self.base + 2 * 2**self.inner)
+        return 8 * rows * (self.words + self.second) + 8 * (
+            2**self.base + 2 * 2**self.inner + 2 ** max(self.base, self.inner)
+        )
 
     def seconds(self, items: int, log2_spread: float) -> float:
         """Predicted time of one search that fails, or that stops early where solutions abound."""
