@@ -201,7 +201,8 @@ class _Compiling(event.Listener):
                 _unlock(_held.popitem()[1])
         if self.depth == 0:
             gc.set_threshold(*self.collecting)
-            name = event.data["dispatcher"].py_func.__module__.rpartition(".")[2]
+            module = event.data["dispatcher"].py_func.__module__  # None where a caller's own was made by exec
+            name = (module or "").rpartition(".")[2]
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - self.begun
 
     def sum_up(self) -> None:

@@ -16,6 +16,7 @@ from sims.kernels import kernel
 # costs as much as ten look-ups. Only for kernels that make no array.
 BORROW: dict[str, Any] = {"_nrt": False}
 SCAN = 24  # elements of a bucket that are compared one by one rather than bisected
+FOUR = 4  # elements that are compared at a time
 BLOCK = 16  # elements per prefix sum: the rest of a block is summed directly, an eighth of the memory
 
 
@@ -31,7 +32,8 @@ class Side(NamedTuple):
 class Levels(NamedTuple):
     """Levels of one sign: thresholds, spacings, the last level; `uniform` says that they are 0, 1, ..., m.
 
-    places, open_places, sums: scratch memory of :func:`looked_up_sums`, a number per threshold.
+    places, open_places, sums: scratch memory of :func:`looked_up_sums`, a number per threshold; `sums` has
+    FOUR + 1 more.
     """
 
     e: np.ndarray
@@ -170,18 +172,30 @@ def looked_up_sums(w, p1, table, e, g, places, open_places, sums, s):
         else:
             k = position(w, table, x)
             places[j], sums[j] = k, prefix1(w, p1, k)
-    end = np.uint64(n - 1)
+    end, steps = np.uint64(n - 1), np.uint64(sums.size - FOUR - 1)
     while count:  # buckets that may hold more elements below the threshold
         kept = np.uint64(0)
         for i in range(count):
             j = np.uint64(open_places[np.uint64(i)])
             x, below, k = e[j] * s, sums[j], places[j]
             r, inside = np.uint64(k), False
-            for ahead in range(np.uint64(4)):
-                element = np.float64(w[min(r + ahead, end)])
-                inside = element <= x
-                below += element if inside else 0.0
-                k += np.int64(inside)
+            if r + np.uint64(FOUR) > end:  # near the largest: those that are not there are as large as it
+                for ahead in range(np.uint64(FOUR)):
+                    element = np.float64(w[min(r + ahead, end)])
+                    inside = element <= x
+                    below += element if inside else 0.0
+                    k += np.int64(inside)
+            else:  # all sums, then the one that is meant: a choice for each element would become a branch
+                inner = np.uint64(0)
+                sums[steps] = below
+                for ahead in range(np.uint64(FOUR)):
+                    element = np.float64(w[r + ahead])
+                    inside = element <= x
+                    inner += np.uint64(inside)
+                    below += element
+                    sums[steps + ahead + np.uint64(1)] = below
+                below = sums[steps + inner]
+                k += np.int64(inner)
             places[j], sums[j] = k, below
             open_places[kept] = np.int64(j)
             kept += np.uint64(inside)
@@ -386,27 +400,6 @@ def smallest_squares(positive, negative, count):
     return prefix2(wp, positive.p2, low) + prefix2(wn, negative.p2, count - low)
 
 
-@kernel(**BORROW)
-def narrow(values, out):
-    """Copy float64 values to float32; False, with `out` unfinished, where a value would change.
-
-    Neither may one change that is divided by a power of two so that the largest is about 1: zeros aside,
-    magnitudes must lie between 1e-30 and 1e7, which keeps them normal.
-    """
-    for first in range(0, values.size, 4096):
-        part, copy = values[first : first + 4096], out[first : first + 4096]
-        changed = np.int64(0)
-        for i in range(part.size):
-            x = part[i]
-            copy[i] = x
-            size = abs(x)
-            normal = (size >= 1e-30) & (size <= 1e7)
-            changed += np.int64((np.float64(copy[i]) != x) | ((x != 0.0) & ~normal))
-        if changed:
-            return False
-    return True
-
-
 @kernel
 def fold(w, zero):
     """Turn ascending w into magnitudes in place: the first `zero` elements are the negative ones."""
@@ -414,23 +407,3 @@ def fold(w, zero):
         j = zero - 1 - i
         x, y = w[i], w[j]
         w[i], w[j] = -y, -x
-
-
-@kernel
-def centred_kurtosis(w, factor):
-    """Fourth central moment over the squared second, of factor * w without a copy; nan for a constant."""
-    total = 0.0
-    constant = True
-    for x in w:
-        total += np.float64(x) * factor
-        constant = constant and x == w[0]
-    if constant:
-        return np.nan
-    mean = total / w.size
-    second = fourth = 0.0
-    for x in w:
-        deviation = np.float64(x) * factor - mean
-        square = deviation * deviation
-        second += square
-        fourth += square * square
-    return w.size * fourth / (second * second)

@@ -9,6 +9,7 @@ import numpy as np
 
 from sims.kernels import kernel
 from sims.kernels.snr import (
+    FOUR,
     Levels,
     Side,
     chord_bound,
@@ -188,7 +189,8 @@ def width_scales(positive, negative, widths, tolerance, limits):
     edges, gaps = np.empty(2 ** (widest - 1)), np.empty(2 ** (widest - 1))
     for i in range(edges.size):
         edges[i], gaps[i] = i + 0.5, 1.0
-    scratch = np.empty(edges.size, np.int64), np.empty(edges.size, np.int64), np.empty(edges.size)
+    places, open_places = np.empty(edges.size, np.int64), np.empty(edges.size, np.int64)
+    scratch = places, open_places, np.empty(edges.size + FOUR + 1)
     for j in range(widths.size):
         n = 2 ** (widths[j] - 1)
         above = Levels(edges[: n - 1], gaps[: n - 1], n - 1.0, n > 1, *scratch)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sims.support.powers import times_power
 from theory.codebooks import check_bits
 from theory.snr import noise_snr
 
@@ -79,7 +80,7 @@ class SplitValues:
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError("values must be finite, got NaN or infinity")
         self.exponent = math.frexp(max(-low, high))[1]
-        np.ldexp(flat, -self.exponent, out=flat)
+        times_power(flat, -self.exponent, out=flat)
         self.mean = float(flat.mean())
         flat -= self.mean
         self.values = flat

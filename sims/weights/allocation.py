@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sims.support.output import plain
+from sims.support.powers import times_power
 from sims.weights import formats
 from sims.weights.axes import rows_of
 from sims.weights.encoding import encode
@@ -193,7 +194,7 @@ def _compare_outputs(
 ) -> tuple[list[Stored], float]:
     """SNR of the outputs in every format, and their energy."""
     matrix = array.reshape(array.shape[0], -1)  # inputs in the order of the array, as in `gram`
-    rows, gram = np.ldexp(matrix.astype(np.float64), -prepared.exponent), np.asarray(gram, np.float64)
+    rows, gram = times_power(matrix.astype(np.float64), -prepared.exponent), np.asarray(gram, np.float64)
     columns = rows.shape[1]
     if gram.shape != (columns, columns) or not np.isfinite(gram).all():
         raise ValueError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sims.support.output import plain
+from sims.support.powers import times_power
 from sims.weights.axes import rows_of
 from sims.weights.masks import pruned
 from sims.weights.scales import EVALUATIONS, Values
@@ -59,7 +60,7 @@ class Rows:
     def values(self) -> np.ndarray:
         """Float64 (outputs, everything else), of the order of 1."""
         rows = rows_of(self.array).astype(np.float64, order="C")  # one layout: kernels are compiled once
-        return np.ldexp(rows, -self.prepared.exponent, out=rows)
+        return times_power(rows, -self.prepared.exponent, out=rows)
 
     def pruned(self, form: Format) -> tuple[np.ndarray, float]:
         """What the pruning of a format leaves, zeros elsewhere, and the energy of what it cuts."""
@@ -178,10 +179,10 @@ def _half_errors(rows: np.ndarray, form: Format, exponent: int) -> float:
     for first in range(0, rows.shape[0], step):  # a part at a time stays in the cache
         part = rows[first : first + step]
         with np.errstate(over="ignore", invalid="ignore"):  # beyond float16 there is nothing to restore
-            restored = encode_blocks(np.ldexp(part, exponent).astype(np.float32), form)
+            restored = encode_blocks(times_power(part, exponent).astype(np.float32), form)
         if not np.isfinite(restored).all():
             return math.inf
-        total += _lost(part, np.ldexp(restored, -exponent), form)
+        total += _lost(part, times_power(restored, -exponent), form)
     return total
 
 

@@ -236,7 +236,7 @@ def judge_tensor(
     With `masks`, what holds zeros and ones only is one, and no weights; with `rotated`, weights are judged
     after a rotation of their inputs.
     """
-    from sims.kernels.snr import centred_kurtosis
+    from sims.kernels.values import centred_kurtosis
 
     array = tensor.load()
     array = array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]  # expanded

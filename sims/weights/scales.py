@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sims.support.powers import times_power
 from theory.arguments import share_count, share_of_zeros
 from theory.codebooks import Codebook, Grid, check_bits, integer_codebook
 from theory.snr import decibel, noise_snr, pruned_count
@@ -117,7 +118,7 @@ class Values:
             raise ValueError("values must be finite, got NaN or infinity")
         largest = max(-float(magnitudes[0]), float(magnitudes[-1]))
         self.exponent = math.frexp(largest)[1] if largest else 0
-        np.ldexp(magnitudes, -self.exponent, out=magnitudes)
+        times_power(magnitudes, -self.exponent, out=magnitudes)
         zero = int(np.searchsorted(magnitudes, magnitudes.dtype.type(0), side="left"))  # no cast, no copy
         kernels.fold(magnitudes, zero)
         self.size = values.size
@@ -205,12 +206,12 @@ class Values:
 
 def _narrowed(values: np.ndarray) -> np.ndarray | None:
     """A copy in float32 if that changes no value, as of a checkpoint read as float64: half the memory."""
-    from sims.kernels import snr as kernels
+    from sims.kernels.values import narrow
 
     if values.dtype != np.float64 or not values.flags.c_contiguous:
         return None
     out = np.empty(values.size, np.float32)
-    return out if kernels.narrow(values, out) else None
+    return out if narrow(values, out) else None
 
 
 def _sort(values: np.ndarray) -> None:
@@ -243,7 +244,7 @@ def _levels(thresholds: np.ndarray, gaps: np.ndarray, top: float) -> "kernels.Le
 
     integers = bool(thresholds.size) and bool((thresholds == np.arange(thresholds.size) + 0.5).all())
     uniform, m = integers and bool((gaps == 1.0).all()), thresholds.size
-    scratch = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m)
+    scratch = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m + kernels.FOUR + 1)
     # one layout: kernels are compiled once
     return kernels.Levels(thresholds, np.ascontiguousarray(gaps), float(top), uniform, *scratch)
 
@@ -311,7 +312,7 @@ def integer_codes(values: np.ndarray, bits: int, grid: Grid = "twos-complement")
     values = np.asarray(values, dtype=np.float64)
     # In a unit near the largest: the step of the least numbers there are would be rounded to zero.
     exponent = math.frexp(float(np.abs(values).max(initial=0.0)))[1]
-    values = np.ldexp(values, -exponent)
+    values = times_power(values, -exponent)
     found = integer_scale(values, bits, grid)
     levels = integer_codebook(bits, grid).levels
     codes = np.clip(np.rint(values / found.scale), levels[0], levels[-1]).astype(np.int64)

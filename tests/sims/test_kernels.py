@@ -250,3 +250,13 @@ def test_a_folder_in_the_place_of_a_compiled_kernel_is_done_without(tmp_path):
     assert (done.returncode, done.stdout.strip()) == (0, "7")
     damaged, not_kept = done.stderr.splitlines()
     assert "is damaged" in damaged and "not kept" in not_kept
+
+
+def test_a_function_of_no_module_is_compiled_beside_the_kernels():
+    """What somebody made by exec has no module that the times of compiling could be kept for."""
+    from numba import njit
+
+    made: dict = {}
+    exec("def double(x):\n    return 2 * x", made)
+    made["double"].__module__ = None
+    assert njit(made["double"])(21) == 42
