@@ -88,8 +88,9 @@ $(USER_STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".$(if $(EXTRAS),[$(EXTRAS)],)"
 	@touch $@
 
+# Modules are compiled when they are first imported: most never are, and compiling all takes half of the time.
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,zoo,onnx,gguf,keras,cluster,explore,train]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[dev,zoo,onnx,gguf,keras,cluster,explore,train]"
 	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.dev
