@@ -21,6 +21,7 @@ _LAST = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 _STACKED = re.compile(r"expert|_exps\b|switch_mlp|(^|[._/])moe([._/]|$)", re.IGNORECASE)
 # In a list, as get_weights of Keras gives it, and jax.example_libraries.stax.
 _NUMBERED = re.compile(r"(|.*[./]|arr_)(\d{1,6})")
+_POSITIONS = re.compile(r"pos(ition(al)?)?_?embed", re.IGNORECASE)
 _CONV1D = ("c_attn", "c_proj", "c_fc")  # of GPT-2, of which some are square: they follow the others
 
 
@@ -88,6 +89,8 @@ def _axis(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> Axis | No
             return rank - 2
     if axis is not None:
         return axis
+    if rank == 3 and tensor.shape[0] == 1 and _POSITIONS.search(part):
+        return 1  # of vision transformers: a batch of one, then a row for every position
     if part == "weight" and rank == 5 and tensor.shape[0] == 1 and f"{stem}modulation.weight" in tensors:
         return 1  # of StyleGAN: a batch of one, then as every convolution
     if _NUMBERED.fullmatch(name) and (bias := _bias_of(name, tensors)) is not None:

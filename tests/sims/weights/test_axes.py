@@ -37,6 +37,13 @@ def axis_of(arrays, name, **options):
         ("net.coefs_.0", (8, 6), None, 1),  # of scikit-learn
         ("net.coefs_.0", (8,), None, None),
         ("square.weight", (32, 32), 32, None),
+        ("encoder.pos_embedding", (1, 50, 64), None, 1),  # a row for every position
+        ("vit.embeddings.position_embeddings", (1, 17, 32), None, 1),
+        ("pos_embed", (1, 50, 64), None, 1),
+        ("positional_embedding", (1, 50, 64), None, 1),
+        ("pos_embed", (2, 50, 64), None, None),
+        ("pos_embed", (1, 8, 8, 64), None, None),  # which of the others are the positions, no name says
+        ("word_embed", (1, 50, 64), None, None),
         ("Dense_0/kernel", (32, 64), 64, 1),
         ("conv/kernel:0", (3, 3, 16, 32), 32, 3),
         ("lonely.weight", (48, 32), None, None),
