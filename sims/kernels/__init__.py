@@ -73,9 +73,10 @@ def _report_once(line: str) -> None:
 
 
 @functools.cache
-def _locks() -> Any:
+def _locks() -> int:
     """A file whose bytes are locked: such locks end with their process, and no child inherits them."""
-    return (Path(os.environ["NUMBA_CACHE_DIR"]) / "locks").open("ab")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.open(Path(os.environ["NUMBA_CACHE_DIR"]) / "locks", flags, 0o666)
 
 
 def _lock(what: str) -> int | None:
