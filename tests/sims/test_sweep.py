@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import types
+from pathlib import Path
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -20,6 +21,7 @@ from sims.support.files import atomic_write, sealed
 from sims.support.threads import default_threads
 from sims.sweep import Sweep
 
+ROOT = str(Path(sweep.__file__).parents[1])
 PARTITION = Sweep("partition", {"n": [8, 10], "max_value": [64, 128, 256]}, {"trials": 500}, seed=3)
 
 # A simulation that logs every call, and waits, so that a test can kill it in the middle.
@@ -55,7 +57,7 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "driver.py").write_text(DRIVER)
     (tmp_path / "log").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), ROOT]))  # and what is tested, as here
     monkeypatch.delitem(sys.modules, "toy_simulation", raising=False)
     get_reusable_executor().shutdown(wait=True)  # workers of an earlier test would not see the new path
     yield tmp_path
