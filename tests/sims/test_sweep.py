@@ -225,6 +225,21 @@ def test_a_cell_whose_place_is_taken_is_computed_again(tmp_path, kind):
     assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows  # and now it is whole
 
 
+def test_everything_that_took_the_place_of_a_cell_is_kept(tmp_path):
+    """One after the other, links to nothing too, which are there although they do not exist."""
+    grid = Sweep("partition", {"n": [8]}, {"max_value": 64, "trials": 100}, seed=3)
+    rows = sweep.run(grid, tmp_path, processes=1)
+    (cell,) = (tmp_path / "cells").iterdir()
+    targets = {f"{tmp_path}/nothing {i}" for i in range(3)}
+    for target in sorted(targets):
+        cell.unlink()
+        cell.symlink_to(target)
+        with pytest.warns(UserWarning, match="it is no file"):
+            assert sweep.run(grid, tmp_path, resume=True, processes=1) == rows
+    kept = [path for path in (tmp_path / "cells").iterdir() if path != cell]
+    assert {os.readlink(path) for path in kept} == targets
+
+
 def test_a_cell_under_another_name_is_not_taken_for_it(tmp_path):
     rows = sweep.run(PARTITION, tmp_path, processes=1)
     first, second, *_ = sorted((tmp_path / "cells").iterdir())
