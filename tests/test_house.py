@@ -149,3 +149,17 @@ def test_the_command_line_imports_nothing_heavy():
 @pytest.mark.parametrize("module", ["partition", "subset_sum", "path_following", "snr", "operators"])
 def test_theory_compiles_draws_and_derives_nothing_on_import(module):
     assert not loaded_by(f"import theory.{module}") & (HEAVY - {"scipy"})
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name == "__init__.py"], ids=dotted)
+def test_a_face_lists_what_it_takes_from_its_floor(path):
+    """`from sims.room import *` and the reference know the same names as `sims.room.name`."""
+    lists = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    floor = dotted(path).split(".")[0]
+    taken = {name for module, name in imports(path) if module.startswith(f"{floor}.")}
+    if dotted(path).startswith(("theory.", "sims.")):
+        assert taken == set().union(*lists)

@@ -174,7 +174,7 @@ def table_text(
     names = [visible(column) for column in rows[0]]
     numeric = [all(isinstance(row[c], (int, float)) or row[c] is None for row in rows) for c in rows[0]]
     lines = _lines([Text(name) for name in names], cells, numeric, console.width)
-    with console.capture() as printed:  # by us by us: rich has ideas of its own about closed pipes
+    with console.capture() as printed:  # by us: rich has ideas of its own about closed pipes
         if title:
             console.print(Text(title, style="italic"), soft_wrap=True)
         for line in lines:

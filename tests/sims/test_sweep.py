@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import types
+from pathlib import Path
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -20,6 +21,7 @@ from sims.support.files import atomic_write, sealed
 from sims.support.threads import default_threads
 from sims.sweep import Sweep
 
+ROOT = str(Path(sweep.__file__).parents[1])
 PARTITION = Sweep("partition", {"n": [8, 10], "max_value": [64, 128, 256]}, {"trials": 500}, seed=3)
 
 # A simulation that logs every call, and waits, so that a test can kill it in the middle.
@@ -55,7 +57,7 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "driver.py").write_text(DRIVER)
     (tmp_path / "log").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), ROOT]))  # and what is tested, as here
     monkeypatch.delitem(sys.modules, "toy_simulation", raising=False)
     get_reusable_executor().shutdown(wait=True)  # workers of an earlier test would not see the new path
     yield tmp_path
@@ -221,6 +223,21 @@ def test_a_cell_whose_place_is_taken_is_computed_again(tmp_path, kind):
     if kind == "full folder":
         assert (victim.with_suffix(".damaged") / "kept.txt").read_text() == "not ours"
     assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows  # and now it is whole
+
+
+def test_everything_that_took_the_place_of_a_cell_is_kept(tmp_path):
+    """One after the other, links to nothing too, which are there although they do not exist."""
+    grid = Sweep("partition", {"n": [8]}, {"max_value": 64, "trials": 100}, seed=3)
+    rows = sweep.run(grid, tmp_path, processes=1)
+    (cell,) = (tmp_path / "cells").iterdir()
+    targets = {f"{tmp_path}/nothing {i}" for i in range(3)}
+    for target in sorted(targets):
+        cell.unlink()
+        cell.symlink_to(target)
+        with pytest.warns(UserWarning, match="it is no file"):
+            assert sweep.run(grid, tmp_path, resume=True, processes=1) == rows
+    kept = [path for path in (tmp_path / "cells").iterdir() if path != cell]
+    assert {os.readlink(path) for path in kept} == targets
 
 
 def test_a_cell_under_another_name_is_not_taken_for_it(tmp_path):

@@ -181,6 +181,14 @@ def test_keys_that_collide_are_refused(tmp_path):
     refused(torch_zip(tmp_path / "a.pt", puts + b"N"), "no pickler uses")
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_keys_are_numbers_below_2_to_the_60(tmp_path, sign):
+    """Well below 2^61 - 1, whose multiples all have the hash 0."""
+    assert hash(2**61 - 1) == hash(0) and hash(2**60) != hash(0)
+    for size, why in ((2**60 - 1, "it holds no array"), (2**60, "a number too large")):
+        refused(torch_zip(tmp_path / "a.pt", b"}" + pickle.dumps(sign * size, 2)[2:-1] + b"Ns"), why)
+
+
 # --- tensors that share a storage -------------------------------------------------------------------------
 
 

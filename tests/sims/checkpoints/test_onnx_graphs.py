@@ -330,6 +330,17 @@ def test_parts_of_a_weight_give_it_their_axis(tmp_path, transB, axis):
     assert tensors(path)["w"].axis is None  # whole only
 
 
+@pytest.mark.parametrize("known", range(3))
+def test_parts_whose_use_says_nothing_leave_the_axis_to_the_others(tmp_path, known):
+    """One part is multiplied, the others are results of the graph."""
+    nodes = [
+        helper.make_node("Split", ["w"], [*"qkv"], axis=0),
+        helper.make_node("Gemm", ["x", "qkv"[known]], ["y"], transB=1),
+        *(helper.make_node("Identity", [part], [f"z{part}"]) for part in "qkv" if part != "qkv"[known]),
+    ]
+    assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(6, 6)}))["w"].axis == 0
+
+
 RESHAPED = normal(120)
 
 
@@ -455,6 +466,38 @@ def test_blocks_of_four_bits(tmp_path, zeros, columns):
         b = k // block
         expected = (codes[r, b, k % block] - points[r, b]) * float(scale[r, b])
         assert tensor.load()[r, k] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_blocks_of_every_width_lie_about_the_middle_or_their_zero_points(tmp_path, bits, zeros):
+    """Codes and zero points fill bytes from the low end; without points half of all codes are negative."""
+    rows, blocks, block = 3, 3, 16
+    codes = RNG.integers(0, 2**bits, (rows, blocks, block))
+    points = (
+        RNG.integers(0, 2**bits, (rows, blocks))
+        if zeros
+        else np.full((rows, blocks), len(range(2**bits)) // 2)
+    )
+
+    def packed(numbers):
+        each = 8 // bits
+        numbers = [*numbers] + [0] * (-len(numbers) % each)
+        return [
+            sum(int(n) << bits * i for i, n in enumerate(numbers[k : k + each]))
+            for k in range(0, len(numbers), each)
+        ]
+
+    arrays = {
+        "w": np.array([[packed(codes[r, b]) for b in range(blocks)] for r in range(rows)], np.uint8),
+        "s": np.ones(rows * blocks, np.float32),
+    }
+    if zeros:
+        arrays["z"] = np.array([packed(points[r]) for r in range(rows)], np.uint8).ravel()
+    options = {"K": blocks * block, "N": rows, "bits": bits, "block_size": block, "domain": "com.microsoft"}
+    node = helper.make_node("MatMulNBits", ["x", *arrays], ["y"], **options)
+    (tensor,) = tensors(save(tmp_path / "a.onnx", [node], arrays)).values()
+    np.testing.assert_array_equal(tensor.load().reshape(codes.shape), codes - points[..., None])
 
 
 def test_a_scale_that_is_computed_leaves_the_codes_unread(tmp_path):

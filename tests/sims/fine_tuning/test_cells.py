@@ -66,3 +66,20 @@ def test_rows_hold_the_medians(monkeypatch):
         "SNR of the weights, dB, layer1": (1.0, 9.0), "SNR of the outputs, dB, layer1": (4.0, None),
         "CKA of the outputs, layer1": (0.5, 0.9),
     }  # fmt: skip
+
+
+def test_what_is_lost_is_measured_against_the_network_before(monkeypatch):
+    """Layers times f make the output of layer i that of the network before times f^i, in every seed."""
+    factors = np.float32([0.5, 0.25, 2.0])
+    setting = Setting(seeds=3, hidden=(6, 5))
+    rng = np.random.default_rng(1)
+    before = [rng.normal(size=(3, *shape)).astype(np.float32) for shape in setting.made()[0].matrices]
+    after = [layer * factors[:, None, None] for layer in before]
+    monkeypatch.setattr(cells, "originals", lambda *_: Trained(before, before, before))
+    monkeypatch.setattr(cells, "post_training", lambda *_, **__: Trained(after, after, after))
+    found = cells.compare(setting, "magnitude", 4)
+    for i, layer in enumerate(("layer1", "layer2", "layer3"), start=1):
+        lost = np.abs(1 - np.float64(factors) ** i)
+        np.testing.assert_allclose(10 ** (-found.outputs_snr[layer] / 20), lost, rtol=1e-9)
+        np.testing.assert_allclose(10 ** (-found.weights_snr[layer] / 20), np.abs(1 - factors), rtol=1e-9)
+        np.testing.assert_allclose(found.cka[layer], 1, rtol=1e-9)

@@ -120,6 +120,29 @@ def test_an_interruption_keeps_the_rows_that_were_finished(monkeypatch):
         report.layer_report(w, x, bits=2)
 
 
+@pytest.mark.parametrize("pruned", [0, 1, 2])
+def test_an_interruption_of_the_second_method_keeps_the_first(monkeypatch, pruned):
+    """All rows of quantization, and those of pruning that were finished, none of them included."""
+    w, x = layer()
+    one, calls = report._one, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) > len(w) + pruned:
+            raise KeyboardInterrupt
+        return one(*arguments)
+
+    monkeypatch.setattr(report, "_one", interrupted)
+    try:
+        found = report.layer_report(w, x, bits=2)
+    except KeyboardInterrupt:  # which would end the tests
+        pytest.fail("what was finished is lost")
+    assert found.interrupted and found.notes[0] == f"interrupted: {pruned} of 3 rows of pruning"
+    assert len(found.ranges["quantization"].rows) == 3
+    kept = found.ranges.get("pruning")
+    assert (len(kept.rows) if kept else 0) == pruned
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -134,6 +134,18 @@ def test_a_block_says_which_places_no_unit_fits():
         assert row == usable + [-1] * (10 - len(usable))
 
 
+@pytest.mark.parametrize(("allotment", "most"), [("matched", 62), ("block", 31)])
+def test_a_word_has_room_for_every_unit_of_a_slot(allotment, most):
+    """Of a block it is given twice the samples, and every one of them may be kept."""
+    for samples in (1, 16, 17, most):
+        draw = Draw(seed=3, layer=0, limit=3)
+        block, _ = allot(draw, np.arange(4, dtype=np.int32), np.ones(4, np.int8), samples, 2, 0, allotment)
+        places = block.units.shape[1]
+        assert places == (2 * samples if allotment == "block" else samples)
+        block.words[...] = 2**places - 1
+        assert block.bits.all() and block.kept() == 2 * 4 * places
+
+
 @given(st.integers(1, 2**15), st.integers(1, 62))
 def test_left_sums_have_places_of_their_own_up_to_a_limit_of_memory(limit, samples):
     work = scratch(limit, samples)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from sims import weights
-from sims.lottery import embed, load
+from sims.lottery import embed, load, real
 from sims.lottery.real import checkpoint_rows, load_network, probing_inputs, ticket_rows
 from sims.networks import digits
+from sims.networks.images import from_arrays
 from sims.weights.scales import integer_codes
 
 
@@ -203,6 +204,18 @@ def test_a_network_of_a_file_on_test_images(tmp_path):
     expected = digits.load().accuracy([c.astype(float) for c in codes])
     assert row["float accuracy"] == row["quantized accuracy"] == row["ticket accuracy"] == expected
     assert row["identical outputs"] == "450 of 450" and row["verified for all inputs"]
+
+
+@pytest.mark.parametrize("levels", [16, 1000, 1020])
+def test_images_become_the_integers_of_their_unit(tmp_path, monkeypatch, levels):
+    """Neighbouring levels in single precision, of digits and MNIST too, differ: the brighter pixel wins."""
+    k = np.arange(levels)
+    pairs = np.concatenate([np.stack([k + 1, k], axis=1), np.stack([k, k + 1], axis=1)])
+    data = from_arrays(pairs / levels, np.repeat([0, 1], levels), unit=1 / levels)
+    monkeypatch.setattr(real.images, "load", lambda name: data)
+    np.savez(tmp_path / "w.npz", layer1=np.eye(2))
+    (row,) = ticket_rows(tmp_path / "w.npz", [2], data="pairs", samples=20)
+    assert row["float accuracy"] == row["quantized accuracy"] == row["ticket accuracy"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -376,6 +376,23 @@ def test_plain_python_gives_the_same_bits_as_compiled_code(outputs):
     assert plain.count("\n") == 5
 
 
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99, 0.999])
+@pytest.mark.parametrize("width", [None, 0.9])
+def test_every_estimate_says_for_which_level_its_interval_is(level, width):
+    """Wider for a higher level, and named with it."""
+    options = {"seed": 4, "width": width, "block": 50}
+    lengths = []
+    for asked in (level, 0.9999):
+        found = [
+            montecarlo.probability(rare, 200, level=asked, **options),
+            montecarlo.mean(uniforms, 200, bounds=(-1, 3), level=asked, **options),
+        ]
+        assert [one.level for one in found] == [asked, asked]
+        lengths.append([one.high - one.low for one in found])
+    if width is None:  # else the longer run is the one of the higher level
+        assert lengths[0][0] < lengths[1][0] and lengths[0][1] < lengths[1][1]
+
+
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.999])
 def test_an_interval_of_a_mean_holds_at_the_level_asked_for(level):
     """Half as many trials are 1: the variance is n / (4 (n - 1)), and Maurer and Pontil give the rest."""

@@ -115,6 +115,17 @@ def test_an_early_stop_waits_for_a_share_of_the_second_moment_bound(monkeypatch)
     assert {row.trials for row in fewer} == {50}  # at most as many as were asked for
 
 
+@pytest.mark.parametrize("step", [2.0**-7, 0.25, 2.0**7])
+def test_an_early_stop_does_not_depend_on_the_unit_of_the_error(step):
+    """The square of an error grows with that of the step, and so does the bound it is measured in."""
+    rows = simulate(
+        StochasticRounding(step), columns=N, samples=M, scale=4.0, seed=SEED, trials=60_000, width=0.8
+    )
+    (found,) = [row for row in rows if row.source == "bound, Popoviciu"]
+    assert 0.3 * found.theory < found.high - found.low <= 0.8 * found.theory
+    assert found.trials < 60_000
+
+
 def test_the_gaussian_law_is_for_gaussian_inputs():
     options = {"columns": N, "samples": M, "scale": C, "trials": 100}
     low_rank = simulate(StochasticRounding(0.25), rank=2, **options)

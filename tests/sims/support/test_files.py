@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from sims.support.files import atomic_write, check_target, discard_abandoned, write_together
+from sims.support.files import (
+    atomic_write,
+    check_target,
+    discard_abandoned,
+    sealed,
+    unsealed,
+    write_together,
+)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
@@ -160,3 +167,10 @@ def test_what_was_abandoned_is_deleted_and_nothing_else(tmp_path):
     discard_abandoned(tmp_path)
     assert os.listdir(tmp_path) == [".hidden"]
     waiting.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+
+def test_a_seal_is_that_of_files_written_before():
+    """The SHA-256 of the text without it, as sha256sum prints it."""
+    seal = "613fe5aa65343dbb1b9abe6abac6773f5c91bd60d3f2ffb7e2eae69e1db8b227"
+    text = f'{{"x": 1, "checksum": "{seal}"}}'
+    assert sealed({"x": 1}) == text and unsealed(text) == {"x": 1}

@@ -159,3 +159,20 @@ def test_a_table_as_wide_as_the_terminal_stands_on_one_line(width, header, monke
     print_table([{"one": "abc", "two": "def"}])
     text = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue())
     assert text.splitlines()[0].split() == header
+
+
+@pytest.mark.parametrize("width", range(20, 60))
+def test_what_stands_below_a_row_fills_its_lines(width, monkeypatch):
+    """Four spaces, then pairs of a name and a value; a line ends only where the next pair has no room."""
+    row = {"first": "x" * 18} | {f"n{i}": "y" * (3 + i % 4) for i in range(9)}
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    print_table([row])
+    header, _, *below = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue()).splitlines()
+    left = [f"{name} {value}" for name, value in row.items() if name not in header.split()]
+    for line in below:
+        joined = "    " + left.pop(0)
+        while left and len(joined) + 2 + len(left[0]) <= width:
+            joined += "  " + left.pop(0)
+        assert line == joined
+    assert not left

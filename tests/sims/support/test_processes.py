@@ -1,6 +1,7 @@
 """Workers end with the process that started them, however it ends."""
 
 import gc
+import itertools
 import os
 import signal
 import subprocess
@@ -150,3 +151,13 @@ def test_what_watches_the_parent_does_not_keep_a_worker_alive(monkeypatch):
     processes._watch.__wrapped__(os.getpid(), False)  # a call in the parent itself
     processes._watch.__wrapped__(os.getpid() + 1, False)
     assert started == [True]
+
+
+@pytest.mark.parametrize("ends", list(itertools.permutations(range(4))))
+def test_results_come_in_order_whichever_ends_first(monkeypatch, ends):
+    """One that is last to end holds back all that follow, and then they come."""
+    monkeypatch.setattr(processes, "_unordered", lambda *_: ((i, f"result {i}") for i in ends))
+    assert list(processes.run(str, [(i,) for i in range(4)], 2)) == [f"result {i}" for i in range(4)]
+    assert list(processes.run(str, [(i,) for i in range(4)], 2, ordered=False)) == [
+        f"result {i}" for i in ends
+    ]

@@ -227,6 +227,7 @@ def test_every_number_of_an_allocation_by_hand(budget):
     assert found.limit == pytest.approx(10 * math.log10(10 / (400 * level)), rel=1e-9)
     values = found.as_dict()
     assert values["limit_snr"] == found.limit and values["objective"] == "weights"
+    assert values["budget"] == budget and values["bits_per_weight"] == spent(a, b)
     if budget == 16.0:
         assert found.gain == 0 and found.snr == math.inf and found.price == 0
         return

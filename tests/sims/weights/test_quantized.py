@@ -187,6 +187,21 @@ def test_gptq_symmetric(tmp_path, stored, zero, order):
     )
 
 
+@pytest.mark.parametrize(("group", "fits"), [(0, True), (3, True), (-1, False), (-4, False), (4, False)])
+def test_a_group_of_an_input_is_one_of_the_scales(tmp_path, group, fits):
+    """Counted from 0; from the end as well, in NumPy, which is no group."""
+    path, codes, scales, groups = gptq(tmp_path, 7)
+    arrays = {name: tensor.load() for name, tensor in checkpoints.open_checkpoint(path).tensors.items()}
+    arrays["m.g_idx"] = np.where(np.arange(64) == 9, group, groups).astype(np.int32)
+    tensors, _ = joined(checkpoints.open_checkpoint(save(path, **arrays)).tensors, {})
+    if fits:
+        found = tensors["m.weight"].load()[:, 9]
+        np.testing.assert_array_equal(found, (codes[9] - 8) * scales[group].astype(np.float32))
+    else:
+        with pytest.raises(ValueError, match="none of its scales"):
+            tensors["m.weight"].load()
+
+
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_gptq_with_zero_points_needs_the_version(tmp_path, bits):
     stored = RNG.integers(0, 2**bits - 1, size=(4, 32))

@@ -1,10 +1,14 @@
 """Which files take a line per tensor, and what stands on the lines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from sims import weights
 from sims.weights import results
+from sims.weights.formats import Stored
 from sims.weights.results import by_lines
 
 
@@ -25,3 +29,29 @@ def test_a_line_for_every_tensor_and_one_for_the_network(tmp_path):
     *tensors, network = map(json.loads, (tmp_path / "lines.jsonl").read_text().splitlines())
     assert [one["name"] for one in tensors] == ["a", "b"]
     assert "tensors" not in network and {"network", "totals", "recommendation"} <= set(network)
+
+
+ROW = weights.TensorRow(
+    "a", (2, 617), 1234, 3.26, 2.0, {2: 4.04, 4: 19.96}, {2: 5.0, 4: 10.26}, {2: 0.5, 4: 0.1},
+    weights.Signal(1.0), stored=(Stored("INT4", 4.5, 20.04), Stored("2:4", 4.0, 9.96)),
+)  # fmt: skip
+
+
+def test_cells_of_a_tensor_have_one_digit_behind_the_point():
+    line, *_ = weights.Table((2, 4), [ROW]).lines(budget=4.25)
+    assert line == {
+        "tensor": "a", "weights": "1,234", "kurtosis": "3.3", "2 bits": "4.0 / 5.0", "4 bits": "20.0 / 10.3",
+        "verdict": "cut at 2, snap at 4", "best within 4.25 bits": "2:4 (10.0 dB)",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "zeros"),
+    [("2:4", True), ("4:8 + INT4", True), ("prune 50 %", True), ("prune 50 % + INT4", True), ("INT3", False)],
+)
+def test_the_best_format_with_zeros_stands_beside_the_best_of_all(name, zeros):
+    """Two of four, or a share of all weights; of formats without zeros the best alone is named."""
+    row = replace(ROW, stored=(Stored("INT4", 4.5, 20.04), Stored(name, 4.0, 9.96)))
+    said = weights.Table((2, 4), [row]).best_format(5.0)
+    assert said.startswith("Within 5 bits per weight INT4 keeps the most signal: 20.0 dB of the network")
+    assert said.endswith(f"; the best with zeros, {name}, keeps 10.0 dB." if zeros else "for 1 of 1 tensors.")

@@ -63,3 +63,13 @@ def test_every_format_without_a_law_can_be_measured():
         assert 8 < found.snr < 47 and found.snr_error < 0.3
     with pytest.raises(ValueError, match="tensors must be an integer >= 2"):
         measured_error(Gaussian(), WITHOUT_LAW[0], tensors=1)
+
+
+@pytest.mark.parametrize("name", [one.name for one in WITHOUT_LAW if one.rule == "search"])
+@pytest.mark.parametrize("exponent", [-20, 20])
+def test_the_best_scales_of_blocks_have_no_unit(name, exponent):
+    """Whatever the scale is kept in: where numbers are half precision's smallest, too."""
+    form = next(one for one in WITHOUT_LAW if one.name == name)
+    found, other = (measured_error(Gaussian(std), form, tensors=2) for std in (1.0, 2.0**exponent))
+    assert other.snr == pytest.approx(found.snr, abs=1e-6)
+    assert other.value == pytest.approx(4.0**exponent * found.value, rel=1e-6)

@@ -111,6 +111,18 @@ def test_averages_by_the_names_of_their_originals():
     assert found.skipped == {copy: f"an averaged copy of {name!r}" for name, copy in pairs.items()}
 
 
+@pytest.mark.parametrize("word", ["embed", "embedding", "token", "vocab", "word", "word_vocab_x"])
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_target_of_words_is_another_language(word, ending):
+    """And of anything else the network that follows."""
+    copy = f"{word}_target" if ending else f"target_{word}"
+    assert [*chosen({f"{word}.w": normal(32, 32), f"{copy}.w": normal(32, 32)}).tensors] == [
+        f"{word}.w", f"{copy}.w",
+    ]  # fmt: skip
+    copy = "policy_target" if ending else "target_policy"
+    assert [*chosen({"policy.w": normal(32, 32), f"{copy}.w": normal(32, 32)}).tensors] == ["policy.w"]
+
+
 def test_averages_in_a_list_are_those_of_the_weights_beside():
     """torch_ema keeps them without names; alone, or of other shapes, they are the network."""
     arrays = {"model.fc.weight": normal(32, 32), "model.up.weight": normal(16, 32)}
