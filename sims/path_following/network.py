@@ -46,7 +46,6 @@ def compress_network(
     >>> import numpy as np
     >>> from theory.operators import NearestRounding
     >>> rng = np.random.default_rng(0)
-    >>> from theory.operators import NearestRounding
     >>> network = [rng.standard_normal((6, 4)), rng.standard_normal((2, 6))]
     >>> layers = compress_network(network, rng.random((20, 4)), lambda w: NearestRounding(0.01))
     >>> [layer.weights.shape for layer in layers]
