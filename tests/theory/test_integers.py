@@ -272,7 +272,7 @@ LIMITS = [  # the call, what it names, the least and the most
     (lambda v: lottery.drawn_units(v, 1), "fan_in", 1, None),
     (lambda v: lottery.drawn_units(1, v), "samples", 1, None),
     (lambda v: lottery.parameter_counts([v, 3], 1, 1), "sizes", 1, None),
-    (lambda v: lottery.parameter_counts([3, 3], v, 1), "samples", 1, None),
+    (lambda v: lottery.parameter_counts([3], v, 1), "samples", 1, None),
     (lambda v: lottery.parameter_counts([3, 3], 1, v), "max_value", 1, None),
     (lambda v: lottery.parameter_counts([3, 3], 1, 1, copies=v), "copies", 1, None),
     (lambda v: products.missing_products(v), "max_value", 1, None),
