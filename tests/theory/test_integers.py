@@ -284,7 +284,7 @@ LIMITS = [  # the call, what it names, the least and the most
     (lambda v: lottery.samples_needed([np.array([[0]])], v, 0.1), "max_value", 1, None),
     (lambda v: lottery.block_success_probability(ONE, MISS, v), "samples", 1, None),
     (lambda v: lottery.miss_probabilities(v, 3, limit=0), "samples", 0, None),
-    (lambda v: lottery.miss_probabilities(1, v, limit=0), "max_value", 1, None),
+    (lambda v: lottery.miss_probabilities(1, v), "max_value", 1, None),
     (lambda v: lottery.miss_probabilities(1, 3, limit=v), "limit", 0, None),
     (lambda v: lottery.predicted_failures([np.array([[0]])], 3, v), "samples", 0, None),
     (lambda v: lottery.predicted_failures([np.array([[0]])], v, 1), "max_value", 1, None),
@@ -336,7 +336,7 @@ def test_beyond_its_limits_an_integer_is_refused_by_its_own_name(call, name, lea
     """The least is taken, what lies below it or above the most is one sentence with both."""
     call(least)
     allowed = f">= {least}" if most is None else f"from {least} to {most}"
-    for value in (least - 1, *(() if most is None else (most + 1,))):
+    for value in (least - 4, least - 1, *(() if most is None else (most + 1,))):
         with pytest.raises(ValueError, match="must be an integer") as caught:
             call(value)
         assert str(caught.value) == f"{name} must be an integer {allowed}, got {value}"

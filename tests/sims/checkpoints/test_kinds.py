@@ -310,6 +310,42 @@ def test_of_a_network_stored_twice_the_safer_file_is_read(tmp_path):
     assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["other"]
 
 
+def test_of_a_network_stored_in_every_form_the_first_of_eleven_is_read(tmp_path):
+    """Whatever the ending, the contents are an archive here: its one array says which file was read."""
+    order = ["safetensors", "gguf", "npz", "bin", "pth", "pt", "ckpt", "onnx", "keras", "h5", "npy"]
+    for ending in order:
+        with (tmp_path / f"model.{ending}").open("wb") as file:
+            np.savez(file, **{ending: W})
+    for ending in order:
+        assert list(checkpoints.open_checkpoint(tmp_path).tensors) == [ending]
+        (tmp_path / f"model.{ending}").unlink()
+    with pytest.raises(ValueError, match="the folder holds no weight file"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("optimizer", "OPTIMIZER_2", "scheduler", "training_args", "rng_state", "rng_state_0", "scaler"),
+        *("random_states", "random_states_0"),
+    ],
+)
+def test_what_training_leaves_beside_a_network_is_no_part_of_it(tmp_path, name):
+    for stem in ("model", name):
+        with (tmp_path / f"{stem}.bin").open("wb") as file:
+            np.savez(file, **{stem: W})
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["model"]
+    (tmp_path / f"{name}.bin").rename(tmp_path / f"my_{name}.bin")
+    with pytest.raises(ValueError, match="the folder holds 2 weight files"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+def test_an_index_nested_too_deep_is_no_json(tmp_path):
+    (tmp_path / "model.safetensors.index.json").write_text("[" * 200_000)
+    with pytest.raises(ValueError, match=r"not JSON \("):
+        checkpoints.open_checkpoint(tmp_path)
+
+
 # --- element types ----------------------------------------------------------------------------------------
 
 

@@ -100,3 +100,22 @@ def test_diagonals_of_any_length(shape, stored):
 def test_every_diagonal_has_an_offset(offsets):
     with pytest.raises(ValueError, match="another number of offsets than of diagonals"):
         expand("dia", (3, 3), {"data": np.ones((2, 3)), "offsets": np.array(offsets)})
+
+
+ARCHIVES = {  # what scipy.sparse.save_npz writes beside "format"
+    "csr": ("shape", "data", "indices", "indptr"),
+    "csc": ("shape", "data", "indices", "indptr"),
+    "bsr": ("shape", "data", "indices", "indptr"),
+    "coo": ("shape", "data", "row", "col"),
+    "dia": ("shape", "data", "offsets"),
+}
+CASES = [(kind, parts, part) for kind, parts in ARCHIVES.items() for part in parts]
+CASES += [("coo", ("shape", "data", "coords"), part) for part in ("shape", "data", "coords")]
+
+
+@pytest.mark.parametrize(("kind", "parts", "missing"), CASES)
+def test_an_archive_without_one_of_its_parts_is_an_archive_of_arrays(tmp_path, kind, parts, missing):
+    """It may be anything: its arrays keep their names."""
+    arrays = {part: np.array([2, 2]) for part in parts if part != missing}
+    np.savez(tmp_path / "w.npz", format=kind.encode(), **arrays)
+    assert checkpoints.open_checkpoint(tmp_path / "w.npz").tensors.keys() == {"format", *arrays}
