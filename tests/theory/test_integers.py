@@ -319,14 +319,14 @@ LIMITS = [  # the call, what it names, the least and the most
     (lambda v: subset_sum.continuous_miss(v, 0.1, 0.5), "n", 1, None),
     (lambda v: subset_sum.fresh_targets_miss([0.5], v), "count", 0, None),
     (lambda v: subset_sum.miss_law(3, 1, delta=v), "delta", 0, None),
-    (lambda v: subset_sum.exact_miss_probability(3, 3, 1, delta=v), "delta", 0, None),
+    (lambda v: subset_sum.exact_miss_probability(0, 3, 1, delta=v), "delta", 0, None),
     (lambda v: subset_sum.exact_every_target_miss(3, 3, delta=v), "delta", 0, None),
     (lambda v: subset_sum.exact_every_target_miss(3, 3, limit=v), "limit", 0, None),
     (lambda v: subset_sum.certified_interval(3, 3, 1, delta=v), "delta", 0, None),
     (lambda v: subset_sum.lemma4_failure(v, 3, 1), "n", 2, None),
     (lambda v: subset_sum.miss_form(5, 9, delta=v), "delta", 0, None),
-    (lambda v: subset_sum.miss_probability(5, 9, 2, delta=v), "delta", 0, None),
-    (lambda v: saddlepoint_miss_probability(3, 2, 1, delta=v), "delta", 0, None),
+    (lambda v: subset_sum.miss_probability(0, 9, 2, delta=v), "delta", 0, None),
+    (lambda v: saddlepoint_miss_probability(0, 2, 1, delta=v), "delta", 0, None),
     (lambda v: subset_sum.poisson_mean([1, 2], 1, delta=v), "delta", 0, None),
 ]
 
