@@ -514,6 +514,35 @@ def test_gguf_plain_types_by_their_codes(tmp_path, kind, dtype):
     assert found.load().dtype == found.dtype == values.dtype and found.nbytes == values.nbytes
 
 
+@pytest.mark.parametrize(("order", "version"), [("<", 2), ("<", 3), (">", 2), (">", 3)])
+def test_gguf_halves_of_a_float_are_read_in_either_order_of_bytes(tmp_path, order, version):
+    """bfloat16, the upper half of a float32, is a plain type: nothing was quantized."""
+    values = np.float32([1.5, -2.0, 0.0, 3.0])
+    halves = (values.view(np.uint32) >> 16).astype(order + "u2")
+    head = b"GGUF" + struct.pack(order + "IQQQ1sIQIQ", version, 1, 0, 1, b"w", 1, 4, 30, 0)
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + halves.tobytes())
+    found = checkpoints.open_checkpoint(tmp_path / "m.gguf").tensors["w"]
+    np.testing.assert_array_equal(found.load(), values)
+    assert found.dtype == "bfloat16" and found.nbytes == 8 and not found.note
+
+
+@pytest.mark.parametrize("version", [1, 4])
+def test_gguf_of_another_version_is_named(tmp_path, version):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", version, 0, 0) + bytes(64))
+    with pytest.raises(ValueError, match=f"GGUF of version {version}, not 2 or 3"):
+        checkpoints.open_checkpoint(tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize("kind", [13, 99])
+def test_gguf_metadata_of_an_unknown_kind_end_in_a_sentence(tmp_path, kind):
+    """Alone, and in a list."""
+    for value in (struct.pack("<IQ", kind, 0), struct.pack("<IIQQ", 9, kind, 1, 0)):
+        head = b"GGUF" + struct.pack("<IQQQ1s", 3, 0, 1, 1, b"k") + value
+        (tmp_path / "m.gguf").write_bytes(head + bytes(64))
+        with pytest.raises(ValueError, match=f"metadata of unknown type {kind}"):
+            checkpoints.open_checkpoint(tmp_path / "m.gguf")
+
+
 def test_gguf_blocks_are_dequantized(tmp_path, monkeypatch):
     gguf = pytest.importorskip("gguf")
     monkeypatch.setattr(gguf_files, "_BLOCKS", 3)  # at a time, of sixteen
