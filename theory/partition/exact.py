@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 
-from theory.arguments import choice, whole
+from theory.arguments import choice, shown, whole
 
 MOST_MULTISETS = 1_000_000
 MOST_STATES = 1_000_000
+_MOST_BITS = 2**13  # of a set of discrepancies: from two items on the states are too many before
 
 
 def min_discrepancy_distribution(
@@ -43,7 +44,7 @@ def min_discrepancy_distribution(
     Raises
     ------
     ValueError
-        The chain outgrew max_states.
+        The chain outgrew max_states; n M exceeds 8,192.
 
     Examples
     --------
@@ -53,6 +54,11 @@ def min_discrepancy_distribution(
     0.4997
     """
     n, max_value = whole("n", n, 1), whole("max_value", max_value, 1, any_size=True)
+    if n * max_value > _MOST_BITS:
+        raise ValueError(
+            f"n * max_value must be at most {_MOST_BITS}, the size of a set of discrepancies, got "
+            f"{shown(n * max_value)}; use theory.partition.min_discrepancy_survival"
+        )
     # states[j]: {bit string of discrepancies: number of draws of j items}
     states: list[dict[int, int]] = [{1: 1}, *({} for _ in range(n))]
     for value in range(max_value, 0, -1):
@@ -155,8 +161,8 @@ def perfect_partition_distribution(
     work = math.comb(n + max_value - 1, n)
     if work > max_multisets:
         raise ValueError(
-            f"n={n}, max_value={max_value} has {work} multisets, more than {max_multisets}; use "
-            "theory.partition.perfect_partition_count_pmf, or raise max_multisets"
+            f"n={n}, max_value={shown(max_value)} has {shown(work)} multisets, more than {max_multisets}; "
+            "use theory.partition.perfect_partition_count_pmf, or raise max_multisets"
         )
     wanted = {None: (0, 1), "even": (0,), "odd": (1,)}[parity]
     rows = [(count, ways) for p, count, ways in _counts(n, max_value) if p in wanted]

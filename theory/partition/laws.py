@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import choice, plain, whole
+from theory.arguments import choice, plain, shown, whole
 from theory.integer_sums import as_float, check_arguments, sum_probability
 
 WINDOW_CONSTANT = math.sqrt(3.0 / (2.0 * math.pi))
@@ -377,10 +377,10 @@ def _parity_factor(parity: str) -> float:
 
 
 def _sizes(n: ArrayLike) -> np.ndarray:
-    n = np.asarray(n)
-    if n.dtype.kind not in "iuf" or not (n >= 1).all() or not np.isfinite(n).all():
-        raise ValueError(f"n must be a number of items >= 1, got {n!r}")
-    return n.astype(np.float64)
+    sizes = np.asarray(n)
+    if sizes.dtype.kind not in "iuf" or not (sizes >= 1).all() or not np.isfinite(sizes).all():
+        raise ValueError(f"n must be a number of items >= 1, got {shown(n)}")
+    return sizes.astype(np.float64)
 
 
 def _log2_values(max_value: ArrayLike) -> np.ndarray:

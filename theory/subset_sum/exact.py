@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from theory.arguments import whole
+from theory.arguments import shown, whole
 from theory.integer_sums import Law, check_arguments, largest, sample_counts
 from theory.subset_sum.automaton import Beyond, ChainLimitError, ChainLimits, build, letter_order
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample, reach_probability
@@ -365,6 +365,6 @@ def _check_size(reach: int, target: int) -> None:
     if reach > _LARGEST_SAMPLE or target > _LARGEST_TARGET or reach * target > _MOST_BITS:
         raise ValueError(
             f"the exact chain takes samples up to {_LARGEST_SAMPLE}, targets up to {_LARGEST_TARGET} and "
-            f"products of the two up to {_MOST_BITS}, got {reach} and {target}; use miss_probability with "
-            'form="saddlepoint", or miss_probability_bounds'
+            f"products of the two up to {_MOST_BITS}, got {shown(reach)} and {shown(target)}; use "
+            'miss_probability with form="saddlepoint", or miss_probability_bounds'
         )

@@ -3,8 +3,8 @@
 import math
 from typing import Literal
 
-from theory.arguments import choice, inside, whole
-from theory.integer_sums import Law, check_arguments
+from theory.arguments import choice, inside, shown, whole
+from theory.integer_sums import Law, check_arguments, largest
 from theory.subset_sum.bounds import miss_lower_bound, miss_probability_bounds
 from theory.subset_sum.cox import cox_miss_probability
 from theory.subset_sum.errors import miss_error
@@ -44,11 +44,11 @@ def miss_form(
         error = miss_error(n, max_value, target, law, form)
         if not math.isnan(error):
             return form, f"within a factor of {1.0 + error:.2f}, as measured"
-    fineness = max_value / (2 * delta + 1)  # the M of a grid on which one sum is as wide as the window
+    window = 2 * delta + 1  # max_value / window is the M of a grid on which one sum is as wide as the window
     if near_window:
-        accuracy = "about 1 % for M >= 1000, 5 % for M >= 100" if fineness >= 100 else "tens of per cent"
-        return "cox", accuracy
-    return "saddlepoint", "a factor of 1.8 down to 1e-11" if fineness >= 15 else "by factors"
+        fine = max_value >= 100 * window
+        return "cox", "about 1 % for M >= 1000, 5 % for M >= 100" if fine else "tens of per cent"
+    return "saddlepoint", "a factor of 1.8 down to 1e-11" if max_value >= 15 * window else "by factors"
 
 
 def miss_probability(
@@ -152,6 +152,8 @@ def samples_needed(
         return 0
 
     def enough(n: int) -> bool:
+        if abs(target) > n * largest(max_value, law):
+            return False  # out of reach, and the bounds of far targets take long
         if rigorous:
             # not 1 - P(hit): that is 0 as soon as the bound falls below 1e-16
             return miss_probability_bounds(n, max_value, target, law)[1] <= miss_probability
@@ -163,8 +165,8 @@ def samples_needed(
     while not enough(high):
         if high == _MOST_SAMPLES:
             raise ValueError(
-                f"no n up to {_MOST_SAMPLES} brings the miss probability of target {target} at "
-                f"max_value {max_value} to {miss_probability}"
+                f"no n up to {_MOST_SAMPLES} brings the miss probability of target {shown(target)} at "
+                f"max_value {shown(max_value)} to {miss_probability}"
             )
         low, high = high, min(2 * high if high < 8 else high + high // 2, _MOST_SAMPLES)
     while high - low > 1:

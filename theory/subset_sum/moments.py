@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.fft import next_fast_len
 
+from theory.arguments import shown
 from theory.integer_sums import (
     EXACT_PRODUCT,
     Law,
@@ -67,8 +68,8 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
         return 0.0
     if not expected_solutions_reachable(n, max_value, law):
         raise ValueError(
-            f"the product law needs n * max_value**2 <= {_FOURIER_PRODUCT} here, got {n * max_value**2}; "
-            "use smaller n or max_value"
+            f"the product law needs n * max_value**2 <= {_FOURIER_PRODUCT} here, got "
+            f"{shown(n * max_value**2)}; use smaller n or max_value"
         )
     if law == "product":
         if n * max_value**2 <= EXACT_PRODUCT:
@@ -178,8 +179,8 @@ def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> 
     n, max_value, target = check_arguments(n, max_value, target, law)
     if not second_moment_reachable(n, max_value, law):
         raise ValueError(
-            f"the exact second moment needs n**2 * {largest(max_value, law)} <= {_ARRAY_LIMIT}, "
-            f"got {n * n * largest(max_value, law)}; use smaller n or max_value"
+            f"the exact second moment needs n**2 * {shown(largest(max_value, law))} <= {_ARRAY_LIMIT}, "
+            f"got {shown(n * n * largest(max_value, law))}; use smaller n or max_value"
         )
     return float(_pair_moments(n, max_value, target, law)[1][0, n])
 

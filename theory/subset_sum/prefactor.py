@@ -46,6 +46,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from theory.arguments import shown
 from theory.integer_sums import Law, check_arguments, largest, sample_counts
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample
 from theory.subset_sum.closed_form import falling_to_powers
@@ -111,7 +112,7 @@ def failure_prefactor(max_value: int, target: int, law: Law = "nonzero") -> Pref
     if largest(max_value, law) > _LARGEST_SAMPLE or target > _LARGEST_TARGET:
         raise ValueError(
             f"failure_prefactor takes samples up to {_LARGEST_SAMPLE} and targets up to {_LARGEST_TARGET}, "
-            f"got max_value={max_value} and target={target}; failure_exponent has no such limit"
+            f"got max_value={shown(max_value)} and target={shown(target)}; failure_exponent has no such limit"
         )
     if target == 0:
         return Prefactor(Fraction(0), ())

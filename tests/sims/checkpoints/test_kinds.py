@@ -310,6 +310,42 @@ def test_of_a_network_stored_twice_the_safer_file_is_read(tmp_path):
     assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["other"]
 
 
+def test_of_a_network_stored_in_every_form_the_first_of_eleven_is_read(tmp_path):
+    """Whatever the ending, the contents are an archive here: its one array says which file was read."""
+    order = ["safetensors", "gguf", "npz", "bin", "pth", "pt", "ckpt", "onnx", "keras", "h5", "npy"]
+    for ending in order:
+        with (tmp_path / f"model.{ending}").open("wb") as file:
+            np.savez(file, **{ending: W})
+    for ending in order:
+        assert list(checkpoints.open_checkpoint(tmp_path).tensors) == [ending]
+        (tmp_path / f"model.{ending}").unlink()
+    with pytest.raises(ValueError, match="the folder holds no weight file"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("optimizer", "OPTIMIZER_2", "scheduler", "training_args", "rng_state", "rng_state_0", "scaler"),
+        *("random_states", "random_states_0"),
+    ],
+)
+def test_what_training_leaves_beside_a_network_is_no_part_of_it(tmp_path, name):
+    for stem in ("model", name):
+        with (tmp_path / f"{stem}.bin").open("wb") as file:
+            np.savez(file, **{stem: W})
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["model"]
+    (tmp_path / f"{name}.bin").rename(tmp_path / f"my_{name}.bin")
+    with pytest.raises(ValueError, match="the folder holds 2 weight files"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+def test_an_index_nested_too_deep_is_no_json(tmp_path):
+    (tmp_path / "model.safetensors.index.json").write_text("[" * 200_000)
+    with pytest.raises(ValueError, match=r"not JSON \("):
+        checkpoints.open_checkpoint(tmp_path)
+
+
 # --- element types ----------------------------------------------------------------------------------------
 
 
@@ -476,6 +512,35 @@ def test_gguf_plain_types_by_their_codes(tmp_path, kind, dtype):
     found = checkpoints.open_checkpoint(tmp_path / "m.gguf").tensors["w"]
     np.testing.assert_array_equal(found.load(), values)
     assert found.load().dtype == found.dtype == values.dtype and found.nbytes == values.nbytes
+
+
+@pytest.mark.parametrize(("order", "version"), [("<", 2), ("<", 3), (">", 2), (">", 3)])
+def test_gguf_halves_of_a_float_are_read_in_either_order_of_bytes(tmp_path, order, version):
+    """bfloat16, the upper half of a float32, is a plain type: nothing was quantized."""
+    values = np.float32([1.5, -2.0, 0.0, 3.0])
+    halves = (values.view(np.uint32) >> 16).astype(order + "u2")
+    head = b"GGUF" + struct.pack(order + "IQQQ1sIQIQ", version, 1, 0, 1, b"w", 1, 4, 30, 0)
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + halves.tobytes())
+    found = checkpoints.open_checkpoint(tmp_path / "m.gguf").tensors["w"]
+    np.testing.assert_array_equal(found.load(), values)
+    assert found.dtype == "bfloat16" and found.nbytes == 8 and not found.note
+
+
+@pytest.mark.parametrize("version", [1, 4])
+def test_gguf_of_another_version_is_named(tmp_path, version):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", version, 0, 0) + bytes(64))
+    with pytest.raises(ValueError, match=f"GGUF of version {version}, not 2 or 3"):
+        checkpoints.open_checkpoint(tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize("kind", [13, 99])
+def test_gguf_metadata_of_an_unknown_kind_end_in_a_sentence(tmp_path, kind):
+    """Alone, and in a list."""
+    for value in (struct.pack("<IQ", kind, 0), struct.pack("<IIQQ", 9, kind, 1, 0)):
+        head = b"GGUF" + struct.pack("<IQQQ1s", 3, 0, 1, 1, b"k") + value
+        (tmp_path / "m.gguf").write_bytes(head + bytes(64))
+        with pytest.raises(ValueError, match=f"metadata of unknown type {kind}"):
+            checkpoints.open_checkpoint(tmp_path / "m.gguf")
 
 
 def test_gguf_blocks_are_dequantized(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 
 from sims import checkpoints, weights
+from sims.checkpoints.npy_files import read_npz
 from sims.checkpoints.sparse import expand
 
 RNG = np.random.default_rng(2)
@@ -100,3 +101,50 @@ def test_diagonals_of_any_length(shape, stored):
 def test_every_diagonal_has_an_offset(offsets):
     with pytest.raises(ValueError, match="another number of offsets than of diagonals"):
         expand("dia", (3, 3), {"data": np.ones((2, 3)), "offsets": np.array(offsets)})
+
+
+ARCHIVES = {  # what scipy.sparse.save_npz writes beside "format"
+    "csr": ("shape", "data", "indices", "indptr"),
+    "csc": ("shape", "data", "indices", "indptr"),
+    "bsr": ("shape", "data", "indices", "indptr"),
+    "coo": ("shape", "data", "row", "col"),
+    "dia": ("shape", "data", "offsets"),
+}
+CASES = [(kind, parts, part) for kind, parts in ARCHIVES.items() for part in parts]
+CASES += [("coo", ("shape", "data", "coords"), part) for part in ("shape", "data", "coords")]
+
+
+@pytest.mark.parametrize(("kind", "parts", "missing"), CASES)
+def test_an_archive_without_one_of_its_parts_is_an_archive_of_arrays(tmp_path, kind, parts, missing):
+    """It may be anything: its arrays keep their names."""
+    arrays = {part: np.array([2, 2]) for part in parts if part != missing}
+    np.savez(tmp_path / "w.npz", format=kind.encode(), **arrays)
+    assert checkpoints.open_checkpoint(tmp_path / "w.npz").tensors.keys() == {"format", *arrays}
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.uint64])
+def test_the_shape_of_a_sparse_matrix_may_have_any_type_of_integers(tmp_path, dtype):
+    parts = {"coords": np.array([[0, 1], [2, 0]]), "data": np.array([5.0, -2.0])}
+    np.savez(tmp_path / "w.npz", format=b"coo", shape=np.array([2, 3], dtype), **parts)
+    found = checkpoints.read(tmp_path / "w.npz").tensors
+    np.testing.assert_array_equal(found["w"], [[0, 0, 5], [-2, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "why"),
+    [
+        (6, b"\xff\x00", "zip file version 25.5"),  # what unpacking it needs
+        (8, b"\x00\x08", "codec can't decode"),  # a name in UTF-8, which it is not
+    ],
+)
+def test_an_archive_that_zipfile_does_not_read_is_no_archive_of_numpy(tmp_path, place, change, why):
+    path = tmp_path / "w.npz"
+    np.savez(path, w=np.ones(3))
+    data = bytearray(path.read_bytes())
+    directory = data.index(b"PK\x01\x02")
+    data[directory + place : directory + place + 2] = change
+    if "codec" in why:
+        data[directory + 46] = 0xFF
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"not a npz archive \(.*{why}"):
+        list(read_npz(path))

@@ -3,6 +3,8 @@
 import collections
 import io
 import pickle
+import pickletools
+import struct
 import zipfile
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from sims import checkpoints, weights
 from sims.checkpoints import reasons
+from sims.checkpoints.pickle_machine import interpret
 from sims.checkpoints.tensor import Grouped
 from sims.weights.axes import rows_of
 from tests.sims.checkpoints.test_read import Call, Global, Writer, pickled, rebuilt, torch_zip
@@ -283,3 +286,102 @@ def test_arrays_of_protocol_five_that_do_not_fit_are_refused(tmp_path):
     (tmp_path / "b.pkl").write_bytes(data.replace(b"K\x18K\x14\x86", b"K\x18K\x15\x86"))  # 24 by 21
     with pytest.raises(ValueError, match="a numpy array does not fit its bytes"):
         checkpoints.read(tmp_path / "b.pkl")
+
+
+SEVEN = b"K\x07"
+EIGHT = struct.pack("<Q", 2)  # a length of eight bytes
+OPCODES = {  # a pickle of every opcode that builds data, without its STOP
+    "PROTO": b"\x80\x04" + SEVEN,
+    "FRAME": b"\x80\x04\x95" + EIGHT + SEVEN,
+    "INT": b"I7\n",
+    "BININT": b"J\xf9\xff\xff\xff",
+    "BININT1": SEVEN,
+    "BININT2": b"M\x07\x01",
+    "LONG": b"L7L\n",
+    "LONG1": b"\x8a\x01\xf9",
+    "LONG4": b"\x8b\x01\x00\x00\x00\xf9",
+    "FLOAT": b"F1.5\n",
+    "BINFLOAT": b"G" + struct.pack(">d", 1.5),
+    "STRING": b"S'ab'\n",
+    "BINSTRING": b"T\x02\x00\x00\x00ab",
+    "SHORT_BINSTRING": b"U\x02ab",
+    "UNICODE": b"Vab\n",
+    "BINUNICODE": b"X\x02\x00\x00\x00ab",
+    "SHORT_BINUNICODE": b"\x8c\x02ab",
+    "BINUNICODE8": b"\x8d" + EIGHT + b"ab",
+    "BINBYTES": b"B\x02\x00\x00\x00ab",
+    "SHORT_BINBYTES": b"C\x02ab",
+    "BINBYTES8": b"\x8e" + EIGHT + b"ab",
+    "BYTEARRAY8": b"\x96" + EIGHT + b"ab",
+    "NONE": b"N",
+    "NEWTRUE": b"\x88",
+    "NEWFALSE": b"\x89",
+    "EMPTY_LIST": b"]",
+    "EMPTY_DICT": b"}",
+    "EMPTY_TUPLE": b")",
+    "TUPLE": b"(" + 4 * SEVEN + b"t",
+    "TUPLE1": SEVEN + b"\x85",
+    "TUPLE2": 2 * SEVEN + b"\x86",
+    "TUPLE3": 3 * SEVEN + b"\x87",
+    "LIST": b"(" + 2 * SEVEN + b"l",
+    "DICT": b"(" + 2 * SEVEN + b"d",
+    "APPEND": b"]" + SEVEN + b"a",
+    "APPENDS": b"](" + 2 * SEVEN + b"e",
+    "SETITEM": b"}" + 2 * SEVEN + b"s",
+    "SETITEMS": b"}(" + 2 * SEVEN + b"u",
+    "POP": SEVEN + b"N0",
+    "POP_MARK": SEVEN + b"(NN1",
+    "PUT and GET": b"(" + SEVEN + b"p3\n0g3\nt",
+    "BINPUT and BINGET": b"(" + SEVEN + b"q\x030h\x03t",
+    "LONG_BINPUT and LONG_BINGET": b"(" + SEVEN + b"r\x03\x00\x00\x000j\x03\x00\x00\x00t",
+    "MEMOIZE": b"(" + SEVEN + b"\x94N\x940h\x00t",
+}
+
+
+@pytest.mark.parametrize("opcode", OPCODES)
+def test_every_opcode_of_data_gives_what_it_gives_in_python(opcode):
+    data = OPCODES[opcode] + b"."
+    assert {each.name for each, _, _ in pickletools.genops(data)} >= set(opcode.split(" and "))
+    expected = pickle.loads(data)
+    found = interpret(io.BytesIO(data), len(data))
+    assert found == expected and type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x8f(" + 2 * SEVEN + b"\x90", b"(" + 2 * SEVEN + b"\x91", b"\x8f\x94(" + 2 * SEVEN + b"\x90h\x00\x86"],
+)
+def test_sets_keep_their_members(data):
+    found = interpret(io.BytesIO(data + b"."), 20)
+    one = found[0] if isinstance(found, tuple) else found
+    assert one.path in ("builtins.set", "builtins.frozenset") and one.members == [7, 7]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"cm\nC\n)\x81", b"cm\nC\n)}\x92", b"(cm\nC\no", b"(im\nC\n"),  # NEWOBJ, NEWOBJ_EX, OBJ, INST
+        *(b"\x8c\x01m\x8c\x01C\x93)\x81", b"cm\nC\n)\x81K\x01b"),
+    ],
+)
+def test_objects_of_any_class_are_opaque_whatever_makes_them(data):
+    found = interpret(io.BytesIO(data + b"."), 20)
+    assert found.path == "m.C" and found.state == (1 if data.endswith(b"b") else None)
+    with pytest.raises(ModuleNotFoundError):
+        pickle.loads(data + b".")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"h\x05", "it recalls a value it never kept"),
+        (b"0", "it takes a value where there is none"),
+        (b"K\x07K\x07s", "it takes a value where there is none"),
+        (b"]K\x07K\x07s", "sets items of something that is not a mapping"),
+        (b"}](K\x07e\x85K\x07s", "a mapping's key is neither text nor number"),
+        (b"K\x07K\x07\x93", "the pickle names something that is not text"),
+    ],
+)
+def test_a_pickle_that_does_not_fit_itself_is_one_sentence(data, why):
+    with pytest.raises(ValueError, match=f"^not a readable torch checkpoint: .*{why}"):
+        interpret(io.BytesIO(data + b"."), 20)

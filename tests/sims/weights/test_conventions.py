@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sims import checkpoints, weights
+from sims.weights.quantized import joined
 from tests.sims.weights.test_quantized import E2M1, packed_words, save, whole
 
 RNG = np.random.default_rng(41)
@@ -237,3 +238,159 @@ def test_doubles_are_no_codes():
     found = weights.select(weights.opened(arrays)).tensors["l.weight"]
     np.testing.assert_array_equal(found.load(), arrays["l.weight"])
     assert found.note == ""
+
+
+CODES_AND_SCALES = [  # every convention that is known by its names alone: the codes first
+    ("l.weight_packed", "l.scale_packed", "l.meta"),  # Marlin with 2:4
+    ("l._data._data", "l._scale", "l._shift"),  # quanto
+    ("l._data", "l._scale", "l._shift"),
+    ("l.codes", "l.codebooks"),  # AQLM
+    ("l.codes", "l.codebooks", "l.scales"),
+    ("l.indices", "l.centroids.weight"),  # VPTQ
+    ("l.indices", "l.centroids.weight", "l.res_centroids.weight"),
+    ("l.B", "l.s"),  # Marlin
+    ("l.B", "l.s", "l.workspace"),
+    *(("l.W_q", other) for other in ("l.scale", "l.scales", "l_scales", "l_absmax", "l.absmax")),
+    *(("l.qweight", other) for other in ("l.scale", "l.scales", "l_scales", "l_absmax", "l.absmax")),
+    *(("l.weight", other) for other in ("l.scale", "l.scales", "l_scales", "l_absmax", "l.absmax")),
+    *(("l.x", other) for other in ("l.x.scale", "l.x.scales", "l.x_scales", "l.x_absmax", "l.x.absmax")),
+    *(("l.qweight", "l.scales", other) for other in ("l_zero", "l.zero", "l.zeros")),
+    *(("l.x", "l.x.scales", other) for other in ("l.x.qzeros", "l.x.tables", "l.x.tables2")),
+]
+
+
+@pytest.mark.parametrize("names", CODES_AND_SCALES)
+def test_all_parts_of_a_convention_that_is_not_read_are_left_for_one_reason(names):
+    """Also what stands beside codes and scales: it is no matrix of weights."""
+    arrays = {names[0]: np.full((40, 50), 3, np.int8)} | {name: normal(40, 50) for name in names[1:]}
+    whole_ones, skipped = joined(weights.opened(arrays | LAYER).tensors, {})
+    assert list(whole_ones) == ["e.weight"]
+    why = "already quantized: codes and scales in a convention that is not read"
+    assert skipped == dict.fromkeys(names, why)
+
+
+BYTES = RNG.integers(0, 256, size=(4, 16)).astype(np.uint8)  # of two codes each
+WORDS = RNG.integers(0, 2**32, size=(4, 8), dtype=np.uint32)
+BESIDE = {  # parts that the weights do not need, and that are no weights
+    "row_offsets": (
+        {
+            "l.compressed": np.arange(1, 9, dtype=np.float32),
+            "l.bitmask": np.full((4, 1), 5, np.uint8),
+            "l.shape": np.array([4, 8]),
+        },
+        {"l.row_offsets": np.arange(4)},
+        "l.weight",
+    ),
+    "input_global_scale": (
+        {
+            "l.weight_packed": BYTES,
+            "l.weight_scale": np.ones((4, 2), ml_dtypes.float8_e4m3fn),
+            "l.weight_global_scale": np.float32([2]),
+        },
+        {"l.input_global_scale": normal(24, 24)},
+        "l.weight",
+    ),
+    "weight_g_idx": (
+        {
+            "l.weight_packed": WORDS.view(np.int32),
+            "l.weight_scale": np.ones((4, 1), np.float32),
+            "l.weight_shape": np.array([4, 64]),
+        },
+        {"l.weight_g_idx": np.full(64, -1, np.int32)},
+        "l.weight",
+    ),
+    "input_scale": (
+        {
+            "l.w": BYTES,
+            "l.w_scale": np.ones((4, 2), ml_dtypes.float8_e4m3fn),
+            "l.w_scale_2": np.float32([2]),
+        },
+        {"l.w_input_scale": normal(24, 24)},
+        "l.w",
+    ),
+}
+
+
+@pytest.mark.parametrize("part", BESIDE)
+def test_a_part_that_is_not_needed_changes_nothing_and_is_no_weight(tmp_path, part):
+    needed, beside, name = BESIDE[part]
+    alone, skipped, _ = whole(save(tmp_path / "a.safetensors", **needed))
+    assert list(alone) == [name] and not skipped
+    found, skipped, _ = whole(save(tmp_path / "b.safetensors", **needed, **beside))
+    assert list(found) == [name] and not skipped
+    np.testing.assert_array_equal(found[name], alone[name])
+
+
+def test_groups_in_another_order_are_left():
+    needed, _, _ = BESIDE["weight_g_idx"]
+    arrays = needed | {"l.weight_g_idx": np.arange(64, dtype=np.int32) % 4}
+    found, skipped = joined(weights.opened(arrays).tensors, {})
+    why = "already quantized: groups in another order than that of the inputs"
+    assert not found and skipped == dict.fromkeys(arrays, why)
+
+
+@pytest.mark.parametrize("kind", ["nf4", "fp4"])
+def test_both_kinds_of_four_bits_of_bitsandbytes(kind):
+    """The levels stand in the file; codes of the high halves of bytes come first."""
+    packed = RNG.integers(0, 256, size=(64, 1)).astype(np.uint8)
+    levels = np.sort(normal(16))
+    state = f'{{"quant_type": "{kind}", "blocksize": 64, "shape": [8, 16], "dtype": "float16"}}'
+    arrays = {
+        "l.weight": packed,
+        "l.weight.absmax": np.float32([2, 3]),
+        "l.weight.quant_map": levels,
+        f"l.weight.quant_state.bitsandbytes__{kind}": np.frombuffer(state.encode(), np.uint8),
+    }
+    found, skipped = joined(weights.opened(arrays).tensors, {})
+    assert list(found) == ["l.weight"] and not skipped
+    for k in range(128):
+        code = int(packed[k // 2, 0]) >> (0 if k % 2 else 4) & 15
+        assert found["l.weight"].load().reshape(-1)[k] == levels[code] * (2 if k < 64 else 3)
+
+
+@pytest.mark.parametrize(
+    ("codes", "scale", "zero", "name"),
+    [
+        ("l.weight", "l.weight_scale", "l.weight_zero_point", "l.weight"),
+        ("l.weight_quantized", "l.weight_scale", "l.weight_zero_point", "l.weight"),
+        ("l._weight_qdata", "l._weight_scale", "l._weight_zero_point", "l.weight"),
+        ("l.weight.qdata", "l.weight.scale", "l.weight.zero_point", "l.weight"),
+    ],
+)
+def test_codes_from_zero_have_their_zero_point_by_every_name(codes, scale, zero, name):
+    numbers = RNG.integers(0, 256, size=(24, 32)).astype(np.uint8)
+    arrays = {codes: numbers, scale: np.float32([0.5]), zero: np.uint8([100])}
+    found, skipped = joined(weights.opened(arrays).tensors, {})
+    assert list(found) == [name] and not skipped
+    np.testing.assert_array_equal(found[name].load(), (numbers.astype(np.float32) - 100) / 2)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint32"])
+def test_integers_of_a_type_that_codes_have_are_codes_beside_scales(dtype):
+    arrays = {"l.x": np.full((40, 50), 3, dtype), "l.x.scales": normal(40, 50)} | LAYER
+    found, skipped = joined(weights.opened(arrays).tensors, {})
+    assert list(found) == ["e.weight"] and skipped.keys() == {"l.x", "l.x.scales"}
+
+
+@pytest.mark.parametrize("dtype", ["int4", "uint4", "int2", "uint2"])
+def test_integers_of_half_a_byte_and_less_are_codes_beside_scales(dtype):
+    """Their type is the name that a reader gave them; the numbers are whole."""
+    codes = checkpoints.of_array("l.x", np.ones((40, 50), np.int8)).renamed(dtype=dtype)
+    tensors = {"l.x": codes, "l.x.scales": checkpoints.of_array("l.x.scales", normal(40, 50))}
+    found, skipped = joined(tensors, {})
+    assert not found and skipped.keys() == {"l.x", "l.x.scales"}
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int8", "uint8", "int32", "uint32"])
+def test_beside_a_matrix_of_short_integers_scales_are_those_of_codes(dtype):
+    arrays = {"l.other": np.full((16, 16), 3, dtype), "k.zeros": normal(40, 50)}
+    found, skipped = joined(weights.opened(arrays).tensors, {})
+    assert list(found) == ["l.other"]
+    assert skipped == {"k.zeros": "already quantized: scales of codes in a convention that is not read"}
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int64", "uint8"])
+def test_indices_of_tables_may_have_any_type_of_integers(dtype):
+    arrays = {"l.codes": np.full((40, 50), 3, dtype), "l.codebooks": normal(40, 50)}
+    found, skipped = joined(weights.opened(arrays).tensors, {})
+    assert not found and skipped.keys() == arrays.keys()

@@ -274,3 +274,42 @@ def test_the_least_that_is_taken(call, name, least):
     call(least)
     with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}"):
         call(least - 1)
+
+
+@pytest.mark.parametrize(
+    ("law", "form"), [("nonzero", "cox"), ("nonzero", "saddlepoint"), ("uniform", "saddlepoint")]
+)
+def test_both_laws_take_the_tolerance_they_are_asked_for(law, form):
+    """Sums within two of the target: the exact chain misses a third as often as it misses the target."""
+    exactly = subset_sum.miss_probability(6, 7, 5, law, "exact", delta=2)
+    assert 3 * exactly < subset_sum.miss_probability(6, 7, 5, law, "exact")
+    found = subset_sum.miss_probability(6, 7, 5, law, form, delta=2)
+    assert exactly / 1.4 < found < 1.4 * exactly
+
+
+def test_products_have_bounds_of_their_own():
+    """Sixteen samples of at most 6 never sum to 100, sixteen products of two of them often do."""
+    assert subset_sum.miss_lower_bound(16, 6, 100) == 1.0
+    found = subset_sum.miss_probability(16, 6, 100, "product")
+    assert found == subset_sum.miss_probability(16, 6, 100, "product", "saddlepoint")
+    assert 0.5 < found < 0.6
+
+
+@pytest.mark.parametrize("n", [30, 60])
+def test_products_miss_an_odd_target_where_all_of_them_are_even(n):
+    """Of products of {+-1..+-7} 33 of 49 are even, of the numbers themselves 3 of 7."""
+    even = (33 / 49) ** n
+    assert even < subset_sum.miss_probability(n, 7, 1, "product", "saddlepoint") < 1.2 * even
+
+
+@pytest.mark.parametrize("rigorous", [False, True])
+def test_the_samples_that_products_need_are_the_fewest(rigorous):
+    """A target of 20, beyond three numbers of at most 5, and one product of two."""
+    n = subset_sum.samples_needed(5, 20, 0.05, "product", rigorous)
+    misses = [
+        subset_sum.miss_probability_bounds(k, 5, 20, "product")[1]
+        if rigorous
+        else subset_sum.miss_probability(k, 5, 20, "product")
+        for k in (n - 1, n)
+    ]
+    assert misses[1] <= 0.05 < misses[0]
