@@ -250,7 +250,7 @@ LIMITS = [  # the call, what it names, the least and the most
     (lambda v: affine_snr(Gaussian(), v), "bits", 1, 16),
     (lambda v: family("symmetric", 4, v), "group", 0, None),
     (lambda v: float_levels(v, 3), "exponent_bits", 1, 8),
-    (lambda v: float_levels(4, v), "mantissa_bits", 0, 23),
+    (lambda v: float_levels(1, v), "mantissa_bits", 0, 23),
     (lambda v: NVFP4.stored_bits_in_rows(v), "columns", 1, None),
     (lambda v: Format("x", "int4", v), "x: bits", 1, None),
     (lambda v: Format("x", "int4", 4, block=v), "x: block", 0, None),

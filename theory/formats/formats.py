@@ -45,7 +45,7 @@ def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None =
     Parameters
     ----------
     exponent_bits, mantissa_bits
-        Bias is 2^(exponent_bits - 1) - 1.
+        Bias is 2^(exponent_bits - 1) - 1. 24 bits together at most: there are as many values as codes.
     largest
         Values beyond it are codes for infinity and NaN.
 
@@ -58,6 +58,8 @@ def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None =
     """
     exponent_bits = whole("exponent_bits", exponent_bits, 1, 8)
     mantissa_bits = whole("mantissa_bits", mantissa_bits, 0, 23)
+    if exponent_bits + mantissa_bits > 24:
+        raise ValueError(f"a format has at most 24 bits beside the sign, got {exponent_bits + mantissa_bits}")
     bias = 2 ** (exponent_bits - 1) - 1
     mantissa = np.arange(2**mantissa_bits) / 2**mantissa_bits
     positive = [mantissa * 2.0 ** (1 - bias)]

@@ -328,9 +328,10 @@ def exact_every_target_miss(
     >>> exact_every_target_miss(2, 1), exact_every_target_miss(3, 1)  # 1 - 2 * 2^-n: both signs must occur
     (Fraction(1, 2), Fraction(1, 4))
     """
+    if limit is not None:
+        limit = whole("limit", limit, 0)
     n, max_value, limit = check_arguments(n, max_value, max_value if limit is None else limit, law)
     delta = whole("delta", delta, 0, any_size=True)
-    limit = whole("limit", limit, 0)
     if limit <= delta or n == 0:
         return Fraction(int(limit > delta))
     _check_size(largest(max_value, law), limit + delta)

@@ -320,6 +320,8 @@ def test_published_tables():
     assert e4m3[-1] == 448 and np.min(e4m3[e4m3 > 0]) == 2.0**-9
     e5m2 = formats.float_levels(5, 2, 57344)
     assert e5m2[-1] == 57344 and np.min(e5m2[e5m2 > 0]) == 2.0**-16
+    with pytest.raises(ValueError, match="at most 24 bits beside the sign, got 25"):
+        formats.float_levels(8, 17)
     assert formats.float_levels(2, 3)[-1] == 7.5 and formats.float_levels(3, 2)[-1] == 28
 
 

@@ -285,6 +285,7 @@ def test_interval_of_one_point_and_around_zero():
         (lambda: exact.certified_interval(5, 256, 257), ValueError, "got 256 and 257;"),
         (lambda: exact.exact_every_target_miss(5, 256, limit=200, delta=57), ValueError, "got 256 and 257;"),
         (lambda: exact.exact_every_target_miss(5, 3, limit=-1), ValueError, "limit must be"),
+        (lambda: exact.exact_every_target_miss(5, 3, limit=1.5), TypeError, "limit must be"),
         (lambda: exact.exact_fresh_targets_miss(5, 3, [1.5]), TypeError, "target must be"),
     ],
 )
