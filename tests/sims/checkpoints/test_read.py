@@ -601,6 +601,26 @@ def test_every_order_of_bytes_and_of_memory_in_npy(tmp_path, kind, order):
         np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], WEIGHTS)
 
 
+@pytest.mark.parametrize("kind", ["i1", "<f2", ">f4", "f8"])
+@pytest.mark.parametrize("missing", [-1, 0, 1, 2, 12])
+def test_an_array_that_is_cut_short_is_refused_before_it_is_read(tmp_path, kind, missing):
+    """By one byte or more, alone or in an archive; what stands behind an array is no part of it."""
+    values = np.arange(12).astype(kind).reshape(3, 4)
+    stream = io.BytesIO()
+    np.save(stream, values)
+    data = stream.getvalue()[: len(stream.getvalue()) - max(0, missing)] + bytes(max(0, -missing))
+    (tmp_path / "w.npy").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("w.npy", data)
+    message = f"truncated: an array of {values.nbytes} bytes in {values.nbytes - missing}$"
+    for path in (tmp_path / "w.npy", tmp_path / "w.npz"):
+        if missing > 0:
+            with pytest.raises(ValueError, match=message):
+                checkpoints.open_checkpoint(path)
+        else:
+            np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], values)
+
+
 def test_object_arrays_are_never_unpickled(tmp_path):
     array = np.empty(1, object)
     array[0] = Shell(tmp_path / "ran")
