@@ -727,6 +727,48 @@ def test_names_made_up_follow_the_input_of_a_function(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "exponent", "mantissa", "bias", "specials"),
+    [  # bits of either, and the codes of the largest exponent that are no numbers of the rule
+        ("BFLOAT16", 8, 7, 127, "ieee"),
+        ("FLOAT16", 5, 10, 15, "ieee"),
+        ("FLOAT8E4M3FN", 4, 3, 7, "last"),
+        ("FLOAT8E4M3FNUZ", 4, 3, 8, "minus zero"),
+        ("FLOAT8E5M2", 5, 2, 15, "ieee"),
+        ("FLOAT8E5M2FNUZ", 5, 2, 16, "minus zero"),
+    ],
+)
+def test_every_code_of_a_short_float_is_its_number(tmp_path, kind, exponent, mantissa, bias, specials):
+    """The largest and the smallest ones, too, as float32 holds them all."""
+    bits = 1 + exponent + mantissa
+    codes = np.arange(2**bits)
+    power, part = (codes >> mantissa) % 2**exponent, (codes % 2**mantissa) / 2**mantissa
+    values = np.where(power == 0, part * 2.0 ** (1 - bias), (1 + part) * 2.0 ** (power - bias))
+    values *= np.where(codes >> (bits - 1), -1.0, 1.0)
+    if specials == "ieee":
+        top = power == 2**exponent - 1
+        values[top] = np.where(part[top] == 0, np.sign(values[top]) * np.inf, np.nan)
+    elif specials == "last":
+        values[(power == 2**exponent - 1) & (codes % 2**mantissa == 2**mantissa - 1)] = np.nan
+    else:
+        values[2 ** (bits - 1)] = np.nan
+    tensor = onnx.TensorProto(name="w", data_type=getattr(onnx.TensorProto, kind), dims=codes.shape)
+    tensor.raw_data = codes.astype(f"<u{bits // 8}").tobytes()
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [tensor])), str(tmp_path / "a.onnx"))
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.onnx").tensors["w"], values)
+
+
+def test_every_exponent_is_its_power_of_two(tmp_path):
+    """E8M0, of which the last code is no number."""
+    if not hasattr(onnx.TensorProto, "FLOAT8E8M0"):
+        pytest.skip("this version of onnx does not have the type")
+    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT8E8M0, dims=[256])
+    tensor.raw_data = bytes(range(256))
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [tensor])), str(tmp_path / "a.onnx"))
+    found = checkpoints.read(tmp_path / "a.onnx").tensors["w"]
+    np.testing.assert_array_equal(found, [*(2.0**power for power in range(-127, 128)), np.nan])
+
+
+@pytest.mark.parametrize(
     ("kind", "name", "nbytes"),
     [
         ("FLOAT8E4M3FN", "float8_e4m3fn", 3),
