@@ -714,6 +714,23 @@ def test_a_name_that_a_graph_defines_again_is_no_use_of_the_one_around_it(tmp_pa
     assert found["w"].axis is None
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_an_input_of_a_graph_hides_what_has_its_name_outside(tmp_path, place):
+    """Whichever of the inputs of a body it is; under another name the body uses what is outside."""
+    for hidden in (True, False):
+        names = ["i", "go", "a", "b"]
+        names[place] = "w" if hidden else names[place]
+        inputs = [helper.make_tensor_value_info(name, FLOAT, None) for name in names]
+        results = [helper.make_tensor_value_info(name, FLOAT, None) for name in ("more", "t", "u")]
+        product = helper.make_node("MatMul", ["x", "w"], ["t"], name="product")
+        nodes = [product, helper.make_node("Relu", ["t"], ["u"]), helper.make_node("Relu", ["t"], ["more"])]
+        body = helper.make_graph(nodes, "b", inputs, results)
+        loop = helper.make_node("Loop", ["n", "yes", "x", "x"], ["y", "z"], body=body)
+        arrays = {"n": np.array(3), "yes": np.array(True), "w": normal(4, 6)}
+        found = tensors(save(tmp_path / "a.onnx", [loop], arrays))
+        assert found["w"].axis == (None if hidden else 1)
+
+
 def test_names_made_up_follow_the_input_of_a_function(tmp_path):
     body = [
         helper.make_node("Relu", ["a"], ["r"], name="first"),

@@ -539,18 +539,19 @@ def test_scales_belong_to_the_outputs_of_a_square_matrix(axis):
     assert found.note == f"dequantized from int8, blocks of {'4 x 1' if axis == 1 else '1 x 4'}"
 
 
+@pytest.mark.parametrize("mark", [".", "/", "/x."])
 @pytest.mark.parametrize(
     "name", ["weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB"]
 )
-def test_names_of_scales_that_are_alone(name):
+def test_names_of_scales_that_are_alone(name, mark):
     tensors = {
         "a.weight": np.ones((20, 20)),
-        f"b.{name}": np.ones((20, 20)),
-        f"b.my_{name}s": np.ones((20, 20)),
+        f"b{mark}{name}": np.ones((20, 20)),
+        f"b{mark}my_{name}s": np.ones((20, 20)),
     }
     skipped = weights.select(weights.opened(tensors)).skipped
-    assert skipped.get(f"b.{name}") == "already quantized: scales of codes that are not here"
-    assert "codes" not in skipped.get(f"b.my_{name}s", "")
+    assert skipped.get(f"b{mark}{name}") == "already quantized: scales of codes that are not here"
+    assert "codes" not in skipped.get(f"b{mark}my_{name}s", "")
 
 
 def beside_codes(codes, others):
@@ -572,10 +573,11 @@ def beside_codes(codes, others):
         *((name, False) for name in ("scaled", "wxscale", "zeroth", "absmaxed", "scale_of", "myscale")),
     ],
 )
-def test_names_of_scales_beside_codes_of_any_convention(name, is_scale):
+@pytest.mark.parametrize("mark", [".", "/"])
+def test_names_of_scales_beside_codes_of_any_convention(name, is_scale, mark):
     alone = "that are not here" if name in ("scales", "qzeros") else "in a convention that is not read"
     why = f"already quantized: scales of codes {alone}" if is_scale else ""
-    assert beside_codes("other.codes_of_it", [f"l.{name}"]) == {f"l.{name}": why}
+    assert beside_codes("other.codes_of_it", [f"l{mark}{name}"]) == {f"l{mark}{name}": why}
 
 
 @pytest.mark.parametrize(
