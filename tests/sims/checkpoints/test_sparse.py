@@ -100,3 +100,16 @@ def test_diagonals_of_any_length(shape, stored):
 def test_every_diagonal_has_an_offset(offsets):
     with pytest.raises(ValueError, match="another number of offsets than of diagonals"):
         expand("dia", (3, 3), {"data": np.ones((2, 3)), "offsets": np.array(offsets)})
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2), (4, 4, 4, 4)])
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "bsc", "dia"])
+def test_only_coordinates_have_another_number_of_axes_than_two(kind, shape):
+    if kind == "dia":
+        parts = {"data": np.ones((2, 4)), "offsets": np.array([0, 1])}
+    else:
+        blocks = (4, 1, 1) if kind.startswith("bs") else (4,)
+        parts = {"data": np.ones(blocks), "indices": np.arange(4), "indptr": np.arange(5)}
+    with pytest.raises(ValueError, match="has no rows and columns"):
+        expand(kind, shape, parts)
+    assert expand(kind, (4, 4), parts).shape == (4, 4)

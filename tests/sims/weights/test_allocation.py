@@ -244,6 +244,36 @@ def test_every_number_of_an_allocation_by_hand(budget):
     )
 
 
+@pytest.mark.parametrize(
+    ("budget", "uniform"), [(2.0, "low"), (3.0, "low"), (3.99, "low"), (4.0, "high"), (15.0, "high")]
+)
+def test_one_format_for_all_may_take_all_that_is_allowed(budget, uniform):
+    """However little of it the choice by tensor takes: here one tensor loses nothing in either format."""
+    formats = {
+        "a": [Stored("low", 2.0, math.inf), Stored("high", 4.0, math.inf)],
+        "b": [Stored("low", 2.0, 10.0), Stored("high", 4.0, 20.0)],
+    }
+    found = allocate_stored(formats, {"a": 64, "b": 64}, {"a": 1.0, "b": 1.0}, budget)
+    assert found.uniform == uniform
+    assert found.uniform_error == pytest.approx({"low": 0.05, "high": 0.005}[uniform], rel=1e-12)
+    assert found.bits_per_weight == {2.0: 2.0, 15.0: 9.0}.get(budget, 3.0)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 20, 30, 31, 32, 40, 52])
+def test_costs_have_no_unit(shift):
+    """Those of a tensor of 2^27 weights of 16 bits and more, too."""
+    rng = np.random.default_rng(5)
+    costs = [sorted(rng.integers(1, 40, size=4).tolist()) for _ in range(5)]
+    errors = [sorted(rng.random(4).tolist(), reverse=True) for _ in range(5)]
+    budget = sum(each[1] for each in costs)
+    plain, found = (
+        choose(costs, errors, budget),
+        choose([[c << shift for c in each] for each in costs], errors, budget << shift),
+    )
+    assert found.picked == plain.picked and found.cost == plain.cost << shift
+    assert found.error == plain.error == every_choice(costs, errors, budget) and found.gap == 0
+
+
 def test_the_price_is_the_slope_of_the_first_step_that_is_not_paid():
     """On the lower hulls of (bits, error) the steps stand in the order of what a bit saves."""
     a, b = (
