@@ -253,6 +253,24 @@ def test_stacks_of_experts(shapes, axes):
     assert [tensor.axis for tensor in with_axes(tensors, {}).values()] == axes
 
 
+@pytest.mark.parametrize("name", ["gate_up_proj", "down_proj", "up_proj", "gate_proj.weight", "w1"])
+@pytest.mark.parametrize(
+    "shape", [(3, 32, 64), (3, 64, 32), (3, 32, 32), (64, 32, 64), (2, 5, 10), (2, 10, 5), (5, 5, 10)]
+)
+def test_a_stack_beside_which_nothing_stands_has_outputs_before_inputs(name, shape):
+    """Twice as many inputs as outputs are no sign of another order, nor half as many."""
+    assert axis_of({f"mlp.experts.{name}": np.zeros(shape)}, f"mlp.experts.{name}") == (0, 1)
+
+
+@pytest.mark.parametrize("hidden", [31, 33, 64])
+def test_stacks_that_do_not_hand_on_to_each_other_say_nothing(hidden):
+    """Inputs and outputs of both must meet: of the two conditions neither is enough."""
+    shapes = {"experts.gate_up_proj": (3, 32, 80), "experts.down_proj": (3, 40, hidden)}
+    shapes |= {"moe.gate_up_proj": (3, 32, 2 * hidden), "moe.down_proj": (3, 40, 32)}
+    tensors = {name: of_array(name, np.zeros(shape)) for name, shape in shapes.items()}
+    assert {tensor.axis for tensor in with_axes(tensors, {}).values()} == {(0, 1)}
+
+
 @pytest.mark.parametrize(
     ("name", "turned"), [("blk.0.ffn_up_exps.weight", (0, 1, 2)), ("moe/wi/kernel", (0, 2, 1))]
 )

@@ -157,6 +157,19 @@ def test_ratios_survive_huge_and_tiny_units(exponent):
     )
 
 
+@pytest.mark.parametrize("exponent", [*range(-1010, 1011, 101), -1, 1])
+@pytest.mark.parametrize("rotated", [False, True])
+def test_no_number_of_a_row_but_its_signal_has_a_unit(exponent, rotated):
+    """Powers of two change no digit of kurtosis, peak and ratios, however small or large the weights are."""
+    values = np.random.default_rng(3).standard_t(4, size=(12, 64))
+    plain, moved = (
+        judge.judge_tensor(weights.opened({"w": array}).tensors["w"], [3, 4], rotated=rotated)[0]
+        for array in (values, np.ldexp(values, exponent))
+    )
+    for name in ("kurtosis", "peak", "quantization", "pruning", "zeros"):
+        assert getattr(moved, name) == getattr(plain, name), name
+
+
 def test_subnormal_values_are_numbers_too():
     values = np.array([5e-324, -1e-323, 2e-323, 0.0] * 100)
     assert quantization_snr(values, 4) == math.inf  # multiples of the smallest number
