@@ -78,6 +78,32 @@ def test_mxfp8(tmp_path):
     assert skipped["l.weight"] == "already quantized: scales of type uint8"
 
 
+@pytest.mark.parametrize(
+    ("codes", "scales", "fits"),
+    [
+        ((64, 64), (64, 2), True),
+        ((3, 4, 64), (3, 4, 2), True),
+        *(
+            ((64, 64), scales, False)
+            for scales in ((2, 2), (32, 2), (1, 2), (2,), (64, 1), (64, 3), (64, 64), (128,))
+        ),
+        *(((3, 4, 64), scales, False) for scales in ((12, 2), (3, 1, 2), (1, 4, 2), (3, 4, 1), (4, 2))),
+        ((32,), (1,), True),
+    ],
+)
+def test_exponents_are_those_of_32_neighbours_of_one_row(tmp_path, codes, scales, fits):
+    """Bytes in any other shape are no exponents, though the last axes may fit."""
+    arrays = {
+        "l.weight": np.ones(codes).astype(ml_dtypes.float8_e4m3fn),
+        "l.weight_scale": np.full(scales, 128, np.uint8),
+    }
+    found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    if fits:
+        np.testing.assert_array_equal(found["l.weight"], np.full(codes, 2.0))
+    else:
+        assert not found and skipped["l.weight"] == "already quantized: scales of type uint8"
+
+
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("columns", [64, 60])
 def test_pruned_weights_as_values_and_bits(tmp_path, flat, columns):
