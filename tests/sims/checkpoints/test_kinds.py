@@ -211,6 +211,21 @@ def test_a_folder_an_index_and_bare_shards_are_one_network(shards):
     assert checkpoints.open_checkpoint(folder).config == {"model_type": "x"}
 
 
+@pytest.mark.parametrize("place", [".", "./"])
+def test_a_folder_by_a_path_without_a_name_has_one(shards, monkeypatch, place):
+    folder, arrays = shards
+    monkeypatch.chdir(folder)
+    found = checkpoints.open_checkpoint(place)
+    assert set(found.tensors) == set(arrays) and Path(found.path) == folder.resolve()
+    assert Path(found.file).resolve() == folder.resolve() and found.file
+    for shard in folder.glob("*.safetensors"):
+        save_file({}, shard)
+    with pytest.raises(
+        ValueError, match=r"^cannot read '.+': tensor 'layer\.0\.weight' and 5 more of the index"
+    ):
+        checkpoints.open_checkpoint(place)
+
+
 def test_a_missing_shard_is_no_smaller_network(shards):
     folder, _ = shards
     (folder / "model-00002-of-00003.safetensors").unlink()

@@ -703,6 +703,23 @@ def test_graphs_of_nodes_without_names_are_told_apart_by_their_number(tmp_path):
     assert {name for name, tensor in found.items() if tensor.size == 16} == expected
 
 
+def test_graphs_bear_the_names_of_their_nodes(tmp_path):
+    """And of those without one the kind and the place among all nodes."""
+    result = helper.make_tensor_value_info("t", FLOAT, None)
+    inner = helper.make_graph([constant("c", normal(4, 4), "t")], "b", [], [result])
+    nodes = [
+        helper.make_node("If", ["yes"], [f"z{i}"], name=name, then_branch=inner, else_branch=inner)
+        for i, name in enumerate(("choice", "", "If_7", ""))
+    ]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"yes": np.array(True)}))
+    expected = [
+        f"{name}.{which}_branch/t"
+        for name in ("choice", "If_1", "If_7", "If_3")
+        for which in ("then", "else")
+    ]
+    assert sorted(name for name, tensor in found.items() if tensor.size == 16) == sorted(expected)
+
+
 def test_a_name_that_a_graph_defines_again_is_no_use_of_the_one_around_it(tmp_path):
     nodes = [
         helper.make_node("Relu", ["x"], ["w"]),
