@@ -254,6 +254,30 @@ def test_the_axis_of_the_outputs_is_that_of_the_graph(tmp_path, operator, place,
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(*shape)}))["w"].axis == axis
 
 
+@pytest.mark.parametrize(
+    ("operator", "places", "shape"),
+    [
+        *((kind, (0, 2), (8, 3, 5, 5)) for kind in ("Conv", "ConvTranspose", "FusedConv", "ConvInteger")),
+        ("QLinearConv", (0, 1, 4), (8, 3, 5, 5)),
+        *((kind, (0, 3, 4), (2, 8, 5)) for kind in ("LSTM", "GRU", "RNN")),
+        *((kind, (2,), (4, 6)) for kind in ("Gemm", "FusedGemm", "MatMulInteger", "GemmFastGelu")),
+        *((kind, (1, 2, 4), (4, 6)) for kind in ("QLinearMatMul", "QGemm")),
+        *((kind, (0, 2, 3), (8, 24)) for kind in ("Attention", "QAttention", "PackedAttention")),
+        ("DecoderMaskedSelfAttention", (0, 2), (8, 24)),
+        ("DecoderAttention", (0, 1, 4), (8, 24)),
+        ("Gather", (1,), (5, 8)),
+    ],
+)
+def test_what_stands_elsewhere_has_no_outputs(tmp_path, operator, places, shape):
+    """Pictures, states, summands, masks and places that a constant may be, of the shape of weights."""
+    for place in places:
+        inputs = ["x"] * (place + 1)
+        inputs[place] = "w"
+        node = helper.make_node(operator, inputs, ["y"])
+        found = tensors(save(tmp_path / "a.onnx", [node], {"w": normal(*shape)}))["w"]
+        assert found.axis is None, place
+
+
 @pytest.mark.parametrize("operator", ["Mul", "Div"])
 @pytest.mark.parametrize(
     ("other", "axis"), [((), 1), ((6,), 1), ((4, 6), 1), ((2, 4, 6), None), (None, None)]

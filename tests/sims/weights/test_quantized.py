@@ -224,6 +224,15 @@ def test_gptq_with_zero_points_needs_the_version(tmp_path, bits):
     assert not whole(path, {"quantization_config": "gptq"})[0]
 
 
+@pytest.mark.parametrize(("least", "most"), [(7, 8), (7, 14), (8, 14), (0, 7), (0, 8), (6, 6), (9, 9)])
+def test_gptq_is_symmetric_where_every_zero_point_is_the_middle(tmp_path, least, most):
+    """One that is another, above the middle or below, leaves open how they are counted."""
+    stored = np.full((4, 32), least)
+    stored[2, 9] = most
+    found, skipped, _ = whole(gptq(tmp_path, stored)[0])
+    assert not found and "GPTQ with zero points" in skipped["m.qweight"]
+
+
 @pytest.mark.parametrize(("version", "shift"), [(None, 1), ("gptq", 1), ("gptq_v2", 0)])
 def test_the_settings_of_autogptq_have_a_file_of_their_own(tmp_path, version, shift):
     """quantize_config.json; where config.json has settings, too, those count."""
