@@ -109,6 +109,15 @@ def test_weights_beside_biases_by_other_names(name, shape, beside, bias, axis):
     assert with_axes(tensors, {})[name].axis == axis
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 3), (8, 4, 8, 3), (8, 3, 8, 5), (2, 3, 8, 8, 5)])
+def test_only_where_outputs_come_last_may_a_bias_be_of_the_axis_before(shape):
+    """A transposed convolution of Haiku; elsewhere the first axis is the one that fits, or none."""
+    first = 0 if shape[0] == 8 else None
+    for weight, bias in (("conv/W", "conv/b"), ("conv.w", "conv.b"), ("conv_w", "conv_b"), ("W3", "b3")):
+        assert axis_of({weight: np.zeros(shape), bias: np.zeros(8)}, weight) == first
+    assert axis_of({"net/up/w": np.zeros(shape), "net/up/b": np.zeros(8)}, "net/up/w") == len(shape) - 2
+
+
 @pytest.mark.parametrize("prefix", ["arr_", "", "0.", "params/"])
 @pytest.mark.parametrize(
     ("shape", "after", "axis"),

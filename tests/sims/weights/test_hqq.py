@@ -71,6 +71,8 @@ OTHER = {
     "other shape": ({"l.shape": np.int64([8, 48])}, r"codes of shape \(20, 8\) and 40 scales"),
     "one weight more": ({"l.shape": np.int64([3, 107])}, r"for weights of shape \(3, 107\)"),
     "one weight less": ({"l.shape": np.int64([11, 29])}, r"for weights of shape \(11, 29\)"),
+    "more codes": ({"l.W_q": np.zeros((21, 8), np.uint8)}, r"codes of shape \(21, 8\) and 40 scales"),
+    "fewer codes": ({"l.W_q": np.zeros((19, 8), np.uint8)}, r"codes of shape \(19, 8\) and 40 scales"),
     "fewer scales": ({"l.scale": np.ones((39, 1), np.float16)}, "and 39 scales for weights"),
     "fewer zeros": ({"l.zero": np.ones((39, 1), np.float16)}, "for weights of shape"),
     "scales of integers": ({"l.scale": np.ones((40, 1), np.uint8)}, "for weights of shape"),
