@@ -13,7 +13,7 @@ from sims.weights.allocation import allocate, allocate_stored, allocate_table
 from sims.weights.encoding import encode
 from sims.weights.formats import Stored, channel_snr, noise
 from sims.weights.knapsack import choose
-from theory.formats import FORMATS
+from theory.formats import FORMATS, WITHOUT_LAW
 
 BY_NAME = {form.name: form for form in FORMATS}
 
@@ -139,6 +139,21 @@ def test_encoded_values_have_the_error_that_is_stated(arrays, form):
         lost = np.sum((w - encode(w, form)) ** 2) / np.sum(w**2)
         assert lost == pytest.approx(noise(w, form), rel=1e-9, abs=1e-14)
     assert not encode(arrays["zero"], form).any()
+
+
+@pytest.mark.parametrize(
+    "form", [form for form in (*FORMATS, *WITHOUT_LAW) if form.rule == "max"], ids=lambda form: form.name
+)
+@pytest.mark.parametrize("both_signs", [True, False])
+def test_zeros_of_weights_have_the_error_that_is_stated(form, both_signs):
+    """Half of the weights are zeros, which a grid that begins at the smallest weight restores as others."""
+    rng = np.random.default_rng(23)
+    array = rng.normal(size=(4, 128)) * (rng.random((4, 128)) < 0.5)
+    array = array if both_signs else np.abs(array)
+    lost = sum((float(a) - float(b)) ** 2 for a, b in zip(array.flat, encode(array, form).flat, strict=True))
+    assert noise(array, form) == pytest.approx(
+        lost / sum(float(a) ** 2 for a in array.flat), rel=1e-6, abs=1e-15
+    )
 
 
 def test_outputs_are_weighed_by_their_inputs(arrays):
