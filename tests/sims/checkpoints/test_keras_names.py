@@ -139,6 +139,20 @@ def test_a_whole_model_says_of_what_class_a_layer_is_whatever_its_name(tmp_path)
     }
 
 
+@pytest.mark.parametrize("beside", [None, "Conv2D", "keras.layers>Conv2D", "Mine>Dense", 3])
+def test_the_class_alone_says_what_a_layer_is(tmp_path, beside):
+    """Keras writes down the name, module and key of registration of a class beside it, as users chose."""
+    h5py = pytest.importorskip("h5py")
+    other = dict.fromkeys(("registered_name", "module", "name", "class", "build_config"), beside)
+    layer = other | {"class_name": "Conv2DTranspose", "config": {"name": "mine", "class_name": beside}}
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Model", "config": {"layers": [layer]}})
+        file["model_weights/mine/mine/kernel"] = RNG.normal(size=(3, 3, 8, 8))
+    assert (
+        checkpoints.open_checkpoint(tmp_path / "net.h5").tensors["model_weights/mine/mine/kernel"].axis == 2
+    )
+
+
 @pytest.mark.parametrize(
     "config", ["{", "[" * 100_000, "[1, null]", '{"class_name": 3, "config": {"name": 4}}']
 )

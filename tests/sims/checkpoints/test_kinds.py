@@ -211,6 +211,21 @@ def test_a_folder_an_index_and_bare_shards_are_one_network(shards):
     assert checkpoints.open_checkpoint(folder).config == {"model_type": "x"}
 
 
+@pytest.mark.parametrize("place", [".", "./"])
+def test_a_folder_by_a_path_without_a_name_has_one(shards, monkeypatch, place):
+    folder, arrays = shards
+    monkeypatch.chdir(folder)
+    found = checkpoints.open_checkpoint(place)
+    assert set(found.tensors) == set(arrays) and Path(found.path) == folder.resolve()
+    assert Path(found.file).resolve() == folder.resolve() and found.file
+    for shard in folder.glob("*.safetensors"):
+        save_file({}, shard)
+    with pytest.raises(
+        ValueError, match=r"^cannot read '.+': tensor 'layer\.0\.weight' and 5 more of the index"
+    ):
+        checkpoints.open_checkpoint(place)
+
+
 def test_a_missing_shard_is_no_smaller_network(shards):
     folder, _ = shards
     (folder / "model-00002-of-00003.safetensors").unlink()
@@ -220,6 +235,18 @@ def test_a_missing_shard_is_no_smaller_network(shards):
     (folder / "model.safetensors.index.json").unlink()
     with pytest.raises(ValueError, match=message):
         weights.report(folder)
+
+
+@pytest.mark.parametrize(
+    "beside", ["adapter", "zoo", "model-00001-of-00002", "model-00004-of-00004", "other-00001-of-00003"]
+)
+def test_shards_beside_another_weight_file_are_several_networks(shards, beside):
+    """Whether its name comes before theirs or after, and whether it is a shard of something else."""
+    folder, _ = shards
+    (folder / "model.safetensors.index.json").unlink()
+    save_file({"w": W}, folder / f"{beside}.safetensors")
+    with pytest.raises(ValueError, match=r"the folder holds 4 weight files \(.*\): name one, or the index"):
+        checkpoints.open_checkpoint(folder)
 
 
 def test_one_shard_is_said_to_be_a_part(shards):
@@ -467,6 +494,40 @@ def test_gguf_values_begin_at_the_next_multiple_of_the_alignment(tmp_path):
         (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + W[:4, 0].tobytes())
         (found,) = checkpoints.read(tmp_path / "m.gguf").tensors.values()
         np.testing.assert_array_equal(found, W[:4, 0])
+
+
+def test_a_gguf_header_may_end_with_its_file(tmp_path):
+    """That of a tensor without elements, or of metadata alone; any part of it is a header cut short."""
+    file = tmp_path / "m.gguf"
+    empty = b"GGUF" + struct.pack("<IQQQ8sIQIQ", 3, 1, 0, 8, b"no value", 1, 0, 0, 0)
+    assert len(empty) == 64
+    file.write_bytes(empty)
+    found = checkpoints.read(file).tensors["no value"]
+    assert (found.shape, found.dtype) == ((0,), np.float32)
+    headers = [empty]
+    for code, value in ("<If", (6, 1)), ("<IQ2s", (8, 2, b"ab")), ("<IIQ3H", (9, 2, 3, 1, 1, 1)):
+        headers.append(b"GGUF" + struct.pack("<IQQQ1s", 3, 0, 1, 1, b"k") + struct.pack(code, *value))
+        file.write_bytes(headers[-1])
+        with pytest.raises(ValueError, match=r"^cannot read 'm\.gguf': it holds no array$"):
+            checkpoints.open_checkpoint(file)
+    for header in headers:
+        for length in range(4, len(header)):
+            file.write_bytes(header[:length])
+            with pytest.raises(ValueError, match=r"'m\.gguf': truncated: its header ends early$"):
+                checkpoints.open_checkpoint(file)
+
+
+@pytest.mark.parametrize("rank", range(1, 11))
+def test_gguf_tensors_have_at_most_eight_axes(tmp_path, rank):
+    shape = (2, *(1,) * (rank - 2), 3)[-rank:]
+    head = b"GGUF" + struct.pack(f"<IQQQ1sI{rank}QIQ", 3, 1, 0, 1, b"w", rank, *shape[::-1], 0, 0)
+    (tmp_path / "m.gguf").write_bytes(head + bytes(-len(head) % 32) + W[0, :6].tobytes())
+    if rank > 8:
+        with pytest.raises(ValueError, match=f"tensor 'w' of {rank} dimensions"):
+            checkpoints.open_checkpoint(tmp_path / "m.gguf")
+    else:
+        found = checkpoints.read(tmp_path / "m.gguf").tensors["w"]
+        np.testing.assert_array_equal(found, W[0, : 3 * (rank > 1) + 3].reshape(shape))
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,30 @@ def test_the_axis_of_the_outputs_is_that_of_the_graph(tmp_path, operator, place,
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(*shape)}))["w"].axis == axis
 
 
+@pytest.mark.parametrize(
+    ("operator", "places", "shape"),
+    [
+        *((kind, (0, 2), (8, 3, 5, 5)) for kind in ("Conv", "ConvTranspose", "FusedConv", "ConvInteger")),
+        ("QLinearConv", (0, 1, 4), (8, 3, 5, 5)),
+        *((kind, (0, 3, 4), (2, 8, 5)) for kind in ("LSTM", "GRU", "RNN")),
+        *((kind, (2,), (4, 6)) for kind in ("Gemm", "FusedGemm", "MatMulInteger", "GemmFastGelu")),
+        *((kind, (1, 2, 4), (4, 6)) for kind in ("QLinearMatMul", "QGemm")),
+        *((kind, (0, 2, 3), (8, 24)) for kind in ("Attention", "QAttention", "PackedAttention")),
+        ("DecoderMaskedSelfAttention", (0, 2), (8, 24)),
+        ("DecoderAttention", (0, 1, 4), (8, 24)),
+        ("Gather", (1,), (5, 8)),
+    ],
+)
+def test_what_stands_elsewhere_has_no_outputs(tmp_path, operator, places, shape):
+    """Pictures, states, summands, masks and places that a constant may be, of the shape of weights."""
+    for place in places:
+        inputs = ["x"] * (place + 1)
+        inputs[place] = "w"
+        node = helper.make_node(operator, inputs, ["y"])
+        found = tensors(save(tmp_path / "a.onnx", [node], {"w": normal(*shape)}))["w"]
+        assert found.axis is None, place
+
+
 @pytest.mark.parametrize("operator", ["Mul", "Div"])
 @pytest.mark.parametrize(
     ("other", "axis"), [((), 1), ((6,), 1), ((4, 6), 1), ((2, 4, 6), None), (None, None)]
@@ -703,6 +727,23 @@ def test_graphs_of_nodes_without_names_are_told_apart_by_their_number(tmp_path):
     assert {name for name, tensor in found.items() if tensor.size == 16} == expected
 
 
+def test_graphs_bear_the_names_of_their_nodes(tmp_path):
+    """And of those without one the kind and the place among all nodes."""
+    result = helper.make_tensor_value_info("t", FLOAT, None)
+    inner = helper.make_graph([constant("c", normal(4, 4), "t")], "b", [], [result])
+    nodes = [
+        helper.make_node("If", ["yes"], [f"z{i}"], name=name, then_branch=inner, else_branch=inner)
+        for i, name in enumerate(("choice", "", "If_7", ""))
+    ]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"yes": np.array(True)}))
+    expected = [
+        f"{name}.{which}_branch/t"
+        for name in ("choice", "If_1", "If_7", "If_3")
+        for which in ("then", "else")
+    ]
+    assert sorted(name for name, tensor in found.items() if tensor.size == 16) == sorted(expected)
+
+
 def test_a_name_that_a_graph_defines_again_is_no_use_of_the_one_around_it(tmp_path):
     nodes = [
         helper.make_node("Relu", ["x"], ["w"]),
@@ -712,6 +753,23 @@ def test_a_name_that_a_graph_defines_again_is_no_use_of_the_one_around_it(tmp_pa
     outer = helper.make_node("If", ["yes"], ["z"], then_branch=inner, else_branch=inner)
     found = tensors(save(tmp_path / "a.onnx", [outer], {"yes": np.array(True), "w": normal(4, 6)}))
     assert found["w"].axis is None
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_an_input_of_a_graph_hides_what_has_its_name_outside(tmp_path, place):
+    """Whichever of the inputs of a body it is; under another name the body uses what is outside."""
+    for hidden in (True, False):
+        names = ["i", "go", "a", "b"]
+        names[place] = "w" if hidden else names[place]
+        inputs = [helper.make_tensor_value_info(name, FLOAT, None) for name in names]
+        results = [helper.make_tensor_value_info(name, FLOAT, None) for name in ("more", "t", "u")]
+        product = helper.make_node("MatMul", ["x", "w"], ["t"], name="product")
+        nodes = [product, helper.make_node("Relu", ["t"], ["u"]), helper.make_node("Relu", ["t"], ["more"])]
+        body = helper.make_graph(nodes, "b", inputs, results)
+        loop = helper.make_node("Loop", ["n", "yes", "x", "x"], ["y", "z"], body=body)
+        arrays = {"n": np.array(3), "yes": np.array(True), "w": normal(4, 6)}
+        found = tensors(save(tmp_path / "a.onnx", [loop], arrays))
+        assert found["w"].axis == (None if hidden else 1)
 
 
 def test_names_made_up_follow_the_input_of_a_function(tmp_path):
@@ -724,6 +782,48 @@ def test_names_made_up_follow_the_input_of_a_function(tmp_path):
         node = helper.make_node("Block", ["x", name], ["y"], domain="here", name="block")
         found = tensors(save(tmp_path / "a.onnx", [node], {name: normal(4, 6)}, functions=[function]))
         assert list(found) == ["second.weight"] and found["second.weight"].axis == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "exponent", "mantissa", "bias", "specials"),
+    [  # bits of either, and the codes of the largest exponent that are no numbers of the rule
+        ("BFLOAT16", 8, 7, 127, "ieee"),
+        ("FLOAT16", 5, 10, 15, "ieee"),
+        ("FLOAT8E4M3FN", 4, 3, 7, "last"),
+        ("FLOAT8E4M3FNUZ", 4, 3, 8, "minus zero"),
+        ("FLOAT8E5M2", 5, 2, 15, "ieee"),
+        ("FLOAT8E5M2FNUZ", 5, 2, 16, "minus zero"),
+    ],
+)
+def test_every_code_of_a_short_float_is_its_number(tmp_path, kind, exponent, mantissa, bias, specials):
+    """The largest and the smallest ones, too, as float32 holds them all."""
+    bits = 1 + exponent + mantissa
+    codes = np.arange(2**bits)
+    power, part = (codes >> mantissa) % 2**exponent, (codes % 2**mantissa) / 2**mantissa
+    values = np.where(power == 0, part * 2.0 ** (1 - bias), (1 + part) * 2.0 ** (power - bias))
+    values *= np.where(codes >> (bits - 1), -1.0, 1.0)
+    if specials == "ieee":
+        top = power == 2**exponent - 1
+        values[top] = np.where(part[top] == 0, np.sign(values[top]) * np.inf, np.nan)
+    elif specials == "last":
+        values[(power == 2**exponent - 1) & (codes % 2**mantissa == 2**mantissa - 1)] = np.nan
+    else:
+        values[2 ** (bits - 1)] = np.nan
+    tensor = onnx.TensorProto(name="w", data_type=getattr(onnx.TensorProto, kind), dims=codes.shape)
+    tensor.raw_data = codes.astype(f"<u{bits // 8}").tobytes()
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [tensor])), str(tmp_path / "a.onnx"))
+    np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.onnx").tensors["w"], values)
+
+
+def test_every_exponent_is_its_power_of_two(tmp_path):
+    """E8M0, of which the last code is no number."""
+    if not hasattr(onnx.TensorProto, "FLOAT8E8M0"):
+        pytest.skip("this version of onnx does not have the type")
+    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT8E8M0, dims=[256])
+    tensor.raw_data = bytes(range(256))
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [tensor])), str(tmp_path / "a.onnx"))
+    found = checkpoints.read(tmp_path / "a.onnx").tensors["w"]
+    np.testing.assert_array_equal(found, [*(2.0**power for power in range(-127, 128)), np.nan])
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,33 @@ def test_a_scale_is_followed_through_nodes_that_change_its_form(tmp_path, road):
     assert not weights.select(weights.opened(tmp_path / "a.onnx"), 1).tensors.keys() - {"c"}
 
 
+@pytest.mark.parametrize("inside", ["branch", "function", "initializers of a branch"])
+def test_scales_are_no_weights_wherever_they_stand(tmp_path, inside):
+    """Codes, scale and zero point in a graph or a function: weights are what they make together."""
+    scale = np.abs(normal(24, 5)) + 0.5  # a matrix, as of weights
+    arrays = {"c": CODES, "s0": scale, "z0": RNG.integers(-5, 6, size=(24, 5)).astype(np.int8)}
+    stored = [node("Constant", "", name, value=numpy_helper.from_array(a)) for name, a in arrays.items()]
+    nodes = [node("Identity", "s0", "s"), node("DequantizeLinear", "c s z0", "w", axis=1, block_size=8), GEMM]
+    if inside == "function":
+        body, imports = [*stored, *nodes], [helper.make_opsetid("", 21)]
+        function = helper.make_function("here", "Block", ["x"], ["y"], body, imports)
+        call = helper.make_node("Block", ["x"], ["out"], domain="here")
+        path = save(tmp_path / "a.onnx", [call], functions=[function])
+    else:
+        kept = [numpy_helper.from_array(a, name) for name, a in arrays.items()] if "init" in inside else []
+        result = helper.make_tensor_value_info("y", TYPES.FLOAT, None)
+        graph = helper.make_graph(nodes if kept else [*stored, *nodes], "g", [], [result], kept)
+        choice = node("If", "yes", "out", then_branch=graph, else_branch=graph, name="if")
+        path = save(tmp_path / "a.onnx", [choice], {"yes": np.array(True)})
+    found = {name: tensor for name, tensor in tensors(path).items() if tensor.size > 1}
+    assert {name.rpartition("/")[2] for name in found} == {"c"}
+    for tensor in found.values():
+        values = tensor.load()
+        for i, j in np.ndindex(24, 40):
+            shifted = int(CODES[i, j]) - int(arrays["z0"][i, j // 8])
+            assert values[i, j] == np.float32(shifted * np.float64(scale[i, j // 8]))
+
+
 def test_a_cast_to_half_precision_rounds_the_scale(tmp_path):
     scale = np.float32([1 + 2**-12])  # a half has 10 bits behind the point
     nodes = [node("Cast", "s0", "s", to=TYPES.FLOAT16), node("DequantizeLinear", "c s", "w"), GEMM]
@@ -262,6 +289,28 @@ def test_a_node_of_old_opsets_names_its_axes_in_an_attribute(tmp_path):
     nodes += [node("DequantizeLinear", "c s", "w", axis=0), GEMM]
     found = tensors(save(tmp_path / "a.onnx", nodes, {"c": CODES, "s0": SCALE}))["c"]
     np.testing.assert_allclose(found.load(), CODES * SCALE[:, None].astype(np.float64), rtol=1e-6)
+
+
+@pytest.mark.parametrize("old", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "shape", "axes"),
+    [
+        *(("Unsqueeze", (5,), [axis]) for axis in (0, -2)),
+        *(("Squeeze", (1, 5, 1), [axis]) for axis in (2, -1)),
+        *(("Squeeze", (1, 1, 5), [axis]) for axis in (0, 1, -2)),
+        *(("Squeeze", (1, 1, 5, 1), axes) for axes in ([0, 3], [-1, 1])),
+    ],
+)
+def test_axes_that_a_node_does_not_name_are_left(tmp_path, kind, shape, axes, old):
+    """Scales of blocks of one row, whose other axis is of one place, too; named as by old and new opsets."""
+    scale, codes = SCALE[:5], CODES[:1]
+    change = node(kind, "s0", "s", axes=axes) if old else node(kind, "s0 ax", "s")
+    nodes = [change, node("DequantizeLinear", "c s", "w", axis=1, block_size=8), GEMM]
+    arrays = {"c": codes, "s0": scale.reshape(shape), "ax": np.array(axes)}
+    found = tensors(save(tmp_path / "a.onnx", nodes, arrays))["c"]
+    assert not found.skip
+    for j in range(40):
+        assert found.load()[0, j] == np.float32(int(codes[0, j]) * np.float64(scale[j // 8]))
 
 
 def test_sizes_of_zero_are_kept_unless_a_node_allows_them(tmp_path):

@@ -304,6 +304,29 @@ def test_sparse_tensors_with_and_without_what_later_versions_add(tmp_path, layou
     assert found.nbytes == sum(map(len, storages.values()))
 
 
+@pytest.mark.parametrize(
+    ("layout", "part"),
+    [
+        *(("coo", part) for part in range(2)),
+        *((kind, part) for kind in ("csr", "csc", "bsr") for part in range(3)),
+    ],
+)
+@pytest.mark.parametrize("instead", ["no values", "a number", "a list"])
+def test_a_sparse_tensor_without_one_of_its_parts_takes_no_other_away(tmp_path, layout, part, instead):
+    parts = [rebuilt("LongStorage", "1", 3, 0, (3,), (1,)) for _ in range(2 if layout == "coo" else 3)]
+    meta = Call(
+        Global("torch._utils._rebuild_meta_tensor_no_storage"), Global("torch.float32"), (3,), (1,), False
+    )
+    parts[part] = {"no values": meta, "a number": 3, "a list": [1, 2]}[instead]
+    kind = Global(f"torch.sparse_{layout}")
+    broken = Call(Global("torch._utils._rebuild_sparse_tensor"), kind, (*parts, (2, 3)))
+    item = {"broken": broken, "w": rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1))}
+    storages = STORAGES | {"1": np.arange(3, dtype="<i8").tobytes()}
+    found = checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", item, storages)).tensors
+    np.testing.assert_array_equal(found["w"].load(), WEIGHTS)
+    assert found["broken"].skip == "a sparse tensor of a layout that is not read"
+
+
 def test_tensors_with_the_fewest_and_the_most_arguments_of_any_version(tmp_path):
     """Of old ones neither gradients nor hooks are told, of parameters with a state one thing more."""
     plain = rebuilt("FloatStorage", "0", 12, 0, (3, 4), (4, 1))
@@ -350,6 +373,18 @@ def test_members_of_sets_are_found(tmp_path):
         path = torch_zip(tmp_path / "a.pt", b"\x80\x04" + program + b".", STORAGES)
         (found,) = checkpoints.read(path).tensors.values()
         np.testing.assert_array_equal(found, WEIGHTS)
+
+
+def test_members_of_a_set_are_those_of_no_other(tmp_path):
+    """Two that are filled, and one that stays empty before and after them."""
+    tensors = {key: pickled(rebuilt("FloatStorage", key, 12, 0, (3, 4), (4, 1)))[2:-1] for key in "01"}
+    filled = [b"\x8f(" + tensors[key] + b"\x90" for key in "01"]
+    sets = {b"w": b"\x8f", b"x": filled[0], b"y": filled[1], b"z": b"\x8f"}
+    program = b"(" + b"".join(b"U\x01" + key + one for key, one in sets.items()) + b"d"
+    storages = {"0": WEIGHTS.tobytes(), "1": (-WEIGHTS).tobytes()}
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", b"\x80\x04" + program + b".", storages)).tensors
+    assert list(found) == ["x.0", "y.0"]
+    np.testing.assert_array_equal([found["x.0"], found["y.0"]], [WEIGHTS, -WEIGHTS])
 
 
 @pytest.mark.parametrize(("kind", "real"), [("f8", True), ("i8", True), ("c8", False), ("g", False)])
@@ -599,6 +634,26 @@ def test_every_order_of_bytes_and_of_memory_in_npy(tmp_path, kind, order):
     np.savez(tmp_path / "w.npz", w=np.asarray(WEIGHTS.astype(kind), order=order))
     for path in (tmp_path / "w.npy", tmp_path / "w.npz"):
         np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], WEIGHTS)
+
+
+@pytest.mark.parametrize("kind", ["i1", "<f2", ">f4", "f8"])
+@pytest.mark.parametrize("missing", [-1, 0, 1, 2, 12])
+def test_an_array_that_is_cut_short_is_refused_before_it_is_read(tmp_path, kind, missing):
+    """By one byte or more, alone or in an archive; what stands behind an array is no part of it."""
+    values = np.arange(12).astype(kind).reshape(3, 4)
+    stream = io.BytesIO()
+    np.save(stream, values)
+    data = stream.getvalue()[: len(stream.getvalue()) - max(0, missing)] + bytes(max(0, -missing))
+    (tmp_path / "w.npy").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("w.npy", data)
+    message = f"truncated: an array of {values.nbytes} bytes in {values.nbytes - missing}$"
+    for path in (tmp_path / "w.npy", tmp_path / "w.npz"):
+        if missing > 0:
+            with pytest.raises(ValueError, match=message):
+                checkpoints.open_checkpoint(path)
+        else:
+            np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], values)
 
 
 def test_object_arrays_are_never_unpickled(tmp_path):

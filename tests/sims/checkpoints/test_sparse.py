@@ -148,3 +148,45 @@ def test_an_archive_that_zipfile_does_not_read_is_no_archive_of_numpy(tmp_path, 
     path.write_bytes(data)
     with pytest.raises(ValueError, match=rf"not a npz archive \(.*{why}"):
         list(read_npz(path))
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2), (4, 4, 4, 4)])
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "bsc", "dia"])
+def test_only_coordinates_have_another_number_of_axes_than_two(kind, shape):
+    if kind == "dia":
+        parts = {"data": np.ones((2, 4)), "offsets": np.array([0, 1])}
+    else:
+        blocks = (4, 1, 1) if kind.startswith("bs") else (4,)
+        parts = {"data": np.ones(blocks), "indices": np.arange(4), "indptr": np.arange(5)}
+    with pytest.raises(ValueError, match="has no rows and columns"):
+        expand(kind, shape, parts)
+    assert expand(kind, (4, 4), parts).shape == (4, 4)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia"])
+@pytest.mark.parametrize("shape", [(4, 6), (0, 6), (4, 0)])
+def test_matrices_without_an_element_are_zeros(kind, shape):
+    places = np.zeros(0, np.int64)
+    parts = {"data": np.zeros(0), "indices": places, "indptr": np.zeros(shape[kind == "csc"] + 1, np.int64)}
+    if kind == "bsr":
+        parts |= {"data": np.zeros((0, 2, 2)), "indptr": np.zeros(shape[0] // 2 + 1, np.int64)}
+    if kind == "coo":
+        parts["indices"] = np.zeros((2, 0), np.int64)
+    if kind == "dia":
+        parts = {"data": np.zeros((0, 6)), "offsets": places}
+    np.testing.assert_array_equal(expand(kind, shape, parts), np.zeros(shape))
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr"])
+@pytest.mark.parametrize(
+    "places", [[0], [0, 2], [0, 1, 2], [0, 1, 2, 2], [0, 0, 1, 2, 2], [0, 1, 1, 1, 2, 2]]
+)
+def test_every_row_has_its_place_and_there_are_no_more(kind, places):
+    """Three rows, of which the last are no zeros where their places are missing."""
+    data = np.ones((2, 1, 1)) if kind == "bsr" else np.ones(2)
+    parts = {"data": data, "indices": np.array([0, 1]), "indptr": np.array(places)}
+    if len(places) == 4:
+        assert expand(kind, (3, 3), parts).sum() == 2
+    else:
+        with pytest.raises(ValueError, match="row pointers of a sparse matrix do not fit"):
+            expand(kind, (3, 3), parts)

@@ -385,3 +385,26 @@ def test_objects_of_any_class_are_opaque_whatever_makes_them(data):
 def test_a_pickle_that_does_not_fit_itself_is_one_sentence(data, why):
     with pytest.raises(ValueError, match=f"^not a readable torch checkpoint: .*{why}"):
         interpret(io.BytesIO(data + b"."), 20)
+
+
+@pytest.mark.parametrize(
+    ("instead", "fits"), [("bytes", True), ("text", False), ("list", False), ("number", False)]
+)
+def test_the_numbers_of_an_array_are_bytes_and_no_text_of_that_length(tmp_path, instead, fits):
+    letters = np.arange(65, 89, dtype=np.int8).reshape(4, 6)
+    data, stored = pickle.dumps(letters, 4), b"C\x18" + letters.tobytes()
+    assert data.count(stored) == 1
+    other = {
+        "bytes": stored,
+        "text": b"\x8c\x18" + letters.tobytes(),
+        "list": b"(" + b"".join(b"K" + bytes([code]) for code in range(65, 89)) + b"l",
+        "number": b"K\x18",
+    }
+    (tmp_path / "a.pkl").write_bytes(
+        data[:2] + b"\x95" + bytes(8) + data[11:].replace(stored, other[instead])
+    )
+    if fits:
+        np.testing.assert_array_equal(checkpoints.read(tmp_path / "a.pkl").tensors["tensor"], letters)
+    else:
+        with pytest.raises(ValueError, match="a numpy array does not fit its bytes"):
+            checkpoints.open_checkpoint(tmp_path / "a.pkl")

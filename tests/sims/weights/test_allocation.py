@@ -13,7 +13,7 @@ from sims.weights.allocation import allocate, allocate_stored, allocate_table
 from sims.weights.encoding import encode
 from sims.weights.formats import Stored, channel_snr, noise
 from sims.weights.knapsack import choose
-from theory.formats import FORMATS
+from theory.formats import FORMATS, WITHOUT_LAW
 
 BY_NAME = {form.name: form for form in FORMATS}
 
@@ -141,6 +141,21 @@ def test_encoded_values_have_the_error_that_is_stated(arrays, form):
     assert not encode(arrays["zero"], form).any()
 
 
+@pytest.mark.parametrize(
+    "form", [form for form in (*FORMATS, *WITHOUT_LAW) if form.rule == "max"], ids=lambda form: form.name
+)
+@pytest.mark.parametrize("both_signs", [True, False])
+def test_zeros_of_weights_have_the_error_that_is_stated(form, both_signs):
+    """Half of the weights are zeros, which a grid that begins at the smallest weight restores as others."""
+    rng = np.random.default_rng(23)
+    array = rng.normal(size=(4, 128)) * (rng.random((4, 128)) < 0.5)
+    array = array if both_signs else np.abs(array)
+    lost = sum((float(a) - float(b)) ** 2 for a, b in zip(array.flat, encode(array, form).flat, strict=True))
+    assert noise(array, form) == pytest.approx(
+        lost / sum(float(a) ** 2 for a in array.flat), rel=1e-6, abs=1e-15
+    )
+
+
 def test_outputs_are_weighed_by_their_inputs(arrays):
     rng = np.random.default_rng(5)
     loud = {name: w for name, w in arrays.items() if name in ("heavy", "small")}
@@ -242,6 +257,36 @@ def test_every_number_of_an_allocation_by_hand(budget):
     assert found.sentence() == (
         f"{start} of the weights, {found.gain:.2f} dB more than {one.name} for all; no choice is better."
     )
+
+
+@pytest.mark.parametrize(
+    ("budget", "uniform"), [(2.0, "low"), (3.0, "low"), (3.99, "low"), (4.0, "high"), (15.0, "high")]
+)
+def test_one_format_for_all_may_take_all_that_is_allowed(budget, uniform):
+    """However little of it the choice by tensor takes: here one tensor loses nothing in either format."""
+    formats = {
+        "a": [Stored("low", 2.0, math.inf), Stored("high", 4.0, math.inf)],
+        "b": [Stored("low", 2.0, 10.0), Stored("high", 4.0, 20.0)],
+    }
+    found = allocate_stored(formats, {"a": 64, "b": 64}, {"a": 1.0, "b": 1.0}, budget)
+    assert found.uniform == uniform
+    assert found.uniform_error == pytest.approx({"low": 0.05, "high": 0.005}[uniform], rel=1e-12)
+    assert found.bits_per_weight == {2.0: 2.0, 15.0: 9.0}.get(budget, 3.0)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 20, 30, 31, 32, 40, 52])
+def test_costs_have_no_unit(shift):
+    """Those of a tensor of 2^27 weights of 16 bits and more, too."""
+    rng = np.random.default_rng(5)
+    costs = [sorted(rng.integers(1, 40, size=4).tolist()) for _ in range(5)]
+    errors = [sorted(rng.random(4).tolist(), reverse=True) for _ in range(5)]
+    budget = sum(each[1] for each in costs)
+    plain, found = (
+        choose(costs, errors, budget),
+        choose([[c << shift for c in each] for each in costs], errors, budget << shift),
+    )
+    assert found.picked == plain.picked and found.cost == plain.cost << shift
+    assert found.error == plain.error == every_choice(costs, errors, budget) and found.gap == 0
 
 
 def test_the_price_is_the_slope_of_the_first_step_that_is_not_paid():

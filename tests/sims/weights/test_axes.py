@@ -109,6 +109,15 @@ def test_weights_beside_biases_by_other_names(name, shape, beside, bias, axis):
     assert with_axes(tensors, {})[name].axis == axis
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 3), (8, 4, 8, 3), (8, 3, 8, 5), (2, 3, 8, 8, 5)])
+def test_only_where_outputs_come_last_may_a_bias_be_of_the_axis_before(shape):
+    """A transposed convolution of Haiku; elsewhere the first axis is the one that fits, or none."""
+    first = 0 if shape[0] == 8 else None
+    for weight, bias in (("conv/W", "conv/b"), ("conv.w", "conv.b"), ("conv_w", "conv_b"), ("W3", "b3")):
+        assert axis_of({weight: np.zeros(shape), bias: np.zeros(8)}, weight) == first
+    assert axis_of({"net/up/w": np.zeros(shape), "net/up/b": np.zeros(8)}, "net/up/w") == len(shape) - 2
+
+
 @pytest.mark.parametrize("prefix", ["arr_", "", "0.", "params/"])
 @pytest.mark.parametrize(
     ("shape", "after", "axis"),
@@ -251,6 +260,24 @@ def test_a_keras_kernel_has_the_numbers_of_the_torch_one():
 def test_stacks_of_experts(shapes, axes):
     tensors = {name: of_array(name, np.zeros(shape)) for name, shape in shapes.items()}
     assert [tensor.axis for tensor in with_axes(tensors, {}).values()] == axes
+
+
+@pytest.mark.parametrize("name", ["gate_up_proj", "down_proj", "up_proj", "gate_proj.weight", "w1"])
+@pytest.mark.parametrize(
+    "shape", [(3, 32, 64), (3, 64, 32), (3, 32, 32), (64, 32, 64), (2, 5, 10), (2, 10, 5), (5, 5, 10)]
+)
+def test_a_stack_beside_which_nothing_stands_has_outputs_before_inputs(name, shape):
+    """Twice as many inputs as outputs are no sign of another order, nor half as many."""
+    assert axis_of({f"mlp.experts.{name}": np.zeros(shape)}, f"mlp.experts.{name}") == (0, 1)
+
+
+@pytest.mark.parametrize("hidden", [31, 33, 64])
+def test_stacks_that_do_not_hand_on_to_each_other_say_nothing(hidden):
+    """Inputs and outputs of both must meet: of the two conditions neither is enough."""
+    shapes = {"experts.gate_up_proj": (3, 32, 80), "experts.down_proj": (3, 40, hidden)}
+    shapes |= {"moe.gate_up_proj": (3, 32, 2 * hidden), "moe.down_proj": (3, 40, 32)}
+    tensors = {name: of_array(name, np.zeros(shape)) for name, shape in shapes.items()}
+    assert {tensor.axis for tensor in with_axes(tensors, {}).values()} == {(0, 1)}
 
 
 @pytest.mark.parametrize(

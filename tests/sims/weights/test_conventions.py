@@ -79,6 +79,55 @@ def test_mxfp8(tmp_path):
     assert skipped["l.weight"] == "already quantized: scales of type uint8"
 
 
+@pytest.mark.parametrize(
+    ("codes", "scales", "fits"),
+    [
+        ((64, 64), (64, 2), True),
+        ((3, 4, 64), (3, 4, 2), True),
+        *(
+            ((64, 64), scales, False)
+            for scales in ((2, 2), (32, 2), (1, 2), (2,), (64, 1), (64, 3), (64, 64), (128,))
+        ),
+        *(((3, 4, 64), scales, False) for scales in ((12, 2), (3, 1, 2), (1, 4, 2), (3, 4, 1), (4, 2))),
+        ((32,), (1,), True),
+    ],
+)
+def test_exponents_are_those_of_32_neighbours_of_one_row(tmp_path, codes, scales, fits):
+    """Bytes in any other shape are no exponents, though the last axes may fit."""
+    arrays = {
+        "l.weight": np.ones(codes).astype(ml_dtypes.float8_e4m3fn),
+        "l.weight_scale": np.full(scales, 128, np.uint8),
+    }
+    found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    if fits:
+        np.testing.assert_array_equal(found["l.weight"], np.full(codes, 2.0))
+    else:
+        assert not found and skipped["l.weight"] == "already quantized: scales of type uint8"
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_read"),
+    [
+        ("float8_e4m3fn", True),
+        ("float8_e5m2", True),
+        ("int8", False),
+        ("int4", False),
+        ("float4_e2m1fn", False),
+    ],
+)
+def test_exponents_belong_to_floats_of_eight_bits(codes, is_read):
+    """Beside other codes bytes may be anything: scales of another kind, or codes of scales."""
+    tensors = {
+        "l.weight": checkpoints.of_array("l.weight", np.ones((6, 64), np.float32)).renamed(dtype=codes),
+        "l.weight_scale": checkpoints.of_array("l.weight_scale", np.full((6, 2), 128, np.uint8)),
+    }
+    found, skipped = joined(tensors, {})
+    if is_read:
+        np.testing.assert_array_equal(found["l.weight"].load(), np.full((6, 64), 2.0))
+    else:
+        assert not found and skipped["l.weight"] == "already quantized: scales of type uint8"
+
+
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("columns", [64, 60])
 def test_pruned_weights_as_values_and_bits(tmp_path, flat, columns):
@@ -125,6 +174,13 @@ def test_pruned_weights_as_values_and_bits(tmp_path, flat, columns):
         ({".shape": np.array([9, 64])}, r"a mask of shape \(10, 8\) for weights of shape \(9, 64\)"),
         ({".shape": np.array([10, 65])}, r"a mask of shape \(10, 8\) for weights of shape \(10, 65\)"),
         ({".shape": np.array([10, -64])}, r"a mask of shape \(10, 8\) for weights of shape \(10, -64\)"),
+        *(
+            (
+                {".shape": np.array(shape), ".bitmask": np.zeros((shape[0], shape[1] // 8), np.uint8)},
+                f"a mask of shape .* for weights of shape \\({shape[0]}, {shape[1]}\\)",
+            )
+            for shape in ((0, 64), (10, 0), (0, 0))
+        ),
         ({".compressed": np.ones(300, np.int8)}, "int8 codes without scales"),
     ],
 )

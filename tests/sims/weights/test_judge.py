@@ -157,6 +157,19 @@ def test_ratios_survive_huge_and_tiny_units(exponent):
     )
 
 
+@pytest.mark.parametrize("exponent", [*range(-1010, 1011, 101), -1, 1])
+@pytest.mark.parametrize("rotated", [False, True])
+def test_no_number_of_a_row_but_its_signal_has_a_unit(exponent, rotated):
+    """Powers of two change no digit of kurtosis, peak and ratios, however small or large the weights are."""
+    values = np.random.default_rng(3).standard_t(4, size=(12, 64))
+    plain, moved = (
+        judge.judge_tensor(weights.opened({"w": array}).tensors["w"], [3, 4], rotated=rotated)[0]
+        for array in (values, np.ldexp(values, exponent))
+    )
+    for name in ("kurtosis", "peak", "quantization", "pruning", "zeros"):
+        assert getattr(moved, name) == getattr(plain, name), name
+
+
 def test_subnormal_values_are_numbers_too():
     values = np.array([5e-324, -1e-323, 2e-323, 0.0] * 100)
     assert quantization_snr(values, 4) == math.inf  # multiples of the smallest number
@@ -496,3 +509,22 @@ def test_widths_at_which_the_other_is_better_are_named(pruning, words):
     row = weights.TensorRow("t", (3, 3), 9, 3.0, 2.0, quantization, pruning, zeros, weights.Signal(1.0))
     said = weights.Table((2, 4, 8), [row]).recommendation()
     assert said.endswith(f"and wins 1 of 1 tensors{words}.")
+
+
+@pytest.mark.parametrize(
+    ("quantization", "pruning", "words"),
+    [
+        (9.04, 5.26, "Snap: at 4 bits quantization keeps 9.0 dB of the network and pruning 75 % 5.3 dB"),
+        (-0.26, 0.24, "Cut: at 4 bits pruning 75 % keeps 0.2 dB of the network and quantization -0.3 dB"),
+        (99.96, 12.5, "Snap: at 4 bits quantization keeps 100.0 dB of the network and pruning 75 % 12.5 dB"),
+        (
+            math.inf,
+            12.04,
+            "quantization keeps everything of the network and pruning 75 % 12.0 dB",
+        ),
+    ],
+)
+def test_ratios_of_the_recommendation_have_one_digit_behind_the_point(quantization, pruning, words):
+    ratios = {4: quantization}, {4: pruning}
+    row = weights.TensorRow("t", (3, 3), 9, 3.0, 2.0, *ratios, {4: 0.0}, weights.Signal(1.0))
+    assert words in weights.Table((4,), [row]).recommendation()

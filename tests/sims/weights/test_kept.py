@@ -1,12 +1,15 @@
 """A run that was killed goes on where it was; a cluster gives the same numbers as this machine."""
 
 import contextlib
+import dataclasses
+import math
 
 import numpy as np
 import pytest
 
 from sims import checkpoints, weights
 from sims.weights import judge
+from sims.weights.formats import Stored
 from sims.weights.kept import Kept
 
 RNG = np.random.default_rng(8)
@@ -157,6 +160,32 @@ def test_a_row_is_that_of_a_tensor_in_every_respect(tmp_path):
         assert kept.get(tensor.renamed(**{name: value})) is None
     for other in (Kept(tmp_path, "other", [(4,), False, False, True]), Kept(tmp_path, "network", [(4,)])):
         assert other.get(tensor) is None
+
+
+def test_a_kept_row_is_the_row_in_every_respect(tmp_path):
+    """Numbers that lose nothing and numbers that are none, too."""
+    row = weights.TensorRow(
+        name="w",
+        shape=(3, 4, 5),
+        size=60,
+        kurtosis=3.1,
+        peak=4.2,
+        quantization={2: 5.3, 16: math.inf},
+        pruning={2: 6.4, 16: -0.5},
+        zeros={2: 0.7, 16: 0.0},
+        signal=weights.Signal(0.8, -9),
+        nbytes=240,
+        note="dequantized from Q4_K",
+        stored=(Stored("a", 4.5, 20.25), Stored("b", 16.0, math.inf)),
+    )
+    assert not [one.name for one in dataclasses.fields(row) if getattr(row, one.name) == one.default]
+    tensor, kept = checkpoints.of_array("w", np.zeros((3, 4, 5))), Kept(tmp_path, "network", [])
+    for one in (row, dataclasses.replace(row, kurtosis=math.inf, note="", stored=())):
+        kept.put(tensor, (one, b"digest"))
+        assert kept.get(tensor) == (one, b"digest")
+    kept.put(tensor, (dataclasses.replace(row, kurtosis=math.nan), b""))  # of a constant tensor
+    found, digest = kept.get(tensor)
+    assert math.isnan(found.kurtosis) and dataclasses.replace(found, kurtosis=3.1) == row and digest == b""
 
 
 def test_a_mask_that_was_judged_alone_is_none_of_many(tmp_path):

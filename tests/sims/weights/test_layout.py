@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import re
 
@@ -140,6 +141,62 @@ def test_the_csv_holds_every_number_and_no_formula(deep):
     assert float(first["share_of_pruning_error_2"]) == 1
     assert second["verdict"] == "not judged" and second["note"] == "int64 values: already integers"
     assert len(list(csv.DictReader(io.StringIO(csv_text(*layout.columns(deep)))))) == len(deep.rows)
+
+
+def test_every_number_of_the_csv_stands_below_its_name():
+    """Of two tensors whose numbers are all different."""
+    rows = [
+        weights.TensorRow(
+            name, shape, size, 3.0 + i, 5.0 + i,
+            quantization={2: 7.0 + i, 4: 20.0 + 10 * i},
+            pruning={2: 9.5 + i, 4: 10.0 - 10 * i},
+            zeros={2: 0.25 + i / 8, 4: 0.0625 + i / 64},
+            signal=weights.Signal(1.0), nbytes=700 + i, note=f"note {i}",
+        )
+        for i, (name, shape, size) in enumerate((("v", (6, 10), 60), ("w", (3, 5, 7), 105)))
+    ]  # fmt: skip
+    lines = list(csv.DictReader(io.StringIO(csv_text(*layout.columns(weights.Table((2, 4), rows))))))
+    for line, row in zip(lines, rows, strict=True):
+        texts = {
+            "tensor": row.name,
+            "shape": " x ".join(map(str, row.shape)),
+            "verdict": row.verdict,
+            "note": row.note,
+        }
+        assert {name: line.pop(name) for name in texts} == texts
+        numbers = {"weights": row.size, "bytes": row.nbytes, "kurtosis": row.kurtosis, "peak": row.peak}
+        for bits in (2, 4):
+            numbers[f"quantization_snr_{bits}"] = row.quantization[bits]
+            numbers[f"pruning_snr_{bits}"] = row.pruning[bits]
+            numbers[f"natural_zeros_{bits}"] = row.zeros[bits]
+            for name in ("quantization", "pruning"):
+                own, every = (
+                    sum(10 ** (-getattr(one, name)[bits] / 10) for one in some) for some in ([row], rows)
+                )
+                numbers[f"share_of_{name}_error_{bits}"] = pytest.approx(own / every, rel=1e-12)
+        assert {name: float(number) for name, number in line.items()} == numbers
+
+
+@pytest.mark.parametrize("lost", list(itertools.product((True, False), repeat=3)))
+def test_the_error_of_the_network_is_all_of_it_where_any_tensor_loses_something(lost):
+    rows = [
+        weights.TensorRow(
+            f"w{i}",
+            (3, 3),
+            9,
+            3.0,
+            2.0,
+            {4: 20.0 if one else np.inf},
+            {4: 1.0},
+            {4: 0.0},
+            weights.Signal(1.0),
+        )
+        for i, one in enumerate(lost)
+    ]
+    *lines, whole = layout.lines(weights.Table((4,), rows))
+    assert whole["error"] == ("100 %" if any(lost) else "0 %")
+    shares = {1: "100 %", 2: "50 %", 3: "33 %"}
+    assert [line["error"] for line in lines] == [shares[sum(lost)] if one else "0 %" for one in lost]
 
 
 def test_rows_are_on_the_disk_as_they_are_judged(tmp_path):

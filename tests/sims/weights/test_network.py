@@ -127,6 +127,37 @@ def test_numbers_for_programs_are_those_of_the_single_tensors(mixed):
     assert found["pruning"]["worst"] == min(row.pruning[4] for row in table.rows)
 
 
+def test_shares_for_programs_are_those_of_each_method_at_each_width():
+    """Errors are 3, 1 times a power of ten: all eight shares are different."""
+    ratios = {
+        "quantization": [{2: 10.0, 8: 30.0}, {2: 0.0, 8: 40.0}],
+        "pruning": [{2: 20.0, 8: 0.0}, {2: 0.0, 8: 20.0}],
+    }
+    expected = {
+        "quantization": {"2": (0.3 / 1.3, 1 / 1.3), "8": (0.003 / 0.0031, 0.0001 / 0.0031)},
+        "pruning": {"2": (0.03 / 1.03, 1 / 1.03), "8": (3 / 3.01, 0.01 / 3.01)},
+    }
+    rows = [
+        weights.TensorRow(
+            f"w{i}",
+            (3, 3),
+            9,
+            3.0,
+            2.0,
+            ratios["quantization"][i],
+            ratios["pruning"][i],
+            {2: 0.0, 8: 0.0},
+            signal,
+        )
+        for i, signal in enumerate((Signal(3.0), Signal(1.0)))
+    ]
+    found = weights.Table((2, 8), rows).as_dict()["tensors"]
+    for method, by_width in expected.items():
+        for i, one in enumerate(found):
+            shares = {bits: pytest.approx(both[i], rel=1e-12) for bits, both in by_width.items()}
+            assert one[f"share_of_{method}_error"] == shares
+
+
 def test_of_two_widths_as_near_to_four_bits_the_smaller_decides():
     table = weights.analyse({"w": np.random.default_rng(0).normal(size=(20, 20))}, [3, 5, 8])
     assert table.middle().bits == table.network()["verdict_bits"] == 3

@@ -157,5 +157,6 @@ def test_bad_input_is_one_sentence():
         prediction.fitted_law(0.5, 3)
     with pytest.raises(ValueError, match="kurtosis and peak must be finite and at least 1"):
         prediction.fitted_law(np.nan, 3)
-    with pytest.raises(ValueError, match="predictor must be"):
-        prediction.predict(3, 4, 4, "guess")
+    for name in ("guess", "empirical", "Kurtosis", "always", ""):  # the empirical winner needs the tensor
+        with pytest.raises(ValueError, match=f"predictor must be .*, got '{name}'"):
+            prediction.predict(3, 4, 4, name)

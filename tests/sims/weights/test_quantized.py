@@ -224,6 +224,15 @@ def test_gptq_with_zero_points_needs_the_version(tmp_path, bits):
     assert not whole(path, {"quantization_config": "gptq"})[0]
 
 
+@pytest.mark.parametrize(("least", "most"), [(7, 8), (7, 14), (8, 14), (0, 7), (0, 8), (6, 6), (9, 9)])
+def test_gptq_is_symmetric_where_every_zero_point_is_the_middle(tmp_path, least, most):
+    """One that is another, above the middle or below, leaves open how they are counted."""
+    stored = np.full((4, 32), least)
+    stored[2, 9] = most
+    found, skipped, _ = whole(gptq(tmp_path, stored)[0])
+    assert not found and "GPTQ with zero points" in skipped["m.qweight"]
+
+
 @pytest.mark.parametrize(("version", "shift"), [(None, 1), ("gptq", 1), ("gptq_v2", 0)])
 def test_the_settings_of_autogptq_have_a_file_of_their_own(tmp_path, version, shift):
     """quantize_config.json; where config.json has settings, too, those count."""
@@ -539,18 +548,19 @@ def test_scales_belong_to_the_outputs_of_a_square_matrix(axis):
     assert found.note == f"dequantized from int8, blocks of {'4 x 1' if axis == 1 else '1 x 4'}"
 
 
+@pytest.mark.parametrize("mark", [".", "/", "/x."])
 @pytest.mark.parametrize(
     "name", ["weight_scale_inv", "weight_scale", "weight_scale_2", "qzeros", "absmax", "scales", "SCB"]
 )
-def test_names_of_scales_that_are_alone(name):
+def test_names_of_scales_that_are_alone(name, mark):
     tensors = {
         "a.weight": np.ones((20, 20)),
-        f"b.{name}": np.ones((20, 20)),
-        f"b.my_{name}s": np.ones((20, 20)),
+        f"b{mark}{name}": np.ones((20, 20)),
+        f"b{mark}my_{name}s": np.ones((20, 20)),
     }
     skipped = weights.select(weights.opened(tensors)).skipped
-    assert skipped.get(f"b.{name}") == "already quantized: scales of codes that are not here"
-    assert "codes" not in skipped.get(f"b.my_{name}s", "")
+    assert skipped.get(f"b{mark}{name}") == "already quantized: scales of codes that are not here"
+    assert "codes" not in skipped.get(f"b{mark}my_{name}s", "")
 
 
 def beside_codes(codes, others):
@@ -572,10 +582,11 @@ def beside_codes(codes, others):
         *((name, False) for name in ("scaled", "wxscale", "zeroth", "absmaxed", "scale_of", "myscale")),
     ],
 )
-def test_names_of_scales_beside_codes_of_any_convention(name, is_scale):
+@pytest.mark.parametrize("mark", [".", "/"])
+def test_names_of_scales_beside_codes_of_any_convention(name, is_scale, mark):
     alone = "that are not here" if name in ("scales", "qzeros") else "in a convention that is not read"
     why = f"already quantized: scales of codes {alone}" if is_scale else ""
-    assert beside_codes("other.codes_of_it", [f"l.{name}"]) == {f"l.{name}": why}
+    assert beside_codes("other.codes_of_it", [f"l{mark}{name}"]) == {f"l{mark}{name}": why}
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,24 @@ def test_cells_of_a_tensor_have_one_digit_behind_the_point():
 
 
 @pytest.mark.parametrize(
+    ("budget", "stored", "cell"),
+    [
+        (4.5, ROW.stored, "INT4 (20.0 dB)"),
+        (4.0, ROW.stored, "2:4 (10.0 dB)"),
+        (3.99, ROW.stored, "none"),  # no format fits
+        (None, ROW.stored, None),  # none is asked for
+        (4.5, (), None),  # none was tried
+        (None, (), None),
+    ],
+)
+def test_the_best_format_has_a_cell_where_it_was_asked_for_and_formats_were_tried(budget, stored, cell):
+    line, whole = weights.Table((2, 4), [replace(ROW, stored=stored)]).lines(budget)
+    cells = {name: text for name, text in line.items() if name.startswith("best within")}
+    assert cells == ({f"best within {budget:g} bits": cell} if cell else {})
+    assert list(whole) == list(line) and [whole[name] for name in cells] == [""] * len(cells)
+
+
+@pytest.mark.parametrize(
     ("name", "zeros"),
     [("2:4", True), ("4:8 + INT4", True), ("prune 50 %", True), ("prune 50 % + INT4", True), ("INT3", False)],
 )
