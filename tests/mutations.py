@@ -1,7 +1,8 @@
 """The changes that `tests/mutants.py` makes: which modules, which kinds, which are drawn.
 
-Cosmic Ray's changes of operators, comparisons, constants and branches, and two kinds more: constants that are
-5 % larger, and arguments that a call does not hand on, so that the default of what it calls stands in.
+Cosmic Ray's changes of operators, comparisons, constants and branches, and three kinds more: constants that
+are 5 % larger, arguments that a call does not hand on, so that the default of what it calls stands in, and
+conditions without one of those that `and` or `or` join.
 """
 
 import ast
@@ -33,7 +34,7 @@ def modules() -> list[str]:
 
 
 def operators() -> list:
-    """Cosmic Ray's operators without those that swap names, and two of our own."""
+    """Cosmic Ray's operators without those that swap names, and three of our own."""
     from cosmic_ray.ast import is_number
     from cosmic_ray.operators.operator import Operator
     from cosmic_ray.operators.provider import OperatorProvider
@@ -72,10 +73,27 @@ def operators() -> list:
         def examples(cls):
             return ()
 
+    class ConditionDropper(Operator):
+        """`a and b and c`, or with `or`, without one of them."""
+
+        def mutation_positions(self, node):
+            if node.type in ("and_test", "or_test"):
+                for operand in node.children[::2]:
+                    yield (operand.start_pos, operand.end_pos)
+
+        def mutate(self, node, index):
+            kept = [each.get_code(False) for k, each in enumerate(node.children[::2]) if k != index]
+            joined = f" {node.children[1].value} ".join(kept)
+            return Name(node.get_first_leaf().prefix + joined, node.start_pos)
+
+        @classmethod
+        def examples(cls):
+            return ()
+
     provider = OperatorProvider()
     left_out = ("Variable", "RemoveDecorator")
     names = [name for name in provider if not name.startswith(left_out)]
-    return [*(provider[name] for name in names), ConstantScaler, ArgumentDropper]
+    return [*(provider[name] for name in names), ConstantScaler, ArgumentDropper, ConditionDropper]
 
 
 @functools.cache

@@ -103,6 +103,29 @@ def test_an_argument_is_left_out_where_a_default_takes_its_place(tmp_path, monke
     )
 
 
+JOINED = """
+def inside(x, low, high, loose=False):
+    return loose or (x >= low and x <= high
+                     and x == x)
+"""
+
+
+def test_a_condition_is_left_out_of_those_that_are_joined():
+    mutating = pytest.importorskip("cosmic_ray.mutating", reason="needs the extra [mutants]")
+    changes = [change for site in mutations.sites(JOINED) for change in site]
+    found = {
+        mutating.mutate_code(JOINED, one(), k) for one, k in changes if one.__name__ == "ConditionDropper"
+    }
+    bodies = {" ".join(text.partition("return ")[2].split()) for text in found}
+    assert bodies == {
+        "(x >= low and x <= high and x == x)",
+        "loose",
+        "loose or (x <= high and x == x)",
+        "loose or (x >= low and x == x)",
+        "loose or (x >= low and x <= high)",
+    }
+
+
 def test_a_weak_test_lets_mutants_live_and_a_strong_one_does_not(tmp_path):
     pytest.importorskip("cosmic_ray", reason="needs the extra [mutants]")
     for folder in ("theory", "sims", "docs", "tests/theory"):
