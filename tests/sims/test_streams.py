@@ -104,13 +104,14 @@ def test_runs_that_differ_share_no_stream(monkeypatch, name):
 
 
 def test_a_stream_is_named_by_its_seed_every_part_of_its_key_and_its_block():
-    """Also by where a part ends: one part that is written a", "b is not the two parts a and b."""
-    keys = [(), ("a",), ("ab",), ("a", "b"), ("b", "a"), ("a", 1), ("a", 11), ("a", 1, 1), ('a", "b',)]
+    """Also by where a part ends: one part that is written a, b or a", "b is not the two parts a and b."""
+    keys = [(), ("a",), ("ab",), ("a", "b"), ("b", "a"), ("a", 1), ("a", 11), ("a", 1, 1)]
+    keys += [('a", "b',), ("a, b",), ("a b",), ("a/b",)]
     firsts = [
         montecarlo.stream(seed, key, block).integers(2**62)
         for seed in (0, 1, 2**63)
         for key in keys
         for block in (0, 1, 2)
     ]
-    assert len(set(firsts)) == len(firsts) == 81
+    assert len(set(firsts)) == len(firsts) == 108
     assert isinstance(montecarlo.stream(0).bit_generator, np.random.PCG64DXSM)
