@@ -169,3 +169,67 @@ def test_a_stopped_search_of_frozen_cuts_says_the_least_of_what_it_left_open(see
         _, lower, nodes, ended = kernels.best_frozen_cut(*arguments)
         wanted, spent = frontier(V, w, own, group, quota, limit)
         assert (nodes, ended) == (spent, limit > whole) and lower == pytest.approx(wanted, rel=1e-7)
+
+
+def refitted_frontier(G, w, s, group, quota, limit):
+    """Least of the best set and of what the search of refitted cuts left open, by recursion.
+
+    Below a node columns are cut in turn, the dearest first, each with those behind it. They cost at least
+    the smallest s v^2 of what is to come, or as much as the dearest of the cheapest columns alone.
+    """
+    nodes, best, left_open = 0, np.inf, []
+
+    def refit(gone):
+        v, kept = np.zeros(len(w)), [i for i in range(len(w)) if i not in gone]
+        v[kept] = np.linalg.solve(G[np.ix_(kept, kept)], (G @ w)[kept])
+        return (v - w) @ G @ (v - w), v
+
+    def bound(gone, behind):
+        cost, v = refit(gone)
+        total, most = 0.0, 0.0
+        for g, wanted in enumerate(quota):
+            need = wanted - sum(group[i] == g for i in gone)
+            others = [i for i in behind if group[i] == g]
+            if need > len(others):
+                return np.inf
+            if need:
+                total += sum(sorted(s[i] * v[i] ** 2 for i in others)[:need])
+                most = max(most, sorted(refit([*gone, i])[0] - cost for i in others)[need - 1])
+        return cost + max(total, most)
+
+    def stopped(gone, behind):
+        nonlocal nodes, best
+        behind = [i for i in behind if sum(group[j] == group[i] for j in gone) < quota[group[i]]]
+        if nodes == limit:
+            left_open.append(bound(gone, behind))
+            return True
+        nodes += 1
+        behind.sort(key=lambda i: -refit([*gone, i])[0])
+        while bound(gone, behind) <= best + 1e-9 and behind:
+            i = behind.pop(0)
+            error = refit([*gone, i])[0]
+            if len(gone) + 1 == sum(quota):
+                best = min(best, error)
+            elif error <= best + 1e-9 and stopped([*gone, i], behind):
+                left_open.append(bound(gone, behind))
+                return True
+        return False
+
+    stopped([], [i for i in range(len(w)) if group[i] >= 0])
+    return min([best, *left_open]), nodes
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_stopped_search_of_refitted_cuts_says_the_least_of_what_it_left_open(seed):
+    """Two groups with quotas of one to three, after every number of nodes."""
+    rng = np.random.default_rng(seed)
+    G, w = positive(seed, 7), rng.standard_normal(7)
+    group = rng.permutation([0, 0, 0, 0, 1, 1, -1 if seed % 3 else 1])
+    quota = np.array([1 + seed % 3, 1 + seed % 2])
+    s = np.full(7, 0.9 * np.linalg.eigvalsh(G)[0])
+    whole = refitted_frontier(G, w, s, group, quota, 10**6)[1]
+    for limit in (*range(1, whole), 10**6):
+        arguments = (G, np.linalg.inv(G), w, s, group, quota, -np.inf, np.inf, np.inf, 1e-9, limit)
+        _, lower, nodes, ended = kernels.best_cut(*arguments, np.zeros(7, bool))
+        wanted, spent = refitted_frontier(G, w, s, group, quota, limit)
+        assert (nodes, ended) == (spent, limit > whole) and lower == pytest.approx(wanted, rel=1e-7)
