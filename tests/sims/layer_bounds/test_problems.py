@@ -56,3 +56,13 @@ def test_every_argument_but_the_number_of_samples_names_a_stream_of_its_own():
     ]
     assert all(few == many for few, many in drawn)
     assert len({few for few, _ in drawn}) == len(drawn) == 24
+
+
+@pytest.mark.parametrize("kind", [*LAWS, "relu"])
+def test_a_correlation_of_zero_is_zero_however_it_is_written(kind):
+    """Streams are named by the text of their keys, and 0 is not 0.0 there: the layers were two."""
+    first, w = problem(kind, 3, correlation=0.0)
+    for zero in (0, np.float32(0), np.int64(0), False):
+        x, v = problem(kind, 3, correlation=zero)
+        np.testing.assert_array_equal(x, first)
+        np.testing.assert_array_equal(v, w)
