@@ -37,7 +37,7 @@ def problem(
     whole("columns", columns, 1)
     if not 0 <= correlation < 1:
         raise ValueError(f"correlation must lie in [0, 1), got {correlation}")
-    rng = stream(seed, ("layer_bounds", kind, columns, correlation))
+    rng = stream(seed, ("layer_bounds", kind, columns, float(correlation)))
     m = 16 * columns if samples is None else whole("samples", samples, 1)
     x = rng.standard_normal((m, columns))
     own = math.sqrt(1 - correlation**2)

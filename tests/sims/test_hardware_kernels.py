@@ -12,7 +12,7 @@ benchmark = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(benchmark)
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch", [1, 3, 8, 33])
 def test_every_way_to_store_gives_the_dense_product(batch):
     rng = np.random.default_rng(batch)
     w, x = rng.normal(size=(5, 128)).astype(np.float32), rng.normal(size=(batch, 128)).astype(np.float32)

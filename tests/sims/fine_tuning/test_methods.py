@@ -5,7 +5,7 @@ import pytest
 
 from sims.fine_tuning import from_arrays, methods
 from sims.fine_tuning.networks import Network
-from sims.fine_tuning.training import Recipe, Trained
+from sims.fine_tuning.training import Plan, Recipe, Trained, first_weights
 from sims.path_following import compress
 from sims.path_following.pruning import optimal_brain_surgeon
 from sims.path_following.quantizers import quantizer
@@ -172,6 +172,21 @@ def test_what_a_method_trains(data, start, monkeypatch, method, bits, width):
     assert not pruning.options.quantize and pruning.options.parameter == "log"
     assert (first.epochs, last.epochs) == (3, 2) and options["masks"] is start.masks
     assert others == {"seed": 4, "store": "pruning"}
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_networks_start_and_are_trained_by_the_seed_that_is_asked_for(data, start, monkeypatch, seed):
+    calls = []
+    monkeypatch.setattr(methods, "train", lambda *given, **named: calls.append((given, named)) or start)
+    recipe = Recipe(epochs=3)
+    assert methods.pretrained(NETWORK, data, 2, recipe, seed=seed, keep=lambda phase: phase) is start
+    (((network, images, weights, plan, found), named),) = calls
+    assert (network, images, found) == (NETWORK, data, recipe) and plan == Plan()
+    assert named["seed"] == seed and named["store"] == named["phase"] == "pretraining"
+    other = first_weights(NETWORK, 2, 5 - seed)
+    for w, wanted, strange in zip(weights, first_weights(NETWORK, 2, seed), other, strict=True):
+        np.testing.assert_array_equal(w, wanted)
+        assert not np.isin(w, strange).any()
 
 
 def test_two_epochs_are_enough_for_both_halves(data, start, monkeypatch):

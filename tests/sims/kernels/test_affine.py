@@ -182,3 +182,25 @@ def test_the_limit_of_a_row_is_that_of_its_nodes_less_what_splitting_adds(cells,
 def test_a_grid_on_which_all_weights_have_one_code_is_left_as_it_is():
     w = np.array([-0.5, 0.0, 0.5])
     assert kernels.polish(w, 3, 1 / 6, 9.0, 0.0, 6) == (np.inf, 9.0, 0.0)
+
+
+@pytest.mark.parametrize("zero_point", [False, True])
+@pytest.mark.parametrize("steps", [3, 15])
+def test_rows_are_polished_as_often_as_asked(zero_point, steps):
+    """After a coarse search: no round makes a row worse, the second helps, and after 60 none gains."""
+    rows = np.random.default_rng(8).gamma(2.0, size=(30, 60)) / 8 - 0.1
+    errors = []
+    for rounds in (1, 2, 3, 60):
+        s, c, error, _ = kernels.row_grids(rows, steps, zero_point, 2 * steps, 0.5, 3, rounds)
+        codes = np.clip(np.rint((rows - c[:, None]) / s[:, None]), 0, steps)
+        reached = ((rows - c[:, None] - s[:, None] * codes) ** 2).sum(axis=1)
+        assert (reached <= error * (1 + 1e-9)).all()
+        errors.append(reached)
+    for fewer, more in itertools.pairwise(errors):
+        assert (more <= fewer * (1 + 1e-6)).all()
+    assert (errors[1] < 0.999 * errors[0]).sum() > 5 and (errors[3] < 0.999 * errors[1]).sum() > 3
+    for row, own, step, offset, best in zip(rows, codes, s, c, reached, strict=True):
+        moved = own + np.rint(offset / step) if zero_point else own
+        columns = moved[:, None] if zero_point else np.column_stack([own, np.ones_like(own)])
+        ((again,), _, _) = np.linalg.lstsq(columns, row, rcond=None)[1:]
+        assert best <= again * (1 + 1e-5)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sims.kernels import hardware as kernels
 
-sizes = st.tuples(st.integers(1, 3), st.integers(1, 3))  # rows of the matrix, rows of inputs
+sizes = st.tuples(st.integers(1, 3), st.integers(1, 12))  # rows of the matrix, rows of inputs
 
 
 def drawn(seed, m, batch, n, low=-7, high=8):

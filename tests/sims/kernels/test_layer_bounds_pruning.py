@@ -98,3 +98,140 @@ def test_the_best_frozen_cut_is_that_of_every_set(seed, n, data):
         assert spent == limit and not ended
         assert lower <= least + 1e-8 and error >= least - 1e-8
         assert error == np.inf or abs(errors[tuple(best)] - error) <= 1e-8 * (1 + error)
+
+
+def frontier(V, w, own, group, quota, limit):
+    """Least of the best set and of what a depth-first search left open when it stopped, by recursion.
+
+    A node decides the last levels. What it costs at least: |V e|^2 least over the errors of the others, own
+    of what is cut, and the smallest own of others that fill the quotas.
+    """
+    n, nodes, best, left_open = len(w), 0, np.inf, []
+
+    def decided(gone):
+        first = n - len(gone)
+        e = np.where(gone, -w[first:], 0.0)
+        free, given = V[:, :first], V[:, first:] @ e
+        rest = given + free @ np.linalg.lstsq(free, -given, rcond=None)[0] if first else given
+        return rest @ rest + own[first:] @ gone
+
+    def bound(gone):
+        total = decided(gone)
+        if any(cut and group[n - len(gone) + i] < 0 for i, cut in enumerate(gone)):
+            return np.inf
+        for g, wanted in enumerate(quota):
+            cut = sum(gone[i] for i in range(len(gone)) if group[n - len(gone) + i] == g)
+            others = sorted(own[i] for i in range(n - len(gone)) if group[i] == g)
+            if cut > wanted or cut + len(others) < wanted:
+                return np.inf
+            total += sum(others[: wanted - cut])
+        return total
+
+    def stopped(gone):
+        nonlocal nodes, best
+        if nodes == limit:
+            left_open.append(bound(gone))
+            return True
+        nodes += 1
+        end = False
+        for child in sorted(([False, *gone], [True, *gone]), key=decided):
+            if end:
+                left_open.append(bound(child))
+            elif bound(child) <= best + 1e-9 and bound(child) < np.inf:
+                if len(child) < n:
+                    end = stopped(child)
+                else:
+                    best = min(best, bound(child))
+        return end
+
+    stopped([])
+    return min([best, *left_open]), nodes
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_stopped_search_of_frozen_cuts_says_the_least_of_what_it_left_open(seed):
+    """Two groups with quotas of one or two, after every number of nodes."""
+    rng = np.random.default_rng(seed)
+    n = 6
+    G, w = positive(seed, n), rng.standard_normal(n)
+    group, quota = rng.permutation([0, 0, 0, 1, 1, -1 if seed % 3 else 1]), np.array([1 + seed % 2, 1])
+    s = np.full(n, 0.9 * np.linalg.eigvalsh(G)[0])
+    V, own = np.linalg.cholesky(G - np.diag(s)).T, s * w**2
+    tail = np.full((2, n + 1, int(quota.max()) + 1), np.inf)
+    for g, k in itertools.product(range(2), range(n + 1)):
+        smallest = sorted(own[i] for i in range(k) if group[i] == g)
+        for r in range(min(len(smallest), int(quota.max())) + 1):
+            tail[g, k, r] = sum(smallest[:r])
+    u = np.triu(V / np.diag(V)[:, None], 1)
+    whole = frontier(V, w, own, group, quota, 10**6)[1]
+    for limit in (*range(1, whole), 10**6):
+        arguments = (np.diag(V) ** 2, u, w, own, tail, group, quota, np.inf, 1e-9, limit, np.zeros(n, bool))
+        _, lower, nodes, ended = kernels.best_frozen_cut(*arguments)
+        wanted, spent = frontier(V, w, own, group, quota, limit)
+        assert (nodes, ended) == (spent, limit > whole) and lower == pytest.approx(wanted, rel=1e-7)
+
+
+def refitted_frontier(G, w, s, group, quota, limit):
+    """Least of the best set and of what the search of refitted cuts left open, by recursion.
+
+    Below a node columns are cut in turn, the dearest first, each with those behind it. They cost at least
+    the smallest s v^2 of what is to come, or as much as the dearest of the cheapest columns alone.
+    """
+    nodes, best, left_open = 0, np.inf, []
+
+    def refit(gone):
+        v, kept = np.zeros(len(w)), [i for i in range(len(w)) if i not in gone]
+        v[kept] = np.linalg.solve(G[np.ix_(kept, kept)], (G @ w)[kept])
+        return (v - w) @ G @ (v - w), v
+
+    def bound(gone, behind):
+        cost, v = refit(gone)
+        total, most = 0.0, 0.0
+        for g, wanted in enumerate(quota):
+            need = wanted - sum(group[i] == g for i in gone)
+            others = [i for i in behind if group[i] == g]
+            if need > len(others):
+                return np.inf
+            if need:
+                total += sum(sorted(s[i] * v[i] ** 2 for i in others)[:need])
+                most = max(most, sorted(refit([*gone, i])[0] - cost for i in others)[need - 1])
+        return cost + max(total, most)
+
+    def stopped(gone, behind):
+        nonlocal nodes, best
+        behind = [i for i in behind if sum(group[j] == group[i] for j in gone) < quota[group[i]]]
+        if nodes == limit:
+            left_open.append(bound(gone, behind))
+            return True
+        nodes += 1
+        behind.sort(key=lambda i: -refit([*gone, i])[0])
+        while bound(gone, behind) <= best + 1e-9 and behind:
+            i = behind.pop(0)
+            error = refit([*gone, i])[0]
+            if len(gone) + 1 == sum(quota):
+                best = min(best, error)
+            elif error <= best + 1e-9 and stopped([*gone, i], behind):
+                left_open.append(bound(gone, behind))
+                return True
+        return False
+
+    stopped([], [i for i in range(len(w)) if group[i] >= 0])
+    return min([best, *left_open]), nodes
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_stopped_search_of_refitted_cuts_says_the_least_of_what_it_left_open(seed):
+    """Two groups with quotas of one to three, after every number of nodes."""
+    rng = np.random.default_rng(seed)
+    G, w = positive(seed, 7), rng.standard_normal(7)
+    if seed % 2:  # little feedback: the sum of what is to come is dearer than its dearest column
+        G = np.eye(7) + 0.02 * G
+    group = rng.permutation([0, 0, 0, 0, 1, 1, -1 if seed % 3 else 1])
+    quota = np.array([1 + seed % 3, 1 + seed % 2])
+    s = np.linalg.eigvalsh(G)[0] * rng.choice([0.1, 0.9], 7)
+    whole = refitted_frontier(G, w, s, group, quota, 10**6)[1]
+    for limit in (*range(1, whole), 10**6):
+        arguments = (G, np.linalg.inv(G), w, s, group, quota, -np.inf, np.inf, np.inf, 1e-9, limit)
+        _, lower, nodes, ended = kernels.best_cut(*arguments, np.zeros(7, bool))
+        wanted, spent = refitted_frontier(G, w, s, group, quota, limit)
+        assert (nodes, ended) == (spent, limit > whole) and lower == pytest.approx(wanted, rel=1e-7)

@@ -1,5 +1,7 @@
 """Inputs of known covariance: what is drawn has it."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,24 @@ def test_sixteen_samples_a_column_and_a_correlation_of_nine_tenths_unless_asked_
     for wrong in (1.0, -0.1):
         with pytest.raises(ValueError, match=r"correlation must lie in \[0, 1\)"):
             problem("relu", 3, correlation=wrong)
+
+
+def test_every_argument_but_the_number_of_samples_names_a_stream_of_its_own():
+    """The first number of an autoregressive or independent layer is the first that its stream drew."""
+    options = itertools.product(("independent", "autoregressive"), (4, 5, 8), (0, 1), (0.5, 0.9))
+    drawn = [
+        [problem(kind, columns, seed, correlation=r, samples=m)[0][0, 0] for m in (3, 40)]
+        for kind, columns, seed, r in options
+    ]
+    assert all(few == many for few, many in drawn)
+    assert len({few for few, _ in drawn}) == len(drawn) == 24
+
+
+@pytest.mark.parametrize("kind", [*LAWS, "relu"])
+def test_a_correlation_of_zero_is_zero_however_it_is_written(kind):
+    """Streams are named by the text of their keys, and 0 is not 0.0 there: the layers were two."""
+    first, w = problem(kind, 3, correlation=0.0)
+    for zero in (0, np.float32(0), np.int64(0), False):
+        x, v = problem(kind, 3, correlation=zero)
+        np.testing.assert_array_equal(x, first)
+        np.testing.assert_array_equal(v, w)

@@ -206,3 +206,27 @@ for options in ({}, {"refit": False}, {"box": (-0.5, 0.5)}):
 def test_a_gram_matrix_is_shifted_from_a_condition_of_1e11_on(condition, shifted):
     found = pruning_range([1.0, 0.5], gram=np.diag([1.0, 1 / condition]), keep=1)
     assert found.details["shift"] == (pytest.approx(1e-9 * (1 + 1 / condition) / 2) if shifted else 0.0)
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("condition", [1.0, 1e6, 1e10])
+def test_both_searches_leave_room_for_the_rounding_of_an_inverse(monkeypatch, refit, condition):
+    """About n cond(G) 2^-53 of the error, and at least 1e-10: what rounding made dearer is not cut."""
+    from sims.kernels import layer_bounds_pruning as kernels
+
+    told = []
+    for name in ("best_cut", "best_frozen_cut"):
+        original = getattr(kernels, name)
+
+        def searched(*given, original=original):
+            told.append(given[-4:-1])
+            return original(*given)
+
+        monkeypatch.setattr(kernels, name, searched)
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((6, 6)))[0]
+    gram = turn * np.geomspace(1, 1 / condition, 6) @ turn.T
+    found = pruning_range([1.0, -0.7, 0.4, 0.9, -1.1, 0.6], gram=(gram + gram.T) / 2, keep=3, refit=refit)
+    ((radius, slack, allowed),) = told
+    assert radius == found.heuristic > 0 and allowed > 0
+    rounding = max(1e-10, 6 * condition * 2.0**-53) * radius
+    assert rounding <= slack <= 100 * rounding

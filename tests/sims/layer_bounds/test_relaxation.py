@@ -116,6 +116,20 @@ def test_a_certificate_from_any_multipliers_is_a_bound():
     assert certify(gram, w, start._replace(d=start.d * np.nan), -2, 1).value == 0.0
 
 
+@pytest.mark.parametrize("strength", [0.0, 1e-3, 1.0, 1e3])
+def test_multipliers_on_the_edge_of_what_is_semidefinite_are_proved(strength):
+    """G = D + s v v' with d = D exactly, so that only s v v' is left: singular, and nothing for s = 0."""
+    rng = np.random.default_rng(6)
+    d, v, y = rng.uniform(0.5, 2, 4), rng.standard_normal(4), rng.uniform(-2.4, 1.4, 4)
+    gram = np.diag(d) + strength * np.outer(v, v)
+    corner = np.clip(np.floor(y), -2, 0)
+    a = y - corner - 0.5
+    dual = relaxation.solve(gram, y, -2, 1)._replace(corner=corner, d=d, c=-2 * d * a)
+    found = certify(gram, y, dual, -2, 1)
+    apart = float(d @ (np.clip(np.rint(y), -2, 1) - y) ** 2)  # codes of every weight on its own
+    assert found.value == pytest.approx(apart, rel=1e-6) and verify(found, gram, y)
+
+
 @pytest.mark.parametrize("share", [1.0, 0.999, 0.99])
 def test_a_certificate_holds_where_its_minimum_was_found_badly(share, monkeypatch):
     """Every step towards the minimum of the bracket falls short: what is left of the gradient is charged."""

@@ -31,6 +31,13 @@ def test_numbers_are_those_of_the_ranges():
     assert found.notes == [] and not found.interrupted
 
 
+def test_the_mask_has_the_size_of_the_codes_at_every_width():
+    """b of 16 columns, stored in 16 bits each, are as large as 16 codes of b bits."""
+    for bits in range(2, 17):
+        (_, codes, _), (_, mask, options) = report._tasks(16, bits, None, "weights")
+        assert codes.startswith(f"{bits} bits") and mask == f"{bits} of 16 kept" and options["keep"] == bits
+
+
 def test_steps_are_chosen_by_name_and_an_empty_bound_is_said():
     w, x = layer(2, 5)
     errors = {}

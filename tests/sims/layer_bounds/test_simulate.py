@@ -30,6 +30,23 @@ def test_rows_are_the_ranges_of_the_layer_and_medians_over_layers(monkeypatch):
         assert row.measured == pytest.approx(np.median(best, axis=0)[index], abs=1e-9) and row.trials == 16
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_rows_name_the_heuristics_that_users_know_and_no_yardstick(bits):
+    """Masks by magnitude, OBS and swaps: "smallest kept" is what a search starts from at worst."""
+    rows = simulations.layer_bounds("relu", 8, 0.5, bits, seed=3)
+    pruned = pruning_range(
+        problem("relu", 8, 3, correlation=0.5)[1],
+        keep=bits // 2,
+        inputs=problem("relu", 8, 3, correlation=0.5)[0],
+    )
+    assert "smallest kept" in pruned.errors
+    masks = {row.quantity: row.theory for row in rows if row.quantity.startswith("mask by")}
+    assert list(masks) == [f"mask by {name} (dB)" for name in ("magnitude", "OBS", "swaps")]
+    for name in ("magnitude", "OBS", "swaps"):
+        lost = pruned.energy / 10 ** (masks[f"mask by {name} (dB)"] / 10)
+        assert lost == pytest.approx(pruned.errors[name], rel=1e-9)
+
+
 def test_a_layer_too_wide_is_one_sentence():
     with pytest.raises(ValueError, match="inputs must be an integer from 1 to 24, got 40"):
         simulations.layer_bounds(inputs=40)

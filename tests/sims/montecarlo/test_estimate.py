@@ -413,3 +413,19 @@ def test_several_events_are_drawn_in_the_blocks_and_on_the_threads_asked_for():
 
     montecarlo.probabilities(sample, 300, events=2, seed=0, block=100, threads=1)
     assert seen == [(100, True)] * 3
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf"), -1e-9, 1 + 1e-9])
+def test_one_trial_that_is_no_number_within_the_bounds_ends_the_run(columns, wrong):
+    """Wherever it stands, in the last column of the last block too."""
+
+    def sample(rng, count):
+        values = rng.random((count, columns))
+        if count == 7:
+            values[-1, -1] = wrong
+        return values
+
+    with pytest.raises(ValueError, match=r"a trial lies outside its stated bounds \[0\.0, 1\.0\]"):
+        montecarlo.means(sample, 27, bounds=[(0, 1)] * columns, seed=1, block=10)
+    assert len(montecarlo.means(sample, 30, bounds=[(0, 1)] * columns, seed=1, block=10)) == columns

@@ -1,4 +1,4 @@
-"""What is stored goes stale with its sources."""
+"""What is stored goes stale with its sources, and is written before anything is computed."""
 
 import os
 import shutil
@@ -10,7 +10,9 @@ import pytest
 
 import sims
 import theory
-from sims.montecarlo.store import source_digest
+from sims import montecarlo
+from sims.montecarlo.store import Store, source_digest
+from sims.support.files import unsealed
 
 CODE = "from sims.montecarlo.store import source_digest; print(source_digest())"
 
@@ -45,3 +47,39 @@ def test_a_folder_of_the_same_name_where_one_works_changes_nothing(tmp_path):
     command = [sys.executable, "-c", CODE]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == source_digest()
+
+
+@pytest.mark.parametrize("estimator", ["probability", "mean"])
+@pytest.mark.parametrize("place", ["file/run.json", "folder"])
+def test_a_path_that_cannot_be_written_is_noticed_before_the_first_trial(tmp_path, estimator, place):
+    """Not after a night of work."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    asked = []
+
+    def sample(rng, count):
+        asked.append(count)
+        return rng.random(count) < 0.5
+
+    options = {} if estimator == "probability" else {"bounds": (0, 1)}
+    with pytest.raises(OSError, match=place.partition("/")[0]):
+        getattr(montecarlo, estimator)(sample, 50, seed=1, key=("a",), store=tmp_path / place, **options)
+    assert asked == []
+    getattr(montecarlo, estimator)(
+        sample, 50, seed=1, key=("a",), store=tmp_path / "new" / "run.json", **options
+    )
+    assert asked == [50]
+
+
+@pytest.mark.parametrize("before", [None, "", "spoiled", "{}", "[" * 100_000])
+def test_a_new_store_is_on_disk_before_any_block(tmp_path, before):
+    """In place of what cannot be read, too."""
+    path = tmp_path / "run.json"
+    if before is not None:
+        path.write_text(before)
+        with pytest.warns(UserWarning, match="cannot be resumed and is computed anew"):
+            Store(path, 1, ("a",), 10, [(0.0, 1.0)], "means")
+    else:
+        Store(path, 1, ("a",), 10, [(0.0, 1.0)], "means")
+    again = Store(path, 1, ("a",), 10, [(0.0, 1.0)], "means")  # no warning: it is a store without blocks
+    assert again.blocks == {} and unsealed(path.read_text())["blocks"] == {}

@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from sims.path_following import compress, output_error
+from sims.path_following.compression import METHODS
 from sims.path_following.gram import Gram
 from sims.path_following.recursion import specification, sweep
 from theory.operators import (
@@ -105,6 +106,19 @@ def test_exits_are_counted_and_located():
     assert result.weights.tolist() == [[0.0, 0.5, 0.5]]
     assert result.exits.tolist() == [2]
     assert result.first_exit.tolist() == [1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_neuron_without_exits_has_no_first_exit(method):
+    w, x = layer()
+    operators = (
+        [PruneFraction(0.5)] if method == "obs" else [NearestRounding(0.5, bits=2), NearestRounding(0.5)]
+    )
+    for operator in operators:
+        result = compress(w, x, operator=operator, method=method)
+        assert result.exits.shape == result.first_exit.shape == (len(w),)
+        np.testing.assert_array_equal(result.first_exit == -1, result.exits == 0)
+        assert result.exits.any() == (operator == NearestRounding(0.5, bits=2))
 
 
 @pytest.mark.parametrize("order", ["norm", "random", "pivoted"])
@@ -285,6 +299,8 @@ def test_float16_and_integers_are_computed_in_float64():
         ({"inputs": np.full((2, 3), np.inf)}, "inputs must be finite"),
         ({"inputs": np.zeros(3)}, r"\(samples, fan_in\)"),
         ({"target_inputs": np.zeros((4, 3))}, "shape of inputs"),
+        ({"target_inputs": np.diag([1.0, np.nan, 1.0])[:2]}, "target_inputs must be finite"),
+        ({"target_inputs": np.full((2, 3), -np.inf)}, "target_inputs must be finite"),
         (
             {"operator": OneBit(0.5), "weights": [[0.1, 0.7, -0.6]]},
             "2 of 3 weights lie outside.*at least 0.7",

@@ -392,6 +392,21 @@ def test_extreme_units_beside_a_gram_matrix_or_two_inputs(method, exponent):
             np.testing.assert_equal(found.largest, np.ldexp(near[0].largest, exponent))
 
 
+@pytest.mark.parametrize("per_neuron", [False, True])
+@pytest.mark.parametrize(("of_weights", "of_inputs"), [(300, 0), (0, 300), (-565, 0), (0, -565), (-300, 310)])
+def test_bounds_on_the_largest_error_have_the_units_of_the_errors(of_weights, of_inputs, per_neuron):
+    """Weights times 2^a and inputs times 2^b: errors of outputs, and what bounds them, times 2^(a + b)."""
+    rng = np.random.default_rng(0)
+    w, x = rng.uniform(-0.5, 0.5, (6, 24)), rng.standard_normal((200, 24))
+    w[:, 0] = 1.0  # the range of every neuron, so that no weight leaves it
+    options = {"bits": 6, "methods": ["SPFQ"], "per_neuron": per_neuron, "rule": "max"}
+    (near,) = compare(w, x, **options)
+    (far,) = compare(np.ldexp(w, of_weights), np.ldexp(x, of_inputs), **options)
+    assert 0 < near.largest < near.largest_bound < np.inf
+    assert far.largest == np.ldexp(near.largest, of_weights + of_inputs)
+    assert far.largest_bound == np.ldexp(near.largest_bound, of_weights + of_inputs)
+
+
 def test_integer_weights_and_inputs():
     rng = np.random.default_rng(1)
     w, x = rng.integers(-9, 10, size=(4, 12)), rng.integers(0, 256, size=(30, 12)).astype(np.uint8)

@@ -167,3 +167,22 @@ def test_samples_that_are_nearly_equally_far_apart_can_be_compared():
         linear_cka(np.eye(9) + 1e-7 * moved, moved)
     with pytest.raises(ValueError, match="all samples of x are equally far apart"):
         linear_cka(np.eye(9), turned)
+
+
+@pytest.mark.parametrize("count", [6, 9, 40])
+@pytest.mark.parametrize(("share", "seen"), [(4e-7, False), (1e-6, True)])
+def test_one_limit_of_what_is_too_equal_holds_for_matrices_and_batches(count, share, seen):
+    """Differences of a share s of the distances are about 2 s^2 of |x|^4, of which 1e-12 may be rounding."""
+    moved = np.random.default_rng(2).normal(size=(count, count))
+    turned = np.eye(count) + share * moved
+    batches = LinearCKA()
+    for start in range(0, count, 4):
+        batches.update(turned[start : start + 4], moved[start : start + 4])
+    wide = np.tile(turned, (1, 2))  # more features than samples: by matrices
+    forms = [batches.value, lambda: linear_cka(turned, moved), lambda: linear_cka(wide, moved)]
+    for form in forms:
+        if seen:
+            assert form() == pytest.approx(forms[-1](), rel=2e-3, abs=2e-3)
+        else:
+            with pytest.raises(ValueError, match="all samples of x are equally far apart"):
+                form()

@@ -154,6 +154,17 @@ def test_half_a_population_replaces_the_other_half_one_by_one():
         assert estimate.tolist() == [1.0, 0.5, 0.25]
 
 
+@pytest.mark.parametrize("second", [-2, -3, -4])
+def test_the_survivor_that_is_copied_is_any_of_them(second):
+    """{5}, {6} and {7} miss 3 and one is doubled: the second sample ends one of four lists, or two."""
+    found = set()
+    for seed in range(24):
+        samples = iter([np.array([3, 5, 6, 7]), np.full(4, second)])
+        estimate = _split(np.random.default_rng(seed), lambda *_, left=samples: next(left), 2, 3, 0, 4, 4)
+        found.add(tuple(estimate.tolist()))
+    assert found == {(1.0, 0.75, 0.75 * 0.75), (1.0, 0.75, 0.75 * 0.5)}
+
+
 def test_the_memory_of_a_population_is_named():
     """Sums to 10 * 2^20 on either side and the target; bits of every list, and a copy of them."""
     words = 2 * 10 * 2**20 // 64 + 2
