@@ -17,6 +17,7 @@ os.environ.setdefault("SNAPCUT_THREADS", "1")
 
 import numpy as np
 from compare import record
+from numba import njit
 
 from sims import partition, subset_sum
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
@@ -80,7 +81,32 @@ def cp_sat(rows):
 
 
 MERGE = ("sorted-merge meet in the middle", sorted_merge, 100)
-PROBES = {24: 3.3e-6, 32: 52e-6}  # seconds: a sum of the right half is looked up in 0.8 ns
+# Look-ups of one decision, and 64-bit words of the bitset: 2^12 and 2^16 sums of the right half.
+PROBES = {24: (2**12, 2**10), 32: (2**16, 2**13)}
+
+
+@njit
+def looked_up(bits, sums, blocks, hits):
+    """Look the sums up in a bitset at `blocks` offsets, and nothing else; how many are there."""
+    mask, total = np.int64(bits.size) * 64 - 1, 0
+    for block in range(blocks):
+        found = np.int64(0)
+        for i in range(sums.size):
+            r = np.uint64((block * 1_000_003 - sums[i]) & mask)
+            hits[found] = i
+            found += np.int64((bits[r >> np.uint64(6)] >> (r & np.uint64(63))) & np.uint64(1))
+        total += found
+    return total
+
+
+def bare_probes(n):
+    """Seconds of the look-ups alone, in a bitset of which a sixteenth is set."""
+    count, words = PROBES[n]
+    rng = np.random.default_rng(0)
+    bits = np.packbits(rng.random((words, 64)) < 1 / 16, axis=1).view(np.uint64).ravel()
+    sums, hits = rng.integers(0, 2**40, 2**9), np.empty(2**9 + 1, np.int64)
+    looked_up(bits, sums, 1, hits)  # compile
+    return best_of(9, lambda: looked_up(bits, sums, 64 * count // sums.size, hits)) / 64
 
 
 def decisions(n, count, peers, rounds):
@@ -97,7 +123,10 @@ def decisions(n, count, peers, rounds):
         cost = best_of(1 if some < 100 else rounds, partial(peer, sample)) / some
         print(f"    x {cost / engine:12,.1f}  {name} ({1e6 * cost:,.1f} us, {some} equal verdicts)")
         if peer is sorted_merge:
-            floor = PROBES[n]
+            floor = bare_probes(n)
+            print(
+                f"    {1e6 * floor:.2f} us are the look-ups alone, {1e9 * floor / PROBES[n][0]:.2f} ns each"
+            )
             record(
                 f"perfect partition decided, n = {n}", engine, name, cost / engine, "probes", engine / floor
             )
