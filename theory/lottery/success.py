@@ -6,8 +6,8 @@ candidates; p[..., 0] = 0. They come from a law (`miss_probabilities`) or from m
 (`sims.lottery.misses.miss_table`).
 
     numbers of parameters     drawn_units, parameter_counts, counting_bound
-    success                   success_probability, failure_probability, block_success_probability,
-                              copies_success_probability
+    success                   success_probability, failure_probability
+    where units are shared    block_success_probability, copies_success_probability
     size                      predicted_failures, samples_needed
     price of products         theory.lottery.products
 
