@@ -337,3 +337,13 @@ def test_only_the_best_form_is_lifted_to_the_proved_bound():
     asked = subset_sum.miss_probability(n, max_value, target, form="cox")
     assert asked == float(subset_sum_laws.cox_miss_probability(n, max_value, target)) < proved
     assert subset_sum.miss_probability(n, max_value, target) >= proved
+
+
+def test_without_a_target_no_exact_law_and_of_products_none_of_the_window():
+    """On small grids and near the window alike, where a target or another law would get them."""
+    for max_value in (1, 5, 7):
+        assert subset_sum_miss.miss_form(12, max_value, target=1)[0] == "exact"
+        assert subset_sum_miss.miss_form(12, max_value)[0] == "saddlepoint"
+    for n, max_value in ((2, 50), (8, 200), (9, 10**5)):
+        assert subset_sum_miss.miss_form(n, max_value)[0] == "cox"
+        assert subset_sum_miss.miss_form(n, max_value, "product")[0] == "saddlepoint"
