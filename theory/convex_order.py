@@ -369,7 +369,8 @@ def euclidean_tail_bound(covariance: ArrayLike, level: float) -> float:
     """
     _check_tail(1.0, level, 1, "chernoff", "euclidean")
     matrix = np.asarray(covariance, np.float64)
-    if not np.all(np.isfinite(matrix)) or (matrix.ndim != 1 and matrix.shape != matrix.shape[:1] * 2):
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not np.all(np.isfinite(matrix)) or not (square or matrix.ndim == 1):
         raise ValueError("covariance must be a square matrix of finite numbers, or its eigenvalues")
     values = matrix if matrix.ndim == 1 else np.linalg.eigvalsh(matrix)
     values = np.maximum(values, 0.0)

@@ -52,7 +52,21 @@ def test_outputs_at_high_rate():
     ("call", "message"),
     [
         (lambda: allocation.water_filling([1.0, -1.0], 2), "variances must be a list of finite numbers"),
-        (lambda: allocation.water_filling([], 2), "variances must be a list"),
+        *(
+            (lambda v=v: allocation.water_filling(v, 2), "variances must be a list of finite numbers")
+            for v in ([], 1.0, [[1.0, 2.0]], [1.0, np.nan], [np.inf])
+        ),
+        *(
+            (
+                lambda n=n: allocation.water_filling([1.0, 2.0], 2, n),
+                "sizes must be 2 positive finite numbers",
+            )
+            for n in ([1, 0], [1, -1], [1, np.inf], [np.nan, 1])
+        ),
+        *(
+            (lambda g=g: allocation.feedback_gain(g), "gram must be a square matrix of finite numbers")
+            for g in (np.zeros((0, 0)), np.diag([1.0, np.nan]), np.diag([1.0, np.inf]), np.ones(4))
+        ),
         (lambda: allocation.water_filling([1.0], -1), "bits must be a finite number of at least 0, got -1"),
         (lambda: allocation.water_filling([1.0], 1, [1, 2]), "sizes must be 1 positive finite numbers"),
         (lambda: allocation.output_snr(np.ones((2, 3)), 1), "gram must be a square matrix"),
@@ -78,3 +92,11 @@ def test_inputs_of_rank_one_ask_for_bits_in_one_direction():
     for seed in range(5):
         x = np.random.default_rng(seed).normal(size=6)
         assert allocation.output_snr(np.outer(x, x), 1.0) == pytest.approx(6 * 20 * np.log10(2), rel=1e-9)
+
+
+def test_next_to_no_bits_leave_the_variances_as_they_are():
+    """2 to the logarithm of a number is not the number: to rounding with a few bits, exactly without."""
+    for k in range(1, 60):
+        v, n = [k / 7, k / 11], [k, 3]
+        assert allocation.water_filling(v, 0, n).tolist() == v
+        np.testing.assert_allclose(allocation.water_filling(v, 1e-300, n), v, rtol=1e-13)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from theory.codebooks import integer_levels, optimal_scale, quantization_error, scale_for
+from theory.codebooks import Codebook, integer_levels, optimal_scale, quantization_error, scale_for
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
 from theory.formats.affine import affine_error
 
@@ -165,3 +165,21 @@ def test_the_ends_of_percentiles_and_of_levels():
     for rule in ("max-abs", "percentile"):  # {-1, 0}
         with pytest.raises(ValueError, match="needs a positive level; this codebook ends at 0"):
             scale_for(law, integer_levels(1), rule)
+
+
+@pytest.mark.parametrize("scale", [None, 0.0, -1.0, np.inf, np.nan])
+def test_a_given_scale_is_positive_and_finite(scale):
+    with pytest.raises(ValueError, match="needs a positive finite scale"):
+        scale_for(Gaussian(), integer_levels(4), "scale", scale=scale)
+
+
+@pytest.mark.parametrize("levels", [[], [np.nan], [0.0, np.inf], [-np.inf, 0.0, 1.0], [0.0, np.nan]], ids=str)
+def test_levels_are_finite_and_there_is_one(levels):
+    with pytest.raises(ValueError, match="levels must be finite numbers, at least one"):
+        Codebook(levels)
+
+
+def test_two_opposite_levels_meet_the_mean_magnitude():
+    """Signs alone: the best size is E|W|, of a bounded law as well."""
+    assert optimal_scale(Uniform(3.0), [-1.0, 1.0]) == pytest.approx(1.5, rel=1e-12)
+    assert optimal_scale(Uniform(3.0), [-2.0, 2.0]) == pytest.approx(0.75, rel=1e-12)

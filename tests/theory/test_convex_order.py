@@ -263,7 +263,10 @@ def test_euclidean_tails_of_any_unit(unit):
         (lambda: stop_loss(-1.0, 0.0), "std"),
         (lambda: convex_order.euclidean_tail_bound(np.eye(2), 1.0), "between 0 and 1"),
         (lambda: convex_order.euclidean_tail_bound([1.0, math.nan], 0.1), "covariance must be a square"),
-        (lambda: convex_order.euclidean_tail_bound(np.ones((2, 3)), 0.1), "covariance must be a square"),
+        *(
+            (lambda s=s: convex_order.euclidean_tail_bound(np.ones(s), 0.1), "covariance must be a square")
+            for s in ((2, 3), (2, 2, 2), ())
+        ),
     ],
 )
 def test_bad_input_is_one_clear_sentence(call, message):

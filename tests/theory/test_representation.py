@@ -100,7 +100,12 @@ def test_the_least_number_is_exact_between_ranks_far_apart(bias, x, y):
         (lambda: expected_cka(5, 2, math.nan), "rank_y must be finite"),
         (lambda: expected_cka(5, 2, 2, 1.5), r"cka must lie in \[0, 1\], got 1.5"),
         (lambda: effective_rank([0.0, 0.0]), "not all of them zero"),
-        (lambda: effective_rank([1.0, -1.0]), "finite eigenvalues >= 0"),
+        *(
+            (lambda bad=bad: effective_rank([1.0, bad]), "finite eigenvalues >= 0")
+            for bad in (-1.0, math.nan, math.inf)
+        ),
+        (lambda: effective_rank([]), "finite eigenvalues >= 0"),
+        *((lambda n=n: chance_cka(n, 1, 1), "samples must be integers >= 2") for n in (5.0, True, [5, 1])),
         (lambda: samples_for_bias(1.0, 2, 2), "bias must lie strictly between 0 and 1"),
     ],
 )

@@ -145,3 +145,8 @@ def test_the_ends_of_what_a_scheme_takes():
             storage.bits_per_weight("n:m", 0.75 + off)
     with pytest.raises(ValueError, match="keeps no whole number"):
         storage.bits_per_weight("n:m", 1 - 1e-12)
+
+
+def test_runs_of_no_length_make_every_weight_an_entry():
+    for k in range(1, 1000):
+        assert storage.run_length_bits(k / 1000, 0) == 1.0

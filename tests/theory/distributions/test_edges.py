@@ -164,3 +164,11 @@ def test_values_of_extreme_magnitude_have_one_clear_sentence(unit):
     with pytest.raises(ValueError, match="divide them by it"):
         law.partial_moment(2)
     assert float(law.partial_moment(0)) == 1.0
+
+
+@pytest.mark.parametrize(
+    "values", [[-math.inf, 1.0], [1.0, math.inf], [math.nan, 1.0], [-math.inf, math.inf], [math.nan]], ids=str
+)
+def test_values_of_a_law_are_finite(values):
+    with pytest.raises(ValueError, match="values must be finite, got NaN or infinity"):
+        Empirical(values)

@@ -236,3 +236,14 @@ def test_what_holds_for_symmetric_laws_only_says_so(function):
 def test_what_is_no_such_law_is_one_sentence(law, kind, message):
     with pytest.raises(kind, match=message):
         quantization_snr(law, 4)
+
+
+def test_all_magnitudes_of_a_law_of_one_side_lie_below_its_end():
+    assert Frozen(stats.expon()).magnitude_quantile(1.0) == np.inf
+    assert Frozen(stats.uniform(0.5, 1.0)).magnitude_quantile(1.0) == 1.5
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [True, False], [1j], [None], 3.0, np.float64(1.0), "normal"])
+def test_an_array_that_holds_no_real_numbers_is_no_law(values):
+    with pytest.raises(TypeError, match=r"a law must be one of theory\.distributions"):
+        as_law(values)

@@ -78,3 +78,9 @@ def test_an_offset_of_a_block_is_its_least_weight_and_short_blocks_have_their_ow
 def test_what_cannot_be_is_one_sentence(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("codes", sorted(SIGNED))
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_whole_tensor_has_one_scale_however_groups_would_store_theirs(codes, scale):
+    assert family(codes, 4, 0, scale) == family(codes, 4)

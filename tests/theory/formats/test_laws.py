@@ -395,18 +395,21 @@ def test_formats_refuse_what_has_no_law():
         ({"block": 30, "keep": 2, "group": 4}, "must hold whole n:m groups, got blocks of 30, groups of 4"),
         ({"block": 32, "scale": "bogus"}, "scale must be"),
         ({"block": 32, "offset": "float", "rule": "search"}, "a block with any offset has its own ends"),
+        ({"keep": 1}, "1 <= keep <= group"),
         ({"sparsity": 1.0}, "sparsity must lie"),
     ):
         with pytest.raises(ValueError, match=message):
             formats.Format("x", "int4", 4, **wrong)
-    with pytest.raises(ValueError, match="no format"):
-        formats.Format("x", "", 16)
+    for blocks in ({}, {"block": 32}, {"block": 32, "keep": 2, "group": 4}, {"block": 32, "sparsity": 0.5}):
+        with pytest.raises(ValueError, match="no format"):
+            formats.Format("x", "", 16, **blocks)
     for size in (0, 15, 16.5):
         with pytest.raises((TypeError, ValueError), match="size must be an integer >= 16"):
             format_laws.format_error(Gaussian(), BY_NAME["NVFP4"], size)
     assert format_laws.format_snr(Gaussian(), BY_NAME["NVFP4"], 10**18) == pytest.approx(20.45, abs=0.05)
-    with pytest.raises(ValueError, match="no codebook 'int99x'"):
-        formats.codebook("int99x")
+    for name in ("int99x", "odd4", "int", ""):
+        with pytest.raises(ValueError, match=f"no codebook '{name}'"):
+            formats.codebook(name)
     with pytest.raises(ValueError, match="keep must be an integer from 1 to 4"):
         format_laws.group_pruning_error(Gaussian(), 5, 4)
 
@@ -521,10 +524,24 @@ def test_nothing_beats_the_shannon_bound():
     [
         (lambda: snr_limits.rate_distortion_snr(-1), "bits must be at least 0"),
         (lambda: snr_limits.lloyd_max(Gaussian(), 3), "count must be an even integer"),
-        (lambda: snr_limits.entropy_coded(Gaussian(), 0), "step must be positive"),
+        *(
+            (lambda step=step: snr_limits.entropy_coded(Gaussian(), step), "step must be positive")
+            for step in (0, -0.5, math.inf, math.nan)
+        ),
         (lambda: Codebook(np.array([np.nan])), "levels must be finite"),
     ],
 )
 def test_bad_limits_are_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_a_whole_tensor_searches_its_step_and_offset_by_either_rule(bits):
+    """Those of least error are what the format asks for; blocks take their ends instead."""
+    searched, other = (
+        formats.Format("x", f"uint{bits}", bits, offset="float", rule=rule) for rule in ("search", "max")
+    )
+    assert searched.stored_bits == other.stored_bits == bits
+    found = format_laws.format_error(Laplace(), searched)
+    assert found == format_laws.format_error(Laplace(), other) > 0

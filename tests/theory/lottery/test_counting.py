@@ -58,3 +58,19 @@ def test_the_least_that_is_taken(call, name, least):
     call(least)
     with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}, got {least - 1}"):
         call(least - 1)
+
+
+@pytest.mark.parametrize(
+    ("construction", "signed", "drawn", "candidates"),
+    [
+        # layers 3 x 2, 2 x 4, 4 x 1; 5 candidates a slot, 6 copies of a hidden unit
+        ("two_layer", False, 30 * (3 + 2) + 20 * (2 + 4) + 40 * (4 + 1), 15 * 3 + 10 * 5 + 20 * 2),
+        ("two_layer", True, 30 * (3 + 2) + 20 * (2 + 4) + 40 * (4 + 1), 30 * 3 + 10 * 5 + 20 * 2),
+        ("depth_plus_one", False, 30 * (3 + 12) + 12 * 24 + 24, 15 * 13 + 12 * 24 + 24),
+        ("depth_plus_one", True, 30 * (3 + 12) + 12 * 24 + 24, 30 * 13 + 12 * 24 + 24),
+    ],
+)
+def test_parameters_of_three_layers_by_hand(construction, signed, drawn, candidates):
+    """Both sides are for the first layer alone; the last has no copies, two layers each have none."""
+    found = parameter_counts([3, 2, 4, 1], 5, 7, construction, signed, "block", copies=6)
+    assert (found.drawn, found.candidates) == (drawn, candidates)

@@ -103,6 +103,7 @@ def test_success_is_the_product_over_independent_weights():
     signed = success_probability(weights, table[3], signed_inputs=True)
     assert signed == pytest.approx((1 - p1) ** 6 * (1 - p2) ** 2)
     assert expected_failures(weights, table[3]) == pytest.approx(4 * p1 + p2)
+    assert expected_failures(weights, table[3], signed_inputs=True) == pytest.approx(6 * p1 + 2 * p2)
     assert 1 - expected_failures(weights, table[3]) <= success_probability(weights, table[3])
 
 
@@ -375,3 +376,12 @@ def test_the_least_that_is_taken(call, name, least):
     call(least)
     with pytest.raises(ValueError, match=f"{name} must be an integer >= {least}, got {least - 1}"):
         call(least - 1)
+
+
+def test_both_sides_in_blocks_are_for_the_first_layer_alone():
+    table = miss_by_enumeration(4, 2)
+    first, second = np.array([[2, -1], [0, 1]]), np.array([[1, 2]])
+    together = block_success_probability([first, second], table, 2, signed_inputs=True)
+    alone = block_success_probability([first], table, 2, signed_inputs=True)
+    assert together == pytest.approx(alone * block_success_probability([second], table, 2), rel=1e-12)
+    assert together < 0.9 * block_success_probability([first, second], table, 2)

@@ -137,7 +137,14 @@ def test_arrays_are_broadcast():
         (lambda: partition.perfect_partition_probability(10, 10, "exact"), "form must be"),
         (lambda: partition.expected_perfect_partitions(10, 10, "both"), "parity must be"),
         (lambda: partition.perfect_partition_count_pmf(-1, 10, 10), "count must"),
+        (lambda: partition.perfect_partition_count_pmf(0.5, 10, 10), "count must"),
         (lambda: partition.min_discrepancy_survival(0.5, 10, 10), "discrepancy must"),
+        (lambda: partition.min_discrepancy_survival([2, -1], 10, 10), "discrepancy must"),
+        *((lambda n=n: partition.critical_bits(n), "n must be") for n in (True, math.inf, math.nan, [4, 0])),
+        *(
+            (lambda m=m: partition.perfect_partition_probability(10, m), "max_value must be")
+            for m in (True, math.inf, [4, 0])
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(call, words):

@@ -274,14 +274,27 @@ def test_error_map_columns_are_products_of_projections():
         (lambda: sufficient_scale(0.1, 5, 1.0, OneBit(1.0)), "failure"),
         (lambda: sufficient_scale(0.1, 5, 0.1, OneBit(1.0), 0.5), "norm_ratio"),
         (lambda: exit_bound([[0.0]], np.eye(2), 1.0, OneBit(1.0)), "fan_in 1"),
-        (lambda: error_map(np.zeros((2, 0)), 1.0), "non-empty"),
+        *(
+            (
+                lambda shape=shape: error_map(np.ones(shape), 1.0),
+                "non-empty .samples, fan_in. matrix, got shape",
+            )
+            for shape in ((2, 0), (0, 2), (0, 0), (3,), (2, 2, 2), ())
+        ),
         (lambda: alignment_bound([1.0], np.eye(2), np.eye(2)), "fan_in 1"),
         (lambda: alignment_bound([1.0, 1.0], np.eye(2), np.eye(3)), "shape of inputs"),
         (lambda: alignment_bound([1.0], [[1.0]], [[np.inf]]), "^target_inputs must be finite"),
         (lambda: alignment_bound([1.0], [[np.nan]], [[1.0]]), "^inputs must be finite"),
         (lambda: gram_schmidt_reversed(np.ones((3, 2))), "dependent"),
         (lambda: saturation_law(-1, 5, 1.0, 1.0), "columns must be"),
-        (lambda: second_moment(np.eye(2), 1.0, -1.0), "variance"),
+        *(
+            (lambda v=v: second_moment(np.eye(2), 1.0, v), "variance must be finite and not negative")
+            for v in (-1.0, math.inf, math.nan)
+        ),
+        *(
+            (lambda g=g: layer_error_bound(g, NearestRounding(1.0), "gptq"), "method must be")
+            for g in (np.eye(2), np.zeros((2, 2)))
+        ),
     ],
 )
 def test_bad_input_is_one_clear_sentence(call, message):

@@ -130,3 +130,9 @@ def test_bad_codebooks_are_refused():
         prove_unique(np.array([-1.0, 1.0]))
     with pytest.raises(ValueError, match="law must be one of"):
         prove_unique(integer_levels(2), "cauchy")
+
+
+@pytest.mark.parametrize("levels", [[0.0], [1.0, 2.0], [-3.0, -1.0, 2.0]], ids=str)
+def test_levels_hold_zero_and_another(levels):
+    with pytest.raises(ValueError, match="levels must hold 0 and at least one other level"):
+        prove_unique(np.array(levels))

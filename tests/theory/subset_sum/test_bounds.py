@@ -411,3 +411,11 @@ def test_the_union_of_every_divisor_of_products(n, max_value):
         expected = max(hits, len(values) ** n - solutions) / len(values) ** n  # or Markov's inequality
         found = subset_sum.miss_lower_bound(n, max_value, target, "product")
         assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "max_value", "target"), [(12, 2, 1), (20, 3, 1), (24, 3, 2)])
+def test_blocks_of_products_bound_the_exact_miss(n, max_value, target):
+    """Their moments are affordable, so the bound says something; without room it says nothing."""
+    exactly = subset_sum.exact_miss_probability(n, max_value, target, "product")
+    assert exactly <= subset_sum_bounds.block_miss(n, max_value, target, "product") < 0.1
+    assert subset_sum_bounds.block_miss(n, 10**5, target, "product") == 1.0

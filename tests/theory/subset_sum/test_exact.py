@@ -339,3 +339,17 @@ def test_a_chain_too_large_in_full_may_fit_when_coarse():
     limits = ChainLimits(states=7000)
     assert exact.certified_interval(40, 10, 1, limits=limits).relative_width < 1e-6
     assert exact.exact_miss_probability(40, 10, 1, limits=limits).relative_width < 1e-6
+
+
+def test_what_cannot_be_reached_is_missed_without_a_chain():
+    """Two samples of at most 3 sum to at most 6; no sample reaches nothing, however large the grid."""
+    for target, delta in ((7, 0), (5000, 0), (5000, 4993), (-5000, 0)):
+        assert exact.exact_miss_probability(2, 3, target, delta=delta) == 1
+    assert exact.exact_every_target_miss(0, 10**6) == 1
+    assert exact.exact_every_target_miss(0, 10**6, delta=10**6) == 0
+
+
+def test_a_wide_tolerance_is_exact_on_a_large_grid():
+    """{-30..30} without 0: any positive sample lies within 30 of 31, and negative ones alone do not."""
+    for n in (1, 5, 40):
+        assert exact.exact_miss_probability(n, 30, 31, delta=30) == Fraction(1, 2**n)

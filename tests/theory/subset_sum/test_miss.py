@@ -313,3 +313,37 @@ def test_the_samples_that_products_need_are_the_fewest(rigorous):
         for k in (n - 1, n)
     ]
     assert misses[1] <= 0.05 < misses[0]
+
+
+@pytest.mark.parametrize("law", ["nonzero", "uniform"])
+def test_an_error_measured_without_tolerance_is_not_stated_with_one(law):
+    n, max_value, target = 20, 9, 5
+    assert "as measured" in subset_sum_miss.miss_form(n, max_value, law, target=target)[1]
+    form, accuracy = subset_sum_miss.miss_form(n, max_value, law, 3, target)
+    assert (form, accuracy) == subset_sum_miss.miss_form(n, max_value, law, 3)
+    assert "as measured" not in accuracy
+
+
+def test_a_tolerance_may_hit_more_often_than_the_bound_of_the_target_alone_allows():
+    """One sample of {-1000..1000} without 0 lies within 500 of 1000 for 501 of 2000 values."""
+    found = subset_sum.miss_probability(1, 1000, 1000, delta=500)
+    assert found < 0.95 < subset_sum.miss_lower_bound(1, 1000, 1000)
+
+
+def test_only_the_best_form_is_lifted_to_the_proved_bound():
+    """Far out in the tail the law of the window falls below what is proved."""
+    n, max_value, target = 60, 100, 100
+    proved = subset_sum.miss_lower_bound(n, max_value, target)
+    asked = subset_sum.miss_probability(n, max_value, target, form="cox")
+    assert asked == float(subset_sum_laws.cox_miss_probability(n, max_value, target)) < proved
+    assert subset_sum.miss_probability(n, max_value, target) >= proved
+
+
+def test_without_a_target_no_exact_law_and_of_products_none_of_the_window():
+    """On small grids and near the window alike, where a target or another law would get them."""
+    for max_value in (1, 5, 7):
+        assert subset_sum_miss.miss_form(12, max_value, target=1)[0] == "exact"
+        assert subset_sum_miss.miss_form(12, max_value)[0] == "saddlepoint"
+    for n, max_value in ((2, 50), (8, 200), (9, 10**5)):
+        assert subset_sum_miss.miss_form(n, max_value)[0] == "cox"
+        assert subset_sum_miss.miss_form(n, max_value, "product")[0] == "saddlepoint"

@@ -45,5 +45,6 @@ def test_what_fits_is_said_up_to_the_last_that_fits(law):
     assert not moments.second_moment_reachable(last + 1, size, law)
     assert moments.expected_solutions_reachable(30, 1000, law)
     assert moments.expected_solutions_reachable(31, 1000, law) == (law != "product")
+    assert moments.expected_solutions_reachable(31, 10**12, law) == (law != "product")
     with pytest.raises(ValueError, match="the exact second moment needs"):
         moments.second_moment(last + 1, size, 1, law)
