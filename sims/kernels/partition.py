@@ -3,7 +3,7 @@
 import numpy as np
 
 from sims.kernels import kernel
-from sims.kernels.subset_sum import search
+from sims.kernels.subset_sum import search, search_memory
 from sims.kernels.subset_sum_count import count_pairs, sorted_sums
 
 
@@ -14,20 +14,12 @@ def perfect_rows(rows, split, b, c, words, words2, out):
     A part and its complement are the same partition, so the first item is left out of the part; what
     remains is a subset of the others with sum floor(total/2) or, for odd totals, one more.
     """
-    layers = np.zeros((split - b + 3, words), np.uint64)
-    second = np.zeros((split - b + 3, words2), np.uint64)
-    base = np.zeros(1 << b, np.int64)
-    inner, residues = np.zeros(1 << c, np.int64), np.zeros(1 << max(b, c), np.int64)
-    hits = np.zeros((1 << c) + 1, np.int64)
-    stack = np.zeros((split - b + 2, 4), np.int64)
+    memory = search_memory(split, b, c, words, words2)
     for i in range(rows.shape[0]):
         total = np.int64(0)
         for j in range(rows.shape[1]):
             total += rows[i, j]
-        items = rows[i, 1:]
-        found = search(
-            items, total >> 1, total & 1, split, b, c, layers, second, base, inner, residues, hits, stack
-        )
+        found = search(rows[i, 1:], total >> 1, total & 1, split, b, c, *memory)
         out[i] = found >= 0
 
 

@@ -171,6 +171,18 @@ def walk_back(layers, second, left, base, size, b, need, stack):
 
 
 @kernel
+def search_memory(split, b, c, words, words2):
+    """Arrays that `search` writes to: layers, second, base, inner, residues, hits, stack."""
+    layers = np.zeros((split - b + 3, words), np.uint64)
+    second = np.zeros((split - b + 3, words2), np.uint64)
+    base = np.zeros(1 << b, np.int64)
+    inner, residues = np.zeros(1 << c, np.int64), np.zeros(1 << max(b, c), np.int64)
+    hits = np.zeros((1 << c) + 1, np.int64)
+    stack = np.zeros((split - b + 2, 4), np.int64)
+    return layers, second, base, inner, residues, hits, stack
+
+
+@kernel
 def search(items, target, width, split, b, c, layers, second, base, inner, residues, hits, stack):
     """Bit mask of a subset with target <= sum <= target + width, or -1 when there is none.
 
@@ -228,13 +240,6 @@ def search(items, target, width, split, b, c, layers, second, base, inner, resid
 @kernel
 def search_rows(rows, targets, width, split, b, c, words, words2, out):
     """`search` for every row of `rows`: out[i] = bit mask or -1."""
-    layers = np.zeros((split - b + 3, words), np.uint64)
-    second = np.zeros((split - b + 3, words2), np.uint64)
-    base = np.zeros(1 << b, np.int64)
-    inner, residues = np.zeros(1 << c, np.int64), np.zeros(1 << max(b, c), np.int64)
-    hits = np.zeros((1 << c) + 1, np.int64)
-    stack = np.zeros((split - b + 2, 4), np.int64)
+    memory = search_memory(split, b, c, words, words2)
     for i in range(rows.shape[0]):
-        out[i] = search(
-            rows[i], targets[i], width, split, b, c, layers, second, base, inner, residues, hits, stack
-        )
+        out[i] = search(rows[i], targets[i], width, split, b, c, *memory)

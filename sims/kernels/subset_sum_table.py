@@ -7,18 +7,15 @@ sums in question, and adding an item of any sign is one rotation (`sims.kernels.
 import numpy as np
 
 from sims.kernels import kernel
-from sims.kernels.subset_sum import rotate_or
+from sims.kernels.subset_sum import is_set, rotate_or
 
 _1 = np.uint64(1)
-_6 = np.uint64(6)
-_63 = np.uint64(63)
 
 
 @kernel
 def has_bit(bits, position):
     """Is bit `position` mod 64 w set?"""
-    r = np.uint64(position % (np.int64(bits.size) * 64))
-    return (bits[r >> _6] >> (r & _63)) & _1 != 0
+    return is_set(bits, position % (np.int64(bits.size) * 64))
 
 
 @kernel

@@ -71,6 +71,17 @@ def test_the_best_cut_is_that_of_every_set(box, seed, n, data):
         assert error == np.inf or abs(errors[tuple(best)] - error) <= 1e-8 * (1 + error)
 
 
+def smallest_sums(own, group, quota):
+    """[g, k, r]: the r smallest of the first k own numbers that are in group g, added up."""
+    n = len(own)
+    tail = np.full((2, n + 1, int(quota.max()) + 1), np.inf)
+    for g, k in itertools.product(range(2), range(n + 1)):
+        smallest = sorted(own[i] for i in range(k) if group[i] == g)
+        for r in range(min(len(smallest), int(quota.max())) + 1):
+            tail[g, k, r] = sum(smallest[:r])
+    return tail
+
+
 @settings(max_examples=80)
 @given(seed=seeds, n=st.integers(1, 7), data=st.data())
 def test_the_best_frozen_cut_is_that_of_every_set(seed, n, data):
@@ -81,11 +92,7 @@ def test_the_best_frozen_cut_is_that_of_every_set(seed, n, data):
     s = np.full(n, 0.9 * np.linalg.eigvalsh(G)[0])
     V = np.linalg.cholesky(G - np.diag(s)).T
     own = s * w**2
-    tail = np.full((2, n + 1, int(quota.max()) + 1), np.inf)
-    for g, k in itertools.product(range(2), range(n + 1)):
-        smallest = sorted(own[i] for i in range(k) if group[i] == g)
-        for r in range(min(len(smallest), int(quota.max())) + 1):
-            tail[g, k, r] = sum(smallest[:r])
+    tail = smallest_sums(own, group, quota)
     u = np.triu(V / np.diag(V)[:, None], 1)
     arguments = (np.diag(V) ** 2, u, w, own, tail, group, quota, np.inf, 1e-9)
     best = np.zeros(n, bool)
@@ -157,11 +164,7 @@ def test_a_stopped_search_of_frozen_cuts_says_the_least_of_what_it_left_open(see
     group, quota = rng.permutation([0, 0, 0, 1, 1, -1 if seed % 3 else 1]), np.array([1 + seed % 2, 1])
     s = np.full(n, 0.9 * np.linalg.eigvalsh(G)[0])
     V, own = np.linalg.cholesky(G - np.diag(s)).T, s * w**2
-    tail = np.full((2, n + 1, int(quota.max()) + 1), np.inf)
-    for g, k in itertools.product(range(2), range(n + 1)):
-        smallest = sorted(own[i] for i in range(k) if group[i] == g)
-        for r in range(min(len(smallest), int(quota.max())) + 1):
-            tail[g, k, r] = sum(smallest[:r])
+    tail = smallest_sums(own, group, quota)
     u = np.triu(V / np.diag(V)[:, None], 1)
     whole = frontier(V, w, own, group, quota, 10**6)[1]
     for limit in (*range(1, whole), 10**6):
