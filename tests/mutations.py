@@ -1,8 +1,8 @@
 """The changes that `tests/mutants.py` makes: which modules, which kinds, which are drawn.
 
-Cosmic Ray's changes of operators, comparisons, constants and branches, and three kinds more: constants that
-are 5 % larger, arguments that a call does not hand on, so that the default of what it calls stands in, and
-conditions without one of those that `and` or `or` join.
+Cosmic Ray's changes of operators, comparisons, constants and branches, and four kinds more: constants that
+are 5 % larger, arguments that a call does not hand on, so that the default of what it calls stands in,
+conditions without one of those that `and` or `or` join, and statements left out.
 """
 
 import ast
@@ -34,7 +34,7 @@ def modules() -> list[str]:
 
 
 def operators() -> list:
-    """Cosmic Ray's operators without those that swap names, and three of our own."""
+    """Cosmic Ray's operators without those that swap names, and four of our own."""
     from cosmic_ray.ast import is_number
     from cosmic_ray.operators.operator import Operator
     from cosmic_ray.operators.provider import OperatorProvider
@@ -90,10 +90,25 @@ def operators() -> list:
         def examples(cls):
             return ()
 
+    class StatementDropper(Operator):
+        """A statement left out whose lack is no error of names: what it refuses, changes or ends goes on."""
+
+        def mutation_positions(self, node):
+            if _can_be_left_out(node):
+                yield (node.start_pos, node.end_pos)
+
+        def mutate(self, node, index):
+            return Name(f"{node.get_first_leaf().prefix}pass", node.start_pos)
+
+        @classmethod
+        def examples(cls):
+            return ()
+
     provider = OperatorProvider()
     left_out = ("Variable", "RemoveDecorator")
     names = [name for name in provider if not name.startswith(left_out)]
-    return [*(provider[name] for name in names), ConstantScaler, ArgumentDropper, ConditionDropper]
+    ours = [ConstantScaler, ArgumentDropper, ConditionDropper, StatementDropper]
+    return [*(provider[name] for name in names), *ours]
 
 
 @functools.cache
@@ -140,6 +155,45 @@ def _with_default(node) -> list:
     if bare and not starred and len(bare) <= len(places):
         found.append((places[len(bare) - 1], bare[-1], bare[-1]))
     return [each for name, value, each in found if name in filled and value.get_code(False) != filled[name]]
+
+
+def _can_be_left_out(node) -> bool:
+    """`raise`, `continue`, a `return` that others follow; calls for their effect; what sets a name anew, an item
+    or an attribute."""
+    if node.parent is None or node.parent.type != "simple_stmt":
+        return False
+    if node.type == "raise_stmt" or getattr(node, "value", "") in ("raise", "continue"):
+        return True
+    if node.type in ("atom_expr", "power"):
+        return node.children[-1].type == "trailer" and node.children[-1].children[0] == "("
+    inside = node
+    while inside is not None and inside.type != "funcdef":
+        inside = inside.parent
+    if inside is None:
+        return False
+    if node.type == "return_stmt" or getattr(node, "value", "") == "return":
+        return inside.get_last_leaf() is not node.parent.get_last_leaf()
+    if node.type != "expr_stmt" or node.children[1].type == "annassign":
+        return False
+    if node.children[1] != "=":  # `x += 1`
+        return True
+    names = node.get_defined_names()
+    if len(names) < len(node.get_defined_names(include_setitem=True)) or node.children[0].type == "atom_expr":
+        return True
+    known = {each.name.value for each in inside.get_params()}
+    for earlier in _assignments(inside):
+        if earlier.start_pos >= node.start_pos:
+            break
+        known |= {each.value for each in earlier.get_defined_names()}
+    return bool(names) and {each.value for each in names} <= known
+
+
+def _assignments(node):
+    """Of a function, in order."""
+    for child in getattr(node, "children", ()):
+        if child.type == "expr_stmt":
+            yield child
+        yield from _assignments(child)
 
 
 def _beside_the_point(node) -> bool:

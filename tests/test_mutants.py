@@ -126,6 +126,50 @@ def test_a_condition_is_left_out_of_those_that_are_joined():
     }
 
 
+WORKING = """
+def gathered(rows, *, limit=9):
+    if limit < 1:
+        raise ValueError("too small")
+    found = []
+    limit = limit + 1
+    rows, others = list(rows), None
+    note: str = "typed"
+    for row in rows:
+        if row is None:
+            continue
+        row *= 2
+        found.append(row)
+        rows[0] = row
+    if not found:
+        return None
+    return found
+"""
+
+
+def test_a_statement_is_left_out_where_its_lack_is_no_error_of_names():
+    """Not the first `found = []`, and not the last `return`, which ends the function in any case."""
+    mutating = pytest.importorskip("cosmic_ray.mutating", reason="needs the extra [mutants]")
+    changes = [change for site in mutations.sites(WORKING) for change in site]
+    texts = [
+        mutating.mutate_code(WORKING, one(), k) for one, k in changes if one.__name__ == "StatementDropper"
+    ]
+    lines = WORKING.splitlines()
+    found = set()
+    for text in texts:
+        ((before, after),) = [pair for pair in zip(lines, text.splitlines(), strict=True) if len({*pair}) > 1]
+        assert after.strip() == "pass"
+        found.add(before.strip())
+    assert found == {
+        'raise ValueError("too small")',
+        "limit = limit + 1",
+        "continue",
+        "row *= 2",
+        "found.append(row)",
+        "rows[0] = row",
+        "return None",
+    }
+
+
 def test_a_weak_test_lets_mutants_live_and_a_strong_one_does_not(tmp_path):
     pytest.importorskip("cosmic_ray", reason="needs the extra [mutants]")
     for folder in ("theory", "sims", "docs", "tests/theory"):
