@@ -158,8 +158,7 @@ def _with_default(node) -> list:
 
 
 def _can_be_left_out(node) -> bool:
-    """`raise`, `continue`, a `return` that others follow; calls for their effect; what sets a name anew, an item
-    or an attribute."""
+    """`raise`, `continue`, early `return`; calls for their effect; what sets a name anew, or an item."""
     if node.parent is None or node.parent.type != "simple_stmt":
         return False
     if node.type == "raise_stmt" or getattr(node, "value", "") in ("raise", "continue"):
