@@ -79,7 +79,9 @@ def ahead(rows: list[dict]) -> str:
     for one in rows:
         seconds = one["seconds"]
         unit, scale = ("s", 1) if seconds >= 0.1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
-        cells = (one["work"], f"{scale * seconds:.3g} {unit}", one["peer"], f"x {one['ratio']:.3g}")
+        # a number and its unit stay on one line of a narrow column
+        time = f"{scale * seconds:.3g}\N{NO-BREAK SPACE}{unit}"
+        cells = (one["work"], time, one["peer"], f"×{one['ratio']:.3g}")
         lines.append((*cells, one["floor"], f"{one['above']:.2f}"))
     return table("work | time | ahead of | ratio | floor | time over floor", lines)
 

@@ -87,7 +87,7 @@ def _escape_bars(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def _bring_the_math_font(app, exception) -> None:
-    """The glyphs of all pages in one style sheet: without a math font browsers misplace every other script."""
+    """The glyphs of all pages in one style sheet: without a math font browsers misplace many scripts."""
     from paper_checks.mathematics import font_face
 
     if exception is None:

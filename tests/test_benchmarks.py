@@ -36,7 +36,8 @@ def test_a_table_is_markdown():
 )
 def test_seconds_have_a_readable_unit(seconds, cell):
     row = {"work": "w", "seconds": seconds, "peer": "p", "ratio": 176.54, "floor": "f", "above": 1.5}
-    assert compare.ahead([row]).splitlines()[-1] == f"| w | {cell} | p | x 177 | f | 1.50 |"
+    whole = cell.replace(" ", "\N{NO-BREAK SPACE}")
+    assert compare.ahead([row]).splitlines()[-1] == f"| w | {whole} | p | ×177 | f | 1.50 |"
 
 
 def test_a_ratio_that_shrank_by_half_fails_where_the_processor_is_the_same(monkeypatch, capsys):
@@ -69,4 +70,4 @@ def test_writing_replaces_the_rows_of_this_processor_alone(monkeypatch, tmp_path
     assert compare.main() == 0
     first, second = json.loads(compare.RATIOS.read_text())
     assert first == kinds[0] and second["rows"][0]["ratio"] == 3.0 and second["date"] > "2020-01-01"
-    assert "one, 2020-01-01:" in compare.PAGE.read_text() and "| x 3 |" in compare.PAGE.read_text()
+    assert "one, 2020-01-01:" in compare.PAGE.read_text() and "| ×3 |" in compare.PAGE.read_text()
