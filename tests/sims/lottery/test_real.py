@@ -218,6 +218,33 @@ def test_images_become_the_integers_of_their_unit(tmp_path, monkeypatch, levels)
     assert row["float accuracy"] == row["quantized accuracy"] == row["ticket accuracy"] == 1.0
 
 
+def test_images_without_a_unit_are_no_integers(tmp_path, monkeypatch):
+    data = from_arrays(np.eye(2).repeat(4, axis=0), np.arange(8) % 2)
+    monkeypatch.setattr(real.images, "load", lambda name: data)
+    np.savez(tmp_path / "w.npz", layer1=np.eye(2))
+    with pytest.raises(ValueError, match=r"data='own' has no unit .*; use digits or mnist$"):
+        ticket_rows(tmp_path / "w.npz", [2], data="own", samples=20)
+
+
+@pytest.mark.parametrize(("wrong", "same"), [({}, 4), ({1: 2}, 3), ({8: 3}, 3), ({1: 2, 8: 3}, 2)])
+def test_outputs_are_identical_where_those_on_a_coarser_grid_are_too(tmp_path, monkeypatch, wrong, same):
+    """An input whose outputs differ with or without a reduction is none of the identical ones."""
+    honest = real.network_outputs
+
+    def network_outputs(weights, inputs, divisor=1):
+        found = honest(weights, inputs, divisor)
+        if divisor in wrong:
+            found[wrong[divisor]] += 1
+        return found
+
+    monkeypatch.setattr(real, "network_outputs", network_outputs)
+    monkeypatch.setattr(real, "_REDUCTION", 8)
+    np.savez(tmp_path / "w.npz", layer1=np.eye(2))
+    monkeypatch.setattr(real, "probing_inputs", lambda fan_in, seed: np.eye(2, dtype=int).repeat(2, axis=0))
+    (row,) = ticket_rows(tmp_path / "w.npz", [2], samples=20)
+    assert row["identical outputs"] == f"{same} of 4"
+
+
 @pytest.mark.parametrize(
     ("shape", "data", "message"),
     [
