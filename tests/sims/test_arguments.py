@@ -8,7 +8,9 @@ import pytest
 
 from sims import montecarlo, partition, subset_sum, sweep
 from sims.fine_tuning import methods
+from sims.fine_tuning.cells import Setting
 from sims.fine_tuning.networks import Network
+from sims.fine_tuning.study import Study
 from sims.fine_tuning.training import Recipe
 from sims.layer_bounds import problems, pruning, quantization, report
 from sims.layer_bounds import simulate as layers
@@ -37,6 +39,10 @@ def never(*_):
 
 def medians(sample, trials, *, seed, key, block, level=0.99, width=None):
     return list(growing_medians(sample, trials, seed=seed, key=key, block=block, level=level, width=width))
+
+
+def saved(seed_index):
+    Study(Setting(seeds=2), 0, [], None).save_networks("absent", seed_index)
 
 
 TICKET = {"weights": [[[1, -3]]], "max_value": 3, "samples": 9, "seed": 0}
@@ -108,6 +114,9 @@ CALLS = [
     (plan.plan, {"items": 3, "reach": 9, "log2_spread": 2.0}, {"question": OTHER}),
     (Recipe, {"epochs": 2}, {"epochs": NO_COUNT, "batch": NO_COUNT, "rate": NOT_POSITIVE}),
     (Network, DENSE, {"kind as network": OTHER, "hidden": ((0,), (2, 1.5), (-1,))}),
+    (Network.on, {"data": None}, {"kind as network": OTHER}),
+    (Setting, {}, {"seeds": NO_COUNT}),
+    (saved, {}, {"seed_index": (-1, 2, 0.5)}),
     (methods.sparsity_of, {"bits": 4}, {"method": OTHER}),
     (
         methods.fine_tuned,
