@@ -10,7 +10,7 @@ from sims import montecarlo, partition, subset_sum, sweep
 from sims.fine_tuning import methods
 from sims.fine_tuning.cells import Setting
 from sims.fine_tuning.networks import Network
-from sims.fine_tuning.study import Study
+from sims.fine_tuning.study import Study, study
 from sims.fine_tuning.training import Recipe
 from sims.layer_bounds import problems, pruning, quantization, report
 from sims.layer_bounds import simulate as layers
@@ -116,6 +116,7 @@ CALLS = [
     (Network, DENSE, {"kind as network": OTHER, "hidden": ((0,), (2, 1.5), (-1,))}),
     (Network.on, {"data": None}, {"kind as network": OTHER}),
     (Setting, {}, {"seeds": NO_COUNT}),
+    (study, {"setting": Setting()}, {"methods as method": (OTHER,), "bits": ((16,), (0,), (4, 0.5))}),
     (saved, {}, {"seed_index": (-1, 2, 0.5)}),
     (methods.sparsity_of, {"bits": 4}, {"method": OTHER}),
     (
@@ -171,6 +172,8 @@ CALLS = [
     ],
 )
 def test_a_bad_argument_is_one_sentence_that_names_it(function, good, name, value):
+    if function is study:  # it looks for the extra first
+        pytest.importorskip("jax", reason="fine-tuning needs the extra [train]")
     argument, _, called = name.partition(" as ")
     inspect.signature(function).bind_partial(**good, **({} if argument in good else {argument: value}))
     with pytest.raises((TypeError, ValueError)) as caught:
