@@ -141,7 +141,8 @@ CALLS = [
     ),
     (quantization.quantization_range, GRID, {"node_limit": NO_COUNT, "time_limit": NOT_POSITIVE}),
     (quantization.quantization_range, GRID, {"step": OTHER}),
-    (pruning.pruning_range, CUT, {"keep": NEGATIVE}),
+    (pruning.pruning_range, CUT, {"keep": NEGATIVE, "pattern as pattern's m": ((0, 0), (1, 1.5))}),
+    (pruning.pruning_range, CUT, {"pattern as pattern's n": ((3, 2), (-1, 2), (0.5, 2))}),
     (report.layer_report, CUT, {"step": OTHER}),
     (
         layers.simulate,

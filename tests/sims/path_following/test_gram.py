@@ -1,0 +1,68 @@
+"""Gram matrices: what is taken for one, and what a collected one shows."""
+
+import numpy as np
+import pytest
+
+from sims.path_following import compress
+from sims.path_following.gram import Gram, as_gram
+from sims.path_following.problems import adversarial_columns
+from sims.path_following.pruning import optimal_brain_surgeon
+from sims.path_following.quantizers import quantizer
+from theory.operators import NearestRounding
+
+
+@pytest.mark.parametrize("first", ["own", "target"])
+def test_both_matrices_are_whole_whichever_is_looked_at_first(first):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(-9, 10, (2, 6, 5)).astype(float)
+    gram = Gram()
+    for part in (slice(2), slice(2, None)):
+        gram.update(x[part], y[part])
+        getattr(gram, first)
+    assert np.array_equal(getattr(gram, first), (x if first == "own" else y).T @ (x if first == "own" else y))
+    assert np.array_equal(gram.own, x.T @ x) and np.array_equal(gram.target, y.T @ y)
+    assert np.array_equal(gram.cross, x.T @ y)
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, lambda a: a.astype(int), lambda a: a.tolist()])
+def test_a_matrix_may_come_in_any_layout_and_kind_of_number(make):
+    x = np.random.default_rng(1).integers(-9, 10, (6, 5)).astype(float)
+    w = np.linspace(-2.0, 2.0, 15).reshape(3, 5)
+    expected = compress(w, gram=x.T @ x, operator=NearestRounding(0.5))
+    found = compress(w, gram=make(x.T @ x), operator=NearestRounding(0.5))
+    assert np.array_equal(found.weights, expected.weights) and np.array_equal(found.error, expected.error)
+    assert as_gram(None, make(x.T @ x), None).own.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: Gram().own, ValueError, "gram has seen no inputs yet: call update first"),
+        (lambda: as_gram(None, Gram(), None), ValueError, "gram has seen no inputs yet: call update first"),
+        (
+            lambda: as_gram(None, np.eye(2), np.eye(2)),
+            ValueError,
+            "target_inputs needs inputs; .*a Gram.*",
+        ),
+        (lambda: as_gram(None, [["a"]], None), TypeError, "gram must hold real numbers, got dtype .U1"),
+        (lambda: as_gram(None, np.eye(2) * 1j, None), TypeError, "gram must hold real numbers, got .*128"),
+        (lambda: as_gram(None, [[np.nan]], None), ValueError, "gram must be finite, got NaN or infinity"),
+        (lambda: as_gram(None, [[np.inf]], None), ValueError, "gram must be finite, got NaN or infinity"),
+        (lambda: Gram().update([[1e160, 1.0]]), ValueError, "inputs are too large: their squares overflow.*"),
+        (
+            lambda: adversarial_columns(1, 3, 0.4, np.random.default_rng(0)),
+            ValueError,
+            "samples must be at least 2 for columns orthogonal to an error, got 1",
+        ),
+        (
+            lambda: optimal_brain_surgeon(np.ones((1, 2)), np.ones((2, 2)), 0.5, 0.0),
+            ValueError,
+            r"the Gram matrix is singular: OBS needs damping > 0 \(0.01 is customary\)",
+        ),
+        (lambda: quantizer([[1.0]], 0, False), ValueError, "bits must be an integer from 1 to 16, got 0"),
+        (lambda: quantizer([[np.inf]], 4, False), ValueError, "weights must be finite and not all zero .*"),
+    ],
+)
+def test_what_is_no_gram_matrix_and_no_weights_is_one_sentence(call, error, words):
+    with pytest.raises(error, match=f"^{words}$"):
+        call()
