@@ -16,7 +16,7 @@ def text(word):
 
 
 def gguf(path, *pairs, aligned=32):
-    """A file with these pairs of key and value (its type in front), and one tensor where `aligned` puts it."""
+    """A file of these pairs of key and value (with its type), and one tensor where `aligned` puts it."""
     head = (
         b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs)) + b"".join(text(key) + value for key, value in pairs)
     )
