@@ -109,8 +109,10 @@ def _nodes(nodes: Any, scope: Scope, found: list[Scope], depth: int) -> None:
         scope.defined.update(node.output)
         scope.producers.update((name, node) for name in node.output)
         for place, name in enumerate(node.input):
+            if not name:  # an input that is left out
+                continue
             at = scope
-            while name and name not in at.constants and name not in at.defined and at.outer is not None:
+            while name not in at.constants and name not in at.defined and at.outer is not None:
                 at = at.outer  # a graph inside a node sees the names around it
             at.uses.setdefault(name, []).append(Use(node, place, scope))
         for attribute in node.attribute:

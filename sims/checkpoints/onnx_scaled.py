@@ -103,6 +103,8 @@ class Scaling:
             if len(uses) != 1 or uses[0].place or uses[0].node.op_type not in _SHAPED:
                 break
             node, inner = uses[0].node, uses[0].scope
+            if not node.output:
+                break
             given = [self._folded(one, inner) for one in node.input[1:2] if one]
             if any(part is None or math.prod(part.shape) > 32 for part in given):
                 break
