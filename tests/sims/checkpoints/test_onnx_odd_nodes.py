@@ -31,6 +31,8 @@ PRODUCT = node("MatMul", "x v", "y", name="fc")
         ([node("MatMul", "x w", "y")], (24,), None),
         ([node("ConvTranspose", "x w", "y")], (4, 8), None),  # kernels have positions, too
         ([node("ConvTranspose", "x w", "y", group=2)], (4, 8), None),
+        ([node("Transpose", "w", "v"), node("Relu", "v", "y")], (4, 6), None),
+        ([node("Transpose", "w", "v", perm=[1, 0]), node("Relu", "v", "y")], (4, 6), None),
         ([node("Concat", "w x", "")], (4, 6), None),
         ([node("Identity", "w", "")], (4, 6), None),
         ([node("Mul", "w c", "")], (4, 6), None),

@@ -29,7 +29,7 @@ COMPUTED = "already quantized, by a DequantizeLinear whose scale is no constant"
     ],
 )
 def test_a_scale_that_is_computed_is_no_constant(tmp_path, nodes, arrays):
-    """What it is computed of keeps its place among the constants of the file, unless it only changes its form."""
+    """What it is computed of keeps its place among the constants of the file; what is formed is a scale."""
     found = tensors(save(tmp_path / "a.onnx", [*nodes, LAST], arrays | {"c": CODES}))
     assert found["c"].skip == COMPUTED
     formed = nodes[0].op_type in ("Reshape", "Squeeze", "DequantizeLinear")
