@@ -228,7 +228,7 @@ def _product_axis(node: Any, factor: int, rank: int) -> Axis:
     """The axis of a factor that is one of the product; in a stack every matrix has outputs of its own."""
     letter = "AB"[factor]
     turned = bool(attribute(node, f"trans{letter}", 0))
-    batch = bool(attribute(node, f"transBatch{letter}", 0)) and rank > 2  # the stack in the middle
+    batch = bool(attribute(node, f"transBatch{letter}", 0))  # the stack in the middle
     axes = list(range(rank))
     row, column = axes.pop(0 if batch else -2), axes.pop()
     outer = column if turned != bool(factor) else row
