@@ -194,9 +194,8 @@ def _read_zip(path: Path) -> Iterator[Tensor]:
             if f"{root}constants.pkl" in members:  # of TorchScript: all weights of a frozen module
                 folders.append(("constants", f"{root}constants.pkl", "constants."))
             starts = tuple(f"{root}{folder}/" for folder, _, _ in folders)
-            records = [
-                info for name, info in members.items() if name.startswith(starts) or name == programs[0]
-            ]
+            read = {f"{root}byteorder", *(member for _, member, _ in folders)}
+            records = [info for name, info in members.items() if name.startswith(starts) or name in read]
             if any(info.compress_type != zipfile.ZIP_STORED for info in records):
                 raise fail("the archive is compressed, torch never compresses")
             if any(info.compress_size != info.file_size for info in records):
