@@ -83,7 +83,7 @@ def _tensors(found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[st
             tensor = tensor.renamed(apart=doubled[id(item)], nbytes=0)
         axis, shape = axes.get(name), tensor.shape
         fits = len(shape) > 2 and shape[0] > 0 and (not isinstance(axis, Grouped) or axis.fits(shape))
-        yield tensor.renamed(axis=axis) if axis is not None and fits else tensor
+        yield tensor.renamed(axis=axis if fits else None)
 
 
 def _is_whole(view: View) -> bool:

@@ -106,6 +106,9 @@ def test_a_list_is_no_persistent_reference():
         (b"K\x07U\x01a\x93.", "the pickle names something that is not text"),
         (b"}(K\x01u.", "sets items of something that is not a mapping"),
         (b"](K\x01K\x02u.", "sets items of something that is not a mapping"),
+        (b"}](K\x01eNs.", "a mapping's key is neither text nor number"),
+        (b"}]Ns.", "a mapping's key is neither text nor number"),
+        (b"}}Ns.", "a mapping's key is neither text nor number"),
     ):
         with pytest.raises(ValueError, match=rf"^not a readable torch checkpoint: .*{why}"):
             interpret(io.BytesIO(program), len(program))
@@ -135,6 +138,7 @@ def quantized(scheme, *parts):
 
 AFFINE, CHANNEL = ("per_tensor_affine",), ("per_channel_affine",)
 SHORT = rebuilt("DoubleStorage", "2", 3, 0, (2,), (1,))
+ONE = rebuilt("DoubleStorage", "2", 3, 0, (), ())
 
 
 @pytest.mark.parametrize(
@@ -149,6 +153,7 @@ SHORT = rebuilt("DoubleStorage", "2", 3, 0, (2,), (1,))
         *((quantized(CHANNEL, *parts), "torch.per_channel_affine") for parts in (
             (0.5, ZEROS, 0), (SCALES, 1, 0), (SCALES, ZEROS), (SCALES, ZEROS, "0"), (SCALES, ZEROS, -1),
             (SCALES, ZEROS, 1), (SCALES, ZEROS, 2), (SHORT, ZEROS, 0), (SCALES, SHORT, 0), (SHORT, SHORT, 0),
+            (ONE, ONE, 2),
         )),
     ],
 )  # fmt: skip
@@ -197,7 +202,7 @@ def of_a_class(arguments, state, function=WRAPPER):
         (of_a_class((1,), {}), (), 0),
         (of_a_class((1, 2, (5, 6)), {}, Global("my.function")), (), 0),
         (of_a_class((1, 2, (5, 6)), {"part": BESIDE}), (5, 6), 48),
-        (of_a_class((1, 2, (5, 6)), [BESIDE, {"part": BESIDE}]), (5, 6), 48),  # a list: no slots in it
+        (of_a_class((1, 2, (5, 6)), [BESIDE, {"part": SCALES}]), (5, 6), 48),  # a list: no slots in it
         (of_a_class((1, 2, (5, 6)), (None, {"part": BESIDE})), (5, 6), 48),
         (of_a_class((1, 2, (5, 6)), ({"part": BESIDE}, {"other": SCALES})), (5, 6), 72),
         (of_a_class((1, 2, (5, 6)), (None, BESIDE)), (5, 6), 48),
