@@ -18,12 +18,16 @@ from sims.checkpoints import limits
 MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
 
 
+class LateError(BaseException):
+    """No Exception: the readers turn those into sentences about the file."""
+
+
 @contextlib.contextmanager
 def within(seconds):
     """Fail after so much processor time, also inside a repr that never ends; a busy machine takes longer."""
 
     def stop(*_):
-        raise AssertionError(f"still at work after {seconds} s of processor time")
+        raise LateError(f"still at work after {seconds} s of processor time")
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, seconds)
