@@ -93,7 +93,7 @@ ENDLESS = b")q\x00" + b"h\x00h\x00\x86q\x00" * 40  # its repr has 2^40 pairs of 
     "program",
     [
         ENDLESS + text(b"a") + b"\x93",
-        text(b"a") + ENDLESS + b"\x93",
+        ENDLESS + text(b"a") + b"h\x00\x93",
         ENDLESS + b")R",
         name("collections.OrderedDict") + ENDLESS + b"R",
         name("torch.Size") + ENDLESS + b"R",
