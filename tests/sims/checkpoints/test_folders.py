@@ -38,6 +38,8 @@ def test_a_folder_is_no_shard_whatever_its_name(tmp_path):
     archive(tmp_path / "model-00002-of-00003.bin", w=W)
     part = checkpoints.open_checkpoint(tmp_path / "model-00002-of-00003.bin").part
     assert part == "This is shard 2 of 3, a part of a network: name its folder for all."
+    archive(tmp_path / "all-00001-of-00001.bin", w=W)
+    assert checkpoints.open_checkpoint(tmp_path / "all-00001-of-00001.bin").part == ""
 
 
 def test_folders_with_the_endings_of_files_are_no_files(tmp_path):
