@@ -171,6 +171,8 @@ def test_blocks_of_bits_of_other_sizes_are_not_read(tmp_path, options, why):
         ("Reshape", (12, 10), None, {"shape": [5, 24]}, (5, 24)),  # as the first version has it
         ("Reshape", (12, 10), None, {}, None),
         ("Reshape", (0, 10), [0, -1], {}, None),
+        ("Reshape", (4, 3, 10), [0, -1], {"allowzero": 0}, (4, 30)),
+        ("Reshape", (4, 3, 10), [0, -1], {"allowzero": 1}, None),
         ("ReduceSum", (12, 10), [0], {}, None),  # no change of form alone
         ("ReduceMean", (12, 10), None, {"axes": [0]}, None),
         ("Pad", (12, 10), [0, 0, 0, 0], {}, None),

@@ -79,6 +79,7 @@ def test_entries_named_twice_are_summed():
         ({"indptr": np.array([0, 2, 1, 2])}, "row pointers"),
         ({"indptr": np.array([1, 1, 2])}, "row pointers"),
         ({"indptr": np.array([-1, 1, 2])}, "row pointers"),
+        ({"indptr": np.array([0, 3, 2])}, "row pointers"),
         ({"indptr": np.array([0, 1, 1])}, "row pointers"),
         ({"indptr": np.array([0.0, 1, 2])}, "no list of integers"),
         ({"indptr": np.array([[0, 1, 2]])}, "no list of integers"),
