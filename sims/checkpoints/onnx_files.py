@@ -109,9 +109,7 @@ def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model
     if hasattr(constant, "values"):  # a SparseTensorProto
         return _sparse(readable, name, constant, scope, model)
     model.check_external(constant)
-    shape = tuple(constant.dims)
-    if any(size < 0 for size in shape):
-        raise ValueError(f"its shape {shape} does not consist of sizes")
+    shape = _shape(constant)
     element = model.element(constant)
     if not element:
         return unreadable(readable, f"values of ONNX type {constant.data_type}, not read", shape=shape)
@@ -136,13 +134,23 @@ def _tensor(name: str, readable: str, constant: Any, scope: Scope, model: _Model
     return Tensor(readable, shape, element, nbytes, lambda: model.array(constant), axis=axis, apart=apart)
 
 
+def _shape(tensor: Any) -> tuple[int, ...]:
+    shape = tuple(tensor.dims)
+    if any(size < 0 for size in shape):
+        raise ValueError(f"its shape {shape} does not consist of sizes")
+    return shape
+
+
 def _sparse(readable: str, name: str, constant: Any, scope: Scope, model: _Model) -> Tensor:
-    shape, count = tuple(constant.dims), math.prod(constant.values.dims)
-    model.check_external(constant.values)
-    model.check_external(constant.indices)
+    shape, nbytes = _shape(constant), 0
+    for part in (constant.values, constant.indices):
+        model.check_external(part)
+        _shape(part)
+        nbytes += model.nbytes(part)
     element = model.element(constant.values)
-    nbytes = count * (raw_dtype(element).itemsize if element and element not in _NARROW_INTEGERS else 1)
-    nbytes += 8 * math.prod(constant.indices.dims)
+    if not element:
+        why = f"values of ONNX type {constant.values.data_type}, not read"
+        return unreadable(readable, why, nbytes, shape)
 
     def read() -> np.ndarray:
         data, indices = model.array(constant.values), model.array(constant.indices)
@@ -152,4 +160,4 @@ def _sparse(readable: str, name: str, constant: Any, scope: Scope, model: _Model
         return sparse.expand("coo", shape, {"data": data, "indices": indices.T})
 
     axis = onnx_graph.output_axis(name, len(shape), scope)
-    return Tensor(readable, shape, element or "?", nbytes, read, axis=axis, note="sparse (coo)")
+    return Tensor(readable, shape, element, nbytes, read, axis=axis, note="sparse (coo)")

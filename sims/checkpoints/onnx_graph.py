@@ -109,8 +109,10 @@ def _nodes(nodes: Any, scope: Scope, found: list[Scope], depth: int) -> None:
         scope.defined.update(node.output)
         scope.producers.update((name, node) for name in node.output)
         for place, name in enumerate(node.input):
+            if not name:  # an input that is left out
+                continue
             at = scope
-            while name and name not in at.constants and name not in at.defined and at.outer is not None:
+            while name not in at.constants and name not in at.defined and at.outer is not None:
                 at = at.outer  # a graph inside a node sees the names around it
             at.uses.setdefault(name, []).append(Use(node, place, scope))
         for attribute in node.attribute:
@@ -226,7 +228,7 @@ def _product_axis(node: Any, factor: int, rank: int) -> Axis:
     """The axis of a factor that is one of the product; in a stack every matrix has outputs of its own."""
     letter = "AB"[factor]
     turned = bool(attribute(node, f"trans{letter}", 0))
-    batch = bool(attribute(node, f"transBatch{letter}", 0)) and rank > 2  # the stack in the middle
+    batch = bool(attribute(node, f"transBatch{letter}", 0))  # the stack in the middle
     axes = list(range(rank))
     row, column = axes.pop(0 if batch else -2), axes.pop()
     outer = column if turned != bool(factor) else row

@@ -103,6 +103,8 @@ class Scaling:
             if len(uses) != 1 or uses[0].place or uses[0].node.op_type not in _SHAPED:
                 break
             node, inner = uses[0].node, uses[0].scope
+            if not node.output:
+                break
             given = [self._folded(one, inner) for one in node.input[1:2] if one]
             if any(part is None or math.prod(part.shape) > 32 for part in given):
                 break
@@ -237,7 +239,7 @@ def _axis(use: Use, rank: int) -> int:
         return attribute(node, "axis", 1)
     if node.op_type == "QLinearConv" or (node.op_type == "QGemm" and attribute(node, "transB", 0)):
         return 0
-    return rank - 2 if node.op_type == "QLinearMatMul" and not use.place else rank - 1
+    return rank - 1 if use.place else rank - 2  # of the first factor of a QLinearMatMul
 
 
 def _formed(node: Any, inputs: list[Any], model: Any) -> np.ndarray:
@@ -304,9 +306,9 @@ def _misfit(part: tuple[int, ...], codes: tuple[int, ...], axis: int, block: int
     rank = len(codes)
     if np.prod(part, dtype=float) == 1:
         return ""
-    if rank and -rank <= axis < rank:
+    if -rank <= axis < rank:
         expected = [-(-n // block) if i == axis % rank else n for i, n in enumerate(codes)] if block else []
-        if block and block > 0 and list(part) == expected:
+        if block > 0 and list(part) == expected:
             return ""
         if part == (codes[axis],):
             return ""

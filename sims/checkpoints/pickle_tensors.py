@@ -27,7 +27,7 @@ from sims.checkpoints.tensor import Axis, Grouped, Tensor, unreadable
 _ATTRIBUTES = ("_parameters", "_buffers", "_modules")  # of a whole module: no part of a tensor's name
 
 
-def named(value: Any, size: int, axes: dict[str, Axis] | None = None) -> Iterator[tuple[str, Any]]:
+def named(value: Any, size: int, axes: dict[str, Axis]) -> Iterator[tuple[str, Any]]:
     """Every tensor inside the mappings, lists and objects of a pickle of `size` bytes, in the file's order.
 
     The name is dotted: keys and indices on the way to the tensor. What an unknown object was called with is
@@ -54,7 +54,7 @@ def named(value: Any, size: int, axes: dict[str, Axis] | None = None) -> Iterato
         if (id(item), bool(inside)) in seen:
             continue
         seen.add((id(item), bool(inside)))
-        if axes is not None and isinstance(item, Opaque) and isinstance(item.state, dict):
+        if isinstance(item, Opaque) and isinstance(item.state, dict):
             groups = item.state.get("groups")
             if item.state.get("transposed") is True and type(groups) is int and groups > 0:
                 axes[f"{name}.weight" if name else "weight"] = Grouped(groups) if groups > 1 else 1

@@ -325,13 +325,13 @@ def _quantized(arguments: tuple) -> Quantized | Unreadable:
     if not isinstance(arguments[0], Storage):
         raise fail("a tensor has no storage")
     codes = _tensor("_rebuild_tensor_v2", arguments)
+    assert isinstance(codes, View)  # of types that are not read there is no class of storages
     scheme, scale, zero, *rest = arguments[4]
     path = scheme.path if isinstance(scheme, Name) else ""
     if path == "torch.per_tensor_affine" and isinstance(scale, (int, float)) and isinstance(zero, int):
-        assert isinstance(codes, View)
         return Quantized(codes, float(scale), zero)
     whole = isinstance(scale, View) and isinstance(zero, View) and rest and _is_size(rest[0])
-    if path.startswith("torch.per_channel_affine") and whole and isinstance(codes, View):
+    if path.startswith("torch.per_channel_affine") and whole:
         axis = rest[0]
         if axis < len(codes.shape) and scale.shape == zero.shape == codes.shape[axis : axis + 1]:
             return Quantized(codes, scale, zero, axis)

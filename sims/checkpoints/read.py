@@ -61,8 +61,7 @@ def open_checkpoint(path: str | Path) -> Contents:
     path = Path(path)
     with boundary(str(path)):
         files, places, config = folders.files_of(path)
-    contents = Contents(path.name or str(path.resolve()), config=config, part=folders.part_of(path))
-    contents.path = str(path.resolve())
+    contents = Contents(path=str(path.resolve()), config=config, part=folders.part_of(path))
     seen, elsewhere = hashlib.sha256(json.dumps(config, sort_keys=True).encode() if config else b""), []
     for file in files:
         with boundary(str(file) if not file.is_file() else file.name):

@@ -83,7 +83,7 @@ def _tensors(found: list[tuple[str, Any]], storages: _Storages, axes: Mapping[st
             tensor = tensor.renamed(apart=doubled[id(item)], nbytes=0)
         axis, shape = axes.get(name), tensor.shape
         fits = len(shape) > 2 and shape[0] > 0 and (not isinstance(axis, Grouped) or axis.fits(shape))
-        yield tensor.renamed(axis=axis) if axis is not None and fits else tensor
+        yield tensor.renamed(axis=axis if fits else None)
 
 
 def _is_whole(view: View) -> bool:
@@ -194,9 +194,8 @@ def _read_zip(path: Path) -> Iterator[Tensor]:
             if f"{root}constants.pkl" in members:  # of TorchScript: all weights of a frozen module
                 folders.append(("constants", f"{root}constants.pkl", "constants."))
             starts = tuple(f"{root}{folder}/" for folder, _, _ in folders)
-            records = [
-                info for name, info in members.items() if name.startswith(starts) or name == programs[0]
-            ]
+            read = {f"{root}byteorder", *(member for _, member, _ in folders)}
+            records = [info for name, info in members.items() if name.startswith(starts) or name in read]
             if any(info.compress_type != zipfile.ZIP_STORED for info in records):
                 raise fail("the archive is compressed, torch never compresses")
             if any(info.compress_size != info.file_size for info in records):

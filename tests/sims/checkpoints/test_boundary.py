@@ -200,6 +200,21 @@ def test_any_error_of_a_library_is_one_sentence(tmp_path, monkeypatch, error):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError("no words of its own"), "cannot read 'a.npz': OSError: no words of its own"),
+        (OSError(5, "Input/output error"), "cannot read 'a.npz': Input/output error"),
+        (OSError(5, "Input/output error", "/other"), "cannot read '/other': Input/output error"),
+        (OSError(), "cannot read 'a.npz': OSError"),
+    ],
+)
+def test_an_error_of_the_system_names_the_file_it_is_about(error, sentence):
+    with pytest.raises(ValueError) as caught, tensors.boundary("a.npz"):
+        raise error
+    assert str(caught.value) == sentence
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)])
 def test_an_interrupt_is_no_defect_of_a_file(tmp_path, monkeypatch, error):
     def reader(path):

@@ -79,6 +79,16 @@ def test_what_a_row_gives_is_one_output(layer, shape, rows):
         ("layers/separable_conv2d/vars/1", 4, 3),
         ("layers/conv2d/vars/0", 4, 3),
         ("layers/conv1d_transpose/vars/0", 3, 1),
+        ("layers/embedding/vars/1", 2, 1),  # not the table
+        ("layers/token_embedding/kernel", 2, 1),
+        ("conv/depthwise_kernel", 4, (2, 3)),
+        ("conv/depthwise_kernel:0", 3, (1, 2)),
+        *((f"layers/{layer}/vars/0", 2, 1) for layer in ("depthwise_conv2d", "conv2d_transpose", "query")),
+        ("conv/depthwise_kernel", 2, 1),
+        *((f"layers/{layer}/vars/1", 4, 3) for layer in ("depthwise_conv2d", "conv2d_transpose")),
+        *((f"layers/{layer}/recurrent_kernel", 3, 2) for layer in ("conv1d_transpose", "query", "key_dense")),
+        ("attention/query/vars/1", 3, 2),
+        ("attention/query/kernel", 4, 3),
         ("ConvTranspose_0/kernel", 4, 3),  # Flax keeps outputs last
         ("attention/query/kernel", 2, 1),
         ("attention/key/bias", 2, 1),
@@ -154,7 +164,11 @@ def test_the_class_alone_says_what_a_layer_is(tmp_path, beside):
 
 
 @pytest.mark.parametrize(
-    "config", ["{", "[" * 100_000, "[1, null]", '{"class_name": 3, "config": {"name": 4}}']
+    "config",
+    [
+        *("{", "[" * 100_000, "[1, null]", '{"class_name": 3, "config": {"name": 4}}'),
+        *('{"class_name": 3, "config": {"name": "up"}}', '{"class_name": "D", "config": {"name": ["up"]}}'),
+    ],
 )
 def test_a_damaged_description_of_the_model_costs_no_weight(tmp_path, config):
     h5py = pytest.importorskip("h5py")

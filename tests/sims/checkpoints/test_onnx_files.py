@@ -1,5 +1,7 @@
 """An ONNX model may keep its weights in files beside it, and in no other place."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,110 @@ def test_what_is_read_of_a_file_begins_at_the_offset(folder):
     (folder / "m.onnx").write_bytes(model.SerializeToString())
     for array in checkpoints.read(folder / "m.onnx").tensors.values():
         np.testing.assert_array_equal(array, [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(("length", "refused"), [(16, False), (2**20, True)])
+def test_what_is_read_of_a_file_ends_with_its_length(folder, length, refused):
+    """40 tensors of a few first bytes each lead to little, of a megabyte each to more than the file."""
+    (folder / "weights.bin").write_bytes(bytes(2**20))
+    tensors = []
+    for i in range(40):
+        dims = [length // 4]
+        tensor = onnx.TensorProto(name=f"w{i}", data_type=onnx.TensorProto.FLOAT, dims=dims)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", "weights.bin"), ("length", str(length))):
+            tensor.external_data.add(key=key, value=value)
+        tensors.append(tensor)
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], tensors))
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    if refused:
+        with pytest.raises(ValueError, match="bytes read from files beside it"):
+            checkpoints.open_checkpoint(folder / "m.onnx")
+    else:
+        assert len(checkpoints.read(folder / "m.onnx").tensors) == 40
+
+
+@pytest.mark.parametrize(
+    ("location", "missing"),
+    [
+        ("none.bin", True),
+        ("inner/none.bin", True),
+        ("inner/../none.bin", True),
+        ("../models/none.bin", True),
+        ("../none.bin", False),  # of other places nothing is said, not even that nothing is there
+        ("inner/../../none.bin", False),
+        ("../outside.bin", False),
+        ("inner/weights.bin", None),
+        ("inner/../weights.bin", None),
+    ],
+)
+def test_files_of_the_folder_are_missed_when_the_model_is_opened(folder, location, missing):
+    (folder / "inner").mkdir()
+    np.arange(4, dtype="<f4").tofile(folder / "inner" / "weights.bin")
+    model_with_weights_in(folder / "m.onnx", location)
+    why = f"tensor 'w': its values are in the file '{location}', which is missing beside the model"
+    if missing:
+        with pytest.raises(ValueError, match=re.escape(why)):
+            checkpoints.open_checkpoint(folder / "m.onnx")
+        return
+    tensor = checkpoints.open_checkpoint(folder / "m.onnx").tensors["w"]
+    if missing is None:
+        np.testing.assert_array_equal(tensor.load(), [0, 1, 2, 3])
+    else:
+        with pytest.raises(ValueError, match=r"cannot read 'm\.onnx': tensor 'w': .* points outside"):
+            tensor.load()
+
+
+def sparse_model(path, values, places, dims):
+    """A product of a sparse matrix, and a dense one beside it."""
+    part = onnx.helper.make_sparse_tensor(values, places, dims)
+    dense = onnx.numpy_helper.from_array(np.ones((2, 2), np.float32), "dense")
+    path.write_bytes(
+        onnx.helper.make_model(
+            onnx.helper.make_graph([], "g", [], [], [dense], sparse_initializer=[part])
+        ).SerializeToString()
+    )
+    return checkpoints.open_checkpoint(path).tensors
+
+
+PLACES = onnx.numpy_helper.from_array(np.array([1, 2, 3]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "element", "nbytes"),
+    [
+        ("FLOAT", [5, -7, 2], "float32", 12),
+        ("FLOAT16", [5, -7, 2], "float16", 6),
+        ("INT8", [5, -7, 2], "int8", 3),
+        ("INT4", [5, -7, 2], "int4", 2),  # two of them a byte
+        ("UINT4", [5, 7, 2], "uint4", 2),
+        ("FLOAT4E2M1", [6, -3, 2], "float4_e2m1fn", 2),
+        ("BFLOAT16", [5, -7, 2], "bfloat16", 6),
+    ],
+)
+def test_sparse_values_of_every_width_take_the_bytes_of_their_bits(tmp_path, kind, values, element, nbytes):
+    tensor = onnx.helper.make_tensor("w", getattr(onnx.TensorProto, kind), [3], values)
+    found = sparse_model(tmp_path / "m.onnx", tensor, PLACES, [2, 3])["w"]
+    np.testing.assert_array_equal(found.load(), [[0, *values[:2]], [values[2], 0, 0]])
+    assert (found.dtype, found.nbytes) == (element, nbytes + 3 * 8)
+
+
+@pytest.mark.parametrize(("kind", "values"), [("STRING", [b"a", b"b", b"c"]), ("COMPLEX64", [1, 2j, 3])])
+def test_sparse_values_that_are_no_real_numbers_take_no_other_away(tmp_path, kind, values):
+    tensor = onnx.helper.make_tensor("w", getattr(onnx.TensorProto, kind), [3], values)
+    found = sparse_model(tmp_path / "m.onnx", tensor, PLACES, [2, 3])
+    number = getattr(onnx.TensorProto, kind)
+    assert found["w"].skip == f"values of ONNX type {number}, not read" and found["w"].shape == (2, 3)
+    read = checkpoints.read(tmp_path / "m.onnx")
+    assert list(read.tensors) == ["dense"] and list(read.skipped) == ["w"]
+
+
+@pytest.mark.parametrize("part", ["values", "indices", "shape"])
+def test_a_sparse_tensor_of_negative_sizes_is_refused(tmp_path, part):
+    dims = {"values": [3], "indices": [3], "shape": [2, 3]}
+    dims[part] = [-size for size in dims[part]]
+    values = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [3], [5, -7, 2])
+    places = onnx.helper.make_tensor("p", onnx.TensorProto.INT64, [3], [1, 2, 3])
+    values.dims[:], places.dims[:] = dims["values"], dims["indices"]
+    with pytest.raises(ValueError, match=r"tensor 'w': its shape \(-[23]\b.*\) does not consist of sizes"):
+        sparse_model(tmp_path / "m.onnx", values, places, dims["shape"])

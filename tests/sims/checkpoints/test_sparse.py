@@ -47,8 +47,22 @@ def test_blocks_need_not_be_square():
     dense = np.kron(np.eye(2), [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])[:, :3]  # 4 x 3 of 2 x 3: 2 divides no 3
     parts = {"data": dense[None, :2], "indices": np.array([0]), "indptr": np.array([0, 1, 1])}
     np.testing.assert_array_equal(expand("bsr", (4, 3), parts), dense)
-    with pytest.raises(ValueError, match="do not tile"):  # 3 does not divide 4
-        expand("bsr", (4, 4), parts)
+    for shape in ((4, 4), (3, 3), (5, 3)):  # 3 does not divide 4, nor 2 divide 3 or 5
+        with pytest.raises(ValueError, match="do not tile"):
+            expand("bsr", shape, parts)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "bsc"])
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (1, 1), (1, 1, 1), (1, 2, 0), (1, 0, 2), (1, 0, 0), (1, 1, 1, 1)]
+)
+def test_values_are_numbers_of_a_row_or_blocks_with_an_element(kind, shape):
+    parts = {"data": np.ones(shape), "indices": np.array([0]), "indptr": np.array([0, 1])}
+    if len(shape) == (3 if kind.startswith("b") else 1) and 0 not in shape:
+        np.testing.assert_array_equal(expand(kind, (1, 1), parts), [[1]])
+    else:
+        with pytest.raises(ValueError, match="the blocks of a sparse matrix do not tile it"):
+            expand(kind, (1, 1), parts)
 
 
 def test_entries_named_twice_are_summed():
@@ -63,7 +77,15 @@ def test_entries_named_twice_are_summed():
         ({"indices": np.array([0, -1])}, "lies outside its shape"),
         ({"indptr": np.array([0, 1, 3])}, "row pointers"),
         ({"indptr": np.array([0, 2, 1, 2])}, "row pointers"),
+        ({"indptr": np.array([1, 1, 2])}, "row pointers"),
+        ({"indptr": np.array([-1, 1, 2])}, "row pointers"),
+        ({"indptr": np.array([0, 3, 2])}, "row pointers"),
+        ({"indptr": np.array([0, 1, 1])}, "row pointers"),
         ({"indptr": np.array([0.0, 1, 2])}, "no list of integers"),
+        ({"indptr": np.array([[0, 1, 2]])}, "no list of integers"),
+        ({"indices": np.array([[0, 2]])}, "no list of integers"),
+        ({"indices": np.array([0.0, 2.0])}, "no list of integers"),
+        ({"indices": np.array([True, False])}, "no list of integers"),
         ({"indices": np.array([0])}, "row pointers"),
         ({"data": np.array(["a", "b"])}, "not real numbers"),
     ],
@@ -101,6 +123,12 @@ def test_diagonals_of_any_length(shape, stored):
 def test_every_diagonal_has_an_offset(offsets):
     with pytest.raises(ValueError, match="another number of offsets than of diagonals"):
         expand("dia", (3, 3), {"data": np.ones((2, 3)), "offsets": np.array(offsets)})
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3, 1)])
+def test_diagonals_are_the_rows_of_a_matrix(shape):
+    with pytest.raises(ValueError, match="another number of offsets than of diagonals"):
+        expand("dia", (3, 3), {"data": np.ones(shape), "offsets": np.array([0, 1])})
 
 
 ARCHIVES = {  # what scipy.sparse.save_npz writes beside "format"

@@ -94,5 +94,5 @@ def test_parts_of_unknown_objects_are_no_weights(tmp_path):
     value = pickle_machine.interpret(io.BytesIO(data), len(data))
     from sims.checkpoints.pickle_tensors import named
 
-    ((name, item),) = named(value, len(data))
+    ((name, item),) = named(value, len(data), {})
     assert name == "0" and item.why == "part of an object of unknown kind, 'my.library.QuantizedTensor'"

@@ -1,0 +1,83 @@
+"""Folders that hold one network, and what stands in them beside its files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sims import checkpoints
+
+W = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def archive(path, **arrays):
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def test_an_index_of_other_files_than_safetensors_is_read(tmp_path):
+    """As older networks have it; it says which of the files are the network."""
+    archive(tmp_path / "model-1.bin", a=W)
+    archive(tmp_path / "model-2.bin", b=W + 1)
+    archive(tmp_path / "another.bin", c=W)
+    index = {"weight_map": {"a": "model-1.bin", "b": "model-2.bin"}}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["a", "b"]
+    (tmp_path / "adapter.bin.index.json").write_text(json.dumps(index))
+    with pytest.raises(
+        ValueError, match=r"holds several networks \(adapter\.bin\.index\.json, pytorch_model"
+    ):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+def test_a_folder_is_no_shard_whatever_its_name(tmp_path):
+    folder = tmp_path / "model-00001-of-00003.bin"
+    folder.mkdir()
+    archive(folder / "w.npz", w=W)
+    assert checkpoints.open_checkpoint(folder).part == ""
+    archive(tmp_path / "model-00002-of-00003.bin", w=W)
+    part = checkpoints.open_checkpoint(tmp_path / "model-00002-of-00003.bin").part
+    assert part == "This is shard 2 of 3, a part of a network: name its folder for all."
+    archive(tmp_path / "all-00001-of-00001.bin", w=W)
+    assert checkpoints.open_checkpoint(tmp_path / "all-00001-of-00001.bin").part == ""
+
+
+def test_folders_with_the_endings_of_files_are_no_files(tmp_path):
+    """The folders of another one of its forms, or of a saved model."""
+    for ending in ("safetensors", "npz", "keras"):
+        (tmp_path / f"model.{ending}").mkdir()
+    archive(tmp_path / "weights.npz", w=W)
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == ["w"]
+    (tmp_path / "weights.npz").unlink()
+    with pytest.raises(
+        ValueError, match=r"no weight file; there are folders in it: model\.keras, model\.npz"
+    ):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["m-00001-of-00001"], ["m-00001-of-00001"]),
+        (["m-00002-of-00002"], None),
+        (["m-00001-of-00003", "m-00003-of-00003"], None),
+        (["m-00001-of-00002", "m-00002-of-00002"], ["m-00001-of-00002", "m-00002-of-00002"]),
+        (["m"], ["m"]),
+    ],
+)
+def test_shards_without_an_index_are_complete_or_no_network(tmp_path, names, found):
+    for name in names:
+        archive(tmp_path / f"{name}.npz", **{name: W})
+    if found is None:
+        with pytest.raises(ValueError, match=r"of [23] shards 'm-0000[12]-of-0000[23]\.npz' is missing"):
+            checkpoints.open_checkpoint(tmp_path)
+    else:
+        assert list(checkpoints.open_checkpoint(tmp_path).tensors) == found
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"], ["a-00001-of-00002"], ["a-00001-of-00002", "b"]])
+def test_every_npy_file_of_a_folder_is_an_array_of_its_own(tmp_path, names):
+    """Whatever their names say."""
+    for name in names:
+        np.save(tmp_path / f"{name}.npy", W)
+    assert list(checkpoints.open_checkpoint(tmp_path).tensors) == names

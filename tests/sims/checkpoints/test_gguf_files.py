@@ -1,0 +1,73 @@
+"""What stands in the header of a GGUF file before its tensors: passed over, each by its own length."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from sims import checkpoints
+
+VALUES = np.arange(4, dtype="<f4")
+UNKNOWN = "metadata of unknown type"
+
+
+def text(word):
+    return struct.pack("<Q", len(word)) + word
+
+
+def gguf(path, *pairs, aligned=32):
+    """A file of these pairs of key and value (with its type), and one tensor where `aligned` puts it."""
+    head = (
+        b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs)) + b"".join(text(key) + value for key, value in pairs)
+    )
+    head += text(b"w") + struct.pack("<IQIQ", 1, 4, 0, 0)
+    path.write_bytes(head + bytes(-len(head) % aligned) + VALUES.tobytes() + bytes(64))
+    return path
+
+
+def nested(depth, inner=4):
+    """A list of one list of ... of one number, or of none of another type."""
+    value = struct.pack("<IQI", 4, 1, 7) if inner == 4 else struct.pack("<IQ", inner, 0)
+    for _ in range(depth):
+        value = struct.pack("<IQ", 9, 1) + value
+    return struct.pack("<I", 9) + value
+
+
+@pytest.mark.parametrize(
+    ("pair", "aligned"),
+    [
+        ((b"general.alignment", struct.pack("<II", 4, 8)), 8),
+        ((b"general.alignment", struct.pack("<II", 4, 64)), 64),
+        (
+            (b"general.alignment", struct.pack("<IQ", 10, 64)),
+            32,
+        ),  # of a type that the format does not give it
+        ((b"general.alignment", struct.pack("<IB", 0, 64)), 32),
+        ((b"general.alignment", struct.pack("<I", 8) + text(b"64")), 32),
+        ((b"alignment", struct.pack("<II", 4, 64)), 32),
+        ((b"general.type", struct.pack("<II", 4, 7)), 32),
+        ((b"general.type", struct.pack("<IIQ", 9, 8, 1) + text(b"imatrix")), 32),
+        ((b"general.name", struct.pack("<I", 8) + text(b"imatrix")), 32),
+        ((b"lists", nested(0)), 32),
+        ((b"lists", nested(4)), 32),
+    ],
+)
+def test_metadata_leave_the_tensor_where_it_is(tmp_path, pair, aligned):
+    """Only a number of four bytes is an alignment, only a text the type of the file."""
+    path = gguf(tmp_path / "m.gguf", (b"first", struct.pack("<II", 4, 1)), pair, aligned=aligned)
+    np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], VALUES)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (struct.pack("<IIQ", 9, 13, 0), f"{UNKNOWN} 13"),  # a list of nothing, whose type nobody knows
+        (nested(3, 99), f"{UNKNOWN} 99"),
+        (nested(5), f"{UNKNOWN} 9"),
+        (nested(400), f"{UNKNOWN} 9"),
+        (nested(3000), f"{UNKNOWN} 9"),
+    ],
+)
+def test_lists_of_unknown_things_or_nested_too_deep_are_refused(tmp_path, value, why):
+    with pytest.raises(ValueError, match=rf"^cannot read 'm\.gguf': {why}$"):
+        checkpoints.open_checkpoint(gguf(tmp_path / "m.gguf", (b"k", value)))

@@ -1,0 +1,82 @@
+"""Entries of a safetensors header that are no tensor: refused by name."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from sims import checkpoints
+from sims.checkpoints import safetensors_files
+
+W = np.arange(6, dtype="<f4")
+GOOD = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
+
+
+def written(path, header, data, length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text + data)
+    return path
+
+
+NO_PLACE, NO_SIZES, NO_TYPE = (
+    "it has no shape or no place",
+    "its shape or place does not consist of sizes",
+    "its type or place is none",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ([], "its entry is no object"),
+        ("F32", "its entry is no object"),
+        *(({"shape": shape}, NO_PLACE) for shape in (None, "", "23", {}, {"2": 3}, 6)),
+        *(({"data_offsets": place}, NO_PLACE) for place in (None, "", "ab", {}, {"a": 0, "b": 24}, 24)),
+        *(({"data_offsets": place}, NO_SIZES) for place in ([], [24], [0, 24, 24], [0, 24, 0])),
+        *(({"data_offsets": place}, NO_SIZES) for place in ([-24, 0], [0, 2**62], [0, 24.0], [False, 24])),
+        *(
+            ({"shape": shape}, NO_SIZES)
+            for shape in ([-2, -3], [2.0, 3], [True, 6], ["6"], [2**62, 0], [None])
+        ),
+        *(({"dtype": kind}, NO_TYPE) for kind in (None, 32, ["F32"], {})),
+        ({"shape": [1] * 63 + [2, 3]}, NO_TYPE),
+        ({"dtype": "new", "data_offsets": [24, 0]}, NO_TYPE),
+        ({"shape": [2, 4]}, "F32 of shape [2, 4] does not take 24 bytes"),
+        ({"dtype": "F6_E2M3"}, "F6_E2M3 of shape [2, 3] does not take 24 bytes"),
+    ],
+)
+def test_an_entry_that_is_no_tensor_is_refused(tmp_path, change, why):
+    entry = {**GOOD, **change} if isinstance(change, dict) else change
+    path = written(tmp_path / "a.safetensors", {"w": entry}, W.tobytes())
+    with pytest.raises(ValueError, match=rf"tensor 'w': {re.escape(why)}\)?$"):
+        checkpoints.open_checkpoint(path)
+
+
+def test_a_type_that_nobody_knows_takes_any_bytes(tmp_path):
+    path = written(tmp_path / "a.safetensors", {"w": GOOD | {"dtype": "new", "shape": [7]}}, W.tobytes())
+    assert checkpoints.open_checkpoint(path).tensors["w"].skip == "values of type 'new', not read"
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_header_has_at_least_two_bytes(tmp_path, length):
+    path = written(tmp_path / "a.safetensors", b"", b"{}", length)
+    with pytest.raises(ValueError, match=rf"not a safetensors file \(a header of {length} bytes\)$"):
+        checkpoints.open_checkpoint(path)
+
+
+@pytest.mark.parametrize("beyond", [1, 100])
+def test_a_header_lies_in_its_file(tmp_path, beyond):
+    path = written(tmp_path / "a.safetensors", b"{}", b"", 2 + beyond)
+    with pytest.raises(ValueError, match=rf"not a safetensors file \(a header of {2 + beyond} bytes\)$"):
+        checkpoints.open_checkpoint(path)
+
+
+def test_a_header_is_no_longer_than_the_package_allows(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.safetensors", {"w": GOOD}, W.tobytes())
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    monkeypatch.setattr(safetensors_files, "_LONGEST", length)
+    np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W.reshape(2, 3))
+    monkeypatch.setattr(safetensors_files, "_LONGEST", length - 1)
+    with pytest.raises(ValueError, match=rf"not a safetensors file \(a header of {length} bytes\)$"):
+        checkpoints.open_checkpoint(path)
