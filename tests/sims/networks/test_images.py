@@ -192,6 +192,7 @@ def test_accuracy_counts_over_batches():
             lambda d: Network.on(from_arrays(np.zeros((20, 9)), np.arange(20) % 2), "conv"),
             "at least 4 x 4 pixels, got vectors",
         ),
+        (lambda d: Network("conv", 12, (4, 3), (2, 3), 5), r"at least 4 x 4 pixels, got \(4, 3\)"),
     ],
 )
 def test_networks_that_cannot_be_are_one_sentence(call, message):
