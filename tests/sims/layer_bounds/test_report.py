@@ -180,6 +180,7 @@ def test_activations_as_people_hold_them():
         ([images], None, "are images: name the side of the kernel"),
         ([tokens], 3, "got \\(2, 3, 4\\) and a kernel of 3"),
         ([tokens[0]], 1, "got \\(3, 4\\) and a kernel of 1"),
+        ([tokens[0, 0]], None, "\\(batch, channels, height, width\\), got \\(4,\\)"),
         ([tokens, np.ones((2, 5))], None, "inputs differ in width: \\[4, 5\\]"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -208,6 +208,8 @@ def test_early_stopping_is_anytime_valid_and_says_so():
     assert estimate.trials < 10**6
     assert estimate.high - estimate.low <= 0.01
     assert estimate.low < 0.01 < estimate.high
+    sequence = BernoulliSequence(0.99, estimate.successes, estimate.trials - estimate.successes)
+    assert estimate.p_values(0.02) == sequence.p_values(0.02) != (1.0, 1.0)
 
 
 @pytest.mark.parametrize("width", [None, 0.5])
