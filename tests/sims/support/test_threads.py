@@ -77,6 +77,13 @@ def test_where_no_system_says_which_cores_are_ours_all_are_or_one(monkeypatch, c
     assert default_threads() == threads
 
 
+@pytest.mark.parametrize(("named", "pool"), [(1, False), (2, True), (None, True)])
+def test_the_number_that_is_named_stands_over_the_default(monkeypatch, named, pool):
+    monkeypatch.setattr("sims.support.threads.default_threads", lambda: 3)
+    used = set(in_order(lambda _: threading.get_ident(), range(5), threads=named))
+    assert (used != {threading.get_ident()}) is pool
+
+
 def _mask_solver():
     rng = np.random.default_rng(0)  # 20,000 weights: enough for the mask solver to spread them
     return embed([rng.integers(-3, 4, (200, 100))], 3, 14, seed=1)
