@@ -218,7 +218,7 @@ class BernoulliSequence:
         p_value = (
             min(1.0, math.exp(-max(0.0, min(self.log_e(min(max(bound, 0.0), 1.0)), 700.0)))) if n else 1.0
         )
-        above = n > 0 and self.successes > bound * n
+        above = self.successes > bound * n
         return _outside(bound, p_value if above else 1.0, 1.0 if above else p_value)
 
 

@@ -105,7 +105,7 @@ class Store:
         """Keep a block; the file is written when the last save is long enough ago."""
         self._fresh |= self.blocks.get(index) != moments  # a last block may have been shorter
         self.blocks[index] = moments
-        if self._fresh and time.monotonic() > self._next:
+        if time.monotonic() > self._next:
             self.save()
 
     def save(self) -> None:

@@ -89,6 +89,6 @@ def linear_layers(
 
 def _named(node: str) -> str:
     """Block and role of a node: "0 query" for ".../layer.0/attention/self/query/MatMul"; "" for others."""
-    _, found, rest = node.partition("/encoder/layer.")
+    rest = node.partition("/encoder/layer.")[2]
     block, _, role = rest.removesuffix("/MatMul").partition("/")
-    return f"{block} {_NAMES[role]}" if found and role in _NAMES else ""
+    return f"{block} {_NAMES[role]}" if role in _NAMES else ""

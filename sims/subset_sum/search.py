@@ -15,7 +15,7 @@ def checked_values(values: ArrayLike) -> np.ndarray:
         raise ValueError(f"values must be one-dimensional, got shape {array.shape}")
     if array.size == 0:
         return np.zeros(0, np.int64)
-    if array.dtype == object or array.dtype == np.uint64:
+    if array.dtype == object:
         if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in array.tolist()):
             raise TypeError("values must be integers, got objects of another type")
     elif array.dtype.kind not in "iu":
@@ -175,7 +175,7 @@ def coverage(values: ArrayLike, limit: int) -> np.ndarray:
 
 def _affordable(items: np.ndarray, question: str, width: int, max_seconds: float, without: str = "") -> Plan:
     chosen = plan(items.size, int(np.abs(items).sum()), _spread(items), question, width)
-    if without and chosen.algorithm == without:
+    if chosen.algorithm == without:
         left = [o for o in chosen.others if o[2] <= MOST_BYTES]
         if not left:
             raise ValueError(

@@ -99,7 +99,7 @@ def say(*lines: str, file: IO[str] | None = None) -> None:
     """Write lines of text on standard output (or `file`), whatever a stranger put into them."""
     for line in lines:
         with naming("standard output" if file is None else file.name):
-            print(visible(line), file=file or sys.stdout)
+            print(visible(line), file=file)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -195,7 +195,7 @@ def _lines(names: list, cells: list[list], numeric: list[bool], width: int) -> I
         line = Text(style="bold" if index == 0 else "")
         for text, right, room in zip(row[:shown], numeric, widths, strict=False):
             space = " " * (room - text.cell_len)
-            line.append(" " * _GAP if line.cell_len or line.plain else "")
+            line.append(" " * _GAP if line.plain else "")
             line.append_text(Text(space) + text if right else text + Text(space))
         yield line
         if index == 0:

@@ -191,14 +191,17 @@ def test_every_flipped_bit_of_a_cell_is_noticed(tmp_path):
         ({"n": 9}, "other parameters"),
         ({"seed": 4}, "other parameters"),
         ({"low": "none"}, "words where numbers belong"),
+        ({"theory": "half"}, "words where numbers belong"),
         (None, "no row of results"),
+        (True, "no row of results"),
     ],
 )
 def test_a_row_that_no_simulation_returns_is_computed_again(tmp_path, change, message):
     """Also where its checksum is right: whoever wrote it, it goes into no table."""
     rows = sweep.run(PARTITION, tmp_path, processes=1)
     victim = sorted((tmp_path / "cells").iterdir())[2]
-    row = {} if change is None else json.loads(victim.read_text())["row"] | change
+    row = json.loads(victim.read_text())["row"]
+    row = row | change if isinstance(change, dict) else change and {"n": row["n"], "seed": row["seed"]}
     victim.write_text(sealed({"cell": victim.stem, "row": row}))
     with pytest.warns(UserWarning, match=f"is damaged .*: .*{message}"):
         assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
@@ -237,6 +240,7 @@ def test_everything_that_took_the_place_of_a_cell_is_kept(tmp_path):
         with pytest.warns(UserWarning, match="it is no file"):
             assert sweep.run(grid, tmp_path, resume=True, processes=1) == rows
     kept = [path for path in (tmp_path / "cells").iterdir() if path != cell]
+    assert {path.suffix for path in kept} == {".damaged", ".damaged1", ".damaged2"}
     assert {os.readlink(path) for path in kept} == targets
 
 
@@ -367,9 +371,11 @@ def test_cells_go_to_this_machine_or_to_the_cluster(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sweep.workers, "run", run)
     monkeypatch.setattr(sweep.workers, "cluster", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(sweep, "default_threads", lambda: 7)
     here = sweep.run(PARTITION, tmp_path / "here", processes=3)
     there = sweep.run(PARTITION, tmp_path / "there", processes=2, backend="dask", scheduler="tcp://x:1")
-    assert here == there and asked == [(3, True), (2, False)]
+    everywhere = sweep.run(PARTITION, tmp_path / "everywhere")
+    assert here == there == everywhere and asked == [(3, True), (2, False), (7, True)]
 
 
 def test_trials_are_those_asked_for_and_else_those_made(toy):
@@ -403,6 +409,9 @@ def test_a_cell_keeps_the_interval_of_every_row(tmp_path, monkeypatch):
         ("seed = 1", "needs a line like simulation"),
         ('simulation = "partition"', r"needs a table \[grid\]"),
         ('simulation = "partition"\n[grid]\nn = []', r"needs a table \[grid\]"),
+        ('simulation = "partition"\n[grid]\nn = "8"', r"needs a table \[grid\]"),
+        ('simulation = "partition"\nn = 8\nmax_value = 9\n[grid]', r"needs a table \[grid\]"),
+        ('simulation = "partition"\nseed = -1\n[grid]\nn = [8]', "seed must be a nonnegative integer"),
         ('simulation = "partition"\n[grid]\nn = [8]\ncolour = [1]', "has no parameter 'colour'"),
         ('simulation = "sims.partition:simulate"\n[grid]\nn = [8]', "needs a value for 'max_value'"),
         ('simulation = "nothing"\n[grid]\nn = [8]', "simulation must be one of partition"),

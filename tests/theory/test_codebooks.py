@@ -53,6 +53,18 @@ def test_of_two_valleys_close_to_each_other_the_lower_one_is_found(bits):
     assert found == pytest.approx(errors.min(), rel=1e-6)
 
 
+@pytest.mark.parametrize("levels", [
+    [-64, -3, -2, -1, 0, 1, 2, 3, 64], [-560, -28, -17, -3, 3, 17, 28, 560],
+    [-395, -27, -14, -4, 0, 4, 14, 27, 395],
+])  # fmt: skip
+def test_levels_far_out_are_left_alone_where_that_pays(levels):
+    """Of a symmetric law and codebook too: covering it with the outermost levels loses more."""
+    levels = np.array(levels, float)
+    errors = uniform_error(np.geomspace(0.5, 2000.0, 40_001) / levels[-1], levels)
+    found = quantization_error(Uniform(1.0), levels, optimal_scale(Uniform(1.0), levels))
+    assert found == pytest.approx(errors.min(), rel=3e-6)
+
+
 @pytest.mark.parametrize("wobble", [0.0, 0.04])
 @pytest.mark.parametrize("least", [-1.0, -0.68, -2.5, -5.3, -9.6, -12.0])
 def test_levels_mostly_on_one_side_have_valleys_where_the_other_is_clipped(least, wobble):

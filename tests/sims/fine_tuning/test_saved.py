@@ -62,6 +62,13 @@ def test_its_layers_are_compressed_and_bounded(saved):
     assert quantized["optimum (dB)"] > own["snr_db"] - 3 and np.isfinite(quantized["limit (dB)"])
 
 
+def test_on_vectors_no_network_has_convolutions(saved, tmp_path):
+    np.savez(tmp_path / "own.npz", images=np.eye(16)[np.arange(40) % 16], labels=np.arange(40) % 2)
+    path, _ = saved((2, 9), (3, 18), (2, 3))
+    with pytest.raises(ValueError, match="no bias-free ReLU network of 16 features and 2 classes"):
+        list(saved_layers(path, str(tmp_path / "own.npz")))
+
+
 @pytest.mark.parametrize(
     ("shapes", "more", "message"),
     [

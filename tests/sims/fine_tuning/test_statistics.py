@@ -29,6 +29,7 @@ def test_many_pairs_are_counted_too():
         ([3], "needs at least 2 seeds, got 1"),
         ([0.5, 1.0], "must be integers"),
         ([], "at least 2 seeds, got 0"),
+        ([[3, 1], [2, 2]], "a paired test needs"),
     ],
 )
 def test_bad_input_is_one_sentence(differences, message):

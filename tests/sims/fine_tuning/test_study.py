@@ -224,6 +224,7 @@ def test_sparsities_that_stand_beside_widths():
         (lambda: study.study(Setting(), bits=[16]), "bits must be an integer from 1 to 15, got 16"),
         (lambda: study.study(Setting(), methods=["prune", "no"]), "^method must be one of qat"),
         (lambda: study.study(Setting(), bits=[]), "at least one width and one method"),
+        (lambda: study.study(Setting(), methods=[]), "at least one width and one method"),
         (lambda: study.study(Setting(data="nothing.npz")), "cannot read"),
         (lambda: Setting(seeds=0), "seeds must be an integer >= 1, got 0"),
         (lambda: Setting(grid="other"), "grid must be one of"),
@@ -324,6 +325,12 @@ def test_a_study_without_a_folder_is_the_same_in_a_passing_one(sweeps, tmp_path)
         assert given["processes"] == 2 and given["backend"] == "loky"
     assert [call[2]["resume"] for call in sweeps[1::2]] == [True, False]
     assert sweeps[1][1] == tmp_path != sweeps[3][1] and not Path(sweeps[3][1]).exists()
+
+
+@pytest.mark.parametrize("methods", [("qat",), ("prune", "ste")])
+def test_one_seed_is_enough_where_nothing_is_paired(sweeps, tmp_path, methods):
+    study.study(Setting(seeds=1), [3], methods, folder=tmp_path)
+    assert sweeps[1][0].fixed["seeds"] == 1 and sweeps[1][0].grid["method"] == list(methods)
 
 
 def test_saved_networks_are_those_of_the_studys_seed_and_store(monkeypatch, tmp_path):

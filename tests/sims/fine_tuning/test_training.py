@@ -240,6 +240,7 @@ def test_a_step_for_every_row(data, start):
     [
         (lambda d, s: Recipe(epochs=0), "epochs must be an integer >= 1, got 0"),
         (lambda d, s: Recipe(momentum=1.0), r"momentum and decay must lie in \[0, 1\)"),
+        (lambda d, s: Recipe(decay=1.0), r"momentum and decay must lie in \[0, 1\), got 0\.9 and 1\.0"),
         (lambda d, s: Recipe(rate=-1.0), "rate must be positive"),
         (
             lambda d, s: train(NETWORK, d, s, Plan(), Recipe(batch=500)),
@@ -255,6 +256,10 @@ def test_a_step_for_every_row(data, start):
         ),
         (
             lambda d, s: train(NETWORK, d, s[:1], Plan(), RECIPE),
+            r"start must hold \(seeds, fan_out, fan_in\)",
+        ),
+        (
+            lambda d, s: train(NETWORK, d, [s[0][:1], *s[1:]], Plan(), RECIPE),
             r"start must hold \(seeds, fan_out, fan_in\)",
         ),
         (lambda d, s: train(NETWORK, d, s, Plan(), Recipe(2, 8, 1e30)), "the rate is too large"),

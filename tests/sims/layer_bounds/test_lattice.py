@@ -39,6 +39,12 @@ def test_no_code_is_farther_than_its_spread():
         assert e[j] ** 2 <= reach < 1.05 * e[j] ** 2
 
 
+def test_a_matrix_that_is_nearly_singular_gets_it_too():
+    for small, added in ((1e-12, 0.0), (1e-14, 0.01 * (1 + 1e-14) / 2)):
+        gram = np.diag([1.0, small])
+        np.testing.assert_allclose(Lattice(gram).regular, gram + added * np.eye(2), rtol=1e-12)
+
+
 def test_a_singular_matrix_gets_a_hundredth_of_its_mean_diagonal():
     gram = np.array([[1.0, 2.0], [2.0, 4.0]])
     np.testing.assert_allclose(Lattice(gram).regular, gram + 0.025 * np.eye(2), rtol=1e-15)
@@ -71,3 +77,5 @@ def test_units_change_no_ratio_and_none_is_told_of_squares_that_are_no_doubles(m
     with pytest.raises(ValueError, match="squared errors beyond double precision"):
         method(w, gram=np.ldexp(gram, 1000), **options)
     assert method(np.zeros(3), gram=gram, **options).best == 0.0
+    assert method(w, gram=np.zeros((3, 3)), **options).best == 0.0
+    method(w, gram=np.ldexp(gram, -1000), **options)  # inputs next to nothing are as good as dead

@@ -91,6 +91,13 @@ def test_rows_without_a_limit_are_counted_where_something_is_lost():
     assert note.startswith("quantization: the relaxation proves nothing in 2 of 3 rows (limit inf")
 
 
+def test_what_is_named_of_a_large_layer_is_taken_and_nothing_is_said():
+    w, x = layer(12, 40)
+    found = report.layer_report(w, x, bits=2, rows=[9, 11], columns=[38, 3])
+    part = quantization_range(w[np.ix_([9, 11], [3, 38])], inputs=x[:, [3, 38]], bits=2)
+    assert found.notes == [] and found.ranges["quantization"].optimum == pytest.approx(part.optimum)
+
+
 def test_what_is_left_out_is_said():
     w, x = layer(12, 40)
     found = report.layer_report(w, x, bits=None, sparsity=0.9)
@@ -180,6 +187,7 @@ def test_activations_as_people_hold_them():
         ([images], None, "are images: name the side of the kernel"),
         ([tokens], 3, "got \\(2, 3, 4\\) and a kernel of 3"),
         ([tokens[0]], 1, "got \\(3, 4\\) and a kernel of 1"),
+        ([tokens[0, 0]], None, "\\(batch, channels, height, width\\), got \\(4,\\)"),
         ([tokens, np.ones((2, 5))], None, "inputs differ in width: \\[4, 5\\]"),
     ):
         with pytest.raises(ValueError, match=words):

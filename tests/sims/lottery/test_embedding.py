@@ -120,6 +120,67 @@ def test_spoiled_files_are_refused_in_one_sentence(tmp_path, name, spoil, words)
         load(path, weights)
 
 
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+@pytest.mark.parametrize("law", LAWS)
+def test_a_saved_ticket_is_read_beside_weights_on_its_grid_alone(tmp_path, construction, law):
+    path, limit = tmp_path / "t", 9 if (law, construction) == ("product", "two_layer") else 3
+    embed([[[limit]]], 3, 40, 1, construction, law).save(path)
+    assert load(path, [[[limit]]]).verify()
+    assert not load(path, [[[-limit]]]).verify()
+    with pytest.raises(ValueError, match=rf"= {limit + 1} is beyond the grid {{-{limit}..{limit}}}"):
+        load(path, [[[limit + 1]]])
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda t: {"inputs": t["inputs"][:, None], "sides": t["sides"][:, None]},
+    lambda t: {"sides": t["sides"][:-1]},
+    lambda t: {"units": t["units"][:, 0], "mask": t["mask"][:, :1]},  # four units, in as many bits
+    lambda t: {"inputs": t["inputs"][:-1], "sides": t["sides"][:-1]},
+], ids=["inputs", "sides", "units", "slots"])  # fmt: skip
+def test_masks_of_another_shape_are_refused_though_the_rest_fits(tmp_path, spoil):
+    """Other shapes that fit one another, but are not those of a block."""
+    weights, path, name = network(), tmp_path / "t.safetensors", "layer0.block0."
+    embed(weights, 3, 24, 1).save(path)
+
+    def change(tensors):
+        own = {key: tensors[name + key] for key in ("inputs", "sides", "units", "mask")}
+        tensors.update({name + key: array.copy() for key, array in spoil(own).items()})
+
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=r"masks of layer0\.block0 do not have the shape"):
+        load(path, weights)
+
+
+def test_a_block_without_slots_is_a_block_and_keeps_nothing(tmp_path):
+    path, name = tmp_path / "t.safetensors", "layer0.block0."
+    embed([[[1, 2]]], 3, 24, 1).save(path)
+
+    def change(tensors):
+        for key in ("inputs", "sides", "units"):
+            tensors[name + key] = tensors[name + key][:0]
+        tensors[name + "mask"] = tensors[name + "mask"][:, :0]
+
+    rewrite(path, change)
+    assert load(path, [[[0, 0]]]).verify() and not load(path, [[[1, 2]]]).verify()
+
+
+@pytest.mark.parametrize(("unit", "kept"), [(-1, True), (0, False)])
+def test_units_that_are_not_there_keep_nothing_and_stand_last(tmp_path, unit, kept):
+    weights, path, name = network(), tmp_path / "t.safetensors", "layer0.block0."
+    ticket = embed(weights, 3, 24, 1)
+    ticket.save(path)
+    bits = ticket.layers[0].blocks[0].bits
+    bits[:, 0, unit] = kept
+
+    def change(tensors):
+        tensors[name + "units"][0, unit] = -1
+        tensors[name + "mask"] = np.packbits(bits.reshape(len(bits), -1), axis=1, bitorder="little")
+
+    rewrite(path, change)
+    with pytest.raises(ValueError, match="keep entries of units that are not there"):
+        load(path, weights)
+
+
 def test_a_flipped_mask_bit_or_another_seed_is_not_verified(tmp_path):
     weights = network()
     path = tmp_path / "t.safetensors"
@@ -191,6 +252,12 @@ def test_block_allotment_uses_every_unit_of_the_right_sign(tmp_path, law, signed
     assert layer.drawn == 32 * (4 + sum(np.unique(b.inputs).size for b in layer.blocks[1:]))
     ticket.save(tmp_path / "t")
     assert load(tmp_path / "t", weights).verify()
+
+
+def test_layers_of_one_shape_may_be_one_array():
+    weights = np.array([[[3, -1], [0, 2]], [[1, -3], [2, 2]]])
+    ticket = embed(weights, 3, 24, 1)
+    assert ticket.verify() and len(ticket.weights) == 2
 
 
 def test_ternary_and_binary_members():
@@ -268,6 +335,7 @@ def test_large_integers_are_exact_or_refused():
         ({"weights": []}, ValueError, "weights is empty"),
         ({"weights": np.ones((2, 2), int)}, TypeError, "list of matrices"),
         ({"weights": [[1, 2]]}, ValueError, r"shape \(2,\)"),
+        ({"weights": [np.ones((0, 2), int)]}, ValueError, r"shape \(0, 2\); a non-empty matrix"),
         ({"weights": [[[0.5]]]}, ValueError, r"weights\[0\]\[0, 0\] = 0.5 is off the grid"),
         ({"weights": [[[np.nan]]]}, ValueError, "off the grid"),
         ({"weights": [[[1, 4]]]}, ValueError, r"weights\[0\]\[0, 1\] = 4 is beyond the grid {-3..3}"),
@@ -311,6 +379,8 @@ def test_bad_input_gets_one_sentence(arguments, error, words):
     ("inputs", "words"),
     [
         ([[1]], r"\(samples, 2\) is needed"),
+        ([1, 2], r"shape \(2,\); \(samples, 2\) is needed"),
+        ([["1", "2"]], "integers"),
         ([[0.5, 1]], "integers"),
         ([[1, -1]], "signed_inputs=True"),
     ],

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sims.kernels import lottery as kernels
-from sims.lottery.masks import Block, Draw, allot, scratch, words_from_bits
+from sims.lottery.masks import Block, Draw, _spread, allot, scratch, words_from_bits
 
 
 def u64(*values):
@@ -152,6 +152,17 @@ def test_left_sums_have_places_of_their_own_up_to_a_limit_of_memory(limit, sampl
     size, sums = work.table.size, 2 * work.left * limit + 1  # -left * limit .. left * limit
     assert size == 2**15 if sums > 2**15 else sums <= size < 2 * sums
     assert work.left <= samples and work.sums.size == 2**work.left
+
+
+@pytest.mark.parametrize(("threads", "weights", "step"), [
+    (None, 1 << 14, 5), (3, 1 << 14, 9), (1, 1 << 14, 100), (3, (1 << 14) - 1, 100),
+])  # fmt: skip
+def test_rows_are_shared_by_the_threads_that_are_named_or_all(monkeypatch, threads, weights, step):
+    """Four blocks for each of five threads, where none are named; one block where threads would not pay."""
+    monkeypatch.setattr("sims.lottery.masks.default_threads", lambda: 5)
+    blocks = []
+    _spread(100, weights, threads, lambda start, stop: blocks.append((start, stop)))
+    assert sorted(blocks) == [(start, min(100, start + step)) for start in range(0, 100, step)]
 
 
 def test_words_and_bits_are_inverse():

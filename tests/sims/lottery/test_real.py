@@ -46,6 +46,7 @@ def test_a_file_of_matrices_gets_a_ticket_with_both_sides(tmp_path):
         ({"a": np.ones((3, 2)), "b": np.ones((2, 2))}, "'b' reads 2 inputs, but the matrix before it has 3"),
         ({"a": np.ones((3, 2)), "b": np.ones(3)}, "is a bias"),
         ({"a": np.ones((3, 2, 1, 1))}, "is no matrix"),
+        ({"a": np.zeros((3, 2, 1, 1))}, "is no matrix"),
         ({"a": np.zeros(3)}, "holds no matrix"),
     ],
 )
@@ -67,7 +68,7 @@ def test_checkpoint_layer_by_layer(tmp_path):
     rng = np.random.default_rng(1)
     path = tmp_path / "c.npz"
     np.savez(
-        path, conv=rng.normal(size=(16, 4, 3, 3)), bias=rng.normal(size=16), fc=rng.normal(size=(10, 64))
+        path, conv=rng.normal(size=(16, 4, 3, 3)), bias=rng.normal(size=300), fc=rng.normal(size=(10, 64))
     )
     rows = checkpoint_rows(path, samples=11)
     assert [r["tensor"] for r in rows] == ["conv", "fc", "all"]
@@ -113,6 +114,8 @@ def test_redraws_lower_the_failure_probability_that_a_row_names(tmp_path):
     (row,) = ticket_rows(tmp_path / "net.npz", bits=[2])
     assert row["samples"] == 10  # 6 / 2^10 < 0.01 < 6 / 2^9
     assert row["failure probability"] == pytest.approx(6 * 2.0**-40, rel=1e-9)
+    first, second = ticket_rows(tmp_path / "net.npz", bits=[2, 3])  # without a file for it, of any width
+    assert first | {"s": 0} == row | {"s": 0} and second["bits"] == 3
     (row,) = ticket_rows(tmp_path / "net.npz", bits=[2], samples=11, retries=1)
     assert row["failure probability"] == pytest.approx(6 * 2.0**-22, rel=1e-5)
 

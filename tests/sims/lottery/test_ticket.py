@@ -47,6 +47,13 @@ def test_the_advice_counts_the_redraws(tmp_path):
         ticket.save(tmp_path / "t")
 
 
+@pytest.mark.parametrize(("construction", "law"), [("two_layer", "product"), ("depth_plus_one", "nonzero")])
+def test_no_advice_is_given_where_no_law_of_a_whole_network_is_known(tmp_path, construction, law):
+    ticket = embed([[[7]]], 7, 1, 1, construction, law)
+    with pytest.raises(ValueError, match=r"among samples=1; embed with more samples or with retries$"):
+        ticket.save(tmp_path / "t")
+
+
 @pytest.mark.parametrize("retries", [0, 2])
 def test_rounds_end_after_the_retries(retries):
     ticket = embed([np.array([[127]])], 127, 1, seed=3, retries=retries)

@@ -199,10 +199,13 @@ def test_bad_simulation_arguments_get_one_sentence(arguments, words):
         simulate(**{"trials": 5} | arguments)
 
 
-def test_blocks_beyond_four_bits_have_a_law_of_measured_misses(monkeypatch):
-    """The candidates of a block are binomial: fewer than `samples` of them happen, and need a law."""
+@pytest.mark.parametrize(("sizes", "options"), [
+    ((1, 1), {"allotment": "block"}), ((1, 1, 1), {"construction": "depth_plus_one"}),
+])  # fmt: skip
+def test_where_fewer_candidates_happen_measured_misses_have_a_law_of_them(monkeypatch, sizes, options):
+    """Beyond four bits: those of a block are binomial, and of copies the good ones alone are read."""
     monkeypatch.setattr("sims.lottery.simulate.MISS_TRIALS", 2000)
-    first, *_ = simulate(sizes=(1, 1), bits=5, samples=6, trials=2000, seed=1, allotment="block")
+    first, *_ = simulate(sizes=sizes, bits=5, samples=6, trials=2000, seed=1, **options)
     assert 0.02 < first.theory < 0.98  # far from what is never in doubt
     assert first.low <= first.theory <= first.high
 

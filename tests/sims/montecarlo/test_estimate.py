@@ -146,12 +146,15 @@ def test_a_store_of_another_run_is_never_taken_over(tmp_path, case):
     assert found == FOREIGN[case](None)
 
 
-@pytest.mark.parametrize("mean", [float("nan"), 7.0])
-def test_impossible_moments_in_a_store_are_computed_anew(tmp_path, mean):
+@pytest.mark.parametrize(("place", "moments"), [
+    (1, [math.nan]), (1, [7.0]), (1, [-0.5]), (1, [0.5, 0.5]),
+    (2, [math.nan]), (2, [math.inf]), (2, [-1.0]), (2, []),
+])  # fmt: skip
+def test_impossible_moments_in_a_store_are_computed_anew(tmp_path, place, moments):
     store = tmp_path / "run.json"
     whole = montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store)
     stored = unsealed(store.read_text())
-    stored["blocks"]["0"][1] = [mean]
+    stored["blocks"]["0"][place] = moments  # means, then sums of squared deviations
     store.write_text(sealed(stored))
     with pytest.warns(UserWarning, match="impossible moments"):
         assert montecarlo.mean(uniforms, 3000, bounds=(0, 1), seed=1, key=("f",), store=store) == whole
@@ -205,6 +208,8 @@ def test_early_stopping_is_anytime_valid_and_says_so():
     assert estimate.trials < 10**6
     assert estimate.high - estimate.low <= 0.01
     assert estimate.low < 0.01 < estimate.high
+    sequence = BernoulliSequence(0.99, estimate.successes, estimate.trials - estimate.successes)
+    assert estimate.p_values(0.02) == sequence.p_values(0.02) != (1.0, 1.0)
 
 
 @pytest.mark.parametrize("width", [None, 0.5])
@@ -317,7 +322,18 @@ def test_merging_moments_is_exact_enough():
         (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 1), seed=1, store="x"), "needs a key that names"),
         (lambda: montecarlo.probability(uniforms, 10, seed=1), "needs booleans"),
         (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 0.1), seed=1), "outside its stated bounds"),
-        (lambda: montecarlo.mean(uniforms, 10, bounds=(1, 0), seed=1), "low < high"),
+        *(
+            (lambda bounds=bounds: montecarlo.mean(uniforms, 10, bounds=bounds, seed=1), "low < high")
+            for bounds in ((1, 0), (1, 1), (-math.inf, 1), (0, math.inf))
+        ),
+        (
+            lambda: montecarlo.mean(lambda r, n: np.full(n, 0.5j), 10, bounds=(0, 1), seed=1),
+            r"must be real of shape \(10, 1\) or \(10,\), got complex128",
+        ),
+        (
+            lambda: montecarlo.probabilities(lambda r, n: r.random((n, 2)), 10, events=2, seed=1),
+            "probabilities need booleans",
+        ),
         (
             lambda: montecarlo.means(uniforms, 10, bounds=[(0, 1)] * 2, seed=1),
             r"must be real of shape \(10, 2\), got float64 \(10,\)",

@@ -1,18 +1,21 @@
 """What is stored goes stale with its sources, and is written before anything is computed."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import sims
 import theory
 from sims import montecarlo
+from sims.montecarlo import store
 from sims.montecarlo.store import Store, source_digest
-from sims.support.files import unsealed
+from sims.support.files import atomic_write, unsealed
 
 CODE = "from sims.montecarlo.store import source_digest; print(source_digest())"
 
@@ -83,3 +86,25 @@ def test_a_new_store_is_on_disk_before_any_block(tmp_path, before):
         Store(path, 1, ("a",), 10, [(0.0, 1.0)], "means")
     again = Store(path, 1, ("a",), 10, [(0.0, 1.0)], "means")  # no warning: it is a store without blocks
     assert again.blocks == {} and unsealed(path.read_text())["blocks"] == {}
+
+
+@pytest.mark.parametrize(("seconds", "writes"), [(0.0, 2), (0.4, 3), (2.0, 5)])
+def test_a_run_is_written_at_its_ends_and_every_second_between(tmp_path, monkeypatch, seconds, writes):
+    """Four blocks of so many seconds each: none, the third, or every one is due."""
+    clock, written = [0.0], []
+
+    def sample(rng, count):
+        clock[0] += seconds
+        return rng.random(count) < 0.5
+
+    @contextlib.contextmanager
+    def recorded(path):
+        written.append(path)
+        with atomic_write(path) as file:
+            yield file
+
+    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(store, "atomic_write", recorded)
+    options = {"seed": 1, "key": ("w",), "block": 10, "threads": 1, "store": tmp_path / "run.json"}
+    assert montecarlo.probability(sample, 40, **options).trials == 40
+    assert len(written) == writes

@@ -81,6 +81,8 @@ def test_bad_input_is_one_sentence():
     network = digits.load()
     with pytest.raises(ValueError, match=r"weights\[1\] must be a matrix \(fan_out, 48\)"):
         network.accuracy([network.weights[0], network.weights[2]])
+    with pytest.raises(ValueError, match=r"weights\[0\] must be a matrix \(fan_out, 64\), got shape \(64,\)"):
+        network.accuracy([network.weights[0][0]])
     with pytest.raises(ValueError, match="split must be"):
         network.accuracy(split="validation")
 

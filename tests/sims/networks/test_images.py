@@ -48,7 +48,9 @@ def test_every_class_gives_a_quarter_and_no_image_twice(tmp_path):
     ("change", "message"),
     [
         ({"labels": None}, "must hold images and labels; labels is missing, there is images"),
+        ({"labels": None, "images": None, "x": 1.0}, "images is missing, there is x"),
         ({"images": np.zeros((40, 2, 2, 2))}, r"images must be numbers of shape \(samples, height, width\)"),
+        ({"images": np.zeros((40, 0))}, r"images must be numbers of shape .* got float64 of shape \(40, 0\)"),
         ({"labels": np.zeros(39)}, r"labels must have the shape \(40,\), got \(39,\)"),
         ({"labels": np.full(40, 0.5)}, "labels must be integers 0, 1, ..., got float64"),
         ({"labels": np.full(40, -1)}, "labels must be integers 0, 1"),
@@ -69,6 +71,23 @@ def test_a_bad_file_is_one_sentence(tmp_path, change, message):
     np.savez(tmp_path / "bad.npz", **{name: value for name, value in found.items() if value is not None})
     with pytest.raises(ValueError, match=message):
         load(str(tmp_path / "bad.npz"))
+
+
+@pytest.mark.parametrize("kind", ["U1", np.bool_, np.complex64])
+def test_images_and_labels_are_real_numbers(kind):
+    images, labels = arrays()
+    with pytest.raises(ValueError, match="data 'own': labels must be integers"):
+        from_arrays(images, (labels % 2).astype(kind))
+    if kind != np.bool_:
+        with pytest.raises(ValueError, match="data 'own': images must be numbers"):
+            from_arrays(np.rint(images).astype(kind), labels)
+
+
+def test_whole_labels_may_be_floats():
+    images, labels = arrays()
+    np.testing.assert_array_equal(
+        from_arrays(images, labels.astype(np.float32)).test_labels, from_arrays(images, labels).test_labels
+    )
 
 
 def test_names_and_files_that_are_none():
@@ -173,6 +192,7 @@ def test_accuracy_counts_over_batches():
             lambda d: Network.on(from_arrays(np.zeros((20, 9)), np.arange(20) % 2), "conv"),
             "at least 4 x 4 pixels, got vectors",
         ),
+        (lambda d: Network("conv", 12, (4, 3), (2, 3), 5), r"at least 4 x 4 pixels, got \(4, 3\)"),
     ],
 )
 def test_networks_that_cannot_be_are_one_sentence(call, message):

@@ -1,5 +1,7 @@
 """The transformer that ships as ONNX: what its layers are given is what the layers before make of it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.special import erf
@@ -28,6 +30,20 @@ def test_nothing_is_there_without_either_package(monkeypatch):
             importlib.util, "find_spec", lambda name, m=missing: None if name == m else whole(name)
         )
         assert transformer_model() is None
+
+
+@pytest.mark.parametrize(("file", "folder", "onnx", "there"), [
+    ("model.onnx", True, True, True), ("model.onnx", True, False, False),
+    ("model.onnx", False, True, False), ("model.txt", True, True, False),
+])  # fmt: skip
+def test_a_model_is_there_with_its_file_and_what_reads_it(monkeypatch, tmp_path, file, folder, onnx, there):
+    import importlib.util
+
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / file).touch()
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)] if folder else None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec if name != "onnx" or onnx else None)
+    assert transformer_model() == (tmp_path / "deep" / file if there else None)
 
 
 @needs_model
@@ -83,6 +99,10 @@ def test_layers_of_a_small_model_by_hand(tmp_path):
         onnx.helper.make_node("MatMul", ["e", "query"], ["q"], name=names[0]),
         onnx.helper.make_node("MatMul", ["q", "dense"], ["y"], name=names[1]),
         *(onnx.helper.make_node("MatMul", ["q", "dense"], [f"z{i}"], name=names[2 + i]) for i in (0, 1)),
+        onnx.helper.make_node(
+            "Transpose", ["q"], ["t"], perm=[0, 2, 1]
+        ),  # of two activations, by a known name
+        onnx.helper.make_node("MatMul", ["q", "t"], ["s"], name=names[0].replace("query", "key")),
         onnx.helper.make_node("Cast", ["attention_mask"], ["m"], to=onnx.TensorProto.DOUBLE),
     ]
     values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)

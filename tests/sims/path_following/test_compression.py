@@ -121,7 +121,7 @@ def test_a_neuron_without_exits_has_no_first_exit(method):
         assert result.exits.any() == (operator == NearestRounding(0.5, bits=2))
 
 
-@pytest.mark.parametrize("order", ["norm", "random", "pivoted"])
+@pytest.mark.parametrize("order", ["norm", "random", "pivoted", np.arange(70)[::-1]])
 def test_orders_are_permutations_of_the_same_problem(order):
     w, x = layer()
     result = compress(w, x, operator=NearestRounding(0.25), order=order, seed=5)
@@ -263,6 +263,13 @@ def test_streamed_gram_gives_the_same_layer():
             gram.update(*second)
 
 
+def test_batches_are_as_wide_as_the_matrix_they_are_added_to():
+    for gram in (Gram(np.eye(3)), Gram()):
+        gram.update(np.ones((2, 3)))
+        with pytest.raises(ValueError, match="inputs must have 3 columns as before, got 4"):
+            gram.update(np.ones((2, 4)))
+
+
 def test_a_matrix_to_start_from_is_left_as_it_is():
     _, x = layer()
     given = x[:16].T @ x[:16]
@@ -289,12 +296,21 @@ def test_float16_and_integers_are_computed_in_float64():
     [
         ({"scale": 0.5}, "greater than 1/2"),
         ({"scale": np.nan}, "greater than 1/2"),
+        ({"scale": np.inf}, "greater than 1/2"),
+        ({"scale": "1"}, "greater than 1/2, got 1"),
         ({"method": "obs"}, "PruneFraction"),
+        ({"method": "obs", "operator": PruneFraction(0.5, True)}, r"operator=PruneFraction\(sparsity\)"),
         ({"operator": PruneFraction(0.01)}, "cuts none"),
         ({"method": "magic"}, "method must be one of"),
         ({"order": "backwards"}, "order must be one of"),
         ({"order": [0, 0, 1]}, "permutation"),
+        ({"order": [0, 1]}, "permutation"),
+        ({"order": 3}, r"order must be a name or a permutation of range\(3\)"),
         ({"weights": np.zeros((2, 4))}, "fan_in 4"),
+        ({"weights": np.zeros((0, 3))}, r"weights must be a \(fan_out, fan_in\) matrix, got shape \(0, 3\)"),
+        ({"weights": np.zeros((1, 3, 3))}, r"weights must be .* matrix, got shape \(1, 3, 3\)"),
+        ({"row_scales": [1.0]}, r"one positive finite number per neuron, shape \(2,\)"),
+        ({"row_scales": [1.0, 0.0]}, "one positive finite number per neuron"),
         ({"weights": np.full((2, 3), np.nan)}, "weights must be finite"),
         ({"inputs": np.full((2, 3), np.inf)}, "inputs must be finite"),
         ({"inputs": np.zeros(3)}, r"\(samples, fan_in\)"),
@@ -309,8 +325,16 @@ def test_float16_and_integers_are_computed_in_float64():
         ({"gram": np.eye(3)}, "either inputs or gram"),
         ({"inputs": None, "gram": np.triu(np.ones((3, 3)))}, "symmetric"),
         ({"inputs": None, "gram": -np.eye(3)}, "diagonal"),
+        ({"inputs": None, "gram": np.ones(3)}, r"a square matrix X'X, got shape \(3,\)"),
+        ({"inputs": None, "gram": np.ones((3, 2))}, r"a square matrix X'X, got shape \(3, 2\)"),
+        ({"inputs": None, "gram": np.ones((0, 0))}, r"a square matrix X'X, got shape \(0, 0\)"),
+        ({"method": "optq", "damping": np.inf}, "damping must be finite and not negative, got inf"),
+        ({"method": "optq", "damping": -0.1}, r"damping must be finite and not negative, got -0\.1"),
         ({"method": "optq", "damping": 0.0, "inputs": np.ones((2, 3))}, "singular"),
-        ({"inputs": np.ones((2, 3)), "target_inputs": np.ones((2, 3)), "alignment": -1}, "number of sweeps"),
+        *(
+            ({"inputs": np.ones((2, 3)), "target_inputs": np.ones((2, 3)), "alignment": given}, "of sweeps")
+            for given in (-1, "once", True)
+        ),
     ],
 )
 def test_bad_input_is_one_clear_sentence(change, message):

@@ -168,6 +168,9 @@ def test_pruners_reach_the_sparsity_and_obs_is_best():
     for row in rows.values():
         assert row.sparsity == pytest.approx(0.5, abs=0.02)
     assert min(rows.values(), key=lambda row: row.error).name == "OBS"
+    assert not remarks([rows["OBS"]])  # it has no bound, and nothing was clipped
+    for own in compare(w, x, sparsity=0.5, per_neuron=True):  # no step is chosen, of a neuron or of all
+        np.testing.assert_array_equal(own.weights, rows[own.name].weights)
 
 
 @pytest.mark.parametrize("dead", [[], [2]])
@@ -248,6 +251,14 @@ def test_no_bound_is_shown_where_phase_one_adds_an_error_of_its_own():
     for row in compare(w, x, bits=8, rule="max", target_inputs=x + 0.1):
         assert row.exits == 0 or row.name == "stochastic OPTQ"
         assert np.isnan([row.bound, row.largest_bound]).all() and row.largest > 0
+
+
+def test_a_bound_on_the_largest_error_needs_the_inputs():
+    w, x = layer()
+    options = {"bits": 8, "rule": "max", "methods": ["SPFQ"]}
+    (row,), (seen,) = compare(w, gram=x.T @ x, **options), compare(w, x, **options)
+    assert np.isnan([row.largest, row.largest_bound]).all() and np.isfinite(seen.largest_bound)
+    assert row.bound == pytest.approx(seen.bound)
 
 
 def test_clipping_is_spoken_of_beyond_three_percent():
@@ -332,10 +343,15 @@ def test_quantile_interval_covers():
         (lambda: compare(*layer(), bits=4, methods=["OBQ"]), "unknown method 'OBQ'"),
         (lambda: compare(*layer(), bits=0), "bits must be an integer from 1 to 16"),
         (lambda: quantizer(np.zeros((2, 2)), 4, False), "not all zero"),
+        (lambda: quantizer([[np.inf, 1.0]], 4, False), "weights must be finite and not all zero"),
         (lambda: quantizer(np.ones((2, 2)), 4, False, "median"), "rule must be one of"),
         (
             lambda: compress_network([np.ones((2, 3))], np.ones((4, 2)), lambda w: NearestRounding(1.0)),
             r"weights\[0\]",
+        ),
+        (
+            lambda: compress_network([np.ones(2)], np.ones((4, 2)), lambda w: NearestRounding(1.0)),
+            r"weights\[0\] must be \(fan_out, 2\), got shape \(2,\)",
         ),
         (lambda: compress(*layer(), operator=NearestRounding(1.0), row_scales=[1.0]), "row_scales"),
         (

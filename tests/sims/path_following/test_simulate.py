@@ -245,3 +245,5 @@ def test_problems_of_every_size_are_drawn_on_their_own():
     expected = low.standard_normal((8, 1)) @ low.standard_normal((1, 5))
     np.testing.assert_allclose(problem(5, 8, seed=3, rank=1)[0], expected, rtol=1e-12)
     assert not np.allclose(full, expected)
+    same = stream(3, ("path_following", 5, 8, 0)).standard_normal((8, 5))  # of no rank: as of rank 0
+    np.testing.assert_array_equal(full, same)

@@ -135,6 +135,7 @@ def test_constant_features_do_no_harm():
         (np.arange(27.0).reshape(9, 3), np.eye(9), True, "all samples of y are equally far apart"),
         (np.ones((5, 2)), np.ones((6, 2)), True, "must hold the same samples, got 5 and 6"),
         (np.ones(5), np.ones(5), True, r"x must have the shape \(samples, width\)"),
+        (np.ones((5, 2)), np.ones((5, 0)), True, r"y must have .* neither of them 0, got \(5, 0\)"),
         (np.full((5, 2), np.nan), np.ones((5, 2)), True, "x must be finite"),
     ],
 )

@@ -43,6 +43,7 @@ def test_nothing_overflows_and_nothing_is_lost():
         ({"a": np.eye(2)}, {"b": np.eye(2)}, ValueError, "the layers must be the same, got a and b"),
         ([np.eye(2) * np.nan], [np.eye(2)], ValueError, "layer 'layer1' must be finite"),
         (["words"], [np.eye(2)], TypeError, "layer 'layer1' must hold real numbers"),
+        ("words", [np.eye(2)], TypeError, "must be a mapping or a sequence of arrays, got str"),
         (3.0, [np.eye(2)], TypeError, "must be a mapping or a sequence of arrays, got float"),
         ([], [], ValueError, "there is no layer to compare"),
         ({"network": np.eye(2)}, {"network": np.eye(2)}, ValueError, "cannot be a layer's"),

@@ -129,3 +129,11 @@ def test_the_price_of_one_sample_too_many(bits):
 def test_four_lists_are_weighed_up_to_72_items(items, there):
     found = plan(items, 2**61, 60.0, "find")
     assert ("lists" in (found.algorithm, *(name for name, _, _ in found.others))) == there
+    wider = plan(items, 2**61, 60.0, "find", width=3)  # they look for one sum
+    assert "lists" not in (wider.algorithm, *(name for name, _, _ in wider.others))
+
+
+@pytest.mark.parametrize(("items", "there"), [(1, False), (2, True)])
+def test_two_halves_are_sifted_where_there_are_two(items, there):
+    found = plan(items, 2**61, 61.0, "count")
+    assert ("sifted" in (found.algorithm, *(name for name, _, _ in found.others))) == there

@@ -125,6 +125,10 @@ def test_large_values_and_zeros():
         (lambda: subset_sum.count_subsets([2**61, 2**61], 1), ValueError, "64-bit"),
         (lambda: subset_sum.count_subsets([10**30], 1), ValueError, "64-bit"),
         (lambda: subset_sum.count_subsets(["a"], 1), TypeError, "values must be integers"),
+        *(
+            (lambda v=v: subset_sum.count_subsets(np.array([1, v], object), 1), TypeError, "of another type")
+            for v in (0.5, True, "1", None)
+        ),
         (lambda: subset_sum.estimate(99, 7, 1, 10, 1), ValueError, "n must be at most"),
         (lambda: subset_sum.coverage([2**37], 2**36), ValueError, f"{3 * 2**36} sums, 24 GiB"),
         (lambda: subset_sum.estimate(9, 7, 1, 0, 1), ValueError, "trials must be"),

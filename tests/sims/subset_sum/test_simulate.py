@@ -183,6 +183,20 @@ def test_the_lemma_stands_from_two_samples_on():
     for n in (1, 2, 3):
         names = [row.quantity for row in law_rows(n, 5, 2)]
         assert ("P(miss), Lemma 4" in names) == (n > 1)
+    for law in ("product", "uniform"):  # it is about samples that are never zero
+        assert "P(miss), Lemma 4" not in [row.quantity for row in law_rows(3, 5, 2, law)]
+
+
+@pytest.mark.parametrize(("cell", "forms"), [
+    ((12, 1023, 1), ["best", "cox"]), ((5, 3, 1), ["best", "cox"]), ((20, 127, 1), ["cox"]),
+    ((12, 1023, 1, "product"), []),
+])  # fmt: skip
+def test_a_slider_waits_for_no_saddlepoint_and_no_bound(cell, forms):
+    quick, rows = law_rows(*cell, quick=True), law_rows(*cell)
+    laws, others = [f"P(miss), {form} law" for form in forms], rows[-2:]
+    assert [row.quantity for row in quick] == [*laws, *(row.quantity for row in others)]
+    assert all(row in rows for row in quick) and len(rows) > len(quick) + 5
+    assert rows[0].quantity == "P(miss), best law"
 
 
 def test_a_limit_below_zero_is_one_sentence_and_none_is_fine():

@@ -15,6 +15,7 @@ from sims.support.files import (
     atomic_write,
     check_target,
     discard_abandoned,
+    naming,
     sealed,
     unsealed,
     write_together,
@@ -101,6 +102,18 @@ def test_an_error_of_the_disk_names_the_file(tmp_path, small_files):
         pass
     assert caught.value.filename == str(tmp_path / "b" / "c")
     assert os.listdir(tmp_path) == ["b"]
+
+
+@pytest.mark.parametrize(("error", "named"), [
+    (OSError(errno.ENOSPC, "full"), "mine"),
+    (OSError(errno.ENOTDIR, "no folder", "deep/.snapcut-1"), "mine"),
+    (OSError(errno.ENOENT, "not there", "deep/another"), "deep/another"),
+    (OSError("a sentence of its own"), None),
+], ids=["none", "temporary", "another", "sentence"])  # fmt: skip
+def test_an_error_gets_a_name_where_it_has_none_that_says_something(error, named):
+    with pytest.raises(OSError) as caught, naming("mine"):
+        raise error
+    assert caught.value.filename == named and (caught.value is error or named == "mine")
 
 
 def test_a_name_as_long_as_the_system_allows(tmp_path):

@@ -146,6 +146,28 @@ def test_where_what_was_kept_cannot_be_told_a_line_is_said_nevertheless(remember
     assert (tmp_path / "said").read_text() == "snapcut: interrupted; what was finished is kept\n"
 
 
+@pytest.mark.parametrize(("unwound", "code", "numbers", "ends"), [
+    (False, None, [signal.SIGTERM], [143]),
+    (False, 130, [signal.SIGTERM], [130]),  # the code is that of the first signal
+    (False, None, [signal.SIGUSR1, signal.SIGINT], [130]),  # others are the business of their handlers
+    (True, None, [signal.SIGINT], []),
+])  # fmt: skip
+def test_a_process_ends_of_its_own_signals_where_it_has_not_unwound(
+    remembered, monkeypatch, unwound, code, numbers, ends
+):
+    found, done = [], threading.Event()
+    monkeypatch.setattr(interruption, "_leave", lambda: found.append(interruption._State.code))
+    interruption._State.code, interruption._State.patience = code, 0.0
+    if unwound:
+        done.set()
+    reading, writing = os.pipe()
+    os.write(writing, bytes(numbers))
+    os.close(writing)
+    interruption._end_unless(done, reading)
+    os.close(reading)
+    assert found == ends
+
+
 def test_a_server_hears_of_signals_by_itself():
     before = signal.set_wakeup_fd(-1)
     try:

@@ -12,7 +12,7 @@ from rich.cells import cell_len as cells_len
 
 from figures.explore import page, view
 from sims import sweep
-from sims.support.output import csv_text, emit, print_table, say, show_warning, visible
+from sims.support.output import csv_text, emit, plain, print_table, say, show_warning, visible
 
 HOSTILE = [
     "\x1b]0;title\x07",
@@ -176,3 +176,27 @@ def test_what_stands_below_a_row_fills_its_lines(width, monkeypatch):
             joined += "  " + left.pop(0)
         assert line == joined
     assert not left
+
+
+def test_a_column_wider_than_the_terminal_is_shown_and_what_follows_stands_below(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    print_table([{"first": "x" * 18, "second": "y" * 18, "third": "z"}])
+    text = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue())
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert lines == ["first", "x" * 18, f"    second {'y' * 18}", "    third z"]
+
+
+def test_content_for_programs_is_plain():
+    found = plain(
+        {"text": "x", "none": None, "numbers": (np.int64(3), np.bool_(True), np.float32(0.5), np.nan)}
+    )
+    assert found == {"text": "x", "none": None, "numbers": [3, True, 0.5, None]}
+    assert [type(each) for each in found["numbers"][:3]] == [int, bool, float]
+
+
+def test_lines_go_where_they_are_told_to(capsys, tmp_path):
+    with (tmp_path / "remarks").open("w") as file:
+        say("a remark", file=file)
+    say("a result")
+    assert capsys.readouterr().out == "a result\n" and (tmp_path / "remarks").read_text() == "a remark\n"

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from joblib.externals.loky import process_executor
@@ -151,6 +152,42 @@ def test_what_watches_the_parent_does_not_keep_a_worker_alive(monkeypatch):
     processes._watch.__wrapped__(os.getpid(), False)  # a call in the parent itself
     processes._watch.__wrapped__(os.getpid() + 1, False)
     assert started == [True]
+
+
+@pytest.mark.parametrize(("platform", "lasting", "asked"), [
+    ("linux", True, 1), ("linux", False, 0), ("darwin", True, 0),
+])  # fmt: skip
+def test_the_kernel_ends_a_worker_where_it_can_and_the_thread_lasts(monkeypatch, platform, lasting, asked):
+    """What it watches is the thread that started the worker."""
+    calls = []
+    library = SimpleNamespace(prctl=lambda *arguments: calls.append(arguments[:2]))
+    monkeypatch.setattr(processes.ctypes, "CDLL", lambda _: library)
+    monkeypatch.setattr(processes.sys, "platform", platform)
+    monkeypatch.setattr(processes.threading, "Thread", lambda **_: SimpleNamespace(start=lambda: None))
+    monkeypatch.setattr(processes.warnings, "showwarning", None)
+    processes._watch.__wrapped__(os.getpid() + 1, lasting)
+    assert calls == asked * [(1, signal.SIGKILL)]
+
+
+@pytest.mark.parametrize(("name", "kind", "heard"), [
+    ("ExecutorManagerThread-3", KeyError, False), ("ExecutorManagerThread-3", ValueError, True),
+    ("another", KeyError, True), (None, KeyError, True),
+])  # fmt: skip
+def test_the_feeder_of_a_pool_is_silent_about_calls_that_were_dropped(monkeypatch, name, kind, heard):
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    processes._hush_feeder.__wrapped__()
+    thread = None if name is None else threading.Thread(name=name)
+    threading.excepthook(SimpleNamespace(thread=thread, exc_type=kind))
+    assert bool(told) is heard
+
+
+@pytest.mark.parametrize(("count", "local", "ran"), [
+    (1, True, "here"), (1, False, "elsewhere"), (2, True, "elsewhere"),
+])  # fmt: skip
+def test_one_process_is_this_one_unless_the_workers_are_chosen_elsewhere(monkeypatch, count, local, ran):
+    monkeypatch.setattr(processes, "_unordered", lambda *_: [(0, "elsewhere")])
+    assert list(processes.run(str, [("here",)], count, local=local)) == [ran]
 
 
 @pytest.mark.parametrize("ends", list(itertools.permutations(range(4))))

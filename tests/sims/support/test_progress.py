@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,3 +117,41 @@ def test_a_worker_writes_what_it_has_done_and_takes_it_away(tmp_path, capsys):
 def test_nobody_asks_other_processes_where_nobody_watches():
     with progress.bar(2, "cells"), progress.inside() as folder:
         assert folder is None
+
+
+def test_how_things_stand_is_asked_three_times_a_second(monkeypatch):
+    watched(monkeypatch)
+    clock, asked = [0.0], []
+    with progress.bar(9, "trials") as advance:
+        monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+        for now in (0.0, 0.2, 0.3, 0.4, 0.5, 0.8):
+            clock[0] = now
+            advance(1)
+            advance(0, lambda: asked.append(clock[0]) or "news")
+    assert asked == [0.0, 0.4, 0.8]
+
+
+def test_other_processes_report_to_the_thread_of_a_display_with_room(monkeypatch):
+    def where():
+        with progress.inside() as folder:
+            return folder
+
+    watched(monkeypatch)
+    with progress.bar(1, "run"):
+        folders = []
+        thread = threading.Thread(target=lambda: folders.append(where()))
+        thread.start()
+        thread.join()
+        assert folders == [None] and where() is not None
+        with progress.bar(1, "part"):
+            assert where() is None
+    assert where() is None  # the display is gone
+
+
+def test_a_bar_after_a_display_and_one_that_nobody_asked_for_are_silent(monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        watched(patch)
+        assert list(progress.steps("ab", "watched")) == ["a", "b"]
+    with progress.reporting(None):
+        assert list(progress.steps("cd", "unseen")) == ["c", "d"]
+    assert capsys.readouterr().err == ""

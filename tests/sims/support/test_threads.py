@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import itertools
+import os
 import threading
 
 import numpy as np
@@ -66,6 +67,21 @@ def test_a_wrong_number_of_threads_is_one_sentence(monkeypatch, value):
     monkeypatch.setenv("SNAPCUT_THREADS", value)
     with pytest.raises(ValueError, match="SNAPCUT_THREADS must be a positive integer"):
         default_threads()
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(5, 5), (None, 1)])
+def test_where_no_system_says_which_cores_are_ours_all_are_or_one(monkeypatch, cores, threads):
+    monkeypatch.delenv("SNAPCUT_THREADS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert default_threads() == threads
+
+
+@pytest.mark.parametrize(("named", "pool"), [(1, False), (2, True), (None, True)])
+def test_the_number_that_is_named_stands_over_the_default(monkeypatch, named, pool):
+    monkeypatch.setattr("sims.support.threads.default_threads", lambda: 3)
+    used = set(in_order(lambda _: threading.get_ident(), range(5), threads=named))
+    assert (used != {threading.get_ident()}) is pool
 
 
 def _mask_solver():

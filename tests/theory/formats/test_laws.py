@@ -1,5 +1,6 @@
 import itertools
 import math
+from dataclasses import replace
 
 import mpmath
 import numpy as np
@@ -242,6 +243,11 @@ def test_keeping_all_of_a_group_loses_nothing():
     form = formats.Format("4:4", "", 16, keep=4, group=4)
     assert format_laws.format_error(Gaussian(), form) == 0.0
     assert format_laws.format_snr(Gaussian(), form) == math.inf
+    for name in ("Q4_0", "MXFP4"):  # nor anything more in blocks
+        whole = replace(BY_NAME[name], name=f"4:4 + {name}", keep=4, group=4)
+        assert format_laws.format_error(Gaussian(), whole) == format_laws.format_error(
+            Gaussian(), BY_NAME[name]
+        )
 
 
 def test_normal_float_has_seven_levels_below_zero_and_eight_above():

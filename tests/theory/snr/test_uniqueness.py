@@ -136,3 +136,10 @@ def test_bad_codebooks_are_refused():
 def test_levels_hold_zero_and_another(levels):
     with pytest.raises(ValueError, match="levels must hold 0 and at least one other level"):
         prove_unique(np.array(levels))
+
+
+def test_signs_that_no_precision_decides_prove_nothing(monkeypatch):
+    flint = pytest.importorskip("flint")
+    monkeypatch.setattr(uniqueness, "sum_slopes", lambda *_: (flint.arb(0), flint.arb(0)))
+    with pytest.raises(ArithmeticError, match="the slope's sign was not decided"):
+        prove_unique(integer_levels(2, "symmetric"))
