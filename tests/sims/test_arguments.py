@@ -64,7 +64,7 @@ CALLS = [
         for name in ("samples", "max_value", "trials")
     ),
     (misses.miss_table, {"samples": 4, "max_value": 3, "trials": 1, "seed": 0}, {"samples": (2**40 + 1,)}),
-    (misses.smallest_samples, {"weights": [[[1]]], "max_value": 1}, {"failure": NO_SHARE}),
+    (misses.smallest_samples, {"weights": [[[1]]], "max_value": 100}, {"failure": NO_SHARE}),
     (network.reduce_outputs, {"values": np.arange(3)}, {"divisor as reduction": (*NO_COUNT, 2**62 + 1)}),
     (real.checkpoint_rows, {"path": "absent.npz"}, {"retries": NEGATIVE}),
     (tickets.simulate, {}, {"bits": (1, 11, 4.0), "trials": (*NO_COUNT, 10**9 + 1)}),

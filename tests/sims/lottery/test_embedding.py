@@ -388,3 +388,30 @@ def test_bad_input_gets_one_sentence(arguments, error, words):
 def test_bad_inputs_get_one_sentence(inputs, words):
     with pytest.raises(ValueError, match=words):
         embed([[[1, -3]]], 3, 12, 0).outputs(inputs)
+
+
+def test_a_file_without_its_layers_or_for_another_network_is_one_sentence(tmp_path):
+    weights, path = network(), tmp_path / "t.safetensors"
+    embed(weights, 3, 24, 1).save(path)
+    with pytest.raises(ValueError, match=rf"t\.safetensors holds {len(weights)} layers but weights has 1$"):
+        load(path, weights[:1])
+    for headers in ({"layers": "no JSON"}, {"layers": "[{}, {}, {}]"}, {"ticket": "{}"}):
+        embed(weights, 3, 24, 1).save(path)
+        rewrite(path, lambda tensors: None, headers)
+        with pytest.raises(ValueError, match=r"t\.safetensors is not a whole ticket: .*"):
+            load(path, weights)
+
+
+def test_a_unit_that_reads_a_copy_of_another_input_is_refused(tmp_path):
+    """Units of the second layer of copies are numbered input by input."""
+    weights, path = network(), tmp_path / "t.safetensors"
+    embed(weights, 3, 24, 1, "depth_plus_one").save(path)
+    load(path, weights)
+
+    def swap(tensors):
+        units = tensors["layer2.block0.units"]
+        units[[0, 1]] = units[[1, 0]]
+
+    rewrite(path, swap)
+    with pytest.raises(ValueError, match=r"layer2\.block0 reads a copy of another input"):
+        load(path, weights)
