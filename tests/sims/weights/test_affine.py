@@ -104,6 +104,8 @@ def test_constants_and_grids_are_lossless():
     for value in (0.0, 2.5, -0.1):
         for zero_point in (False, True):
             found = optimal_affine(np.full(10, value), 3, zero_point=zero_point)
+            assert found.scale == (abs(value) or 1.0) and found.noise == found.bound == 0
+            assert SplitValues(np.full(10, value)).ends_noise(3, zero_point=zero_point) == 0
             levels = found.offset + found.scale * np.arange(8)
             assert found.snr == math.inf and np.abs(levels - value).min() < 1e-15
             assert found.zero_point is None if not zero_point else levels[found.zero_point] == 0.0
@@ -133,8 +135,9 @@ def test_searched_blocks_lose_no_more_than_the_rule():
 def test_bad_input():
     with pytest.raises(ValueError, match="at least one weight"):
         SplitValues(np.array([]))
-    with pytest.raises(ValueError, match="must be finite"):
-        optimal_affine(np.array([1.0, np.nan]), 4)
+    for wrong in (np.nan, np.inf, -np.inf):
+        with pytest.raises(ValueError, match="must be finite"):
+            optimal_affine(np.array([1.0, wrong]), 4)
     with pytest.raises(TypeError, match="real numbers"):
         SplitValues(np.array([1j]))
     with pytest.raises(ValueError, match="bits must be an integer from 1 to 16, got 0"):

@@ -376,5 +376,7 @@ def test_bad_budgets_and_tensors(arrays):
         allocate(one, 4, {})
     with pytest.raises(ValueError, match="must be 96 x 96, all finite, got \\(3, 3\\)"):
         allocate(one, 4, {"w": np.eye(3)})
+    with pytest.raises(ValueError, match="must be 96 x 96, all finite, got \\(96, 96\\)"):
+        allocate(one, 4, {"w": np.diag([*range(95), np.inf])})
     with pytest.raises(ValueError, match="at least one tensor"):
         allocate({}, 4)

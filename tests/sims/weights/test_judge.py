@@ -203,7 +203,7 @@ def test_order_and_shape_do_not_matter(values, order):
 
 
 def test_prepared_values_reject_what_has_no_ratio():
-    for bad in ([], [math.nan], [math.inf, 1]):
+    for bad in ([], [math.nan], [math.inf, 1], [1, -math.inf], np.array([], object)):
         with pytest.raises(ValueError, match="values must"):
             Values(np.array(bad))
     with pytest.raises(TypeError, match="real numbers"):
@@ -445,6 +445,7 @@ def test_a_mask_holds_zero_and_one_other_value(monkeypatch, low, high, other, is
     values = np.array([low, high, 0, high, low, 0, 0, other], float)
     assert no_weights.is_mask(values) == is_mask
     assert not no_weights.is_mask(np.array([0.0, 0.0]))
+    assert not no_weights.is_mask(np.array([other - 200.0, other - 200.0]))  # nothing of it is zero
 
 
 def test_a_file_of_nothing_names_three_of_its_reasons(tmp_path):
