@@ -98,7 +98,7 @@ class SplitValues:
         from sims.kernels import affine as kernels
 
         steps = 2 ** check_bits(bits) - 1
-        if self.constant or self.energy == 0:  # one level is enough, on or beside zero
+        if self.constant:  # one level is enough, on or beside zero
             value = math.ldexp(self.mean, self.exponent)
             if not zero_point:
                 return Affine(abs(value) or 1.0, value, None, 0.0, 0.0, 0)
@@ -132,7 +132,7 @@ class SplitValues:
         from sims.kernels import affine as kernels
 
         steps = 2 ** check_bits(bits) - 1
-        if self.constant or self.energy == 0:
+        if self.constant:
             return 0.0
         low, high = self.first + self.mean, self.last + self.mean
         if zero_point:
