@@ -194,6 +194,13 @@ def test_outputs_of_inputs_in_any_unit(arrays):
     assert apart.error == pytest.approx(alone.error, rel=1e-9) and apart.stored_bits["a"] < 3
 
 
+def test_outputs_may_have_the_formats_that_are_asked_for_and_no_others(arrays):
+    grams, one = {"heavy": np.eye(96)}, {"heavy": arrays["heavy"]}
+    assert [allocate(one, budget, grams, FEW[:2]).formats["heavy"] for budget in (2, 15, 16)] == [
+        "INT2", "INT4", "as it is",
+    ]  # fmt: skip
+
+
 def test_the_error_of_weights_is_that_of_what_is_stored(arrays):
     pair = {"a": arrays["heavy"], "b": arrays["small"] * 2.0**7}
     found = allocate(pair, 4.3, formats=FEW)
