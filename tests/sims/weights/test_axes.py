@@ -88,6 +88,7 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("W1", (48, 32), "b1", (2, 16), None),
         ("W1", (48, 32), "b1", (48, 32), None),
         ("W1", (1, 1), "b1", (), None),
+        ("W1", (32, 32), "b1", (1, 1, 32), None),
         ("net/x/w", (32, 32), "net/x/b", (32, 1), None),
         ("net/x/w", (16, 4, 3, 3), "net/x/b", (16,), 0),  # outputs first, as nothing of Haiku has them
         ("net/x/w", (32, 48), "net/x/b", (32,), 0),
@@ -112,6 +113,7 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("layers/up/vars/0", (2, 2, 8, 16), "layers/up/vars/1", (8,), 2),  # Keras 3: transposed
         ("layers/up/vars/0", (2, 2, 8, 16), "layers/up/vars/1", (16,), 3),
         ("layers/up/vars/2", (2, 2, 8, 16), "layers/up/vars/1", (8,), 3),  # of a kernel before it
+        ("layers/up/my_kernel", (2, 2, 8, 16), "layers/up/my_bias", (8,), 3),
         ("layers/up/0", (2, 2, 8, 16), "layers/up/1", (8,), 3),  # known, and of another format
     ],
 )

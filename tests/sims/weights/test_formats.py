@@ -256,6 +256,7 @@ def test_metadata_of_short_rows_is_counted():
 
 def test_a_single_weight_may_be_pruned_altogether():
     assert formats.noise(np.array([[3.0]]), BY_NAME["prune 50 % + INT4"]) == 1.0
+    assert encode(np.array([[3.0]]), BY_NAME["prune 50 % + INT4"]).tolist() == [[0.0]]
 
 
 def test_all_zero_and_huge_tensors():
