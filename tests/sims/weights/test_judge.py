@@ -298,6 +298,9 @@ def test_reports_of_files(tmp_path):
         weights.analyse({}, bits=[0])
     with pytest.raises(ValueError, match="at least one width"):
         weights.analyse({}, bits=[])
+    for bad in (None, 4.0):
+        with pytest.raises(TypeError, match="bits must be a width or several"):
+            weights.analyse({}, bits=bad)
     assert weights.analyse({}).recommendation().startswith("Nothing to judge")
 
 
@@ -408,7 +411,7 @@ def test_small_tensors_go_together_and_an_error_hides_none_before_it(monkeypatch
     selection, calls = select(in_memory(arrays)), []
 
     def work(function, bundles, threads, sizes):
-        calls.append((list(map(len, bundles)), sizes))
+        calls.append((list(map(len, bundles)), sizes, threads))
         return in_order(function, bundles, threads, sizes)
 
     def judge_tensor(tensor, *args, **options):
@@ -421,7 +424,7 @@ def test_small_tensors_go_together_and_an_error_hides_none_before_it(monkeypatch
     monkeypatch.setattr(judge, "_BUNDLE", 2**16)
     names = [[row.name for row in table.rows] for table in judge.judged(selection, [4], threads=threads)]
     assert names[-1] == list(arrays) and len(names) == len(arrays) + 1
-    assert calls == [([7, 1, 2], [2100, 70_000, 60_300])]
+    assert calls == [([7, 1, 2], [2100, 70_000, 60_300], threads)]
     monkeypatch.setattr(judge, "judge_tensor", judge_tensor)
     seen = []
     with pytest.raises(ValueError, match="broken"):
