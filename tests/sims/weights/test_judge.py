@@ -472,6 +472,15 @@ def test_experts_are_stacked_matrices_and_other_stacks_are_convolutions(monkeypa
     assert seen == [rows]
 
 
+def test_a_table_grows_by_what_is_judged_alone():
+    """A copy and zeros, which only their values show, add no row and no table."""
+    w, v = np.random.default_rng(8).normal(size=(2, 20, 30))
+    arrays = {"zeros": np.zeros((20, 30)), "w": w, "copy": w.copy(), "none": np.zeros((30, 20)), "v": v}
+    tables = list(weights.growing_table(arrays, [4]))
+    assert [[row.name for row in table.rows] for table in tables] == [["w"], ["w", "v"], ["w", "v"]]
+    assert [table.seen for table in tables] == [2, 5, 5] and len(tables[-1].skipped) == 3
+
+
 def test_a_copy_is_one_of_equal_shape_and_values():
     w = np.random.default_rng(4).normal(size=(20, 30))
     turned = np.asfortranarray(w)
