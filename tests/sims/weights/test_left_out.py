@@ -110,6 +110,21 @@ def test_codes_by_the_name_of_scales_are_said_to_be_integers():
     assert selected(arrays | {"w": normal(32, 32)}).skipped["k.wscale"] == why
 
 
+def test_values_that_cannot_be_read_have_no_product_with_their_mask():
+    tensors = tensors_of({"l.weight": normal(32, 32), "l.mask": np.ones((32, 32), bool)})
+    tensors["l.weight"] = tensors["l.weight"].renamed(skip="of a kind that is not read")
+    found, skipped = joined(tensors, {})
+    assert list(found) == list(tensors) and not skipped
+    assert select(Contents(tensors=tensors)).skipped["l.weight"] == "of a kind that is not read"
+
+
+def test_integers_beside_a_mask_are_codes_and_no_weights():
+    arrays = {"l.weight": np.ones((32, 32), np.int8), "l.mask": np.ones((32, 32), bool)}
+    found, skipped = joined(tensors_of(arrays), {})
+    assert list(found) == list(arrays) and not skipped
+    assert {tensor.note for tensor in found.values()} == {""}
+
+
 @pytest.mark.parametrize("name", ["l.scales", "l.weight_scale", "l.absmax"])
 def test_what_a_reader_dequantized_is_no_scale_whatever_its_name(name):
     tensors = {name: of_array(name, normal(32, 32)).renamed(note="dequantized from Q8")}
