@@ -81,6 +81,14 @@ def test_a_long_vector_beside_a_bias_of_its_length_is_no_normalisation():
     assert list(selected(arrays).tensors) == ["w"]
 
 
+def test_what_is_asked_for_by_name_is_judged_whatever_stands_beside():
+    arrays = {"w": normal(32, 32), "b.bias": normal(20, 20), "v": normal(300), "few": normal(3, 3)}
+    assert list(selected(arrays).tensors) == ["w"]
+    found = selected(arrays, include=["*"])
+    assert list(found.tensors) == ["w", "b.bias", "v"]
+    assert found.skipped == {"few": "fewer than 256 elements"}
+
+
 def test_axes_that_are_asked_for_are_those_of_what_is_judged():
     arrays = {"a.w": normal(20, 30), "b.w": normal(20, 30)}
     found = selected(arrays, axes={"a*": 1}).tensors
