@@ -62,6 +62,12 @@ def test_weights_that_a_list_numbers_are_no_averages():
         assert list(selected(arrays).tensors) == list(arrays)
 
 
+@pytest.mark.parametrize("copy", ["ema.module.fc.w", "module.ema.fc.w", "ema.state_dict.module.fc.w"])
+def test_an_average_is_one_in_any_container(copy):
+    found = selected({"model.fc.w": normal(32, 32), copy: normal(32, 32)})
+    assert found.skipped == {copy: "an averaged copy of 'model.fc.w'"}
+
+
 def test_nothing_is_a_copy_of_itself():
     """Without anything after its `ema_` a name is that of every array of one part, its own among them."""
     assert list(selected({"ema_": normal(32, 32)}).tensors) == ["ema_"]
