@@ -135,7 +135,7 @@ def _of_arrays(
     if len(fits) == 2:  # a row is added to products from the right, a column from the left
         row = len(bias.shape) == 2 and bias.shape[0] == 1
         return last if row or (of_jax and len(bias.shape) == 1) else None
-    if of_jax and len(shape) > 2 and shape[-2] == bias.size and last not in fits:
+    if of_jax and shape[-2] == bias.size and last not in fits:
         return last - 1
     return fits[0] if fits else None
 
@@ -217,6 +217,6 @@ def _split(shape: tuple[int, ...], axis: Axis | None) -> tuple[tuple[int, ...], 
         return shape, [*axis, *(i for i in range(len(shape)) if i not in axis)], len(axis)
     axis = 0 if axis is None else axis
     rest = [i for i in range(len(shape)) if i != axis]
-    if len(shape) > 2 and axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)
+    if axis in (0, 1):  # (outputs, inputs, ...) or (inputs, outputs, ...)
         rest = [*rest[1:], rest[0]]
     return shape, [axis, *rest], 1

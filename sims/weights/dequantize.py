@@ -31,7 +31,7 @@ def block_size(size: int, blocks: int) -> int:
     if blocks == 1:
         return size
     whole = {size // blocks} if blocks and size % blocks == 0 else set()
-    powers = {2**k for k in range(3, 12) if blocks and -(-size // 2**k) == blocks}
+    powers = {2**k for k in range(3, 12) if -(-size // 2**k) == blocks}
     fits = whole if whole & powers else whole | powers
     if len(fits) != 1:
         raise Unclear(f"{blocks} scales for {size} weights leave the size of a block open")

@@ -101,7 +101,7 @@ def channel_snr(
 
     prepared = prepared or Values(array)
     widths = np.array([check_bits(width) for width in bits], dtype=np.int64)
-    if prepared.energy == 0 or widths.size == 0:
+    if prepared.energy == 0:
         return [math.inf] * widths.size
     errors, _ = kernels.row_errors(Rows(array, prepared).values, widths, 1e-6, EVALUATIONS, kernels.SHORT)
     return [noise_snr(ratio) for ratio in errors.sum(axis=0) / prepared.energy]

@@ -25,7 +25,7 @@ import numpy as np
 from sims import checkpoints
 from sims.checkpoints import Contents, Tensor, reasons
 from sims.support import processes, progress
-from sims.support.threads import default_threads, in_order
+from sims.support.threads import in_order
 from sims.weights import formats
 from sims.weights.axes import rows_of
 from sims.weights.kept import Judged, Kept
@@ -138,11 +138,9 @@ def judged(
             found = judge_tensor(tensor, widths, every_format=every_format, masks=masks, rotated=rotated)
         return keep(tensor, found)
 
-    fresh: Iterator[Judged]
-    if elsewhere:
-        fresh = map(keep, left, elsewhere(left, widths, masks))
-    else:
-        fresh = _bundled(judge, left, threads or default_threads())
+    fresh: Iterator[Judged] = (
+        map(keep, left, elsewhere(left, widths, masks)) if elsewhere else _bundled(judge, left, threads)
+    )
     with progress.bar(sum(tensor.nbytes for tensor in tensors), "weights") as advance:
         for tensor in tensors:
             found = known.get(tensor.name)
@@ -163,7 +161,9 @@ def judged(
     yield table
 
 
-def _bundled(judge: Callable[[Tensor], Judged], tensors: list[Tensor], threads: int) -> Iterator[Judged]:
+def _bundled(
+    judge: Callable[[Tensor], Judged], tensors: list[Tensor], threads: int | None
+) -> Iterator[Judged]:
     """judge(tensor) in order, small tensors a few at a time: to wake another thread costs as much as one."""
 
     def every(bundle: list[Tensor]) -> list[Judged | Exception]:

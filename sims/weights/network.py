@@ -86,7 +86,7 @@ def mean(sizes: Sequence[int], values: Sequence[float]) -> float:
     >>> mean([1, 3], [10.0, 20.0]), mean([1], [math.inf]), mean([1, 1], [math.inf, 50.0])
     (17.5, inf, 100.0)
     """
-    if not sizes or all(value == math.inf for value in values):
+    if all(value == math.inf for value in values):  # also of none
         return math.inf if sizes else math.nan
     return sum(n * min(x, LOSSLESS) for n, x in zip(sizes, values, strict=True)) / sum(sizes)
 

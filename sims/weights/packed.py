@@ -35,8 +35,8 @@ def whole(
     return Tensor(name, shape, "float32", nbytes, read, note=f"{of}{what}", file=tensors[0].file)
 
 
-def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False) -> Callable:
-    """The join of codes with `scale`, perhaps a zero point, perhaps a second scale for the whole tensor."""
+def by_scale(scale: str, zero: str = "") -> Callable:
+    """The join of codes with `scale`, and perhaps a zero point."""
 
     def join(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
         codes = next(iter(parts.values()))
@@ -57,8 +57,6 @@ def by_scale(scale: str, zero: str = "", second: str = "", inverse: bool = False
             factor = parts[scale].load()
             if exponents:
                 factor = _powers(factor)
-            if second and second in parts:
-                factor = factor * parts[second].load().astype(np.float32).reshape(())
             return scaled(codes.load(), factor, points, blocks=blocks)
 
         spread = "one scale" if blocks == codes.shape else f"blocks of {' x '.join(map(str, blocks))}"
@@ -249,7 +247,7 @@ def bitsandbytes(name: str, parts: Parts, config: Mapping[str, Any]) -> Tensor:
     if not isinstance(settings, dict) or not isinstance(settings.get("shape"), list):
         raise Unclear("a state that names no shape")
     shape, block = tuple(settings["shape"]), settings.get("blocksize")
-    if not isinstance(block, int) or not all(type(size) is int and size > 0 for size in (*shape, block)):
+    if not all(type(size) is int and size > 0 for size in (*shape, block)):
         raise Unclear("a state without shape or block size")
     codes, absmax, levels = parts[""], parts[".absmax"], parts[".quant_map"]
     size = math.prod(shape)

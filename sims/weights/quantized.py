@@ -126,7 +126,7 @@ class _Family:
         if not name.endswith(self.suffix) or not self.codes(found[name]):
             return None
         stem = name.removesuffix(self.suffix) if self.suffix else name
-        parts = {self.suffix or "": found[name]}
+        parts = {self.suffix: found[name]}
         for part in (*self.needed, *self.optional):
             if stem + part in found:
                 parts[part] = found[stem + part]

@@ -242,8 +242,7 @@ def _levels(thresholds: np.ndarray, gaps: np.ndarray, top: float) -> "kernels.Le
     """One side of a codebook for the kernels; on the integers 0, 1, ... they round without a search."""
     from sims.kernels import snr as kernels
 
-    integers = bool(thresholds.size) and bool((thresholds == np.arange(thresholds.size) + 0.5).all())
-    uniform, m = integers and bool((gaps == 1.0).all()), thresholds.size
+    uniform, m = bool((gaps == 1.0).all()), thresholds.size
     scratch = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m + kernels.FOUR + 1)
     # one layout: kernels are compiled once
     return kernels.Levels(thresholds, np.ascontiguousarray(gaps), float(top), uniform, *scratch)

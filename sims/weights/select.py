@@ -217,7 +217,7 @@ def _no_numbers(name: str, tensor: Tensor) -> str:
         return f"{tensor.dtype} values: already integers"
     if tensor.size == 0:
         return "empty"
-    return "a single number" if tensor.size == 1 and not tensor.shape else ""
+    return "" if tensor.shape else "a single number"
 
 
 def _training_state(tensors: Mapping[str, Tensor]):

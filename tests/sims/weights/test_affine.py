@@ -104,6 +104,8 @@ def test_constants_and_grids_are_lossless():
     for value in (0.0, 2.5, -0.1):
         for zero_point in (False, True):
             found = optimal_affine(np.full(10, value), 3, zero_point=zero_point)
+            assert found.scale == (abs(value) or 1.0) and found.noise == found.bound == 0
+            assert SplitValues(np.full(10, value)).ends_noise(3, zero_point=zero_point) == 0
             levels = found.offset + found.scale * np.arange(8)
             assert found.snr == math.inf and np.abs(levels - value).min() < 1e-15
             assert found.zero_point is None if not zero_point else levels[found.zero_point] == 0.0
@@ -111,8 +113,20 @@ def test_constants_and_grids_are_lossless():
             levels = rows.offset[0] + rows.scale[0] * np.arange(8)
             assert np.abs(levels - value).min() < 1e-15 and rows.error[0] == rows.bound[0] == 0.0
             assert not zero_point or np.abs(levels).min() == 0.0
-    w = 0.3 + 0.7 * RNG.integers(0, 8, 500)
-    assert optimal_affine(w, 3).snr == math.inf
+
+
+@pytest.mark.parametrize("unit", [0.7, 1 / 3, 1e-200])
+def test_weights_that_a_grid_holds_lose_nothing(unit):
+    """Sums that cancel leave 1e-15 of the energy, which is 150 dB and no answer."""
+    for seed in range(20):
+        codes = np.random.default_rng(seed).integers(0, 8, 500)
+        assert optimal_affine((codes + 0.4) * unit, 3).snr == math.inf
+        assert optimal_affine((codes - 2) * unit, 3, zero_point=True).snr == math.inf
+        assert SplitValues((codes + 0.4) * unit).ends_noise(3) < 1e-28
+        assert SplitValues((codes - 2) * unit).ends_noise(3, zero_point=True) < 1e-28
+        for w, zero_point in (((codes + 0.4) * 0.7, False), ((codes - 2) * 0.7, True)):
+            found = affine_rows(w.reshape(5, 100), 3, zero_point=zero_point)
+            assert np.all(found.error < 1e-26) and np.all(found.bound <= found.error)
 
 
 def test_searched_blocks_lose_no_more_than_the_rule():
@@ -133,8 +147,9 @@ def test_searched_blocks_lose_no_more_than_the_rule():
 def test_bad_input():
     with pytest.raises(ValueError, match="at least one weight"):
         SplitValues(np.array([]))
-    with pytest.raises(ValueError, match="must be finite"):
-        optimal_affine(np.array([1.0, np.nan]), 4)
+    for wrong in (np.nan, np.inf, -np.inf):
+        with pytest.raises(ValueError, match="must be finite"):
+            optimal_affine(np.array([1.0, wrong]), 4)
     with pytest.raises(TypeError, match="real numbers"):
         SplitValues(np.array([1j]))
     with pytest.raises(ValueError, match="bits must be an integer from 1 to 16, got 0"):

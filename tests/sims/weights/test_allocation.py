@@ -194,6 +194,13 @@ def test_outputs_of_inputs_in_any_unit(arrays):
     assert apart.error == pytest.approx(alone.error, rel=1e-9) and apart.stored_bits["a"] < 3
 
 
+def test_outputs_may_have_the_formats_that_are_asked_for_and_no_others(arrays):
+    grams, one = {"heavy": np.eye(96)}, {"heavy": arrays["heavy"]}
+    assert [allocate(one, budget, grams, FEW[:2]).formats["heavy"] for budget in (2, 15, 16)] == [
+        "INT2", "INT4", "as it is",
+    ]  # fmt: skip
+
+
 def test_the_error_of_weights_is_that_of_what_is_stored(arrays):
     pair = {"a": arrays["heavy"], "b": arrays["small"] * 2.0**7}
     found = allocate(pair, 4.3, formats=FEW)
@@ -376,5 +383,7 @@ def test_bad_budgets_and_tensors(arrays):
         allocate(one, 4, {})
     with pytest.raises(ValueError, match="must be 96 x 96, all finite, got \\(3, 3\\)"):
         allocate(one, 4, {"w": np.eye(3)})
+    with pytest.raises(ValueError, match="must be 96 x 96, all finite, got \\(96, 96\\)"):
+        allocate(one, 4, {"w": np.diag([*range(95), np.inf])})
     with pytest.raises(ValueError, match="at least one tensor"):
         allocate({}, 4)

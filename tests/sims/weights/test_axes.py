@@ -37,6 +37,8 @@ def axis_of(arrays, name, **options):
         ("net.coefs_.0", (8, 6), None, 1),  # of scikit-learn
         ("net.coefs_.0", (8,), None, None),
         ("square.weight", (32, 32), 32, None),
+        ("empty.weight", (8, 0, 3, 3), 12, None),
+        ("net.coefs_.0", (4, 8, 6), None, None),  # scikit-learn keeps matrices
         ("encoder.pos_embedding", (1, 50, 64), None, 1),  # a row for every position
         ("vit.embeddings.position_embeddings", (1, 17, 32), None, 1),
         ("pos_embed", (1, 50, 64), None, 1),
@@ -56,6 +58,8 @@ def axis_of(arrays, name, **options):
         ("up/kernel", (2, 2, 8, 16), 8, 2),  # by its bias
         ("up/kernel", (2, 2, 8, 16), 16, 3),
         ("up/kernel", (2, 2, 16, 16), 16, 3),
+        ("odd/kernel", (32, 64), 32, 1),  # of a convolution alone a bias may be that of the axis before
+        ("block_0/query/kernel", (32, 4, 8), 4, (1, 2)),
     ],
 )
 def test_axes_from_names_and_biases(name, shape, bias, axis):
@@ -82,9 +86,19 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("W1", (32, 32), "b1", (32,), None),
         ("W1", (48, 32), "b2", (32,), None),  # of another layer
         ("W1", (48, 32), "b1", (2, 16), None),
+        ("W1", (48, 32), "b1", (48, 32), None),
+        ("W1", (1, 1), "b1", (), None),
+        ("W1", (32, 32), "b1", (1, 1, 32), None),
+        ("net/x/w", (32, 32), "net/x/b", (32, 1), None),
+        ("net/x/w", (16, 4, 3, 3), "net/x/b", (16,), 0),  # outputs first, as nothing of Haiku has them
+        ("net/x/w", (32, 48), "net/x/b", (32,), 0),
         ("w_2", (48, 32), "b_2", (32,), 1),
         ("linear//weights", (6, 24, 40), "linear//bias", (6, 40), (0, 2)),  # AlphaFold: stacked layers
         ("linear//weights", (6, 24, 40), "linear//bias", (40,), 2),
+        ("linear//weights", (6, 24, 40), "linear//bias", (6, 7), 2),
+        ("linear//weights", (6, 24, 40), "linear//bias", (24, 40), 2),
+        ("linear//weights", (1, 24, 40), "linear//bias", (1, 40), 2),  # a stack of one is a row
+        ("linear//weights", (6, 24, 1), "linear//bias", (6, 1), 0),
         ("attention//query_w", (24, 4, 8), "", (), (1, 2)),
         ("attention//output_w", (4, 8, 24), "attention//output_b", (24,), 2),
         ("params:g/~/linear_0:w", (32, 32), "params:g/~/linear_0:b", (32,), 1),  # GraphCast
@@ -98,6 +112,9 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("c.w", (16, 4, 3, 3), "c.b", (16,), 0),
         ("layers/up/vars/0", (2, 2, 8, 16), "layers/up/vars/1", (8,), 2),  # Keras 3: transposed
         ("layers/up/vars/0", (2, 2, 8, 16), "layers/up/vars/1", (16,), 3),
+        ("layers/up/vars/2", (2, 2, 8, 16), "layers/up/vars/1", (8,), 3),  # of a kernel before it
+        ("layers/up/my_kernel", (2, 2, 8, 16), "layers/up/my_bias", (8,), 3),
+        ("layers/up/0", (2, 2, 8, 16), "layers/up/1", (8,), 3),  # known, and of another format
     ],
 )
 def test_weights_beside_biases_by_other_names(name, shape, beside, bias, axis):
@@ -145,8 +162,12 @@ def test_a_modulated_convolution_has_a_batch_of_one_before_its_outputs():
     arrays = {"a.conv.weight": np.zeros((1, 32, 8, 3, 3)), "b.weight": np.zeros((1, 32, 8, 3, 3))}
     arrays["a.conv.modulation.weight"] = np.zeros((8, 48))
     assert axis_of(arrays, "a.conv.weight") == 1 and axis_of(arrays, "b.weight") is None
-    arrays["c.weight"], arrays["c.modulation.weight"] = np.zeros((2, 32, 8, 3, 3)), np.zeros((8, 48))
-    assert axis_of(arrays, "c.weight") is None
+    for name, shape in (
+        ("c.weight", (2, 32, 8, 3, 3)), ("d.weight", (1, 32, 8, 3)), ("e.weight", (1, 32)),
+        ("f.noise", (1, 32, 8, 3, 3)),
+    ):  # fmt: skip
+        arrays |= {name: np.zeros(shape), f"{name[0]}.modulation.weight": np.zeros((8, 48))}
+        assert axis_of(arrays, name) is None
 
 
 def test_square_matrices_follow_all_others_that_have_a_bias():
@@ -156,6 +177,44 @@ def test_square_matrices_follow_all_others_that_have_a_bias():
     assert axis_of(arrays, "b.weight") == 1 and axis_of(arrays, "c.weight") is None
     torch = arrays | {"d.weight": np.zeros((8, 64)), "d.bias": np.zeros(8)}
     assert axis_of(torch, "b.weight") is None and axis_of(torch, "a.weight") == 1
+
+
+def test_square_matrices_follow_matrices_alone():
+    """Paddle keeps convolutions as torch does; a bias is a vector; what a format says of a square stays."""
+    shapes = {"a.weight": (32, 64), "a.bias": (64,), "conv.weight": (16, 4, 3, 3), "conv.bias": (16,)}
+    shapes |= {"b.weight": (64, 64), "b.bias": (64,), "same.weight": (16, 16, 3, 3), "same.bias": (16,)}
+    shapes |= {"column.weight": (64, 64), "column.bias": (64, 1), "neither.weight": (64, 32)}
+    arrays = {name: np.zeros(shape) for name, shape in shapes.items()} | {"neither.bias": np.zeros(9)}
+    found = {name: axis_of(arrays, f"{name}.weight") for name in ("a", "b", "conv", "same", "column")}
+    assert found == {"a": 1, "b": 1, "conv": 0, "same": None, "column": None}
+    known = {name: of_array(name, array) for name, array in arrays.items()}
+    known["c.weight"] = of_array("c.weight", np.zeros((64, 64))).renamed(axis=0)
+    known["d.weight"] = of_array("d.weight", np.zeros((64, 64))).renamed(axis=1)
+    for name in ("c", "d"):
+        known[f"{name}.bias"] = of_array(f"{name}.bias", np.zeros(64))
+    axes = with_axes(known, {})
+    assert (axes["b.weight"].axis, axes["c.weight"].axis, axes["d.weight"].axis) == (None, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "axis"),
+    [
+        ("experts.w1", (3, 32, 80), (0, 2)),
+        ("experts.w1", (3, 32, 80), 1),
+        ("Dense_0/kernel", (32, 64), 0),
+        ("conv/kernel:0", (3, 3, 16, 32), 0),
+        ("fc.weight", (48, 32), 1),
+        ("pos_embed", (1, 50, 64), 2),
+    ],
+)
+def test_what_a_format_says_of_an_axis_is_no_question_of_names(name, shape, axis):
+    tensors = {name: of_array(name, np.zeros(shape)).renamed(axis=axis)}
+    assert with_axes(tensors, {})[name].axis == axis
+
+
+def test_a_bias_without_elements_is_one_of_no_axis():
+    arrays = {"up.weight": np.zeros((8, 6, 3, 3)), "up.bias": np.zeros(0)}
+    assert axis_of(arrays, "up.weight") is None
 
 
 def test_rows_of_groups_are_literal_and_go_back():
@@ -183,7 +242,8 @@ def test_square_matrices_of_gpt2_follow_the_others():
 
 
 def test_axes_that_are_asked_for():
-    arrays = {"a.w": np.zeros((4, 6)), "b.w": np.zeros((4, 6, 2))}
+    arrays = {"a.w": np.zeros((4, 6)), "b.w": np.zeros((4, 6, 2)), "a.c": np.zeros(6)}
+    assert axis_of(arrays, "a.w", axes={"*": 1}) == 1 and axis_of(arrays, "a.c", axes={"*": 1}) is None
     assert axis_of(arrays, "b.w", axes={"*": -1}) == 2 and axis_of(arrays, "a.w", axes={"b*": 1}) is None
     with pytest.raises(ValueError, match=r"tensor 'a\.w' has 2 axes, and no axis 2"):
         axis_of(arrays, "a.w", axes={"*": 2})
@@ -347,15 +407,21 @@ def test_a_square_matrix_follows_the_others_only_where_nothing_is_known_of_it():
         assert found["h.0.attn.c_proj.weight"].axis == expected
 
 
-def test_square_layers_of_gpt2_follow_its_others():
+@pytest.mark.parametrize("mark", [".", "/"])
+def test_square_layers_of_gpt2_follow_its_others(mark):
     """Where one of them keeps inputs first; beside a layer of torch that does not."""
     shapes = {"h.attn.c_attn.weight": (32, 96), "h.attn.c_attn.bias": (96,)}
-    shapes |= {"fc.weight": (48, 32), "fc.bias": (48,)}
+    shapes |= {"fc.weight": (48, 32), "fc.bias": (48,), "h.2.c_fc.weight": (32, 48)}
     for layer in ("h.1.attn.c_attn", "h.attn.c_proj", "h.mlp.c_fc", "other", "h.c_out"):
         shapes |= {f"{layer}.weight": (32, 32), f"{layer}.bias": (32,)}
+    shapes = {name.replace(".", mark): shape for name, shape in shapes.items()}
     tensors = with_axes({name: of_array(name, np.zeros(shape)) for name, shape in shapes.items()}, {})
-    found = {name.removesuffix(".weight"): tensors[name].axis for name in shapes if name.endswith("weight")}
+    found = {
+        name.replace(mark, ".").removesuffix(".weight"): tensors[name].axis
+        for name in shapes
+        if name.endswith("weight")
+    }
     assert found == {
         **{"h.attn.c_attn": 1, "fc": 0, "h.1.attn.c_attn": 1, "h.attn.c_proj": 1, "h.mlp.c_fc": 1},
-        **{"other": None, "h.c_out": None},
+        **{"other": None, "h.c_out": None, "h.2.c_fc": None},
     }

@@ -90,6 +90,7 @@ def test_mxfp8(tmp_path):
         ),
         *(((3, 4, 64), scales, False) for scales in ((12, 2), (3, 1, 2), (1, 4, 2), (3, 4, 1), (4, 2))),
         ((32,), (1,), True),
+        ((32,), (), False),
     ],
 )
 def test_exponents_are_those_of_32_neighbours_of_one_row(tmp_path, codes, scales, fits):

@@ -256,11 +256,13 @@ def test_metadata_of_short_rows_is_counted():
 
 def test_a_single_weight_may_be_pruned_altogether():
     assert formats.noise(np.array([[3.0]]), BY_NAME["prune 50 % + INT4"]) == 1.0
+    assert encode(np.array([[3.0]]), BY_NAME["prune 50 % + INT4"]).tolist() == [[0.0]]
 
 
 def test_all_zero_and_huge_tensors():
     assert formats.noise(np.zeros((2, 4)), BY_NAME["2:4"]) == 0
     assert formats.channel_snr(np.zeros((2, 4)), [4]) == [math.inf]
+    assert formats.channel_snr(np.ones((2, 4)), []) == formats.channel_snr(np.ones((2, 900)), []) == []
     small = np.random.default_rng(0).normal(size=(4, 64))
     for name in ("MXFP4", "NVFP4", "2:4", "2:4 + INT4", "prune 50 % + INT4"):
         assert formats.noise(small * 1e200, BY_NAME[name]) == pytest.approx(
@@ -320,6 +322,9 @@ def test_blocks_with_an_offset_and_a_zero_or_a_mask_reach_down_to_it():
     zero = Format("x", "uint2", 2, block=4, offset="zero")
     np.testing.assert_allclose(encode(w, zero)[0, :4], [6, 6, 6, 9])
     np.testing.assert_allclose(encode(-w, zero)[0, :4], [-6, -6, -6, -9])
+    w[0, 2] = 7.5  # 1/3 and 1/6 beside levels; the second block is on its own
+    noise = formats.noise(w, Format("x", "uint2", 2, block=4, offset="float"))
+    assert noise == pytest.approx((1 / 9 + 1 / 36) / (25 + 36 + 56.25 + 81 + 0.3), rel=1e-12)
     short = encode(w[:, :6], Format("x", "uint2", 2, block=4, offset="float"))
     np.testing.assert_allclose(short[0, 4:], [0.1, 0.2])  # the two of the last block are its ends
 

@@ -65,6 +65,8 @@ OTHER = {
     "scales": ({"l.quant_scale": np.uint8(1)}, "scales are quantized themselves"),
     "floats": ({"l.view_as_float": np.uint8(1)}, "codes are kept as floats"),
     "width": ({"l.nbits": np.int32(5)}, "HQQ of 5 bits in uint8, which is not read"),
+    "three axes": ({"l.W_q": np.zeros((20, 8, 1), np.uint8)}, "which is not read"),
+    "one axis": ({"l.W_q": np.zeros(160, np.uint8)}, "which is not read"),
     "axis": ({"l.axis": np.int32(2)}, "which is not read"),
     "empty": ({"l.shape": np.int64([0, 40])}, "which is not read"),
     "negative": ({"l.shape": np.int64([-8, -40])}, "which is not read"),

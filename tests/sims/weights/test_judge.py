@@ -203,7 +203,7 @@ def test_order_and_shape_do_not_matter(values, order):
 
 
 def test_prepared_values_reject_what_has_no_ratio():
-    for bad in ([], [math.nan], [math.inf, 1]):
+    for bad in ([], [math.nan], [math.inf, 1], [1, -math.inf], np.array([], object)):
         with pytest.raises(ValueError, match="values must"):
             Values(np.array(bad))
     with pytest.raises(TypeError, match="real numbers"):
@@ -298,6 +298,9 @@ def test_reports_of_files(tmp_path):
         weights.analyse({}, bits=[0])
     with pytest.raises(ValueError, match="at least one width"):
         weights.analyse({}, bits=[])
+    for bad in (None, 4.0):
+        with pytest.raises(TypeError, match="bits must be a width or several"):
+            weights.analyse({}, bits=bad)
     assert weights.analyse({}).recommendation().startswith("Nothing to judge")
 
 
@@ -408,7 +411,7 @@ def test_small_tensors_go_together_and_an_error_hides_none_before_it(monkeypatch
     selection, calls = select(in_memory(arrays)), []
 
     def work(function, bundles, threads, sizes):
-        calls.append((list(map(len, bundles)), sizes))
+        calls.append((list(map(len, bundles)), sizes, threads))
         return in_order(function, bundles, threads, sizes)
 
     def judge_tensor(tensor, *args, **options):
@@ -421,7 +424,7 @@ def test_small_tensors_go_together_and_an_error_hides_none_before_it(monkeypatch
     monkeypatch.setattr(judge, "_BUNDLE", 2**16)
     names = [[row.name for row in table.rows] for table in judge.judged(selection, [4], threads=threads)]
     assert names[-1] == list(arrays) and len(names) == len(arrays) + 1
-    assert calls == [([7, 1, 2], [2100, 70_000, 60_300])]
+    assert calls == [([7, 1, 2], [2100, 70_000, 60_300], threads)]
     monkeypatch.setattr(judge, "judge_tensor", judge_tensor)
     seen = []
     with pytest.raises(ValueError, match="broken"):
@@ -445,6 +448,7 @@ def test_a_mask_holds_zero_and_one_other_value(monkeypatch, low, high, other, is
     values = np.array([low, high, 0, high, low, 0, 0, other], float)
     assert no_weights.is_mask(values) == is_mask
     assert not no_weights.is_mask(np.array([0.0, 0.0]))
+    assert not no_weights.is_mask(np.array([other - 200.0, other - 200.0]))  # nothing of it is zero
 
 
 def test_a_file_of_nothing_names_three_of_its_reasons(tmp_path):
@@ -466,6 +470,15 @@ def test_experts_are_stacked_matrices_and_other_stacks_are_convolutions(monkeypa
     monkeypatch.setattr(judge.formats, "compare", lambda array: seen.append(array.shape) or [])
     weights.analyse({name: np.random.default_rng(3).normal(size=shape)}, [4], 1, every_format=True)
     assert seen == [rows]
+
+
+def test_a_table_grows_by_what_is_judged_alone():
+    """A copy and zeros, which only their values show, add no row and no table."""
+    w, v = np.random.default_rng(8).normal(size=(2, 20, 30))
+    arrays = {"zeros": np.zeros((20, 30)), "w": w, "copy": w.copy(), "none": np.zeros((30, 20)), "v": v}
+    tables = list(weights.growing_table(arrays, [4]))
+    assert [[row.name for row in table.rows] for table in tables] == [["w"], ["w", "v"], ["w", "v"]]
+    assert [table.seen for table in tables] == [2, 5, 5] and len(tables[-1].skipped) == 3
 
 
 def test_a_copy_is_one_of_equal_shape_and_values():

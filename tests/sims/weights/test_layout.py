@@ -269,3 +269,26 @@ def test_an_ending_is_common_to_two_names_or_more():
     assert layout._common_ending(["a.weight", "b.c.weight"]) == ".weight"
     for names in (["a.weight"], ["a.weight", "b.kernel"], ["a.bias", "b.bias"]):
         assert layout._common_ending(names) == ""
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ([(np.inf, np.inf), (np.inf, np.inf)], "either"),
+        ([(9.0, 5.0), (5.0, 9.0)], "1 snap, 1 cut"),
+        ([(9.0, 5.0), (np.inf, np.inf)], "1 snap"),
+        ([(5.0, 9.0), (np.inf, np.inf)], "1 cut"),
+    ],
+)
+def test_blocks_of_several_verdicts_are_counted_at_the_width_that_decides(pairs, said):
+    """At 8 bits they differ; of 4 bits, exact both ways, neither method wins."""
+    others = [(f"other{chr(97 + i // 26)}{chr(97 + i % 26)}", (9.0, 5.0)) for i in range(40)]
+    rows = [
+        weights.TensorRow(
+            name, (3, 3), 9, 3.0, 2.0, {4: q, 8: 40.0}, {4: p, 8: 20.0 + 40.0 * (i % 2)}, {4: 0.0, 8: 0.0},
+            weights.Signal(1.0),
+        )
+        for i, (name, (q, p)) in enumerate([*((f"b.{i}.w", pair) for i, pair in enumerate(pairs)), *others])
+    ]  # fmt: skip
+    lines = {line["tensor"]: line for line in layout.lines(weights.Table((4, 8), rows), width=200)}
+    assert lines["b.*.w"]["verdict"] == said and lines["b.*.w"][""] == "2"

@@ -62,12 +62,18 @@ def test_tables_of_sines_are_no_weights(table, dtype):
         RNG.normal(size=(96, 32)),
         interleaved() + 0.1 * RNG.normal(size=(96, 32)),  # trained on
         interleaved()[:, :3],
+        interleaved()[:, :5],
+        interleaved(width=2),  # of one angle
         interleaved()[:15],
+        interleaved()[3],
+        np.concatenate([interleaved()[:40], RNG.normal(size=(56, 32))]),
+        np.tile(interleaved(width=64)[7], (96, 1)),  # every position has the same angles
         np.sqrt(0.5) * np.sign(RNG.normal(size=(96, 32))),  # signs of one size
         np.tile([1.0, 0.0], (96, 16)),
         np.zeros((96, 32)),
         np.where(np.arange(96)[:, None] < 60, 0, interleaved()),  # mostly zeros
         interleaved().reshape(8, 12, 32),
+        interleaved().reshape(24, 4, 32),
         RNG.uniform(-1, 1, size=(96, 32)),
     ],
 )

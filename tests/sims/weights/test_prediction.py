@@ -157,6 +157,9 @@ def test_bad_input_is_one_sentence():
         prediction.fitted_law(0.5, 3)
     with pytest.raises(ValueError, match="kurtosis and peak must be finite and at least 1"):
         prediction.fitted_law(np.nan, 3)
+    for peak in (0.5, np.inf, np.nan):
+        with pytest.raises(ValueError, match=r"finite and at least 1, got 3\.0"):
+            prediction.fitted_law(3.0, peak)
     for name in ("guess", "empirical", "Kurtosis", "always", ""):  # the empirical winner needs the tensor
         with pytest.raises(ValueError, match=f"predictor must be .*, got '{name}'"):
             prediction.predict(3, 4, 4, name)

@@ -117,7 +117,7 @@ def test_the_size_of_a_block_that_only_config_json_says(tmp_path):
     settings = {"config_groups": {"group_0": {"weights": weights_of}}}  # of compressed-tensors
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
     assert whole(path)[0]["l.weight"][100, 255] == float(codes[100, 255]) * scale[0, 1]
-    for said in ([64, 64], [128], [0, 128], [True, 128], "128", [128, 128, 1], None):
+    for said in ([64, 64], [128], [0, 128], [128.0, 128], ["128", 128], "128", [128, 128, 1], None):
         settings = {"weight_block_size": said}
         (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
         assert "leave the size of a block open" in whole(path)[1]["l.weight"]

@@ -145,3 +145,14 @@ def test_the_two_overlapping_transforms_have_signs_of_their_own(size):
     assert start + length == size
     rows = [tuple(signs) for signs in (*first, *second)]
     assert len(set(rows)) == 4 and set(np.abs(rows).ravel()) == {1.0}
+
+
+@pytest.mark.parametrize("columns", [16, 24, 40])
+def test_a_block_is_transformed_once(columns):
+    """One weight becomes eight equal magnitudes of its own block, in the last block as in the first."""
+    for place in range(columns):
+        w = np.zeros((1, columns))
+        w[0, place] = 8.0
+        found = np.abs(rotate(w, block=8))
+        expected = np.where(np.arange(columns) // 8 == place // 8, 8**0.5, 0.0)
+        np.testing.assert_allclose(found[0], expected, rtol=1e-12, atol=1e-12)

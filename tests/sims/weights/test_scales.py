@@ -129,7 +129,8 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
     values = bits.view(np.float32)
     values = values[np.isfinite(values)]
     values = np.concatenate([values, np.array([0.0, -0.0, 2.0, -3.0], np.float32)])
-    for array in (values, values / np.float32(1.0001)):
+    doubles = np.array([3.0, -2.0, 1.0, 0.5, 0.0, -8.0, 3.0])  # most of their bits are zero
+    for array in (values, values / np.float32(1.0001), doubles):
         found = array.copy()
         scales._sort(found)
         np.testing.assert_array_equal(found, np.sort(array))
@@ -152,6 +153,15 @@ def test_arrays_of_the_caller_stay_as_they_are():
     mine = array.copy()
     scales.Values(mine, overwrite=True)
     assert not np.array_equal(mine, before)  # what may be overwritten is sorted where it is
+    mine = array.copy()
+    mine.flags.writeable = False
+    assert scales.Values(mine, overwrite=True).energy == scales.Values(array).energy
+    np.testing.assert_array_equal(mine, before)
+
+
+def test_zeros_lose_nothing_at_any_width():
+    for one in Values(np.zeros(5)).at_widths((1, 2, 8), (0.5, 0.25, 0.75)):
+        assert (one.quantized.noise, one.quantized.bound, one.pruned, one.zeros) == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_the_certificate_is_as_close_as_it_is_asked_to_be_down_to_130_decibels():
