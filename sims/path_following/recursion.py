@@ -84,8 +84,6 @@ def sweep(
         if outer_start:
             products = matrix[outer_start:outer_stop, :outer_start]
             np.matmul(products, e[:outer_start], out=far[: outer_stop - outer_start])
-        else:
-            far[:] = 0.0
         for start in range(outer_start, outer_stop, block):
             stop = min(start + block, outer_stop)
             size = stop - start

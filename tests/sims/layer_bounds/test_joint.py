@@ -147,3 +147,8 @@ def test_what_depends_on_other_columns_does_not_depend_on_the_unit():
     for unit in (1e-10, 1.0, 1e10):
         assert not Lattice(unit * x.T @ x).definite
         assert Lattice(unit * x[:, :2].T @ x[:, :2]).definite
+
+
+def test_weights_that_the_inputs_do_not_see_have_no_code():
+    found = quantization_range([3.0, -3.0], inputs=[[1.0, 1.0]], bits=3, step="joint")
+    assert found.solution.tolist() == [0.0, 0.0] and found.optimum == found.energy == 0.0

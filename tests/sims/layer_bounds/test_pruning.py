@@ -164,6 +164,15 @@ def test_what_lies_below_the_gram_matrix_does():
         assert np.all(s > 0) and np.linalg.eigvalsh((gram - np.diag(s)) / unit / unit[:, None])[0] > 0
 
 
+def test_what_lies_below_equal_correlations_is_nearly_all_that_can():
+    """(1 - r) I + r 11' less (1 - r) I is of rank one: in blocks of unequal r and size, each has its own."""
+    shares, sizes = np.repeat([1.0, 0.5, 0.1], 4), np.repeat([1.0, 4.0, 25.0], 4)
+    same = np.arange(12)[:, None] // 4 == np.arange(12) // 4
+    gram = np.where(same, (1 - shares) * sizes, 0.0) + np.diag(shares * sizes)
+    found = diagonal_below(gram) / (shares * sizes)
+    assert 0.9 < found.min() <= found.max() < 1.0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

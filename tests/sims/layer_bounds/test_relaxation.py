@@ -116,6 +116,18 @@ def test_a_certificate_from_any_multipliers_is_a_bound():
     assert certify(gram, w, start._replace(d=start.d * np.nan), -2, 1).value == 0.0
 
 
+@pytest.mark.parametrize("excess", [1e-13, 1e-11, 1e-9, 1e-8])
+def test_multipliers_a_little_too_large_are_lowered_until_they_prove_something(excess):
+    """What is asked for is beyond semidefinite by up to 10^5 roundings: the bound loses about as little."""
+    x, w = layer("relu", 5, 4)
+    gram = x.T @ x
+    dual = relaxation.solve(gram, w, -2, 1)
+    beyond = dual._replace(d=dual.d * (1 + excess) + excess * np.diagonal(gram))
+    found, whole = certify(gram, w, beyond, -2, 1), certify(gram, w, dual, -2, 1)
+    assert (1 - 1e4 * excess) * whole.value < found.value <= (1 + 1e-9) * whole.value
+    assert verify(found, gram, w)
+
+
 @pytest.mark.parametrize("strength", [0.0, 1e-3, 1.0, 1e3])
 def test_multipliers_on_the_edge_of_what_is_semidefinite_are_proved(strength):
     """G = D + s v v' with d = D exactly, so that only s v v' is left: singular, and nothing for s = 0."""

@@ -1,4 +1,4 @@
-"""Gram matrices: what is taken for one, and what a collected one shows."""
+"""Gram matrices: what is taken for one, and what a collected one shows; what else of a layer is refused."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,10 @@ from sims.path_following import compress
 from sims.path_following.gram import Gram, as_gram
 from sims.path_following.problems import adversarial_columns
 from sims.path_following.pruning import optimal_brain_surgeon
-from sims.path_following.quantizers import quantizer
-from theory.operators import NearestRounding
+from sims.path_following.quantizers import neuron_quantizer, quantizer
+from sims.path_following.recursion import specification
+from sims.path_following.trials import error_sampler, exit_sampler
+from theory.operators import NearestRounding, OneBit
 
 
 @pytest.mark.parametrize("first", ["own", "target"])
@@ -60,9 +62,25 @@ def test_a_matrix_may_come_in_any_layout_and_kind_of_number(make):
             r"the Gram matrix is singular: OBS needs damping > 0 \(0.01 is customary\)",
         ),
         (lambda: quantizer([[1.0]], 0, False), ValueError, "bits must be an integer from 1 to 16, got 0"),
+        (
+            lambda: neuron_quantizer([[1.0], [np.nan]], 4, False),
+            ValueError,
+            "weights must be finite, got NaN.*",
+        ),
+        (lambda: specification("nearest"), TypeError, r"operator must be one of theory\.operators, got str"),
+        (
+            lambda: error_sampler([0.9, 0.9], np.ones((1, 2)), OneBit(1.0))(np.random.default_rng(0), 40),
+            ValueError,
+            r"v left the limits of OneBit\(level=1\.0\) in (?!0)\d+ of 40 trials, where no bound applies.*",
+        ),
+        (
+            lambda: exit_sampler([0.9, 1.5], np.ones((1, 2)), OneBit(1.0)),
+            ValueError,
+            "1 of 2 weights lie outside the one-bit range.*",
+        ),
         (lambda: quantizer([[np.inf]], 4, False), ValueError, "weights must be finite and not all zero .*"),
     ],
 )
-def test_what_is_no_gram_matrix_and_no_weights_is_one_sentence(call, error, words):
+def test_what_is_no_gram_matrix_no_weights_and_no_operator_is_one_sentence(call, error, words):
     with pytest.raises(error, match=f"^{words}$"):
         call()
