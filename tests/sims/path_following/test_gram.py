@@ -1,5 +1,7 @@
 """Gram matrices: what is taken for one, and what a collected one shows; what else of a layer is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from sims.path_following.quantizers import neuron_quantizer, quantizer
 from sims.path_following.recursion import specification
 from sims.path_following.trials import error_sampler, exit_sampler
 from theory.operators import NearestRounding, OneBit
+
+OTHER = SimpleNamespace(limits=(-1.0, 1.0))
 
 
 @pytest.mark.parametrize("first", ["own", "target"])
@@ -67,7 +71,11 @@ def test_a_matrix_may_come_in_any_layout_and_kind_of_number(make):
             ValueError,
             "weights must be finite, got NaN.*",
         ),
-        (lambda: specification("nearest"), TypeError, r"operator must be one of theory\.operators, got str"),
+        (
+            lambda: specification(OTHER),
+            TypeError,
+            r"operator must be one of theory\.operators, got SimpleNamespace",
+        ),
         (
             lambda: error_sampler([0.9, 0.9], np.ones((1, 2)), OneBit(1.0))(np.random.default_rng(0), 40),
             ValueError,
