@@ -25,6 +25,19 @@ def gguf(path, *pairs, aligned=32):
     return path
 
 
+@pytest.mark.parametrize("rank", [0, 4, 8, 9])
+def test_a_tensor_has_at_most_eight_dimensions(tmp_path, rank):
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + text(b"w") + struct.pack("<I", rank)
+    head += struct.pack(f"<{rank}Q", *[1] * rank) + struct.pack("<IQ", 0, 0)
+    path = tmp_path / "m.gguf"
+    path.write_bytes(head + bytes(-len(head) % 32) + VALUES[1:2].tobytes() + bytes(28))
+    if rank < 9:
+        np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], VALUES[1].reshape((1,) * rank))
+    else:
+        with pytest.raises(ValueError, match="tensor 'w' of 9 dimensions"):
+            checkpoints.open_checkpoint(path)
+
+
 def nested(depth, inner=4):
     """A list of one list of ... of one number, or of none of another type."""
     value = struct.pack("<IQI", 4, 1, 7) if inner == 4 else struct.pack("<IQ", inner, 0)

@@ -221,6 +221,13 @@ def test_images_become_the_integers_of_their_unit(tmp_path, monkeypatch, levels)
     assert row["float accuracy"] == row["quantized accuracy"] == row["ticket accuracy"] == 1.0
 
 
+@pytest.mark.parametrize("bits", [(2, 3), ()])
+def test_a_file_takes_one_ticket(tmp_path, bits):
+    with pytest.raises(ValueError, match=rf"^out='.*t' takes one ticket, but bits names {len(bits)} widths$"):
+        ticket_rows(bits=bits, out=tmp_path / "t")
+    assert not list(tmp_path.iterdir())
+
+
 def test_images_without_a_unit_are_no_integers(tmp_path, monkeypatch):
     data = from_arrays(np.eye(2).repeat(4, axis=0), np.arange(8) % 2)
     monkeypatch.setattr(real.images, "load", lambda name: data)

@@ -114,6 +114,9 @@ def test_large_values_and_zeros():
     assert subset_sum.find_subset(values, 2**39 + 3).tolist() == [True, True, False, True, False]
     assert subset_sum.find_subset([], 0).tolist() == [] and subset_sum.find_subset([], 1) is None
     assert subset_sum.count_subsets([0, 0], 0) == 4
+    largest = [2**61, 1 - 2**61]  # together one less than what is refused
+    assert subset_sum.count_subsets(largest, 1) == subset_sum.count_subsets(largest, 2**61) == 1
+    assert subset_sum.find_subset(largest, 1 - 2**61).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
