@@ -47,6 +47,7 @@ MEMORY = 6 * 2**30  # address space of a mutant, libraries included
 # Values of every public formula of theory by another road, by module, and bounds that are attained.
 REFERENCE = ["tests/theory/test_reference.py", "tests/theory/test_attained.py"]
 INTERFACE = "tests/test_interface.py"  # defaults and public constants of every module but kernels
+ARGUMENTS = "tests/sims/test_arguments.py"  # what simulations refuse
 # Where a module is tested when it is not in the file or folder of its own name.
 ELSEWHERE = {
     "sims/fine_tuning/networks.py": ["tests/sims/networks"],
@@ -75,10 +76,9 @@ def selection(name: str) -> list[str]:
     if path.parts[:2] == ("sims", "kernels"):  # the room's other tests do not touch it
         room = mirror
     files = []
-    reference = REFERENCE if path.parts[0] == "theory" else []
-    if path.parts[1] != "kernels":
-        reference = [*reference, INTERFACE]
-    for place in (mirror.as_posix(), *reference, room.as_posix(), *ELSEWHERE.get(name, [])):
+    reference, last = (REFERENCE, []) if path.parts[0] == "theory" else ([], [ARGUMENTS])
+    reference, last = ([*reference, INTERFACE], last) if path.parts[1] != "kernels" else ([], [])
+    for place in (mirror.as_posix(), *reference, room.as_posix(), *ELSEWHERE.get(name, []), *last):
         found = sorted((ROOT / place).rglob("test_*.py")) if (ROOT / place).is_dir() else [ROOT / place]
         texts = {file: file.read_text(encoding="utf-8") for file in found if file.exists()}
         called = name.removesuffix(".py").replace("/", ".")

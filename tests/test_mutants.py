@@ -27,6 +27,7 @@ def test_a_module_is_tested_by_its_mirror_and_its_room():
     assert mutants.selection("sims/lottery/masks.py")[0] == "tests/sims/lottery/test_masks.py"
     network = mutants.selection("sims/path_following/network.py")  # those that name it come first
     assert network.index("tests/sims/path_following/test_layers.py") < 3
+    assert network[-1] == mutants.ARGUMENTS
     assert mutants.selection("sims/kernels/snr.py") == ["tests/sims/kernels/test_snr.py"]
     assert "tests/theory/snr/test_ratio.py" in mutants.selection("theory/derivations/snr.py")
     names = mutants.modules()
