@@ -96,6 +96,35 @@ def test_the_table_of_all_sums_decides(values, data):
     assert sums[found] == t if found >= 0 else t not in sums
 
 
+def test_nothing_is_kept_for_a_target_of_zero():
+    x, masks, solved = np.array([[1, -1, 2]], np.int32), np.full(1, 77), np.zeros(1, bool)
+    assert kernels.solve_many(x, np.zeros(1, np.int64), masks, solved, scratch(3, 3)) == 0
+    assert solved[0] and masks[0] == 0  # 1 - 1 is zero too
+
+
+WORDS = [[63], [-63], [70, 64], [64, 1, 100], [-64, -1, -100], [64, -64, 130]]
+
+
+@pytest.mark.parametrize("values", WORDS)
+def test_sums_at_the_ends_of_words_of_64_bits(values):
+    """What is shifted by whole words, and targets a bit beyond either end of the table."""
+    sums = sums_by_mask(values)
+    for t in range(min(sums) - 70, max(sums) + 71):
+        found = kernels._all_sums(np.array(values, np.int64), len(values), t)
+        assert sums[found] == t if found >= 0 else t not in sums
+
+
+@pytest.mark.parametrize("values", WORDS)
+def test_missed_targets_at_the_ends_of_words_of_64_bits(values):
+    n, limit = len(values), 270
+    misses = np.zeros((n + 1, limit + 1), np.int64)
+    kernels.count_misses(np.array([values], np.int64), limit, 1, True, misses)
+    for k in range(1, n + 1):
+        sums = set(sums_by_mask(values[:k]))
+        assert misses[k, 0] == 0
+        assert misses[k, 1:].tolist() == [(t not in sums) + (-t not in sums) for t in range(1, limit + 1)]
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(-30, 30), min_size=7, max_size=7), min_size=1, max_size=4),

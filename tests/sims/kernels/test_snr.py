@@ -159,6 +159,11 @@ def test_the_optimal_scale_is_that_of_every_scale(values, up, down):
     assert reached == pytest.approx(found, rel=1e-8, abs=1e-12 * energy)
 
 
+def test_where_zero_is_the_only_level_all_is_lost_at_any_scale():
+    nothing = levels_of([0.0])
+    assert kernels.optimal_scale(*halves([3.0, -4.0]), nothing, nothing, 1e-9, 100) == (1.0, 25.0, 25.0, 0)
+
+
 @settings(max_examples=60)
 @given(signed, tables, tables, st.integers(1, 60), st.sampled_from([0.5, 1e-2, 1e-6]))
 def test_a_search_cut_short_still_bounds_every_scale(values, up, down, limit, tolerance):

@@ -104,6 +104,11 @@ def test_every_evaluation_is_counted():
         assert limit <= searched(values, 4, -1.0, limit)[3] <= limit + 9
 
 
+def test_what_lies_on_the_grid_is_polished_once():
+    """1 on {-2, ..., 1}: four scales from 1 down to 1/8, and one polish, which finds nothing to gain."""
+    assert searched([1.0], 2, 1e-9, 100) == (1.0, 0.0, 0.0, 5)
+
+
 @settings(max_examples=60)
 @given(st.lists(signed, min_size=1, max_size=3), st.sampled_from([0, 2048]))
 def test_rows_of_unequal_scale_sorted_or_not(found, short):

@@ -120,3 +120,11 @@ def test_two_moduli_end_a_walk_that_one_leads_astray():
     for need, found in ((5, 1), (12, 3), (5 + 64, -1), (7 + 64, -1), (12 + 64, -1)):
         base = np.array([need - sum(left[i] for i in range(2) if found >= 0 and found >> i & 1)])
         assert kernels.walk_back(layers, second, left, base, 1, 0, need, stack) == found
+
+
+def test_a_walk_that_takes_nothing_needs_both_moduli_all_the_way():
+    """64 is 0 modulo 64 alone, 192 modulo 192 alone: no item of 5 and 7 is taken on the way to either."""
+    left, stack = np.array([5, 7], np.int64), np.zeros((4, 4), np.int64)
+    for need, words in ((64, 1), (192, 2)):
+        layers, second = (layered(left, 0, count, 0)[1] for count in (words, 3))
+        assert kernels.walk_back(layers, second, left, np.array([need]), 1, 0, need, stack) == -1
