@@ -62,6 +62,7 @@ def test_the_fit_in_a_box_is_the_best_of_all_active_sets(seed, n, box):
     np.testing.assert_allclose(v, fit, atol=1e-6)
     assert (v[gone] == 0).all()
     assert kernels.fit_in_box(G, w, gone, 0.5, 1.0, v) == np.inf  # a box without 0 holds no cut weight
+    assert kernels.fit_in_box(G, w, gone, -1.0, -0.5, v) == np.inf
 
 
 def test_an_end_that_was_met_on_the_way_is_let_go_again():
