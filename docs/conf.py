@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from docutils import nodes
+from sphinx import addnodes
 
 project = "snapcut"
 author = "the snapcut authors"
@@ -86,6 +87,14 @@ def _escape_bars(app, what, name, obj, options, lines: list[str]) -> None:
             )
 
 
+def _end_the_sidebar_at_the_rooms(app, env) -> None:
+    """Modules inside a room stand on its page: in the sidebar of every page they took most of the time."""
+    for page, contents in env.tocs.items():
+        if page.startswith("api/"):
+            for inner in list(contents.findall(addnodes.toctree)):
+                inner.parent.remove(inner)
+
+
 def _bring_the_math_font(app, exception) -> None:
     """The glyphs of all pages in one style sheet: without a math font browsers misplace many scripts."""
     from paper_checks.mathematics import font_face
@@ -100,6 +109,7 @@ def setup(app) -> None:
     """Typeset formulas with the project's own converter and font: no script, no request."""
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # the theme's colours turn on everybody's messages
     app.add_css_file("math.css")
+    app.connect("env-updated", _end_the_sidebar_at_the_rooms)
     app.connect("build-finished", _bring_the_math_font)
     app.connect(
         "autodoc-process-docstring", _escape_bars, priority=900
