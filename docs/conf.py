@@ -56,6 +56,8 @@ autosummary_context = {
 
 
 def _described_at_the_face(app, what, name, obj, skip, options) -> bool | None:
+    if str(getattr(obj, "__doc__", "")).startswith("Alias for field number"):  # a field named in its class
+        return True
     room = autosummary_context["inside"].get(app.env.current_document.autodoc_module)
     exported = room and name in FACES[room].__all__ and getattr(FACES[room], name) is obj
     return True if what == "module" and exported else None
@@ -87,8 +89,8 @@ def _escape_bars(app, what, name, obj, options, lines: list[str]) -> None:
             )
 
 
-def _end_the_sidebar_at_the_rooms(app, env) -> None:
-    """Modules inside a room stand on its page: in the sidebar of every page they took most of the time."""
+def _end_the_sidebar_at_the_floors(app, env) -> None:
+    """Rooms stand on the page of their floor: in the sidebar of every page they took most of the time."""
     for page, contents in env.tocs.items():
         if page.startswith("api/"):
             for inner in list(contents.findall(addnodes.toctree)):
@@ -109,7 +111,7 @@ def setup(app) -> None:
     """Typeset formulas with the project's own converter and font: no script, no request."""
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # the theme's colours turn on everybody's messages
     app.add_css_file("math.css")
-    app.connect("env-updated", _end_the_sidebar_at_the_rooms)
+    app.connect("env-updated", _end_the_sidebar_at_the_floors)
     app.connect("build-finished", _bring_the_math_font)
     app.connect(
         "autodoc-process-docstring", _escape_bars, priority=900
