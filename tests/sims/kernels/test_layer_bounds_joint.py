@@ -36,9 +36,9 @@ def test_joint_codes_are_the_best_of_every_code_at_its_best_step(seed, n, box):
     squares, u = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1)
     energy, first, last = float(np.sum((R @ w) ** 2)), 1e-6, 2 * steps.max() + 1e-3
 
-    def search(radius, limit, best):
+    def search(radius, limit, best, slack=1e-9):
         return kernels.joint_codes(
-            squares, u, w, float(box[0]), float(box[1]), first, last, radius, 1e-9, limit, best
+            squares, u, w, float(box[0]), float(box[1]), first, last, radius, slack, limit, best
         )
 
     best = np.zeros(n)
@@ -46,6 +46,8 @@ def test_joint_codes_are_the_best_of_every_code_at_its_best_step(seed, n, box):
     assert ended and lower == error and abs(error - errors.min()) < 1e-9
     step = max(steps[np.argmin(errors)], 1e-9)
     assert np.sum((R @ (step * best - w)) ** 2) < error + 1e-8 or np.sum(errors < error + 1e-9) > 1
+    # with room for dearer codes too, which are only looked at
+    assert abs(search(energy, 10**6, best, energy)[0] - errors.min()) < 1e-9
     for limit in (1, nodes // 3 + 1, nodes - 1):
         if not 0 < limit < nodes:
             continue
