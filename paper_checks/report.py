@@ -137,7 +137,8 @@ def render(
     environment.globals.update(inline=inline, mathml=mathml, wbr=Markup("_<wbr>"))
     used = {one.outcome.claim.figure for one in judged}
     plain = [one for one in judged if not one.outcome.twin]
-    twins = [one for one in judged if one.outcome.twin]
+    ran = [one for one in plain if one.verdict != SKIPPED]
+    twins = [one for one in judged if one.outcome.twin and one.verdict != SKIPPED]
     sharpness = [one.outcome.sharpness for one in plain if one.outcome.sharpness]
     page = environment.from_string(template).render(
         style=style,
@@ -150,8 +151,8 @@ def render(
         gallery=[picture for picture in pictures if picture.name not in used],
         sheets=sheets,
         counts=counts(plain),
-        declared=sum(one.as_declared for one in plain),
-        claims=len(plain),
+        declared=sum(one.as_declared for one in ran),
+        claims=len(ran),
         twins=len(twins),
         twins_refuted=sum(one.as_declared for one in twins),
         surprises=[one for one in judged if not one.as_declared],

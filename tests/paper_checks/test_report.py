@@ -1,5 +1,6 @@
 """The page is one file, asks nobody for anything, and shows every verdict."""
 
+import dataclasses
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -7,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from paper_checks import registry
-from paper_checks.claim import Claim, Run, Twin, execute, within
+from paper_checks.claim import Claim, Run, Skipped, Twin, execute, within
 from paper_checks.report import Picture, Sheet, by_place, render, write
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
@@ -103,6 +104,19 @@ def test_an_undeclared_verdict_is_named_at_the_top(judged):
     wrong = registry.Judged(surprising[0].outcome, "holds", ("holds",))
     assert "Not as declared" in page([wrong])
     assert "Not as declared" not in page(judged)
+
+
+def test_what_was_skipped_is_no_verdict_as_declared_and_no_refuted_version(judged):
+    def absent(run, target=0.5):
+        raise Skipped("it needs an extra")
+        yield
+
+    away = dataclasses.replace(CLAIM, id="kn.absent", check=absent)
+    run = Run(away.id)
+    skipped = registry.judge([execute(away, run), execute(away, run, away.twins[0])])
+    text = page([*judged, *skipped])
+    assert "<b>1 / 1</b><span>verdicts as declared" in text and "<b>1 / 1</b>false versions refuted" in text
+    assert re.search(r'<b class="v-skipped">1</b><span>skipped', text)
 
 
 def test_the_page_is_written_whole(judged, tmp_path):
