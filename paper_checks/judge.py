@@ -134,6 +134,12 @@ def exit_code(judged: Sequence[Judged]) -> int:
     return 3 if all(j.verdict == INCONCLUSIVE and not j.outcome.twin for j in surprises) else 1
 
 
+def ran(judged: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
+    """The claims, and their false versions, without those that were skipped: what totals count."""
+    found = [one for one in judged if one.verdict != SKIPPED]
+    return [one for one in found if not one.outcome.twin], [one for one in found if one.outcome.twin]
+
+
 def family(judged: Sequence[Judged]) -> dict:
     """How the error budget was spent."""
     tests = 2 * sum(1 for j in judged for m in j.outcome.measurements if m.trials)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from paper_checks.claim import BUDGETS, EVIDENCE, INCONCLUSIVE, NOT_REPRODUCED, REFUTED, SKIPPED, Claim
 from paper_checks.headline import measured, number, stated
-from paper_checks.judge import Judged, family
+from paper_checks.judge import Judged, family, ran
 from paper_checks.mathematics import FONT, LICENCE, font_face, inline, mathml
 from paper_checks.registry import PAPERS
 from paper_checks.sharpness import summary
@@ -137,8 +137,7 @@ def render(
     environment.globals.update(inline=inline, mathml=mathml, wbr=Markup("_<wbr>"))
     used = {one.outcome.claim.figure for one in judged}
     plain = [one for one in judged if not one.outcome.twin]
-    ran = [one for one in plain if one.verdict != SKIPPED]
-    twins = [one for one in judged if one.outcome.twin and one.verdict != SKIPPED]
+    claims, twins = ran(judged)
     sharpness = [one.outcome.sharpness for one in plain if one.outcome.sharpness]
     page = environment.from_string(template).render(
         style=style,
@@ -151,8 +150,8 @@ def render(
         gallery=[picture for picture in pictures if picture.name not in used],
         sheets=sheets,
         counts=counts(plain),
-        declared=sum(one.as_declared for one in ran),
-        claims=len(ran),
+        declared=sum(one.as_declared for one in claims),
+        claims=len(claims),
         twins=len(twins),
         twins_refuted=sum(one.as_declared for one in twins),
         surprises=[one for one in judged if not one.as_declared],

@@ -85,13 +85,13 @@ def _measured(m: "Measurement | None") -> dict:
 
 def summary(judged: list) -> list[str]:
     """How many verdicts are as declared, and the seed; how sharp they are where that was asked for."""
-    run = [one for one in judged if one.verdict != "skipped"]
-    plain = [one for one in run if not one.outcome.twin]
-    twins = [one for one in run if one.outcome.twin]
+    from paper_checks.judge import ran
+
+    plain, twins = ran(judged)
     text = f"{sum(one.as_declared for one in plain)} of {len(plain)} verdicts as declared"
     if twins:
         text += f", {sum(one.as_declared for one in twins)} of {len(twins)} false versions refuted"
-    if skipped := len(judged) - len(run):
+    if skipped := len(judged) - len(plain) - len(twins):
         text += f", {skipped} skipped"
     lines = [f"{text}; seed {judged[0].outcome.seed}" if judged else text]
     if found := [one.outcome.sharpness for one in plain if one.outcome.sharpness]:

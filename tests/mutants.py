@@ -73,12 +73,11 @@ def selection(name: str) -> list[str]:
     if path.parts[:2] == ("theory", "derivations"):
         room = Path("tests/theory") / path.stem
         room = room if (ROOT / room).is_dir() else Path("tests/theory") / f"test_{path.name}"
+    first, last = ([*REFERENCE, INTERFACE], []) if path.parts[0] == "theory" else ([INTERFACE], [ARGUMENTS])
     if path.parts[:2] == ("sims", "kernels"):  # the room's other tests do not touch it
-        room = mirror
+        room, first, last = mirror, [], []
     files = []
-    reference, last = (REFERENCE, []) if path.parts[0] == "theory" else ([], [ARGUMENTS])
-    reference, last = ([*reference, INTERFACE], last) if path.parts[1] != "kernels" else ([], [])
-    for place in (mirror.as_posix(), *reference, room.as_posix(), *ELSEWHERE.get(name, []), *last):
+    for place in (mirror.as_posix(), *first, room.as_posix(), *ELSEWHERE.get(name, []), *last):
         found = sorted((ROOT / place).rglob("test_*.py")) if (ROOT / place).is_dir() else [ROOT / place]
         texts = {file: file.read_text(encoding="utf-8") for file in found if file.exists()}
         called = name.removesuffix(".py").replace("/", ".")
