@@ -2,10 +2,8 @@
 
     python tests/mutants.py [MODULE ...] [--sample N | --all] [--seed S] [--write]
 
-Cosmic Ray makes the changes (`tests/mutations.py` says which); this script runs them, because its own runner
-starts Python anew for each and edits the files in place. Here every mutant is a fork of one process that has
-the libraries loaded, and exists in memory only: an import hook hands its source to the tests. Kernels run as
-plain Python, since a mutant that must be compiled first costs seconds.
+Cosmic Ray makes the changes (`tests/mutations.py` says which); `tests/mutants_run.py` runs them, because its
+own runner starts Python anew for each and edits the files in place.
 
 A module is tested by its doctests, by the tests of its own name, its rows of tests/reference and the tests of
 its room, within a budget of processor time; what the rest of the suite and the claims would find is not
@@ -15,24 +13,20 @@ found it, or, where none did, any test.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import hashlib
-import importlib.abc
-import importlib.util
+import importlib
 import json
 import os
 import random
-import resource
-import signal
 import sys
 import time
 import tomllib
-import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # run as a script, or read by its tests
+from mutants_run import TIME, Task, in_a_fork, is_inside, module_name, run_room, run_tests
 from mutations import ROOT, draw, modules
 
 STORE = ROOT / "build" / "mutants.json"
@@ -41,8 +35,6 @@ PAGE = ROOT / "docs" / "mutants.md"
 MARK = "<!-- written by tests/mutants.py --write -->\n"
 SAMPLE = 20  # mutants per module by default
 BUDGET = 5.0  # seconds of processor time after which no further test of a mutant begins, by default
-TIME = "time or memory"
-MEMORY = 6 * 2**30  # address space of a mutant, libraries included
 
 # Values of every public formula of theory by another road, by module, and bounds that are attained.
 REFERENCE = ["tests/theory/test_reference.py", "tests/theory/test_attained.py"]
@@ -103,174 +95,99 @@ def still_true(name: str, killer: str, then: dict[str, str], now: dict[str, str]
     return file not in {**then, **now} or then.get(file) == now.get(file)
 
 
-class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports one module of the house from changed source."""
-
-    def __init__(self, name: str, source: str) -> None:
-        self.module = name.removesuffix(".py").replace("/", ".")
-        self.path = str(ROOT / name)
-        self.code = compile(source, self.path, "exec")
-
-    def find_spec(self, fullname, path=None, target=None):
-        """Ours, if it is the one."""
-        if fullname == self.module:
-            return importlib.util.spec_from_file_location(fullname, self.path, loader=self)
-        return None
-
-    def exec_module(self, module):
-        """Run the changed source."""
-        exec(self.code, module.__dict__)
+# --- results ------------------------------------------------------------------------------------------------
 
 
-class Watch:
-    """A plugin of pytest: some tests first, some not at all, an end when the budget is spent, what fails."""
-
-    def __init__(self, name: str, budget: float, first: list[str], unfit: list[str]) -> None:
-        self.first, self.unfit = first, unfit
-        self.module = name.removesuffix(".py").replace("/", ".")
-        self.end = _processor_time() + budget
-        self.failed = ""
-
-    def pytest_sessionstart(self):
-        """Hypothesis stops at the first failing example: which is the smallest does not matter here."""
-        from hypothesis import Phase, settings
-
-        phases = (Phase.explicit, Phase.generate)
-        settings.register_profile("mutants", settings.get_profile("ci"), phases=phases)
-        settings.load_profile("mutants")
-
-    def pytest_collection_modifyitems(self, items):
-        places = {test: place for place, test in enumerate(self.first)}
-        items[:] = [
-            item
-            for item in items
-            if item.nodeid not in self.unfit
-            and (not item.nodeid.startswith(REFERENCE[0]) or f"[{self.module}:" in item.nodeid)
-        ]
-        items.sort(key=lambda item: places.get(item.nodeid, len(places)))
-
-    def pytest_runtest_logfinish(self, nodeid):
-        if _processor_time() > self.end:
-            self.session.shouldstop = "the budget is spent"
-
-    def pytest_collection_finish(self, session):
-        self.session = session
-
-    def pytest_runtest_logreport(self, report):
-        if report.failed:
-            self.failed = self.failed or report.nodeid
-
-    pytest_collectreport = pytest_runtest_logreport
+def wanted(names: list[str], test: str) -> bool:
+    """Of the values of theory by another road, those of these modules."""
+    return not test.startswith(REFERENCE[0]) or any(f"[{module_name(name)}:" in test for name in names)
 
 
-def _processor_time() -> float:
-    return sum(os.times()[:4])
+class Module:
+    """Mutants drawn of a module, and what is known of them."""
+
+    def __init__(self, name: str, count: int | None, seed: int, budget: float, kept: dict) -> None:
+        self.name, self.budget = name, budget
+        mutants, self.sites = draw(name, count, seed)
+        self.source = (ROOT / name).read_text(encoding="utf-8")
+        self.mutants = {hashlib.sha256(m.source.encode()).hexdigest()[:16]: m for m in mutants}
+        self.files = fingerprints(name)
+        then, spent = kept.get("files", {}), kept.get("budget", 0.0)
+        self.killers = {
+            key: found["killer"]
+            for key, found in kept.get("mutants", {}).items()
+            if key in self.mutants
+            and still_true(name, found["killer"], then, self.files)
+            and (found["killer"] or budget <= spent)
+        }
+
+    def missing(self) -> list[Task]:
+        """Mutants without a result, in the order they were drawn in."""
+        return [Task(self.name, key, m) for key, m in self.mutants.items() if key not in self.killers]
+
+    def results(self) -> dict:
+        """What is stored."""
+        found = {
+            key: {"line": m.line, "was": m.was, "became": m.became, "killer": self.killers[key]}
+            for key, m in self.mutants.items()
+            if key in self.killers
+        }
+        return {"files": self.files, "budget": self.budget, "sites": self.sites, "mutants": found}
 
 
-def run_tests(
-    name: str, source: str, tests: list[str], budget: float, first: list[str], unfit: list[str]
-) -> str:
-    """In this process: doctests, then pytest, `first` first; the name of what fails, or nothing."""
-    import doctest
+def examine(modules: list[Module], tests: list[str], budget: float, say) -> None:
+    """Run the mutants, of modules that have the same tests, of which nothing is known yet."""
+    by_name = {module.name: module for module in modules}
 
-    import pytest
-
-    compiled = not name.startswith("sims/kernels/")
-    os.environ["NUMBA_DISABLE_JIT"] = str(int(not compiled))
-    sys.modules["numba"].config.DISABLE_JIT = not compiled
-    finder = Replaced(name, source)
-    sys.meta_path.insert(0, finder)
-    try:
-        module = importlib.import_module(finder.module)
-    except BaseException:
-        return "import"
-    if doctest.testmod(module, report=False).failed:
-        return "doctest"
-    if not tests:
-        return ""
-    watch = Watch(name, budget, first, unfit)
-    status = pytest.main([*tests, "-x", "-p", "no:cacheprovider", "--assert=plain"], plugins=[watch])
-    return watch.failed or ("" if status in (0, 2, 5) else f"exit status {status}")
-
-
-def in_a_fork(work, budget: float) -> str:
-    """What `work` returns in a child process, or TIME if it dies there: of its limits, or of a signal."""
-    limit = int(3 + 2 * budget)
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.setpgid(0, 0)
-            os.close(reading)
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            signal.alarm(60 * limit)  # one that sleeps uses no processor time
-            silence = os.open(os.devnull, os.O_RDWR)
-            for stream in (0, 1, 2):
-                os.dup2(silence, stream)
-            found = work()
-            os.write(writing, json.dumps(found).encode())
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        answer = pipe.read()
-    os.waitpid(child, 0)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)  # what its tests may have started
-    return json.loads(answer) if answer else TIME
-
-
-# --- one module ---------------------------------------------------------------------------------------------
-
-
-def examine(name: str, count: int | None, seed: int, budget: float, results: dict, say) -> None:
-    """Run the mutants of a module that have no result yet, and store what was found."""
-    mutants, places = draw(name, count, seed)
-    tests, now = selection(name), fingerprints(name)
-    kept = results.get(name, {"files": {}, "mutants": {}})
-    known = {
-        key: mutant
-        for key, mutant in kept["mutants"].items()
-        if still_true(name, mutant["killer"], kept["files"], now)
-        and (mutant["killer"] or budget <= kept.get("budget", 0.0))
-    }
-    source = (ROOT / name).read_text(encoding="utf-8")
-    keys = [hashlib.sha256(mutant.source.encode()).hexdigest()[:16] for mutant in mutants]
-    first: list[str] = []  # what found one mutant may find the next
-    sound = {mutant["killer"] for mutant in known.values()} | {""}
-    unfit: list[str] = []  # tests that fail here without any change: memory is limited, Numba may be off
-    for key, mutant in zip(keys, mutants, strict=True):
-        if key in known:
-            continue
-        while True:
-            work = functools.partial(run_tests, name, mutant.source, tests, budget, first, unfit)
-            killer = in_a_fork(work, budget)
-            if killer in sound:
-                break
-            # a budget of nothing ends after the first test, which is the one in question
-            one = "::" in killer
-            alone = ([killer.partition("::")[0]], 0.0, [killer]) if one else (tests, budget, [])
-            if not in_a_fork(functools.partial(run_tests, name, source, *alone, unfit), budget):
-                sound.add(killer)
-                break
-            if "::" not in killer:
-                say(f"{name}: nothing can be said, {killer} stops its tests without any change, too")
-                return
-            say(f"{name}: left out, as it fails here without any change: {killer}")
-            unfit.append(killer)
-        if "::" in killer:
-            first = [killer, *(test for test in first if test != killer)]
-        known[key] = {"line": mutant.line, "was": mutant.was, "became": mutant.became, "killer": killer}
+    def note(name: str, key: str, killer: str) -> None:
+        by_name[name].killers[key] = killer
+        mutant = by_name[name].mutants[key]
         say(f"{name}:{mutant.line}  {'found' if killer else 'SURVIVED'}  {mutant.became}")
-    results[name] = {
-        "files": now,
-        "budget": budget,
-        "sites": places,
-        "mutants": {key: known[key] for key in keys},
-    }
+
+    chosen = functools.partial(wanted, list(by_name))
+    tasks = [task for module in modules for task in module.missing()]
+    inside, outside = [], []
+    for task in tasks:
+        source, path = by_name[task.name].source, str(ROOT / task.name)
+        (inside if is_inside(source, task.mutant.source, path) else outside).append(task)
+    for values in run_room(inside, tests, budget, chosen) if inside else ():
+        if len(values) == 1:
+            say(f"{', '.join(by_name)}: {values[0]}")
+        else:
+            note(*values)
+    first: list[str] = []  # what found one mutant may find the next
+    sound, unfit = {"", TIME}, set()
+    for task in outside:
+        killer = _imported_anew(task, by_name[task.name].source, tests, budget, (first, sound, unfit), chosen)
+        if killer is None:
+            say(f"{task.name}: nothing can be said, its tests fail without any change, too")
+            return
+        if "::" in killer:
+            first[:] = [killer, *(test for test in first if test != killer)]
+        note(task.name, task.key, killer)
+
+
+def _imported_anew(task, source: str, tests: list[str], budget: float, memory, chosen) -> str | None:
+    """What notices a mutant that changes what is executed at import; `memory` is of the module's others."""
+    first, sound, unfit = memory
+    limit = 3 + 2 * budget
+    while True:
+        work = functools.partial(
+            run_tests, task.name, task.mutant.source, tests, budget, first, unfit, chosen
+        )
+        killer = in_a_fork(work, limit)
+        if killer in sound:
+            return killer
+        # a budget of nothing ends after the first test, which is the one in question
+        one = "::" in killer
+        alone = ([killer.partition("::")[0]], 0.0, [killer]) if one else (tests, budget, [])
+        work = functools.partial(run_tests, task.name, source, *alone, unfit, chosen)
+        if not in_a_fork(work, limit):
+            sound.add(killer)
+            return killer
+        if not one:
+            return None
+        unfit.add(killer)
 
 
 # --- the page -----------------------------------------------------------------------------------------------
@@ -378,7 +295,6 @@ def main(arguments: list[str] | None = None) -> None:
         names = [n for n in names if any(n == w or n.startswith(f"{w}/") for w in wanted)]
         if not names:
             raise SystemExit(f"no module of theory or sims is called {', '.join(chosen.modules)}")
-    random.Random(chosen.seed).shuffle(names)  # a run that is stopped has seen a fair part
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
@@ -388,16 +304,24 @@ def main(arguments: list[str] | None = None) -> None:
     results = {name: found for name, found in results.items() if name in modules()}
     STORE.parent.mkdir(exist_ok=True)
     begun = time.monotonic()
+    rooms: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        examine(
-            name,
-            None if chosen.all else chosen.sample,
-            chosen.seed,
-            chosen.budget,
-            results,
-            lambda line: print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True),
-        )
-        STORE.write_text(json.dumps(results, indent=1))
+        rooms.setdefault(tuple(sorted(selection(name))), []).append(name)
+    order = list(rooms)
+    random.Random(chosen.seed).shuffle(order)  # a run that is stopped has seen a fair part
+    for tests in order:
+        count = None if chosen.all else chosen.sample
+        room = [Module(n, count, chosen.seed, chosen.budget, results.get(n, {})) for n in rooms[tests]]
+        try:
+            examine(
+                room,
+                list(tests),
+                chosen.budget,
+                lambda line: print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True),
+            )
+        finally:
+            results |= {module.name: module.results() for module in room}
+            STORE.write_text(json.dumps(results, indent=1))
     by_module, by_floor, _ = scores({name: results[name] for name in names})
     print("\n".join(table({**by_module, **{f"all of {floor}": score for floor, score in by_floor.items()}})))
     if chosen.write:

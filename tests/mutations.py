@@ -18,9 +18,10 @@ LEFT_OUT = ("theory/subset_sum/error_table.py", "sims/networks/train_digits.py")
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """One change of one module: the line it stands in before and after, and the whole changed source."""
+    """One change of one module: first and last line, the first before and after, the whole changed source."""
 
     line: int
+    last: int
     was: str
     became: str
     source: str
@@ -226,6 +227,11 @@ def sites(source: str) -> list[list[tuple]]:
     return [found[key] for key in sorted(found)]
 
 
+def _equal_lines(one: list[str], other: list[str]) -> int:
+    """How many lines are equal before the first that is not."""
+    return next(i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1])
+
+
 def draw(name: str, count: int | None, seed: int) -> tuple[list[Mutant], int]:
     """At most `count` mutants of a module, each at a site of its own; and how many sites there are.
 
@@ -249,8 +255,9 @@ def draw(name: str, count: int | None, seed: int) -> tuple[list[Mutant], int]:
         except SyntaxError:
             continue
         before, after = source.splitlines(), changed.splitlines()
-        line = next(i for i, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1])
-        made.append(Mutant(line + 1, before[line].strip(), after[line].strip(), changed))
+        line = _equal_lines(before, after)
+        last = len(before) - min(_equal_lines(before[::-1], after[::-1]), len(before) - line - 1)
+        made.append(Mutant(line + 1, last, before[line].strip(), after[line].strip(), changed))
         if len(made) == count:
             break
     return made, len(places)

@@ -16,6 +16,7 @@ mutants = importlib.util.module_from_spec(spec)
 sys.modules["mutants"] = mutants  # dataclasses look their module up
 spec.loader.exec_module(mutants)
 mutations = sys.modules["mutations"]  # which it imports from beside it
+running = sys.modules["mutants_run"]
 
 
 def test_a_module_is_tested_by_its_mirror_and_its_room():
@@ -171,6 +172,79 @@ def test_a_statement_is_left_out_where_its_lack_is_no_error_of_names():
     }
 
 
+HELD = """
+from functools import cache, wraps
+
+
+def loud(work):
+    @wraps(work)
+    def inner(*values):
+        return work(*values) + 0
+
+    return inner
+
+
+@cache
+def kept(x, step=1):
+    return x + 2
+
+
+class Box:
+    size = 3
+
+    @property
+    def width(self):
+        return self.size + 4
+
+    @width.setter
+    def width(self, value):
+        self.size = value - 5
+
+
+@loud
+def spread(rows):
+    return sum(row * 6
+               for row in rows)
+"""
+
+
+def test_functions_are_exchanged_wherever_they_are_held(tmp_path, monkeypatch):
+    """Cached ones forget; methods, setters, what a decorator wraps and its own inside have the new code."""
+    path = str(tmp_path / "held.py")
+    values = {"__name__": "sims.held"}
+    exec(compile(HELD, path, "exec"), values)
+    box, kept, spread = values["Box"](), values["kept"], values["spread"]
+    assert (kept(1), box.width, spread([1, 2])) == (3, 7, 18)
+    changed = HELD.replace("x + 2", "x + 20").replace("+ 4", "+ 40").replace("- 5", "- 50")
+    changed = changed.replace("row * 6", "row * 60").replace("+ 0", "+ 1")
+    assert running.is_inside(HELD, changed, path)
+    running.exchange(HELD, changed, path)
+    assert (kept(1), box.width, spread([1, 2])) == (21, 43, 181)
+    box.width = 100
+    assert box.size == 50
+
+
+def test_what_is_executed_at_import_is_told_from_what_is_not():
+    for old, new, inside in [
+        ("step=1", "step=2", False), ("size = 3", "size = 4", False), ("@cache", "@wraps", False),
+        ("@property", "@cache", False), ("x + 2", "x - 2", True), ("return work(*values) + 0", "pass", True),
+    ]:  # fmt: skip
+        assert running.is_inside(HELD, HELD.replace(old, new), "held.py") == inside, old
+
+
+def test_a_change_is_reached_with_its_statement_or_the_head_of_its_block():
+    lines = HELD.splitlines()
+    ends = lines.index("               for row in rows)") + 1
+    assert running.statement_lines(HELD, ends, ends) == {ends - 1, ends}
+    head = lines.index("def kept(x, step=1):") + 1
+    assert running.statement_lines(HELD, head, head) == {head}
+    matched = (
+        "def f(x):\n    match x:\n        case 1:\n            y = 1\n        case 2:\n            y = 3\n"
+    )
+    assert running.statement_lines(matched, 5, 5) == {2, 3, 4, 5}
+    assert running.statement_lines(matched, 6, 6) == {6}
+
+
 def test_a_weak_test_lets_mutants_live_and_a_strong_one_does_not(tmp_path):
     pytest.importorskip("cosmic_ray", reason="needs the extra [mutants]")
     for folder in ("theory", "sims", "docs", "tests/theory"):
@@ -179,7 +253,8 @@ def test_a_weak_test_lets_mutants_live_and_a_strong_one_does_not(tmp_path):
         shutil.copy(ROOT / file, tmp_path / file)
     script = SCRIPT.read_text().replace("in LIBRARIES.split()", "in ['numba', 'pytest', 'hypothesis']")
     (tmp_path / "tests" / "mutants.py").write_text(script)
-    shutil.copy(SCRIPT.with_name("mutations.py"), tmp_path / "tests")
+    for name in ("mutations.py", "mutants_run.py"):
+        shutil.copy(SCRIPT.with_name(name), tmp_path / "tests")
     (tmp_path / "theory" / "__init__.py").touch()
     (tmp_path / "theory" / "thing.py").write_text(MODULE)
 
