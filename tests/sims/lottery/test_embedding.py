@@ -278,6 +278,14 @@ def test_pruned_copies_are_harmless_while_enough_remain():
     assert 0 < good.sum() < good.size  # some copies failed ...
     assert (rows[~good] == 0).all()  # ... were pruned whole ...
     assert ticket.failures == [] and ticket.verify()  # ... and nobody misses them
+    rows = embed(weights, 7, 5, 1, "depth_plus_one", copies=2).layers[0].effective()[0]
+    good = (rows == np.repeat(weights[0], 2, axis=0)).all(axis=1)
+    assert 0 < good.sum() < good.size and (rows[~good] == 0).all()  # two are copies, too
+
+
+def test_outputs_are_reduced_towards_zero_by_any_divisor():
+    for divisor, wanted in ((1, [-7, -2, 0, 3]), (2, [-3, -1, 0, 1]), (3, [-2, 0, 0, 1])):
+        assert reduce_outputs(np.array([-7, -2, 0, 3]), divisor).tolist() == wanted
 
 
 def test_a_copy_that_reads_a_pruned_copy_is_not_verified():

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -171,10 +172,13 @@ def test_failed_weights_of_a_checkpoint_are_drawn_again_as_often_as_asked(tmp_pa
 
 
 @pytest.mark.parametrize("signed", [False, True])
-def test_a_checkpoint_predicts_a_failure_for_every_side(tmp_path, signed):
+def test_a_checkpoint_predicts_a_failure_for_every_side(tmp_path, monkeypatch, signed):
     array = np.random.default_rng(4).normal(size=(20, 13))
     np.savez(tmp_path / "c.npz", a=array, b=array[:, :12], small=array[:1])
+    clock = SimpleNamespace(perf_counter=iter([8.0, 8.5, 20.0, 21.0]).__next__)
+    monkeypatch.setattr(real, "time", clock)
     rows = checkpoint_rows(tmp_path / "c.npz", bits=2, samples=6, seed=3, signed_inputs=signed, least=240)
+    assert [row["seconds"] for row in rows] == [0.5, 1.0, 1.5]
     assert [row["tensor"] for row in rows] == ["a", "b", "all"]
     for seed, (row, matrix) in enumerate(zip(rows, (array, array[:, :12]), strict=False), start=3):
         codes = integer_codes(matrix, 2, "symmetric")[0]
@@ -244,15 +248,16 @@ def test_outputs_are_identical_where_those_on_a_coarser_grid_are_too(tmp_path, m
     def network_outputs(weights, inputs, divisor=1):
         found = honest(weights, inputs, divisor)
         if divisor in wrong:
-            found[wrong[divisor]] += 1
+            found[wrong[divisor], 0] += 1  # one output of two
         return found
 
     monkeypatch.setattr(real, "network_outputs", network_outputs)
     monkeypatch.setattr(real, "_REDUCTION", 8)
+    monkeypatch.setattr(real, "time", SimpleNamespace(perf_counter=iter([5.5, 7.25]).__next__))
     np.savez(tmp_path / "w.npz", layer1=np.eye(2))
     monkeypatch.setattr(real, "probing_inputs", lambda fan_in, seed: np.eye(2, dtype=int).repeat(2, axis=0))
     (row,) = ticket_rows(tmp_path / "w.npz", [2], samples=20)
-    assert row["identical outputs"] == f"{same} of 4"
+    assert row["identical outputs"] == f"{same} of 4" and row["s"] == 1.75
 
 
 @pytest.mark.parametrize(
