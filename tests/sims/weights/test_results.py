@@ -73,3 +73,22 @@ def test_the_best_format_with_zeros_stands_beside_the_best_of_all(name, zeros):
     said = weights.Table((2, 4), [row]).best_format(5.0)
     assert said.startswith("Within 5 bits per weight INT4 keeps the most signal: 20.0 dB of the network")
     assert said.endswith(f"; the best with zeros, {name}, keeps 10.0 dB." if zeros else "for 1 of 1 tensors.")
+
+
+def test_a_best_format_with_zeros_stands_alone():
+    row = replace(ROW, stored=(Stored("2:4", 4.0, 20.04), Stored("INT3", 3.0, 9.96)))
+    said = weights.Table((2, 4), [row]).best_format(5.0)
+    assert said.startswith("Within 5 bits per weight 2:4 keeps") and said.endswith("for 1 of 1 tensors.")
+
+
+def test_the_tensors_at_which_the_best_format_of_the_network_is_theirs_are_counted():
+    """Of the second none fits into 5 bits, though the mean over all does; the third has a better one."""
+    sizes = {"a": (4.0, 4.5), "b": (6.0, 7.0), "c": (4.0, 5.0)}
+    rows = [
+        replace(ROW, name=name, stored=(Stored("INT4", few, 20.0), Stored("2:4", many, 30.0)))
+        for name, (few, many) in sizes.items()
+    ]
+    rows[0] = replace(rows[0], stored=(rows[0].stored[0], Stored("2:4", 4.5, 10.0)))
+    said = weights.Table((2, 4), rows).best_format(5.0)
+    assert "INT4 keeps the most signal: 20.0 dB of the network at 4.67 stored bits" in said
+    assert said.endswith("best for 1 of 3 tensors.")

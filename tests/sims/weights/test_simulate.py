@@ -119,3 +119,15 @@ def test_the_level_of_the_intervals_is_handed_on():
         )
         spans.append((rounding[2] - rounding[1], pruning[2] - pruning[1]))
     assert spans[0][0] < 0.8 * spans[1][0] and spans[0][1] < 0.8 * spans[1][1]  # of order statistics
+
+
+@pytest.mark.parametrize(
+    ("codes", "group", "known"),
+    [
+        *(("twos-complement", 0, True), ("symmetric", 0, True), ("symmetric", 32, False)),
+        *(("float", 0, False), ("float", 32, False)),
+    ],
+)
+def test_the_share_of_zeros_has_a_row_for_integers_with_one_scale(codes, group, known):
+    found = simulate(Setting(Gaussian(), codes, group), 4, trials=1, seed=0)
+    assert ("weights that rounding sends to zero" in {row.quantity for row in found}) == known
