@@ -284,3 +284,16 @@ def test_one_strange_name_does_not_cost_the_file(tmp_path):
 def test_a_signalling_nan_is_a_nan(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(valid(".safetensors")[:-48] + b"\x81\x7f" * 24)
     assert np.isnan(checkpoints.read(tmp_path / "a.safetensors").tensors["b"]).all()
+
+
+def test_halves_of_a_byte_are_numbers_of_their_type_the_low_half_first():
+    """Of an array of any shape, whatever the sign of its bytes."""
+    packed = np.array([[0x2F, 0x81]], np.uint8)
+    for bytes_ in (packed, packed.view(np.int8)):
+        found = {kind: elements.unpack(bytes_, kind) for kind in ("uint4", "int4", "float4_e2m1fn")}
+        assert {kind: array.tolist() for kind, array in found.items()} == {
+            "uint4": [15, 2, 1, 8],
+            "int4": [-1, 2, 1, -8],
+            "float4_e2m1fn": [-6.0, 1.0, 0.5, -0.0],
+        }
+        assert [array.dtype for array in found.values()] == [np.uint8, np.int8, np.float32]
