@@ -297,3 +297,12 @@ def test_halves_of_a_byte_are_numbers_of_their_type_the_low_half_first():
             "float4_e2m1fn": [-6.0, 1.0, 0.5, -0.0],
         }
         assert [array.dtype for array in found.values()] == [np.uint8, np.int8, np.float32]
+
+
+@pytest.mark.parametrize("element", ["float32", "float8_e5m2", "int4_x2"])
+def test_fewer_values_than_were_asked_for_are_an_error(tmp_path, element):
+    size = elements.raw_dtype(element).itemsize
+    (tmp_path / "a").write_bytes(bytes(5 * size + size // 2))
+    assert not elements.read_values(tmp_path / "a", 2 * size, 3, element).any()
+    with pytest.raises(ValueError, match="truncated: 3 of 4 values"):
+        elements.read_values(tmp_path / "a", 2 * size, 4, element)
