@@ -1,13 +1,15 @@
 """Which files take a line per tensor, and what stands on the lines."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sims import weights
-from sims.weights import results
+from sims.weights import judge, results
 from sims.weights.formats import Stored
 from sims.weights.results import by_lines
 
@@ -92,3 +94,29 @@ def test_the_tensors_at_which_the_best_format_of_the_network_is_theirs_are_count
     said = weights.Table((2, 4), rows).best_format(5.0)
     assert "INT4 keeps the most signal: 20.0 dB of the network at 4.67 stored bits" in said
     assert said.endswith("best for 1 of 3 tensors.")
+
+
+def test_the_bar_goes_on_by_the_bytes_of_every_tensor(monkeypatch):
+    """Of those without a verdict, too; beside it stands how things are."""
+    steps, arrays = [], {"a": np.eye(32), "zeros": np.zeros((40, 40)), "b": np.tri(50)}
+
+    @contextlib.contextmanager
+    def bar(total, what):
+        steps.append((total, what))
+        yield lambda done, news: steps.append((done, news()))
+
+    monkeypatch.setattr(judge.progress, "bar", bar)
+    weights.analyse(arrays, [4])
+    sizes = [array.nbytes for array in arrays.values()]
+    assert [done for done, _ in steps] == [sum(sizes), *sizes]
+    assert steps[0][1] == "weights"
+    assert [news.partition(" tensors")[0] for _, news in steps[1:]] == ["1 of 3", "2 of 3", "3 of 3"]
+
+
+def test_a_tensor_that_does_not_fit_in_memory_when_it_is_judged_is_named(monkeypatch):
+    def prepared(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(judge, "Values", prepared)
+    with pytest.raises(ValueError, match=r"^tensor 'a' does not fit in memory when it is judged$"):
+        weights.analyse({"a": np.eye(32)}, [4])
