@@ -193,3 +193,19 @@ def test_the_sizes_of_a_reshape_keep_their_own_shape(tmp_path):
     """Four numbers that would be a shape of four themselves."""
     nodes = [node("Reshape", "x w", "r"), node("MatMul", "x r", "y")]
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": np.array([2, 2, 1, 1])}))["w"].shape == (4,)
+
+
+def test_codes_whose_scale_is_left_out_are_named(tmp_path):
+    last = helper.make_node("DequantizeLinear", ["c", "", "z"], ["w"])
+    found = tensors(save(tmp_path / "a.onnx", [last], {"c": CODES, "z": np.zeros(24, np.int8)}))
+    assert found["c"].skip == "already quantized, by a DequantizeLinear without a scale"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_scales_that_of_the_first_node_counts(tmp_path, order):
+    """One that takes the codes themselves, before any that takes what another node hands on."""
+    direct = [node("DequantizeLinear", "c s", "w", axis=0), node("DequantizeLinear", "c t", "v", axis=0)]
+    handed = [node("Identity", "c", "d"), node("DequantizeLinear", "d t", "u", axis=0)]
+    arrays = {"c": CODES, "s": SCALE, "t": 2 * SCALE}
+    found = tensors(save(tmp_path / "a.onnx", [*handed, *direct[::order]], arrays))["c"]
+    np.testing.assert_allclose(found.load(), SCALED * (1 if order == 1 else 2), rtol=1e-6)

@@ -178,3 +178,17 @@ def test_zeros_over_their_spectral_norm_are_zeros():
     arrays = {"c.weight_orig": np.zeros((3, 4)), "c.weight_u": normal(3), "c.weight_v": normal(4)}
     found, _ = joined(tensors_of(arrays), {})
     np.testing.assert_array_equal(found["c.weight"].load(), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32"])
+def test_words_with_a_scale_are_codes_that_are_packed_somehow(dtype):
+    """A word may hold several of them: as numbers they would be other weights."""
+    arrays = {
+        "l.weight": np.arange(960, dtype=dtype).reshape(24, 40),
+        "l.weight_scale": np.ones(1, np.float32),
+    }
+    arrays["l.weight_zero_point"] = np.ones(1, dtype)
+    found, skipped = joined(tensors_of(arrays), {})
+    assert not found
+    why = "already quantized: packed codes in a convention that is not read"
+    assert skipped == dict.fromkeys(arrays, why)
