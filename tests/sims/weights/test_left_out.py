@@ -192,3 +192,13 @@ def test_words_with_a_scale_are_codes_that_are_packed_somehow(dtype):
     assert not found
     why = "already quantized: packed codes in a convention that is not read"
     assert skipped == dict.fromkeys(arrays, why)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (1, 5), (4, 1), (5,), (1,), ()])
+def test_a_mask_of_another_shape_is_no_mask_of_these_weights(shape):
+    """NumPy would spread most of them over all rows or columns."""
+    found, skipped = joined(
+        tensors_of({"fc.weight_orig": normal(4, 5), "fc.weight_mask": np.ones(shape)}), {}
+    )
+    why = f"a mask of shape {shape} for weights of shape (4, 5)"
+    assert not found and skipped == dict.fromkeys(("fc.weight_orig", "fc.weight_mask"), why)
