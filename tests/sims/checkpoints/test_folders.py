@@ -101,3 +101,9 @@ def test_an_index_is_no_longer_than_one_of_a_network(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "_INDEX", size - 1)
     with pytest.raises(ValueError, match=f"a JSON file of {size} bytes"):
         checkpoints.open_checkpoint(path)
+
+
+def test_a_path_may_be_a_string(tmp_path):
+    archive(tmp_path / "a.npz", w=W)
+    for path in (str(tmp_path), str(tmp_path / "a.npz")):
+        np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W)

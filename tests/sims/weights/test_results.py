@@ -1,6 +1,7 @@
 """Which files take a line per tensor, and what stands on the lines."""
 
 import contextlib
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from sims import weights
+from sims.support import interruption
 from sims.weights import judge, results
 from sims.weights.formats import Stored
 from sims.weights.results import by_lines
@@ -120,3 +122,27 @@ def test_a_tensor_that_does_not_fit_in_memory_when_it_is_judged_is_named(monkeyp
     monkeypatch.setattr(judge, "Values", prepared)
     with pytest.raises(ValueError, match=r"^tensor 'a' does not fit in memory when it is judged$"):
         weights.analyse({"a": np.eye(32)}, [4])
+
+
+def test_an_interrupted_run_has_time_to_say_how_far_it_came(monkeypatch):
+    state, said = interruption._State, []
+    for name in ("kept", "patience"):
+        monkeypatch.setattr(state, name, getattr(state, name))
+
+    def growing():
+        said.append(state.kept())
+        for seen in (1, 2):
+            yield weights.Table((2, 4), [ROW], planned=2, seen=seen)
+            said.append(state.kept())
+
+    results.follow(growing())
+    assert said == ["no tensor was judged", "1 of 2 tensors judged", "2 of 2 tensors judged"]
+    assert state.patience == 10
+
+
+def test_a_file_of_every_number_has_a_line_for_every_tensor(tmp_path):
+    results.save_csv(weights.Table((2, 4), [ROW], {"b": "empty"}), tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        judged, skipped = csv.DictReader(file)
+    assert (judged["tensor"], judged["shape"], judged["quantization_snr_4"]) == ("a", "2 x 617", "19.96")
+    assert (skipped["tensor"], skipped["verdict"], skipped["note"]) == ("b", "not judged", "empty")
