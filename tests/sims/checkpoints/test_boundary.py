@@ -1,5 +1,6 @@
 """Whatever a file, or the library that reads it, comes up with ends in one sentence that names the file."""
 
+import gc
 import gzip
 import importlib
 import io
@@ -7,6 +8,7 @@ import json
 import lzma
 import pickle
 import struct
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -306,3 +308,15 @@ def test_fewer_values_than_were_asked_for_are_an_error(tmp_path, element):
     assert not elements.read_values(tmp_path / "a", 2 * size, 3, element).any()
     with pytest.raises(ValueError, match="truncated: 3 of 4 values"):
         elements.read_values(tmp_path / "a", 2 * size, 4, element)
+
+
+def test_what_was_unpacked_goes_with_its_contents(tmp_path, monkeypatch):
+    (tmp_path / "unpacked").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "unpacked"))
+    (tmp_path / "w.npy.gz").write_bytes(gzip.compress(valid(".npy")))
+    contents = checkpoints.open_checkpoint(tmp_path / "w.npy.gz")
+    assert [path.name for path in (tmp_path / "unpacked").rglob("*.npy")] == ["w.npy"]
+    assert list(contents.tensors) == ["w"]
+    del contents
+    gc.collect()
+    assert not list((tmp_path / "unpacked").iterdir())
