@@ -320,3 +320,17 @@ def test_what_was_unpacked_goes_with_its_contents(tmp_path, monkeypatch):
     del contents
     gc.collect()
     assert not list((tmp_path / "unpacked").iterdir())
+
+
+def test_a_tensor_that_holds_no_numbers_says_why():
+    tensor = tensors.unreadable("w", "a link to another place, not followed").renamed(file="m.h5")
+    with pytest.raises(ValueError, match=r"^cannot read 'm\.h5': tensor 'w': a link to another place, not"):
+        tensor.load()
+    with pytest.raises(ValueError, match=r"^it holds no numbers$"):
+        tensor.read()
+
+
+def test_a_list_is_an_array():
+    tensor = tensors.of_array("w", [[1, 2, 3], [4, 5, 6]])
+    assert (tensor.shape, tensor.nbytes, tensor.skip) == ((2, 3), 48, "")
+    np.testing.assert_array_equal(tensor.load(), [[1, 2, 3], [4, 5, 6]])

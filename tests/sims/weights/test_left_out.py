@@ -202,3 +202,10 @@ def test_a_mask_of_another_shape_is_no_mask_of_these_weights(shape):
     )
     why = f"a mask of shape {shape} for weights of shape (4, 5)"
     assert not found and skipped == dict.fromkeys(("fc.weight_orig", "fc.weight_mask"), why)
+
+
+def test_what_a_format_keeps_apart_is_no_weight_whatever_its_name():
+    tensors = tensors_of({"a.weight": normal(32, 32), "b.weight": normal(32, 32)})
+    tensors["b.weight"] = tensors["b.weight"].renamed(apart=reasons.ADDED)
+    found = select(Contents(tensors=tensors))
+    assert list(found.tensors) == ["a.weight"] and found.skipped == {"b.weight": reasons.ADDED}

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,3 +147,36 @@ def test_a_file_of_every_number_has_a_line_for_every_tensor(tmp_path):
         judged, skipped = csv.DictReader(file)
     assert (judged["tensor"], judged["shape"], judged["quantization_snr_4"]) == ("a", "2 x 617", "19.96")
     assert (skipped["tensor"], skipped["verdict"], skipped["note"]) == ("b", "not judged", "empty")
+
+
+def test_the_line_of_the_network_has_its_sums():
+    *_, whole = weights.Table((2, 4), [ROW]).lines()
+    assert whole == {
+        "tensor": "network, errors summed", "weights": "1,234", "kurtosis": "", "2 bits": "4.0 / 5.0",
+        "4 bits": "20.0 / 10.3", "verdict": "cut at 2, snap at 4",
+    }  # fmt: skip
+
+
+def test_where_the_error_is_stands_in_a_sentence_if_there_is_any():
+    of = "Of its tensors the worst keeps"
+    lossless = replace(ROW, name="b", quantization={2: 4.04, 4: math.inf})
+    assert weights.Table((2, 4)).distribution() == ""
+    table = weights.Table((2, 4), [ROW, replace(ROW, name="b", quantization={2: 4.04, 4: 29.96})])
+    assert table.distribution() == f"{of} 20.0 dB (a), the median 25.0 dB; 90.9 % of the error is in a."
+    assert weights.Table((2, 4), [lossless]).distribution() == f"{of} everything (b), the median everything."
+
+
+@pytest.mark.parametrize(
+    ("total", "seen", "said"),
+    [
+        (0, 2, ""),
+        (400, 1, "So far the verdict rests on 25 % of the file's bytes."),
+        (100, 1, "So far the verdict rests on 100 % of the file's bytes."),
+        (100, 2, "The verdict rests on 100 % of the file's bytes."),
+        (400, 2, "Note: the verdict rests on only 25 % of the file's bytes; "),
+    ],
+)
+def test_the_share_that_a_verdict_rests_on_is_said(total, seen, said):
+    table = weights.Table((2, 4), [replace(ROW, nbytes=100)], total_bytes=total, planned=2, seen=seen)
+    assert table.basis().startswith(said) and bool(table.basis()) == bool(said)
+    assert weights.Table((2, 4), planned=7, seen=3).news() == "3 of 7 tensors"

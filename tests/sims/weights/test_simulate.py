@@ -8,8 +8,8 @@ import pytest
 from sims import simulations
 from sims.montecarlo import stream
 from sims.weights.rotation import rotate
-from sims.weights.simulate import Setting, growing_ratios, named_law, simulate
-from theory.distributions import Gaussian, StudentT
+from sims.weights.simulate import Setting, growing_ratios, named_law, rows, simulate
+from theory.distributions import Gaussian, Laplace, StudentT, Uniform
 from theory.formats.laws import format_snr
 
 
@@ -65,6 +65,21 @@ def test_bad_settings_are_one_sentence(options, words):
 
 def test_names_of_laws():
     assert named_law("gaussian") == Gaussian() and named_law("student-t", 2.5, 9.0) == StudentT(2.5, 9.0)
+    assert named_law("laplace", 2.5, 9.0) == Laplace(1.0)
+    assert named_law("uniform", 2.5, 9.0) == Uniform(1.0)
+
+
+def test_laws_stand_alone_where_nothing_was_drawn():
+    """Of a uniform law without its smallest three quarters (3/4)^3 of the energy is lost."""
+    quantized, pruned, difference, *_ = rows(Setting(Uniform(1.0), "symmetric"), 4)
+    assert [one.quantity for one in (quantized, pruned)] == [
+        "SNR of INT4 symmetric (dB)",
+        "SNR of pruning 75 % (dB)",
+    ]
+    assert pruned.theory == pytest.approx(-30 * math.log10(3 / 4))
+    assert difference.theory == quantized.theory - pruned.theory
+    for one in (quantized, pruned):
+        assert one.source == "law" and one.measured is None and one.trials is None
 
 
 def test_the_first_width_alone_decides_when_enough_is_known():
