@@ -272,3 +272,16 @@ def test_what_no_tensor_says_of_a_storage_does_not_count(tmp_path, first):
     item = {"loose": loose, "w": of_legacy()} if first else {"w": of_legacy(), "loose": loose}
     path = legacy(tmp_path / "a.pth", item, ["0"], [struct.pack("<q", 12), W.tobytes()])
     np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4)])
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("LongStorage", "int64"), ("HalfStorage", "float16"), ("BFloat16Storage", "float32")]
+)
+def test_a_tensor_without_elements_has_their_type(tmp_path, shape, kind, dtype):
+    """As every other one, alone on its storage or beside another tensor."""
+    item = {"none": tensor("0", shape, kind), "all": rebuilt(kind, "1", 8, 0, (8,), (1,))}
+    item["part"] = rebuilt(kind, "1", 8, 5, shape, (1,) * len(shape))
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", item, {"0": b"", "1": bytes(64)})).tensors
+    for name in ("none", "part"):
+        assert (found[name].shape, found[name].dtype) == (shape, np.dtype(dtype))
