@@ -71,9 +71,8 @@ def widen(bits: np.ndarray, kind: str) -> np.ndarray:
     """
     import ml_dtypes
 
-    bits = bits.astype(bits.dtype.newbyteorder("="), copy=False)  # a file may be big-endian
     if kind == "bfloat16":  # the upper half of a float32
-        wide = bits.astype(np.uint32)
+        wide = bits.astype(np.uint32)  # also of a big-endian file
         wide <<= np.uint32(16)
         return wide.view(np.float32)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN

@@ -322,8 +322,6 @@ def _tensor(function: str, arguments: tuple) -> View | Unreadable:
 
 def _quantized(arguments: tuple) -> Quantized | Unreadable:
     """(storage, offset, shape, strides, (scheme, scale, zero point[, axis]), ...)."""
-    if not isinstance(arguments[0], Storage):
-        raise fail("a tensor has no storage")
     codes = _tensor("_rebuild_tensor_v2", arguments)
     assert isinstance(codes, View)  # of types that are not read there is no class of storages
     scheme, scale, zero, *rest = arguments[4]

@@ -1,5 +1,6 @@
 """Whatever a file, or the library that reads it, comes up with ends in one sentence that names the file."""
 
+import gc
 import gzip
 import importlib
 import io
@@ -7,6 +8,7 @@ import json
 import lzma
 import pickle
 import struct
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -284,3 +286,51 @@ def test_one_strange_name_does_not_cost_the_file(tmp_path):
 def test_a_signalling_nan_is_a_nan(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(valid(".safetensors")[:-48] + b"\x81\x7f" * 24)
     assert np.isnan(checkpoints.read(tmp_path / "a.safetensors").tensors["b"]).all()
+
+
+def test_halves_of_a_byte_are_numbers_of_their_type_the_low_half_first():
+    """Of an array of any shape, whatever the sign of its bytes."""
+    packed = np.array([[0x2F, 0x81]], np.uint8)
+    for bytes_ in (packed, packed.view(np.int8)):
+        found = {kind: elements.unpack(bytes_, kind) for kind in ("uint4", "int4", "float4_e2m1fn")}
+        assert {kind: array.tolist() for kind, array in found.items()} == {
+            "uint4": [15, 2, 1, 8],
+            "int4": [-1, 2, 1, -8],
+            "float4_e2m1fn": [-6.0, 1.0, 0.5, -0.0],
+        }
+        assert [array.dtype for array in found.values()] == [np.uint8, np.int8, np.float32]
+
+
+@pytest.mark.parametrize("element", ["float32", "float8_e5m2", "int4_x2"])
+def test_fewer_values_than_were_asked_for_are_an_error(tmp_path, element):
+    size = elements.raw_dtype(element).itemsize
+    (tmp_path / "a").write_bytes(bytes(5 * size + size // 2))
+    assert not elements.read_values(tmp_path / "a", 2 * size, 3, element).any()
+    with pytest.raises(ValueError, match="truncated: 3 of 4 values"):
+        elements.read_values(tmp_path / "a", 2 * size, 4, element)
+
+
+def test_what_was_unpacked_goes_with_its_contents(tmp_path, monkeypatch):
+    (tmp_path / "unpacked").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "unpacked"))
+    (tmp_path / "w.npy.gz").write_bytes(gzip.compress(valid(".npy")))
+    contents = checkpoints.open_checkpoint(tmp_path / "w.npy.gz")
+    assert [path.name for path in (tmp_path / "unpacked").rglob("*.npy")] == ["w.npy"]
+    assert list(contents.tensors) == ["w"]
+    del contents
+    gc.collect()
+    assert not list((tmp_path / "unpacked").iterdir())
+
+
+def test_a_tensor_that_holds_no_numbers_says_why():
+    tensor = tensors.unreadable("w", "a link to another place, not followed").renamed(file="m.h5")
+    with pytest.raises(ValueError, match=r"^cannot read 'm\.h5': tensor 'w': a link to another place, not"):
+        tensor.load()
+    with pytest.raises(ValueError, match=r"^it holds no numbers$"):
+        tensor.read()
+
+
+def test_a_list_is_an_array():
+    tensor = tensors.of_array("w", [[1, 2, 3], [4, 5, 6]])
+    assert (tensor.shape, tensor.nbytes, tensor.skip) == ((2, 3), 48, "")
+    np.testing.assert_array_equal(tensor.load(), [[1, 2, 3], [4, 5, 6]])

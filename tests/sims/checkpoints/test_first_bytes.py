@@ -63,3 +63,9 @@ def test_an_archive_is_what_its_members_are(tmp_path, members, kinds):
                 kind_of(path)
         else:
             assert kind_of(path) == kind, ending
+
+
+def test_files_of_flax_are_named(tmp_path):
+    (tmp_path / "flax_model.msgpack").write_bytes(b"\x81\xa6params\x80" * 9)
+    with pytest.raises(ValueError, match="msgpack files of Flax are not read: save the parameters as"):
+        kind_of(tmp_path / "flax_model.msgpack")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sims import checkpoints
+from sims.checkpoints import folders
 
 W = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -81,3 +82,28 @@ def test_every_npy_file_of_a_folder_is_an_array_of_its_own(tmp_path, names):
     for name in names:
         np.save(tmp_path / f"{name}.npy", W)
     assert list(checkpoints.open_checkpoint(tmp_path).tensors) == names
+
+
+@pytest.mark.parametrize("index", [{"weight_map": {}}, {"weight_map": {"layer": []}}])
+def test_an_index_of_nothing_names_no_file(tmp_path, index):
+    (tmp_path / "model.index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="the index names no file"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+def test_an_index_is_no_longer_than_one_of_a_network(tmp_path, monkeypatch):
+    archive(tmp_path / "a.npz", w=W)
+    path = tmp_path / "model.index.json"
+    path.write_text(json.dumps({"weight_map": {"w": "a.npz"}}))
+    size = path.stat().st_size
+    monkeypatch.setattr(folders, "_INDEX", size)
+    assert list(checkpoints.open_checkpoint(path).tensors) == ["w"]
+    monkeypatch.setattr(folders, "_INDEX", size - 1)
+    with pytest.raises(ValueError, match=f"a JSON file of {size} bytes"):
+        checkpoints.open_checkpoint(path)
+
+
+def test_a_path_may_be_a_string(tmp_path):
+    archive(tmp_path / "a.npz", w=W)
+    for path in (str(tmp_path), str(tmp_path / "a.npz")):
+        np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W)

@@ -84,3 +84,30 @@ def test_metadata_leave_the_tensor_where_it_is(tmp_path, pair, aligned):
 def test_lists_of_unknown_things_or_nested_too_deep_are_refused(tmp_path, value, why):
     with pytest.raises(ValueError, match=rf"^cannot read 'm\.gguf': {why}$"):
         checkpoints.open_checkpoint(gguf(tmp_path / "m.gguf", (b"k", value)))
+
+
+def test_a_file_of_this_ending_that_begins_otherwise_is_none(tmp_path):
+    path = gguf(tmp_path / "m.gguf")
+    path.write_bytes(b"GGUX" + path.read_bytes()[4:])
+    with pytest.raises(ValueError, match=r"^cannot read 'm\.gguf': not a GGUF file$"):
+        checkpoints.open_checkpoint(path)
+
+
+@pytest.mark.parametrize(("kind", "count", "nbytes"), [(0, 4, 16), (8, 32, 34)])
+def test_a_tensor_ends_with_its_file_or_before(tmp_path, kind, count, nbytes):
+    """Of floats, and of blocks of 32 bytes with a float16 each; what is cut off later, too, is missed."""
+    if kind:
+        pytest.importorskip("gguf")
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + text(b"w") + struct.pack("<IQIQ", 1, count, kind, 0)
+    head += bytes(-len(head) % 32)
+    path = tmp_path / "m.gguf"
+    path.write_bytes(head + bytes(nbytes - 1))
+    why = f"{nbytes} bytes at {len(head)} of a file of {len(head) + nbytes - 1}"
+    with pytest.raises(ValueError, match=f"tensor 'w': truncated: {why}"):
+        checkpoints.open_checkpoint(path)
+    path.write_bytes(head + bytes(nbytes))
+    tensor = checkpoints.open_checkpoint(path).tensors["w"]
+    assert not tensor.load().any()
+    path.write_bytes(head + bytes(nbytes - 1))
+    with pytest.raises(ValueError, match=r"truncated(: 3 of 4 values| while it was read)$"):
+        tensor.load()

@@ -1,9 +1,12 @@
 """Datasets whose attributes only resemble those that Keras writes."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
 from sims import checkpoints
+from sims.checkpoints import hdf5_files
 
 h5py = pytest.importorskip("h5py")
 
@@ -49,3 +52,50 @@ def test_a_dataset_of_nothing_that_is_kept_elsewhere_has_no_axes(tmp_path, elsew
     assert found["none"].skip == "its values are in another file, which is not read"
     assert (found["none"].shape, found["none"].nbytes, found["none"].size) == ((), 0, 1)
     np.testing.assert_array_equal(found["here"].load(), np.ones((2, 3)))
+
+
+def test_what_is_no_array_is_passed_over_or_named(tmp_path):
+    """A type that has a name of its own, and a dataset of nothing."""
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["a type"] = np.dtype("f4")
+        file["none"] = h5py.Empty("f4")
+        file["group/w"] = np.ones((2, 3))
+    found = checkpoints.open_checkpoint(tmp_path / "m.h5").tensors
+    assert {name: tensor.skip for name, tensor in found.items()} == {"none": "empty", "group/w": ""}
+
+
+def test_more_objects_than_a_network_has_are_refused(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        for name in "abc":
+            file[f"group/{name}"] = np.ones(2)
+    monkeypatch.setattr(hdf5_files, "_MOST", 4)
+    assert len(checkpoints.open_checkpoint(tmp_path / "m.h5").tensors) == 3
+    monkeypatch.setattr(hdf5_files, "_MOST", 3)
+    with pytest.raises(ValueError, match=r"'m\.h5': more than 3 objects$"):
+        checkpoints.open_checkpoint(tmp_path / "m.h5")
+
+
+def test_arrays_together_and_the_file_inside_an_archive_are_no_longer_than_allowed(tmp_path, monkeypatch):
+    """A file of some kilobytes may lead to 2^24 bytes and 100 times its own; here to a part of that."""
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["a"], file["b"] = np.ones(10), np.ones(11)  # 168 bytes
+    for factor, fits in ((2e-5, True), (9e-6, False), (5.5e-6, False)):  # of 335, 151 and 92 bytes
+        monkeypatch.setenv("SNAPCUT_READ_LIMIT", str(factor))
+        if fits:
+            assert len(checkpoints.open_checkpoint(tmp_path / "m.h5").tensors) == 2
+        else:
+            with pytest.raises(
+                ValueError, match=r"'m\.h5': it leads to more than [0-9]+ bytes when unpacked"
+            ):
+                checkpoints.open_checkpoint(tmp_path / "m.h5")
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.write(tmp_path / "m.h5", "model.weights.h5")
+    for factor, fits in ((1.0, True), (2e-5, False)):
+        monkeypatch.setenv("SNAPCUT_READ_LIMIT", str(factor))
+        if fits:
+            assert len(checkpoints.open_checkpoint(tmp_path / "m.keras").tensors) == 2
+        else:
+            with pytest.raises(
+                ValueError, match=r"'m\.keras': it leads to more than [0-9]+ bytes when unpacked"
+            ):
+                checkpoints.open_checkpoint(tmp_path / "m.keras")

@@ -186,6 +186,26 @@ def test_a_program_that_is_no_data(tmp_path):
     refused(torch_zip(tmp_path / "a.pt", b"N0" * 1_500_000 + b"N"), "instructions", 10)
 
 
+@pytest.mark.parametrize("value", [b"N", b"K\x07", b"\x88", text(b"weights"), b"G" + struct.pack(">d", 0.5)])
+def test_a_value_that_can_hold_no_tensor_is_refused(tmp_path, value):
+    refused(torch_zip(tmp_path / "a.pt", value), "it holds neither a tensor nor a mapping nor a list")
+
+
+@pytest.mark.parametrize(
+    ("key", "part"),
+    [
+        (name("here.Kind") + b"(" + text(b"what it was called with") + b"tR", "<here.Kind>"),
+        (name("torch.float32"), "torch.float32"),
+    ],
+    ids=["object", "name"],
+)
+def test_a_key_of_another_kind_is_a_part_of_the_name(tmp_path, key, part):
+    program = b"}" + key + tensor("FloatStorage", b"0", 4, (4,)) + b"s"
+    path = torch_zip(tmp_path / "a.pt", program, **{"0": np.arange(4, dtype="<f4").tobytes()})
+    found = checkpoints.read(path).tensors
+    assert {one: array.tolist() for one, array in found.items()} == {part: [0, 1, 2, 3]}
+
+
 def test_a_long_list_handed_to_many_calls(tmp_path):
     pair = text(b"k") + b"N\x86q\x00"
     pairs = pair + b"0](" + b"h\x00" * 50_000 + b"e\x85q\x010" + name("collections.OrderedDict") + b"q\x020"

@@ -1,9 +1,14 @@
 """Archives that only resemble those of sparse matrices, and matrices whose parts do not fit."""
 
+import io
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 
 from sims import checkpoints
+from sims.checkpoints import npy_files
 
 PARTS = {  # of [[0, 5, 0], [7, 0, 9]]
     "shape": np.array([2, 3]),
@@ -74,3 +79,49 @@ def test_a_sparse_matrix_has_no_negative_size(tmp_path):
     np.savez(tmp_path / "w.npz", format=b"csr", **PARTS | {"shape": np.array([2, -3])})
     with pytest.raises(ValueError, match=r"the shape \(2, -3\) of a sparse matrix does not consist of sizes"):
         checkpoints.open_checkpoint(tmp_path / "w.npz")
+
+
+def array_of(version, beyond=0):
+    """Bytes of an array as version 1.0 to 3.0 have them, or would, with spaces after its header."""
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }" + b" " * beyond + b"\n"
+    length = struct.pack("<H" if version == (1, 0) else "<I", len(text))
+    return b"\x93NUMPY" + bytes(version) + length + text + np.arange(6, dtype="<f4").tobytes()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (4, 0), (0, 0)])
+def test_versions_that_are_known_are_read(tmp_path, version):
+    (tmp_path / "w.npy").write_bytes(array_of(version))
+    if version in [(1, 0), (2, 0), (3, 0)]:
+        found = checkpoints.read(tmp_path / "w.npy").tensors["w"]
+        np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5]])
+    else:
+        with pytest.raises(ValueError, match=rf"npy version \({version[0]}, {version[1]}\) is not plain"):
+            checkpoints.open_checkpoint(tmp_path / "w.npy")
+
+
+def test_a_header_is_no_longer_than_one_of_an_array(tmp_path, monkeypatch):
+    content = array_of((2, 0), 100)
+    (tmp_path / "w.npy").write_bytes(content)
+    size = len(content) - 24 - 12
+    for longest in (size, size - 1):
+        monkeypatch.setattr(npy_files, "_LONGEST_HEADER", longest)
+        if longest == size:
+            assert checkpoints.open_checkpoint(tmp_path / "w.npy").tensors["w"].shape == (2, 3)
+        else:
+            with pytest.raises(ValueError, match=rf"not a npy array \(a header of {size} bytes\)"):
+                checkpoints.open_checkpoint(tmp_path / "w.npy")
+
+
+def test_a_member_that_ends_before_its_size_is_cut_short(tmp_path, monkeypatch):
+    """An archive that says 24 bytes more of a member than are in it."""
+    np.savez(tmp_path / "w.npz", w=np.ones((2, 3)))
+    tensor = checkpoints.open_checkpoint(tmp_path / "w.npz").tensors["w"]
+    member = zipfile.ZipFile.open
+
+    def shorter(self, *options):
+        with member(self, *options) as stream:
+            return io.BytesIO(stream.read()[:-24])
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", shorter)
+    with pytest.raises(ValueError, match=r"'w\.npz': tensor 'w': truncated: 24 of 48 bytes$"):
+        tensor.load()

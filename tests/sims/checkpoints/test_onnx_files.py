@@ -1,11 +1,15 @@
 """An ONNX model may keep its weights in files beside it, and in no other place."""
 
+import errno
+import os
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sims import checkpoints
+from sims.checkpoints.onnx_graph import Scope, scopes
 
 onnx = pytest.importorskip("onnx")
 
@@ -179,3 +183,81 @@ def test_a_sparse_tensor_of_negative_sizes_is_refused(tmp_path, part):
     values.dims[:], places.dims[:] = dims["values"], dims["indices"]
     with pytest.raises(ValueError, match=r"tensor 'w': its shape \(-[23]\b.*\) does not consist of sizes"):
         sparse_model(tmp_path / "m.onnx", values, places, dims["shape"])
+
+
+@pytest.mark.parametrize(("kind", "values"), [("STRING", [b"a", b"b"]), ("COMPLEX64", [1, 2j])])
+def test_values_that_are_no_real_numbers_are_named(tmp_path, kind, values):
+    tensor = onnx.helper.make_tensor("w", getattr(onnx.TensorProto, kind), [2], values)
+    graph = onnx.helper.make_graph([], "g", [], [], [tensor])
+    (tmp_path / "m.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    found = checkpoints.open_checkpoint(tmp_path / "m.onnx").tensors["w"]
+    assert found.skip == f"values of ONNX type {getattr(onnx.TensorProto, kind)}, not read"
+    assert (found.shape, found.nbytes) == ((2,), 0)
+
+
+@pytest.mark.parametrize("part", ["values", "indices"])
+def test_sparse_tensors_too_may_miss_a_file_beside_the_model(tmp_path, part):
+    values = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [3], [5, -7, 2])
+    places = onnx.helper.make_tensor("p", onnx.TensorProto.INT64, [3], [1, 2, 3])
+    tensor = {"values": values, "indices": places}[part]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="none.bin")
+    with pytest.raises(ValueError, match=r"'w': its values are in the file 'none\.bin', which is missing"):
+        sparse_model(tmp_path / "m.onnx", values, places, [2, 3])
+
+
+def test_values_inside_the_model_are_none_of_a_file_beside_it(tmp_path, monkeypatch):
+    """With next to nothing allowed of such files the model is read all the same."""
+    monkeypatch.setenv("SNAPCUT_READ_LIMIT", "1e-6")  # 17 bytes
+    tensors = [onnx.numpy_helper.from_array(np.ones((2, 2), np.float32), f"w{i}") for i in range(3)]
+    graph = onnx.helper.make_graph([], "g", [], [], tensors)
+    (tmp_path / "m.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    assert len(checkpoints.read(tmp_path / "m.onnx").tensors) == 3
+
+
+def test_what_the_system_says_of_a_model_is_said(tmp_path, monkeypatch):
+    def load(path, **_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    model_with_weights_in(tmp_path / "m.onnx", "weights.bin")
+    monkeypatch.setattr(onnx, "load", load)
+    why = f"cannot read {str(tmp_path / 'm.onnx')!r}: {os.strerror(errno.EIO)}"
+    with pytest.raises(ValueError, match=f"^{re.escape(why)}$"):
+        checkpoints.open_checkpoint(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("own", ["defined", "constants", None])
+def test_a_graph_sees_names_around_it_that_it_does_not_define_itself(own):
+    outer = Scope("", constants={"s": "outer"}, producers={"s": "before"}, defined={"s"})
+    inner = Scope("body", Scope("between", outer), producers={"s": "inside"})
+    if own == "defined":
+        inner.defined.add("s")
+    elif own == "constants":
+        inner.constants["s"] = "inner"
+    assert inner.constant("s") == {"defined": None, "constants": "inner", None: "outer"}[own]
+    assert inner.producer("s") == ("inside" if own == "defined" else "before")
+
+
+def graph_of(*nodes):
+    return SimpleNamespace(input=[], initializer=[], sparse_initializer=[], node=nodes)
+
+
+def test_graphs_stand_at_most_forty_deep_inside_one_another():
+    """A file of more the package refuses, too: protobuf has a limit of its own."""
+    graph = graph_of()
+    for depth in range(1, 42):
+        inside = SimpleNamespace(name="then_branch", g=graph, graphs=[], HasField="g".__eq__)
+        node = SimpleNamespace(op_type="If", name="n", input=["c"], output=["y"], attribute=[inside])
+        graph = graph_of(node)
+        if depth <= 40:
+            assert len(scopes(SimpleNamespace(graph=graph, functions=[]))) == depth + 1
+    with pytest.raises(ValueError, match="its graphs are nested too deeply"):
+        scopes(SimpleNamespace(graph=graph, functions=[]))
+
+
+def test_two_constants_of_one_name_are_two_tensors(tmp_path):
+    tensors = [onnx.numpy_helper.from_array(np.full((2, 2), value, np.float32), "w") for value in (3, 5, 7)]
+    graph = onnx.helper.make_graph([], "g", [], [], tensors)
+    (tmp_path / "m.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    found = checkpoints.read(tmp_path / "m.onnx").tensors
+    assert {name: array[0, 0] for name, array in found.items()} == {"w": 3, "w'": 5, "w''": 7}

@@ -193,3 +193,48 @@ def test_the_sizes_of_a_reshape_keep_their_own_shape(tmp_path):
     """Four numbers that would be a shape of four themselves."""
     nodes = [node("Reshape", "x w", "r"), node("MatMul", "x r", "y")]
     assert tensors(save(tmp_path / "a.onnx", nodes, {"w": np.array([2, 2, 1, 1])}))["w"].shape == (4,)
+
+
+def test_codes_whose_scale_is_left_out_are_named(tmp_path):
+    last = helper.make_node("DequantizeLinear", ["c", "", "z"], ["w"])
+    found = tensors(save(tmp_path / "a.onnx", [last], {"c": CODES, "z": np.zeros(24, np.int8)}))
+    assert found["c"].skip == "already quantized, by a DequantizeLinear without a scale"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_scales_that_of_the_first_node_counts(tmp_path, order):
+    """One that takes the codes themselves, before any that takes what another node hands on."""
+    direct = [node("DequantizeLinear", "c s", "w", axis=0), node("DequantizeLinear", "c t", "v", axis=0)]
+    handed = [node("Identity", "c", "d"), node("DequantizeLinear", "d t", "u", axis=0)]
+    arrays = {"c": CODES, "s": SCALE, "t": 2 * SCALE}
+    found = tensors(save(tmp_path / "a.onnx", [*handed, *direct[::order]], arrays))["c"]
+    np.testing.assert_allclose(found.load(), SCALED * (1 if order == 1 else 2), rtol=1e-6)
+
+
+def test_a_sparse_scale_is_none_that_is_read(tmp_path):
+    values, places = (
+        onnx.numpy_helper.from_array(SCALE[:2], "s"),
+        onnx.numpy_helper.from_array(np.array([0, 1])),
+    )
+    sparse = helper.make_sparse_tensor(values, places, [24])
+    found = tensors(save(tmp_path / "a.onnx", [LAST], {"c": CODES}, sparse=[sparse]))
+    assert list(found) == ["c"] and found["c"].skip == COMPUTED
+
+
+def test_scales_in_a_file_that_is_missing_are_missed_when_it_is_opened(tmp_path):
+    path = save(tmp_path / "a.onnx", [LAST], {"c": CODES, "s": SCALE})
+    model = onnx.load(path)
+    scale = model.graph.initializer[1]
+    scale.ClearField("raw_data")
+    scale.data_location = onnx.TensorProto.EXTERNAL
+    scale.external_data.add(key="location", value="none.bin")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match=r"values are in the file 'none\.bin', which is missing beside"):
+        tensors(path)
+
+
+def test_a_scale_of_codes_without_a_scale_is_refused(tmp_path):
+    nodes = [node("DequantizeLinear", "s0", "s"), LAST]
+    path = save(tmp_path / "a.onnx", nodes, {"c": CODES, "s0": np.ones(24, np.int8)})
+    with pytest.raises(ValueError, match=r"'a\.onnx': tensor 'c': a DequantizeLinear without a scale$"):
+        tensors(path)

@@ -7,7 +7,7 @@ import pytest
 
 from sims import checkpoints
 from sims.checkpoints.pickle_machine import interpret
-from sims.checkpoints.pickle_values import Items, Name, Opaque, apply
+from sims.checkpoints.pickle_values import Items, Name, Opaque, Storage, View, apply
 from tests.sims.checkpoints.test_read import Call, Global, Reference, rebuilt, torch_zip
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4) / 8
@@ -34,6 +34,15 @@ def identity(*, kind=FLOAT, key="0", size=12, more=()):
 
 def view(storage, offset=0, shape=(3, 4), strides=(4, 1)):
     return Call(Global("torch._utils._rebuild_tensor_v2"), storage, offset, shape, strides, False, HOOKS)
+
+
+UNTYPED = Global("torch.storage.UntypedStorage")
+
+
+def typed(element):
+    """A tensor of 48 bytes, whose call names the type of its elements."""
+    make = Global("torch._utils._rebuild_tensor_v3")
+    return Call(make, identity(kind=UNTYPED, size=48), 0, (3, 4), (4, 1), False, HOOKS, element)
 
 
 class List(Call):
@@ -66,6 +75,10 @@ SIZES = "a tensor's offset, shape or strides are not sizes"
         *((view(identity(), 0, shape), SIZES) for shape in ((True, 4), (2**62, 0), "", {3: 0, 4: 0})),
         *((view(identity(), 0, (1,) * rank, (1,) * rank), SIZES) for rank in (33, 40)),
         (view(identity(), 0, (3, 4), (4, True)), SIZES),
+        (view(identity(kind=UNTYPED)), "on an untyped storage does not name its element type"),
+        (typed("float32"), "a tensor has an unknown element type"),
+        (typed(None), "a tensor has an unknown element type"),
+        (Call(Global("torch._utils._rebuild_qtensor"), 3, 0, (3,), (1,), ()), "a tensor has no storage"),
         (view(3), "a tensor has no storage"),
         (view(Call(Global("my.storage"), b"")), "a tensor has no storage"),
         (List(Global("torch.Size"), (3, 4)), "the pickle calls something that is not a name"),
@@ -253,3 +266,22 @@ def test_calls_by_what_they_are_given():
     assert isinstance(made, Items) and made.items == {"a": 1, "b": 2}
     assert apply(Name("collections.OrderedDict"), ()).items == {}
     assert isinstance(apply(Opaque("my.Class"), (1,)), Opaque)
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "last"),
+    [((0, 4), (4, 1), 5), ((3, 0), (0, 0), 5), ((), (), 6), ((2, 3), (3, 1), 11), ((2, 3), (0, 2), 10)],
+)
+def test_a_view_ends_after_the_last_element_that_it_shows(shape, strides, last):
+    """Where it begins, if it shows none."""
+    assert View(Storage("float32", "0", 12), 5, shape, strides, "float32").last == last
+
+
+def test_elements_of_a_type_that_is_not_known_are_named(tmp_path):
+    path = torch_zip(tmp_path / "a.pt", {"w": typed(Global("torch.int3")), "b": BESIDE}, STORAGES)
+    found = checkpoints.open_checkpoint(path).tensors
+    assert {name: one.skip for name, one in found.items()} == {
+        "w": "values of type 'torch.int3', not read",
+        "b": "",
+    }
+    assert found["w"].shape == (3, 4)

@@ -80,3 +80,43 @@ def test_a_header_is_no_longer_than_the_package_allows(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors_files, "_LONGEST", length - 1)
     with pytest.raises(ValueError, match=rf"not a safetensors file \(a header of {length} bytes\)$"):
         checkpoints.open_checkpoint(path)
+
+
+def test_what_a_header_says_of_the_file_is_no_tensor(tmp_path):
+    """As most have it."""
+    header = {"__metadata__": {"format": "pt"}, "w": GOOD}
+    found = checkpoints.read(written(tmp_path / "a.safetensors", header, W.tobytes())).tensors
+    assert list(found) == ["w"] and found["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("header", [b"[]", b"[[1, 2]]", b'"w"', b"3.25", b"null"])
+def test_a_header_that_is_no_object_is_refused(tmp_path, header):
+    path = written(tmp_path / "a.safetensors", header, W.tobytes())
+    with pytest.raises(ValueError, match=r"not a safetensors file \(the header is no object\)$"):
+        checkpoints.open_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("places", "at"),
+    [
+        ([[0, 8], [8, 24]], None),
+        ([[16, 24], [0, 16]], None),  # in any order
+        ([[0, 8], [4, 20]], 4),
+        ([[0, 8], [0, 24]], 0),
+        ([[0, 8], [12, 24]], 8),
+        ([[8, 16], [16, 24]], 0),
+    ],
+)
+def test_tensors_stand_one_after_another(tmp_path, places, at):
+    header = {
+        name: {"dtype": "F32", "shape": [(end - begin) // 4], "data_offsets": [begin, end]}
+        for name, (begin, end) in zip("ab", places, strict=True)
+    }
+    path = written(tmp_path / "a.safetensors", header, W.tobytes())
+    if at is None:
+        found = checkpoints.read(path).tensors
+        for name, (begin, end) in zip("ab", places, strict=True):
+            assert found[name].tolist() == list(range(begin // 4, end // 4))
+    else:
+        with pytest.raises(ValueError, match=rf"its tensors leave or share bytes at {at}\)$"):
+            checkpoints.open_checkpoint(path)

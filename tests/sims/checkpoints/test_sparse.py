@@ -218,3 +218,17 @@ def test_every_row_has_its_place_and_there_are_no_more(kind, places):
     else:
         with pytest.raises(ValueError, match="row pointers of a sparse matrix do not fit"):
             expand(kind, (3, 3), parts)
+
+
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_every_element_has_one_place(count):
+    parts = {"data": np.ones(3), "indices": np.zeros((2, count), np.int64)}
+    with pytest.raises(ValueError, match="another number of indices than of elements"):
+        expand("coo", (3, 3), parts)
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((3, 3), 1), ((3,), 2), ((3, 3, 3), 2)])
+def test_elements_are_numbers_with_a_place_on_all_axes(shape, axes):
+    parts = {"data": np.ones(3), "indices": np.zeros((axes, 3), np.int64)}
+    with pytest.raises(ValueError, match="the elements of a sparse matrix do not fit its shape"):
+        expand("coo", shape, parts)

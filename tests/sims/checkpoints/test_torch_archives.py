@@ -10,7 +10,7 @@ import pytest
 
 from sims import checkpoints, weights
 from sims.checkpoints.tensor import Grouped, sentence
-from tests.sims.checkpoints.test_read import Call, Global, pickled, rebuilt, torch_zip
+from tests.sims.checkpoints.test_read import Call, Global, Reference, pickled, rebuilt, torch_zip
 from tests.sims.checkpoints.test_torch_objects import Made, tensor, written
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4) / 8
@@ -198,3 +198,90 @@ def test_a_pickle_of_protocol_0_needs_no_archive(tmp_path):
 def test_errors_without_words_are_named_by_their_kind():
     assert sentence(ValueError()) == "ValueError" and sentence(KeyError()) == "KeyError"
     assert sentence(ValueError("  \n")) == "ValueError" and sentence(TypeError("a\nb")) == "TypeError: a b"
+
+
+@pytest.mark.parametrize("names", [[], ["a/data.pkl", "b/data.pkl"]])
+def test_an_archive_holds_one_program(tmp_path, names):
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        for name in (*names, "version"):
+            archive.writestr(name, pickled({}))
+    with pytest.raises(ValueError, match=f"the archive holds {len(names)} data.pkl, a torch checkpoint one$"):
+        checkpoints.open_checkpoint(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("change", [4, -4])
+def test_a_record_has_one_size(tmp_path, change):
+    """Stored as it is, it takes as many bytes in the archive as it has."""
+    path = torch_zip(tmp_path / "a.pt", {"w": PLAIN}, {"0": W.tobytes()})
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"PK\x01\x02") + 24
+    data[place : place + 4] = struct.pack("<I", W.nbytes + change)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a record of the archive has two sizes$"):
+        checkpoints.open_checkpoint(path)
+
+
+@pytest.mark.parametrize(("length", "fits"), [(100, True), (101, False)])
+def test_the_order_of_bytes_is_a_word(tmp_path, length, fits):
+    word = b"big".ljust(length)
+    path = torch_zip(tmp_path / "a.pt", {"w": PLAIN}, {"0": W.astype(">f4").tobytes()}, byteorder=word)
+    if fits:
+        np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W)
+    else:
+        with pytest.raises(ValueError, match=r"record 'archive/byteorder' has 101 bytes$"):
+            checkpoints.open_checkpoint(path)
+
+
+def test_an_archive_whose_list_of_records_is_damaged_is_said_to_be(tmp_path):
+    path = torch_zip(tmp_path / "a.pt", {"w": PLAIN}, {"0": W.tobytes()})
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x01\x09", 1))
+    with pytest.raises(
+        ValueError, match=r"not a readable torch checkpoint: damaged archive \(Bad magic number"
+    ):
+        checkpoints.open_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("magic", "protocol", "why"),
+    [
+        (0x1950A86A20F9469CFC6C, 1001, ""),
+        (0x1950A86A20F9469CFC6D, 1001, "it does not start with torch's magic number"),
+        ("magic", 1001, "it does not start with torch's magic number"),
+        (0x1950A86A20F9469CFC6C, 1002, "unknown protocol version"),
+        (0x1950A86A20F9469CFC6C, [1001], "unknown protocol version"),
+    ],
+)
+def test_a_legacy_file_begins_with_its_two_numbers(tmp_path, magic, protocol, why):
+    path = legacy(tmp_path / "a.pth", {"w": of_legacy()}, ["0"], [struct.pack("<q", 12), W.tobytes()])
+    heads = [pickle.dumps(head, 2) for head in (0x1950A86A20F9469CFC6C, 1001, magic, protocol)]
+    data = path.read_bytes().replace(heads[0] + heads[1], heads[2] + heads[3])
+    path.write_bytes(data)
+    if why:
+        with pytest.raises(ValueError, match=f"not a readable torch checkpoint: {why}$"):
+            checkpoints.open_checkpoint(path)
+    else:
+        np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_no_tensor_says_of_a_storage_does_not_count(tmp_path, first):
+    """A reference to more of it, handed to an object of unknown kind."""
+    loose = Call(
+        Global("my.thing"), Reference(("storage", Global("torch.FloatStorage"), "0", "cpu", 99, None))
+    )
+    item = {"loose": loose, "w": of_legacy()} if first else {"w": of_legacy(), "loose": loose}
+    path = legacy(tmp_path / "a.pth", item, ["0"], [struct.pack("<q", 12), W.tobytes()])
+    np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4)])
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("LongStorage", "int64"), ("HalfStorage", "float16"), ("BFloat16Storage", "float32")]
+)
+def test_a_tensor_without_elements_has_their_type(tmp_path, shape, kind, dtype):
+    """As every other one, alone on its storage or beside another tensor."""
+    item = {"none": tensor("0", shape, kind), "all": rebuilt(kind, "1", 8, 0, (8,), (1,))}
+    item["part"] = rebuilt(kind, "1", 8, 5, shape, (1,) * len(shape))
+    found = checkpoints.read(torch_zip(tmp_path / "a.pt", item, {"0": b"", "1": bytes(64)})).tensors
+    for name in ("none", "part"):
+        assert (found[name].shape, found[name].dtype) == (shape, np.dtype(dtype))

@@ -102,6 +102,14 @@ def test_codes_of_torchao_with_their_scales(tmp_path, zero, columns, parameter):
         assert found[i, j] == pytest.approx(right, rel=1e-6, abs=1e-6)
 
 
+def test_the_state_of_a_class_may_be_ordered(tmp_path):
+    state = {"qdata": tensor("1", (64, 32), "CharStorage"), "scale": tensor("2", (64, 1))}
+    storages = {"1": bytes([3]) * 2048, "2": np.full(64, 0.5, "<f4").tobytes()}
+    item = subclass("torchao.Int8Tensor", collections.OrderedDict(state))
+    contents = checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", {"fc.weight": item}, storages))
+    assert (weights.select(contents).tensors["fc.weight"].load() == 1.5).all()
+
+
 @pytest.mark.parametrize("change", ["packed", "smoothed", "no scale"])
 def test_codes_that_are_not_the_weights_alone_stay_with_their_class(tmp_path, change):
     shape = (64, 16) if change == "packed" else (64, 32)

@@ -268,3 +268,10 @@ def test_searches_of_the_comparison_end_after_so_many_grids(monkeypatch):
     monkeypatch.setattr(SplitValues, "optimal", optimal)
     formats.affine(TENSORS["few"])
     assert set(limits) == {12_000}
+
+
+def test_values_and_rows_may_be_lists():
+    """They have no more values than levels, so nothing is lost."""
+    assert optimal_affine([[0, 1], [2, 3]], 2).noise == pytest.approx(0, abs=1e-25)
+    found = affine_rows([[0, 1, 2, 3], [5, 5, 9, 9]], 2)
+    assert found.error == pytest.approx([0, 0], abs=1e-25)

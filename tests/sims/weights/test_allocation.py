@@ -387,3 +387,15 @@ def test_bad_budgets_and_tensors(arrays):
         allocate(one, 4, {"w": np.diag([*range(95), np.inf])})
     with pytest.raises(ValueError, match="at least one tensor"):
         allocate({}, 4)
+
+
+def test_what_costs_more_than_the_budget_is_no_choice():
+    assert choose([[2, 4], [3]], [[1.0, 0.0], [1.0]], 5).picked == (0, 0)
+    with pytest.raises(ValueError, match="the cheapest options cost 5, more than the budget of 4"):
+        choose([[2, 4], [3]], [[1.0, 0.0], [1.0]], 4)
+
+
+def test_of_choices_that_cost_the_same_the_better_one_is_followed():
+    """There are 2^20 of 21 different costs: a table of 30 is enough, and an odd unit is left over."""
+    found = choose([[0, 2]] * 20, [[1.0, 0.0]] * 20, 9, states=30)
+    assert (found.cost, found.error, found.gap) == (8, 16.0, 0.0)

@@ -32,6 +32,8 @@ def axis_of(arrays, name, **options):
         ("up.weight", (8, 6, 3, 3), 18, None),  # three groups of eight inputs there are not
         ("up.weight", (8, 6, 3, 3), 13, None),
         ("fc.weight", (8, 6), 12, None),
+        ("norm.weight", (48, 32), (48, 32), None),  # a bias for every place is that of no axis
+        ("fc.weight", (48, 32), (32, 1), None),
         ("depthwise.weight", (32, 1, 3, 3), 32, 0),
         ("layer_with_weights-0/kernel/.ATTRIBUTES/VARIABLE_VALUE", (8, 6), None, 1),
         ("net.coefs_.0", (8, 6), None, 1),  # of scikit-learn
@@ -212,8 +214,9 @@ def test_what_a_format_says_of_an_axis_is_no_question_of_names(name, shape, axis
     assert with_axes(tensors, {})[name].axis == axis
 
 
-def test_a_bias_without_elements_is_one_of_no_axis():
-    arrays = {"up.weight": np.zeros((8, 6, 3, 3)), "up.bias": np.zeros(0)}
+@pytest.mark.parametrize("shape", [(0,), ()])
+def test_a_bias_without_elements_or_axes_is_one_of_no_axis(shape):
+    arrays = {"up.weight": np.zeros((8, 6, 3, 3)), "up.bias": np.zeros(shape)}
     assert axis_of(arrays, "up.weight") is None
 
 
@@ -361,6 +364,10 @@ def test_rows_of_several_output_axes_are_literal():
     for head, channel in np.ndindex(2, 3):
         np.testing.assert_array_equal(rows[3 * head + channel], heads[:, head, channel])
     np.testing.assert_array_equal(from_rows(rows, heads.shape, (1, 2)), heads)
+
+
+def test_rows_of_lists_are_those_of_arrays():
+    np.testing.assert_array_equal(rows_of([[1, 2, 3], [4, 5, 6]], 1), [[1, 4], [2, 5], [3, 6]])
 
 
 def test_experts_are_matrices_of_their_own():

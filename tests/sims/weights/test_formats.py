@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -339,3 +340,15 @@ def test_what_a_row_of_its_own_grid_stores():
         if bits <= 4:
             assert found.pop(f"INT{bits} per channel asym mse") == bits + (16 + bits) / 64
     assert found == {"INT4 per channel + offset": 4 + 32 / 64}
+
+
+@pytest.mark.parametrize("form", [form for form in formats.EVERY if form.rule == "search"], ids=str)
+def test_values_of_a_searched_scale_are_those_of_zeros_alone(form):
+    """Zeros are kept by any scale, so that nobody needs to know which was found."""
+    assert not encode(np.zeros((2, 64)), form).any()
+    with pytest.raises(ValueError, match=rf"^{re.escape(form.name)}: the values of a searched scale are not"):
+        encode(np.eye(2, 64), form)
+
+
+def test_values_may_be_a_list():
+    assert encode([[3.0, 1.0, -4.0, 2.0]], BY_NAME["2:4"]).tolist() == [[3, 0, -4, 0]]

@@ -131,6 +131,23 @@ def test_workers_that_live_on_read_files_that_have_changed(tmp_path, cluster_her
         assert row == report(tmp_path / "net.npz").rows[0] and row.shape == shape
 
 
+def test_arrays_in_memory_are_nothing_that_a_cluster_could_read(cluster_here):
+    contents = weights.opened({"w": RNG.normal(size=(20, 30))})
+    with pytest.raises(ValueError, match=r"^'the arrays given' is no path that the workers of a cluster"):
+        list(weights.growing_report(contents, [4], scheduler="tcp://here"))
+    assert not cluster_here
+
+
+def test_a_worker_whose_file_has_other_tensors_says_so(tmp_path):
+    np.savez(tmp_path / "net.npz", w=RNG.normal(size=(20, 30)))
+    there = (str(tmp_path / "net.npz"), "as it was", "{}", False, False)
+    assert judge._judge_there(*there, "w", (4,), False)[0].name == "w"
+    with pytest.raises(
+        ValueError, match=r"^tensor 'v' is not in the file '.*net\.npz' as the worker sees it$"
+    ):
+        judge._judge_there(*there, "v", (4,), False)
+
+
 def test_the_networks_at_hand_have_names(tmp_path, monkeypatch):
     assert [row.size for row in weights.report("digits", [4]).rows] == [3072, 1536, 320]
     monkeypatch.chdir(tmp_path)

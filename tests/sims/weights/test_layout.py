@@ -292,3 +292,16 @@ def test_blocks_of_several_verdicts_are_counted_at_the_width_that_decides(pairs,
     ]  # fmt: skip
     lines = {line["tensor"]: line for line in layout.lines(weights.Table((4, 8), rows), width=200)}
     assert lines["b.*.w"]["verdict"] == said and lines["b.*.w"][""] == "2"
+
+
+def test_a_table_without_tensors_has_no_lines():
+    assert layout.lines(weights.Table((4,))) == []
+
+
+def test_ratios_of_one_tensor_are_one_number_each():
+    (row, _) = layout.lines(weights.analyse({"w": np.eye(32)}, [4]))
+    assert row["4 bits"] == "inf" and row["cut 75 %"] == "inf"
+    found = weights.analyse({"w": np.random.default_rng(5).normal(size=(32, 32))}, [4])
+    (row, _) = layout.lines(found)
+    assert row["4 bits"] == f"{found.rows[0].quantization[4]:.1f}"
+    assert row["cut 75 %"] == f"{found.rows[0].pruning[4]:.1f}"

@@ -178,3 +178,34 @@ def test_zeros_over_their_spectral_norm_are_zeros():
     arrays = {"c.weight_orig": np.zeros((3, 4)), "c.weight_u": normal(3), "c.weight_v": normal(4)}
     found, _ = joined(tensors_of(arrays), {})
     np.testing.assert_array_equal(found["c.weight"].load(), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32"])
+def test_words_with_a_scale_are_codes_that_are_packed_somehow(dtype):
+    """A word may hold several of them: as numbers they would be other weights."""
+    arrays = {
+        "l.weight": np.arange(960, dtype=dtype).reshape(24, 40),
+        "l.weight_scale": np.ones(1, np.float32),
+    }
+    arrays["l.weight_zero_point"] = np.ones(1, dtype)
+    found, skipped = joined(tensors_of(arrays), {})
+    assert not found
+    why = "already quantized: packed codes in a convention that is not read"
+    assert skipped == dict.fromkeys(arrays, why)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (1, 5), (4, 1), (5,), (1,), ()])
+def test_a_mask_of_another_shape_is_no_mask_of_these_weights(shape):
+    """NumPy would spread most of them over all rows or columns."""
+    found, skipped = joined(
+        tensors_of({"fc.weight_orig": normal(4, 5), "fc.weight_mask": np.ones(shape)}), {}
+    )
+    why = f"a mask of shape {shape} for weights of shape (4, 5)"
+    assert not found and skipped == dict.fromkeys(("fc.weight_orig", "fc.weight_mask"), why)
+
+
+def test_what_a_format_keeps_apart_is_no_weight_whatever_its_name():
+    tensors = tensors_of({"a.weight": normal(32, 32), "b.weight": normal(32, 32)})
+    tensors["b.weight"] = tensors["b.weight"].renamed(apart=reasons.ADDED)
+    found = select(Contents(tensors=tensors))
+    assert list(found.tensors) == ["a.weight"] and found.skipped == {"b.weight": reasons.ADDED}

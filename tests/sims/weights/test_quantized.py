@@ -758,6 +758,16 @@ def test_scales_of_more_dimensions_than_their_codes_are_unclear():
         dequantize.Unclear, match=r"scales of shape \(2, 2, 2\) do not fit codes of shape \(4, 4\)"
     ):
         dequantize.spread_shape((4, 4), (2, 2, 2))
+    with pytest.raises(dequantize.Unclear, match=r"\(5,\) fit no axis of codes of shape \(8, 6\)"):
+        dequantize.spread_shape((8, 6), (5,), axis=1)
+
+
+def test_zero_points_are_one_or_as_many_as_scales():
+    codes, scale = np.arange(6).reshape(3, 2), np.ones((3, 1))
+    for zero in (np.array([1]), np.array([[1], [1], [1]])):
+        np.testing.assert_array_equal(dequantize.scaled(codes, scale, zero), codes - 1)
+    with pytest.raises(dequantize.Unclear, match="2 zero points for 3 scales"):
+        dequantize.scaled(codes, scale, np.array([1, 1]))
 
 
 def test_the_size_of_a_block_is_a_divisor_or_a_power_of_two_from_8_to_2048():

@@ -156,3 +156,10 @@ def test_a_block_is_transformed_once(columns):
         found = np.abs(rotate(w, block=8))
         expected = np.where(np.arange(columns) // 8 == place // 8, 8**0.5, 0.0)
         np.testing.assert_allclose(found[0], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_rows_may_be_lists():
+    for function in (rotate, unrotate):
+        np.testing.assert_array_equal(
+            function([[3, 4], [0, 1]]), function(np.array([[3.0, 4.0], [0.0, 1.0]]))
+        )

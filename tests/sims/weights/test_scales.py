@@ -204,3 +204,21 @@ def test_a_grid_is_that_of_the_search_and_of_the_codes():
     codes, scale = integer_codes(values, 3, "symmetric")
     assert codes[0] == -3 > np.rint(values[0] / found.scale) and scale.scale == pytest.approx(found.scale)
     assert integer_codes(values, 3)[0].tolist() == [-4, *[1, 2, 3] * 10]
+
+
+def test_values_may_be_a_list_or_zeros():
+    assert pruning_snr([[3, -4]], 0.5) == pytest.approx(10 * math.log10(25 / 9))
+    assert math.isnan(Values(np.zeros((2, 3))).peak) and Values([3, -4]).peak == pytest.approx(
+        math.sqrt(32) / 5
+    )
+
+
+def test_codes_of_a_list_or_of_narrow_floats_are_those_of_their_numbers():
+    """Whatever the type: 0.1 in 32 bits is another number, whose code is looked for in 64."""
+    rng = np.random.default_rng(3)
+    narrow = rng.normal(size=(200, 200)).astype(np.float32)
+    for values in (narrow, [[3, -4], [1, 2]]):
+        codes, scale = integer_codes(values, 12)
+        wide = np.asarray(values, np.float64)
+        assert scale.scale == integer_codes(wide, 12)[1].scale
+        np.testing.assert_array_equal(codes, np.clip(np.rint(wide / scale.scale), -2048, 2047))

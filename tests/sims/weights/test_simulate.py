@@ -8,8 +8,8 @@ import pytest
 from sims import simulations
 from sims.montecarlo import stream
 from sims.weights.rotation import rotate
-from sims.weights.simulate import Setting, growing_ratios, named_law, simulate
-from theory.distributions import Gaussian, StudentT
+from sims.weights.simulate import Setting, growing_ratios, named_law, rows, simulate
+from theory.distributions import Gaussian, Laplace, StudentT, Uniform
 from theory.formats.laws import format_snr
 
 
@@ -65,6 +65,21 @@ def test_bad_settings_are_one_sentence(options, words):
 
 def test_names_of_laws():
     assert named_law("gaussian") == Gaussian() and named_law("student-t", 2.5, 9.0) == StudentT(2.5, 9.0)
+    assert named_law("laplace", 2.5, 9.0) == Laplace(1.0)
+    assert named_law("uniform", 2.5, 9.0) == Uniform(1.0)
+
+
+def test_laws_stand_alone_where_nothing_was_drawn():
+    """Of a uniform law without its smallest three quarters (3/4)^3 of the energy is lost."""
+    quantized, pruned, difference, *_ = rows(Setting(Uniform(1.0), "symmetric"), 4)
+    assert [one.quantity for one in (quantized, pruned)] == [
+        "SNR of INT4 symmetric (dB)",
+        "SNR of pruning 75 % (dB)",
+    ]
+    assert pruned.theory == pytest.approx(-30 * math.log10(3 / 4))
+    assert difference.theory == quantized.theory - pruned.theory
+    for one in (quantized, pruned):
+        assert one.source == "law" and one.measured is None and one.trials is None
 
 
 def test_the_first_width_alone_decides_when_enough_is_known():
@@ -119,3 +134,15 @@ def test_the_level_of_the_intervals_is_handed_on():
         )
         spans.append((rounding[2] - rounding[1], pruning[2] - pruning[1]))
     assert spans[0][0] < 0.8 * spans[1][0] and spans[0][1] < 0.8 * spans[1][1]  # of order statistics
+
+
+@pytest.mark.parametrize(
+    ("codes", "group", "known"),
+    [
+        *(("twos-complement", 0, True), ("symmetric", 0, True), ("symmetric", 32, False)),
+        *(("float", 0, False), ("float", 32, False)),
+    ],
+)
+def test_the_share_of_zeros_has_a_row_for_integers_with_one_scale(codes, group, known):
+    found = simulate(Setting(Gaussian(), codes, group), 4, trials=1, seed=0)
+    assert ("weights that rounding sends to zero" in {row.quantity for row in found}) == known

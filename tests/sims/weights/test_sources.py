@@ -73,3 +73,7 @@ def test_the_networks_at_hand_are_missing_without_their_extras(monkeypatch):
     single = type("Spec", (), {"submodule_search_locations": None})  # a module that is no package
     monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: single)
     assert sources.zoo_checkpoint() is None
+
+
+def test_the_network_that_ships_with_snapcut_has_no_file():
+    assert sources.at_hand("digits") is None
