@@ -148,6 +148,7 @@ def test_a_terminal_gets_colours_where_markup_is_ours_and_a_pipe_none(monkeypatc
 
 def test_a_pipe_gets_one_line_for_each_row(capsys):
     print_table([{"a": "x" * 300, "b": 1.0}])
+    print_table([])
     assert capsys.readouterr().out == f"a{' ' * 299}  b\n{'x' * 300}  1\n"
 
 
