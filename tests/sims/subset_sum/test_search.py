@@ -125,6 +125,9 @@ def test_large_values_and_zeros():
     [
         (lambda: subset_sum.find_subset([1.0], 1), TypeError, "values must be integers"),
         (lambda: subset_sum.find_subset([1], 1.0), TypeError, "target must be an integer"),
+        (lambda: subset_sum.find_subset([1], 1, delta=-1), ValueError, "delta must be"),
+        (lambda: subset_sum.explain([1], 1.0), TypeError, "target must be an integer"),
+        (lambda: subset_sum.coverage([1], -1), ValueError, "limit must be"),
         (lambda: subset_sum.find_subset([[1]], 1), ValueError, "one-dimensional"),
         (lambda: subset_sum.count_subsets([2**61, 2**61], 1), ValueError, "64-bit"),
         (lambda: subset_sum.count_subsets([10**30], 1), ValueError, "64-bit"),
