@@ -140,7 +140,6 @@ class _Side:
         self.exponent = math.frexp(largest)[1] if largest else 0
         self.sum = np.zeros(first.shape[1])
         self.square = 0.0  # sum of |x_i|^2
-        self.weighted = np.zeros(first.shape[1])  # sum of |x_i|^2 x_i
         self.fourth = 0.0  # sum of |x_i|^2, squared: the scale of rounding errors
 
     def shifted(self, name: str, batch: np.ndarray) -> np.ndarray:
@@ -152,7 +151,6 @@ class _Side:
         squares = np.einsum("ij,ij->i", rows, rows)
         self.sum += rows.sum(axis=0)
         self.square += float(squares.sum())
-        self.weighted += squares @ rows
         self.fourth = self.square**2
 
 

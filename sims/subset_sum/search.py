@@ -155,8 +155,6 @@ def coverage(values: ArrayLike, limit: int) -> np.ndarray:
     array([0, 1, 1, 1, 1, 0, 0])
     """
     items, limit = checked_values(values), whole("limit", limit, 0)
-    if limit < 0:
-        raise ValueError(f"limit must be an integer >= 0, got {limit}")
     reach = int(np.abs(items).sum())
     if reach + limit > 2**36:
         raise ValueError(

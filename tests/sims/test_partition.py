@@ -113,6 +113,16 @@ def test_discrepancies_equal_brute_force():
         partition.count_rows(np.ones((1, 60), np.int64))
 
 
+def test_rows_are_lists_or_numbers_of_any_type():
+    """100 + 27 = 90 + 37, and 100 + 3 = 100 + 1 + 2: sums beyond what eight bits hold."""
+    rows = np.array([[100, 27, 90, 37], [100, 100, 3, 1]], np.int8)
+    for some in (rows, rows.tolist(), np.asfortranarray(rows)):
+        assert partition.perfect_rows(some).tolist() == [True, False]
+        assert partition.count_rows(some).tolist() == [1, 0]
+        assert partition.smallest_discrepancy_rows(some).tolist() == [0, 2]
+        assert partition.differencing_rows(some).tolist() == [0, 2]
+
+
 def test_differencing_follows_the_textbook():
     """8, 7, 6, 5, 4 -> 6, 5, 4, 1 -> 4, 1, 1 -> 3, 1 -> 2."""
     assert partition.differencing_rows(np.array([[8, 7, 6, 5, 4], [1, 1, 1, 1, 1]])).tolist() == [2, 1]

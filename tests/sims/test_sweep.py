@@ -247,9 +247,11 @@ def test_everything_that_took_the_place_of_a_cell_is_kept(tmp_path):
 def test_a_cell_under_another_name_is_not_taken_for_it(tmp_path):
     rows = sweep.run(PARTITION, tmp_path, processes=1)
     first, second, *_ = sorted((tmp_path / "cells").iterdir())
-    first.write_bytes(second.read_bytes())
-    with pytest.warns(UserWarning, match="is damaged"):
-        assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
+    row = json.loads(first.read_text())["row"] | {"trials": 1}  # the parameters are the same
+    for other in (second.read_text(), sealed({"cell": second.stem, "row": row})):
+        first.write_text(other)
+        with pytest.warns(UserWarning, match="is damaged .*: it holds another cell"):
+            assert sweep.run(PARTITION, tmp_path, resume=True, processes=1) == rows
 
 
 def test_one_failing_cell_is_named_and_the_others_are_stored(toy):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import lsq_linear
 
 from sims.kernels import layer_bounds_fits as kernels
 
@@ -119,21 +120,49 @@ def loss(G, w, gone, frozen):
 def test_greedy_cuts_cost_least_each_time(seed, n, frozen, data):
     G, w = positive(seed, n), np.random.default_rng(seed + 1).standard_normal(n)
     group, quota, gone = data.draw(groups(n))
-    gone[:] = False
     quota = np.minimum(quota, [np.sum(group == 0), np.sum(group == 1)])
-    found, left, expected = gone.copy(), quota.copy(), gone.copy()
+    found = np.zeros_like(gone)
     kernels.greedy_cut(G, np.linalg.inv(G), w, group, quota, frozen, found)
+    assert found.tolist() == one_by_one(G, w, group, quota, frozen)
+
+
+def one_by_one(G, w, group, quota, frozen):
+    """Every column that may still go is tried, and the cheapest goes."""
+    gone, left = np.zeros(len(w), bool), quota.copy()
     for _ in range(int(quota.sum())):
         costs = {}
-        for i in np.flatnonzero(~expected):
+        for i in np.flatnonzero(~gone):
             if left[group[i]] > 0:
-                tried = expected.copy()
+                tried = gone.copy()
                 tried[i] = True
                 costs[i] = loss(G, w, tried, frozen)
         p = min(costs, key=costs.__getitem__)
-        expected[p] = True
+        gone[p] = True
         left[group[p]] -= 1
-    assert found.tolist() == expected.tolist()
+    return gone.tolist()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_greedy_cut_counts_what_went_before_it_and_what_is_left_of_every_quota(frozen):
+    """Three cuts or four of six columns that depend on each other, in two groups."""
+    group = np.array([0, 0, 1, 1, 0, 1])
+    for seed in range(30):
+        G, w = positive(seed, 6), np.random.default_rng(seed + 1).standard_normal(6)
+        for quota in (np.array([2, 1]), np.array([1, 3])):
+            found = np.zeros(6, bool)
+            kernels.greedy_cut(G, np.linalg.inv(G), w, group, quota, frozen, found)
+            assert found.tolist() == one_by_one(G, w, group, quota, frozen)
+
+
+@pytest.mark.parametrize("seed", [222, 307])
+def test_a_weight_that_meets_the_end_of_its_box_lies_on_it(seed):
+    """To the last bit: a rounding beside it, it would count as lying at the other end."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((7, 5)) @ (np.eye(5) + 0.4)
+    w, kept, gone = 2 * rng.standard_normal(5), [0, 1, 3, 4], np.arange(5) == 2
+    error = kernels.fit_in_box(x.T @ x, w, gone, -0.6, 0.5, np.empty(5))
+    least = 2 * lsq_linear(x[:, kept], x @ w, (-0.6, 0.5), tol=1e-14).cost
+    assert error == pytest.approx(least, rel=1e-8)
 
 
 @pytest.mark.parametrize(("square", "second"), [(5.95, 2), (6.05, 1)])

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
@@ -53,6 +54,19 @@ def test_joint_codes_are_the_best_of_every_code_at_its_best_step(seed, n, box):
             continue
         found, lower, spent, ended = search(energy, limit, np.zeros(n))
         assert not ended and spent == limit and lower <= errors.min() + 1e-9 <= found + 2e-9
+
+
+# Here the best code of a level lies on the other side of its centre from one that is too dear.
+OTHER_SIDE = [(345, 3), (660, 3), (320, 3), (471, 4), (416, 3), (632, 4)]
+
+
+@pytest.mark.parametrize(("seed", "n"), OTHER_SIDE)
+def test_a_code_that_is_too_dear_ends_its_own_side_alone(seed, n):
+    R, w = instance(seed, n)
+    errors, _ = every_code(R, w, -4, 3)
+    squares, u, energy = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1), float(np.sum((R @ w) ** 2))
+    found = kernels.joint_codes(squares, u, w, -4.0, 3.0, 1e-3, 6.0, energy, 1e-9, 10**6, np.zeros(n))
+    assert found[3] and abs(found[0] - errors.min()) < 1e-9
 
 
 @settings(max_examples=40)

@@ -94,6 +94,19 @@ def test_sums_of_one_sign_whichever_way_they_are_found(w, name, s, crowded):
         )
 
 
+@pytest.mark.parametrize("buckets", [1, 3, 20])
+@pytest.mark.parametrize("name", ["one", "not quite", "uneven"])
+def test_sums_of_many_weights_in_buckets_of_any_size(name, buckets):
+    """Many weights above the last threshold or none, in buckets that are passed one by one or bisected."""
+    found = LEVELS[name]
+    for n in (11, 40, 75, 300):
+        for largest in (40, 4):
+            w = np.sort(np.random.default_rng(n).integers(0, largest + 1, n)) / 4
+            for s in (0.125, 0.5, 1.0, 2.0, 4.0, 16.0):
+                a, b = kernels.side_sums(side(w, buckets), levels_of(found), s)
+                assert (w**2).sum() - 2 * s * a + s * s * b == error(w, s, found)
+
+
 @given(magnitudes, st.sampled_from(sorted(LEVELS)), scales)
 def test_what_clipping_and_zeroing_cost(w, name, s):
     found = LEVELS[name]

@@ -54,6 +54,24 @@ def test_equal_to_a_general_solver(kind, published):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_predictor_and_corrector_take_sixteen_iterations_or_so_and_stop_where_they_are_told(
+    kind, monkeypatch
+):
+    """Without the second-order terms of the corrector it is 21; a run that is cut short is still a bound."""
+    programs = [
+        (*problem(kind, 5, seed, 1.0 / 2 ** (bits - 2)), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, published)
+        for bits, seed in ((2, 0), (4, 1))
+        for published in (False, True)
+    ]
+    found = [relaxation.solve(*program, published=published) for *program, published in programs]
+    assert 4 * 10 < sum(one.iterations for one in found) < 4 * 17.5
+    monkeypatch.setattr(relaxation, "_ITERATIONS", 6)
+    for whole, (*program, published) in zip(found, programs, strict=True):
+        short = relaxation.solve(*program, published=published)
+        assert short.iterations == 6 and short.value < whole.value * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_certificate_holds_in_exact_rationals_and_barely(kind):
     for bits, seed in ((2, 0), (3, 1), (8, 2)):
         low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1

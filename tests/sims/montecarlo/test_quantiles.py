@@ -63,5 +63,11 @@ def test_medians_grow_block_by_block_and_stop_where_the_watched_ones_are_known()
     assert trials < 1000 and medians[0][2] - medians[0][1] <= 0.3 < medians[1][2] - medians[1][1]
     *_, (_, before), (_, medians) = growing_medians(sample, 10_000, width=30.0, **options)
     assert before[1][2] - before[1][1] > 30 >= medians[1][2] - medians[1][1]  # all, where none is named
-    with pytest.raises(ValueError, match="width must be positive and finite"):
-        next(growing_medians(sample, 10, width=0.0, **options))
+    for change, message in (
+        ({"width": 0.0}, "width must be positive and finite"),
+        ({"trials": 0}, "trials must be"),
+        ({"block": 0}, "block must be"),
+        ({"level": 1.0}, "level must "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            next(growing_medians(sample, **{"trials": 10, **options, **change}))

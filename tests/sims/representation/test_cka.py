@@ -155,6 +155,25 @@ def test_words_are_a_type_error_and_batches_must_agree():
         LinearCKA().value()
 
 
+def test_batches_are_looked_at_as_whole_arrays_are():
+    """Lists and images are taken as they come; what is refused leaves the sums as they were."""
+    rng = np.random.default_rng(4)
+    images, y = rng.integers(-100, 101, (9, 2, 3)).astype(np.int8), rng.standard_normal((9, 2))
+    stream = LinearCKA()
+    stream.update(images[:4].tolist(), y[:4].tolist())
+    for x, other, message in (
+        (images[4:], y[:4], "must hold the same samples, got 5 and 4"),
+        (images[4:], np.full((5, 2), np.nan), "y must be finite"),
+        (images[4], y[0], "y must have the shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            stream.update(x, other)
+    stream.update(images[4:], y[4:])
+    value = linear_cka(images.reshape(9, 6).astype(float), y)  # squares of small integers are beyond them
+    assert linear_cka(images, y) == pytest.approx(value, rel=1e-12) and stream.samples == 9
+    assert stream.value() == pytest.approx(value, rel=1e-9)
+
+
 def test_samples_that_are_nearly_equally_far_apart_can_be_compared():
     """Differences of 1e-6 of their distances are seen; those of 1e-7, whose squares are rounding, are not."""
     moved = np.random.default_rng(2).normal(size=(9, 9))

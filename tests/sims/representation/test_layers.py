@@ -36,6 +36,22 @@ def test_nothing_overflows_and_nothing_is_lost():
     assert layer_snr([np.zeros((2, 2))], [np.ones((2, 2))])["layer1"] == -math.inf
 
 
+def test_a_layer_of_zeros_beside_others_and_values_of_half_precision():
+    """Zeros that stay zeros lose nothing; 90,000 squares of ones are beyond what float16 holds."""
+    ones = np.ones((300, 300), np.float16)
+    found = layer_snr([np.zeros((2, 2)), ones], [np.zeros((2, 2)), ones * np.float16(0.9375)])
+    assert found == pytest.approx(
+        {"layer1": math.inf, "layer2": 20 * math.log10(16), "network": found["layer2"]}
+    )
+
+
+def test_batches_have_the_same_layers():
+    stream = SignalToNoise()
+    stream.update({"a": np.eye(2)}, {"a": np.eye(2)})
+    with pytest.raises(ValueError, match="the batches before had the layers a"):
+        stream.update({"b": np.eye(2)}, {"b": np.eye(2)})
+
+
 @pytest.mark.parametrize(
     ("first", "second", "error", "message"),
     [

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from sims import subset_sum
 from sims.kernels import subset_sum as kernels
+from sims.subset_sum import sampling
 from sims.subset_sum.plan import Geometry, geometry
 from theory import subset_sum as laws
 
@@ -124,6 +125,9 @@ def test_large_values_and_zeros():
     [
         (lambda: subset_sum.find_subset([1.0], 1), TypeError, "values must be integers"),
         (lambda: subset_sum.find_subset([1], 1.0), TypeError, "target must be an integer"),
+        (lambda: subset_sum.find_subset([1], 1, delta=-1), ValueError, "delta must be"),
+        (lambda: subset_sum.explain([1], 1.0), TypeError, "target must be an integer"),
+        (lambda: subset_sum.coverage([1], -1), ValueError, "limit must be"),
         (lambda: subset_sum.find_subset([[1]], 1), ValueError, "one-dimensional"),
         (lambda: subset_sum.count_subsets([2**61, 2**61], 1), ValueError, "64-bit"),
         (lambda: subset_sum.count_subsets([10**30], 1), ValueError, "64-bit"),
@@ -135,12 +139,24 @@ def test_large_values_and_zeros():
         (lambda: subset_sum.estimate(99, 7, 1, 10, 1), ValueError, "n must be at most"),
         (lambda: subset_sum.coverage([2**37], 2**36), ValueError, f"{3 * 2**36} sums, 24 GiB"),
         (lambda: subset_sum.estimate(9, 7, 1, 0, 1), ValueError, "trials must be"),
+        (lambda: subset_sum.estimate(9, 2**59, 1, 10, 1), ValueError, "64-bit sums"),
+        (lambda: subset_sum.estimate(9, 7, 1, 10, 1, delta=-1), ValueError, "delta must be"),
+        (lambda: sampling.every_target_sampler(9, 2**27), ValueError, "n \\* max_value below 2\\*\\*29"),
         (lambda: subset_sum.estimate(9, 7, 1, 10, 1, law="odd"), ValueError, "law must be"),
     ],
 )
 def test_bad_input_is_one_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_every_question_draws_from_a_stream_of_its_own(monkeypatch):
+    keys = []
+    monkeypatch.setattr(sampling.montecarlo, "probability", lambda *_, **options: keys.append(options["key"]))
+    for change in ({}, {"n": 10}, {"max_value": 8}, {"target": 2}, {"law": "uniform"}, {"delta": 1}):
+        subset_sum.estimate(**{"n": 9, "max_value": 7, "target": 1, "trials": 10, "seed": 1, **change})
+    subset_sum.estimate(9, 7, 1, 10, 1, key=("mine",))
+    assert len(set(keys)) == 7 and keys[-1] == ("mine",)
 
 
 @pytest.mark.parametrize("law", laws.LAWS)

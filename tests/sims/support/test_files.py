@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sims.support import files
 from sims.support.files import (
     atomic_write,
     check_target,
@@ -32,6 +33,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, error):
         raise error
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["result.txt"]
+    assert file.closed and not files._unfinished  # nothing is kept of it
 
 
 def test_a_finished_write_has_ordinary_permissions(tmp_path):
@@ -171,6 +173,37 @@ def test_a_target_is_checked_and_left_as_it_was(tmp_path, small_files):
     with pytest.raises(OSError, match="File too large") as caught:  # as on a disk with no block left
         check_target(tmp_path / "new")
     assert caught.value.filename == str(tmp_path / "new")
+
+
+def test_a_target_that_is_no_file_needs_leave_to_be_written_and_no_folder(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", None)  # nothing is tried beside it
+    check_target(pipe)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(PermissionError) as caught:
+        check_target(pipe)
+    assert caught.value.filename == str(pipe)
+
+
+def test_what_is_written_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    """The whole text, not what the buffer let through."""
+    sizes = []
+    monkeypatch.setattr(
+        os, "fsync", lambda number: sizes.append((os.fstat(number).st_size, os.listdir(tmp_path)))
+    )
+    with atomic_write(tmp_path / "result") as file:
+        file.write("x" * 100)
+    ((size, (name,)),) = sizes
+    assert size == 100 and name.startswith(".snapcut-")
+
+
+def test_what_is_unfinished_is_deleted_where_the_process_ends(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "result") as file:
+        file.write("half")
+        files.discard_unfinished()
+        assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_what_was_abandoned_is_deleted_and_nothing_else(tmp_path):

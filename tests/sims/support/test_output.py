@@ -148,6 +148,7 @@ def test_a_terminal_gets_colours_where_markup_is_ours_and_a_pipe_none(monkeypatc
 
 def test_a_pipe_gets_one_line_for_each_row(capsys):
     print_table([{"a": "x" * 300, "b": 1.0}])
+    print_table([])
     assert capsys.readouterr().out == f"a{' ' * 299}  b\n{'x' * 300}  1\n"
 
 
@@ -156,9 +157,11 @@ def test_a_table_as_wide_as_the_terminal_stands_on_one_line(width, header, monke
     """Three and three characters, and two between them."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr(sys, "stdout", Terminal())
-    print_table([{"one": "abc", "two": "def"}])
-    text = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue())
-    assert text.splitlines()[0].split() == header
+    print_table([{"one": "abc", "two": "def"}, {"one": "abc", "two": None}])
+    first, *others = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue()).splitlines()
+    assert first.split() == header
+    below = ["abc", "    two def", "abc"]  # what is not there has no line
+    assert others == (["abc  def", "abc"] if width == 8 else below)
 
 
 @pytest.mark.parametrize("width", range(20, 60))

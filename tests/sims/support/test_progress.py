@@ -36,7 +36,8 @@ def test_a_run_in_a_run_is_a_line_of_the_same_display(monkeypatch):
             other.start()
             other.join()
         advance(1)
-        assert len(progress._Display.shown.tasks) == 1
+        (line,) = progress._Display.shown.tasks
+        assert (line.completed, line.total) == (1, 2)
     text = terminal.getvalue()
     assert r"re[b]port\x1b[2J" in text and "claims" in text and "\x1b[2J" not in text
     assert "trials" not in text and "elsewhere" not in text
@@ -81,6 +82,7 @@ def test_bars_of_other_processes_are_one_more_line(monkeypatch):
 def test_steps_done_elsewhere_are_added_up(monkeypatch, tmp_path):
     watched(monkeypatch)
     with progress.bar(1, "cells"), progress.inside() as folder:
+        assert not progress._Display.shown.tasks[-1].visible  # nothing is under way
         (folder / "1.txt").write_text("3 10 epochs")
         (folder / "2.txt").write_text("1 30 epochs of another kind")
         (folder / "3.txt").write_text("half a li")
@@ -110,6 +112,14 @@ def test_a_worker_writes_what_it_has_done_and_takes_it_away(tmp_path, capsys):
         assert list(progress.steps("ab", "within")) == ["a", "b"]
         assert file.read_text() == "4 4 all of it"
     assert not list(tmp_path.iterdir()) and capsys.readouterr().err == ""
+    with progress.reporting(tmp_path), progress.bar(1, "the next") as advance:
+        advance(1)
+        assert [file.read_text() for file in tmp_path.iterdir()] == ["1 1 the next"]
+    with progress.reporting(tmp_path):
+        for letter in progress.steps("ab", "letters"):
+            told = [file.read_text() for file in tmp_path.iterdir()]
+            assert told == ([] if letter == "a" else ["1 2 letters"])
+    assert progress._Display.file is None
     with progress.reporting(tmp_path / "gone"), progress.bar(1, "nowhere") as advance:
         advance(1)
 

@@ -42,6 +42,45 @@ def test_items_are_taken_as_needed_and_dropped_when_the_caller_stops():
     assert len(taken) <= 3 * 2 + 1
 
 
+def test_a_caller_who_stops_waits_for_what_is_under_way_and_nothing_else_begins(monkeypatch):
+    gate, begun, ended = threading.Event(), [], []
+    shutdown = concurrent.futures.ThreadPoolExecutor.shutdown
+
+    def told(pool, wait):
+        gate.set()
+        shutdown(pool, wait)
+
+    monkeypatch.setattr(concurrent.futures.ThreadPoolExecutor, "shutdown", told)
+
+    def work(item: int) -> int:
+        begun.append(item)
+        assert item == 0 or gate.wait(10)
+        ended.append(item)
+        return item
+
+    results = in_order(work, itertools.count(), threads=2)
+    assert next(results) == 0
+    results.close()
+    assert gate.is_set() and sorted(begun) == sorted(ended) and len(begun) <= 3
+
+
+def test_an_interruption_waits_for_nothing():
+    gate, left = threading.Event(), []
+
+    def work(item: int) -> None:
+        if item == 0:
+            raise KeyboardInterrupt
+        gate.wait(10)
+        left.append(item)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(in_order(work, range(3), threads=2))
+        assert not left
+    finally:
+        gate.set()
+
+
 def test_large_items_begin_first_and_results_stay_in_order():
     begun, sizes = [], [1] * 40 + [30, 2, 50]
     gate = threading.Event()
