@@ -104,6 +104,12 @@ def test_a_format_of_exactly_the_budget_fits_and_the_smaller_of_equals_wins():
     assert best(found, 3.4) is None
 
 
+def test_a_format_fits_a_budget_that_it_exceeds_by_rounding_alone():
+    found = [Stored("a", 0.1 + 0.2, 20.0)]  # in doubles above 0.3
+    assert best(found, 0.3) is found[0]
+    assert best(found, 0.3 - 1e-8) is None
+
+
 def test_a_channel_stores_a_scale_of_sixteen_bits():
     found = {one.name: one for one in compare(np.random.default_rng(0).normal(size=(8, 32)))}
     assert found["INT4 per channel"].bits == pytest.approx(4 + 16 / 32)
