@@ -387,3 +387,11 @@ def test_bad_budgets_and_tensors(arrays):
         allocate(one, 4, {"w": np.diag([*range(95), np.inf])})
     with pytest.raises(ValueError, match="at least one tensor"):
         allocate({}, 4)
+
+
+def test_a_budget_of_as_many_bits_as_there_are_is_met_whatever_a_product_rounds_to():
+    """In doubles 4.35 * 100 is below 435."""
+    found = allocate_stored({"w": [Stored("a", 4.35, 20.0)]}, {"w": 100}, {"w": 1.0}, 4.35)
+    assert found.formats == {"w": "a"} and found.bits_per_weight == 4.35
+    with pytest.raises(ValueError, match="must be at least 4.35"):
+        allocate_stored({"w": [Stored("a", 4.35, 20.0)]}, {"w": 100}, {"w": 1.0}, 4.3499)
