@@ -80,3 +80,11 @@ def test_a_header_is_no_longer_than_the_package_allows(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors_files, "_LONGEST", length - 1)
     with pytest.raises(ValueError, match=rf"not a safetensors file \(a header of {length} bytes\)$"):
         checkpoints.open_checkpoint(path)
+
+
+def test_a_tensor_of_no_elements_takes_no_bytes(tmp_path):
+    empty = {"dtype": "F32", "shape": [0, 3], "data_offsets": [24, 24]}
+    path = written(tmp_path / "a.safetensors", {"none": empty, "w": GOOD}, W.tobytes())
+    found = checkpoints.read(path).tensors
+    assert found["none"].shape == (0, 3)
+    np.testing.assert_array_equal(found["w"], W.reshape(2, 3))

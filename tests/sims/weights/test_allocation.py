@@ -393,5 +393,5 @@ def test_a_budget_of_as_many_bits_as_there_are_is_met_whatever_a_product_rounds_
     """In doubles 4.35 * 100 is below 435."""
     found = allocate_stored({"w": [Stored("a", 4.35, 20.0)]}, {"w": 100}, {"w": 1.0}, 4.35)
     assert found.formats == {"w": "a"} and found.bits_per_weight == 4.35
-    with pytest.raises(ValueError, match="must be at least 4.35"):
+    with pytest.raises(ValueError, match=r"must be at least 4\.35"):
         allocate_stored({"w": [Stored("a", 4.35, 20.0)]}, {"w": 100}, {"w": 1.0}, 4.3499)
