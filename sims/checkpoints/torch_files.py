@@ -102,7 +102,8 @@ def _is_contiguous(view: View) -> bool:
 def _doubled(found: list[tuple[str, Any]]) -> dict[int, str]:
     """Why a tensor, by its identity, would count a second time what others show.
 
-    Slices of one that is there as a whole; where that is a flat vector of matrices, the vector.
+    Slices of one that is there as a whole, and the whole of it in another shape; where that is a flat
+    vector of matrices, the vector. Two of one shape are tied, which their places in the storage say.
     """
     places: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
     for number, (_, item) in enumerate(found):
@@ -115,10 +116,12 @@ def _doubled(found: list[tuple[str, Any]]) -> dict[int, str]:
         for offset, negative, number in sorted(group):
             if offset - negative > end:
                 end, size, whole = offset - negative, -negative, number
-            elif -negative < size:
+            elif found[number][1].shape != found[whole][1].shape:
                 left, other = (number, whole)
                 if len(found[whole][1].shape) < 2 <= len(found[number][1].shape):
                     left, other = whole, number
+                    if -negative == size:  # slices of the vector are slices of the matrix, too
+                        whole = number
                 doubled[id(found[left][1])] = f"the same memory as {found[other][0]!r}, which is judged"
     return doubled
 

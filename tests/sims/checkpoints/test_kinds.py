@@ -71,6 +71,14 @@ def test_the_ending_says_nothing(tmp_path, make, name):
         np.testing.assert_array_equal(array, W)
 
 
+@pytest.mark.parametrize("make", makers()[:-1], ids=lambda make: make.__name__)
+def test_an_array_of_no_elements_has_its_shape(tmp_path, monkeypatch, make):
+    monkeypatch.setitem(globals(), "W", np.zeros((0, 3), np.float32))
+    make(tmp_path / "weights")
+    (array,) = checkpoints.read(tmp_path / "weights").tensors.values()
+    assert array.shape == (0, 3)
+
+
 @pytest.mark.parametrize(
     ("ending", "kind"),
     [

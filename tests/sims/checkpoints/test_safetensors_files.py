@@ -120,3 +120,11 @@ def test_tensors_stand_one_after_another(tmp_path, places, at):
     else:
         with pytest.raises(ValueError, match=rf"its tensors leave or share bytes at {at}\)$"):
             checkpoints.open_checkpoint(path)
+
+
+def test_a_tensor_of_no_elements_takes_no_bytes(tmp_path):
+    empty = {"dtype": "F32", "shape": [0, 3], "data_offsets": [24, 24]}
+    path = written(tmp_path / "a.safetensors", {"none": empty, "w": GOOD}, W.tobytes())
+    found = checkpoints.read(path).tensors
+    assert found["none"].shape == (0, 3)
+    np.testing.assert_array_equal(found["w"], W.reshape(2, 3))

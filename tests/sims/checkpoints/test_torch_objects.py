@@ -162,7 +162,7 @@ def test_tensors_of_other_devices_are_arrays_of_numpy(tmp_path, kind):
 
 
 def test_slices_of_a_tensor_that_is_there_count_once(tmp_path):
-    """A fused projection with its three parts; and a flat vector whose matrices are there."""
+    """A fused projection with its three parts; a flat vector whose matrices are there; two shapes of one."""
     whole, wide = np.arange(98304, dtype=np.float32), (1024, 1)
 
     def slice_of(first, *shape, strides=wide):
@@ -171,11 +171,16 @@ def test_slices_of_a_tensor_that_is_there_count_once(tmp_path):
     part = {name: slice_of(32768 * i, 32, 1024) for i, name in enumerate("qkv")}
     fused = slice_of(0, 96, 1024)
     columns = slice_of(0, 96, 8)  # no slice of memory
+    flat, other = slice_of(0, 98304, strides=(1,)), slice_of(0, 192, 512, strides=(512, 1))  # all of it
     for name, item, judged, left in (
         ("a", {**part, "fused": fused}, ["fused"], "the same memory as 'fused', which is judged"),
-        ("b", {"flat": slice_of(0, 98304, strides=(1,)), **part}, ["q", "k", "v"], reasons.VECTOR),
+        ("b", {"flat": flat, **part}, ["q", "k", "v"], reasons.VECTOR),
         ("c", part, ["q", "k", "v"], ""),
         ("d", {"fused": fused, "columns": columns}, ["fused", "columns"], ""),
+        ("e", {"flat": flat, "fused": fused}, ["fused"], reasons.VECTOR),
+        ("f", {"fused": fused, "flat": flat}, ["fused"], reasons.VECTOR),
+        ("g", {"fused": fused, "v": other}, ["fused"], "the same memory as 'fused', which is judged"),
+        ("h", {"fused": fused, "v": fused}, ["fused"], "the same memory as 'fused' (tied)"),
     ):
         path = torch_zip(tmp_path / f"{name}.pt", item, {"0": whole.tobytes()})
         chosen = weights.select(checkpoints.open_checkpoint(path))
@@ -183,6 +188,12 @@ def test_slices_of_a_tensor_that_is_there_count_once(tmp_path):
         assert {*chosen.skipped.values()} == ({left} if left else set())
         if name != "d":
             assert sum(one.nbytes for one in chosen.tensors.values()) == chosen.total_bytes == whole.nbytes
+    tied = checkpoints.open_checkpoint(path).tensors["v"]  # known by its place in the storage
+    assert tied.apart == "" and tied.nbytes == whole.nbytes
+    path = torch_zip(tmp_path / "i.pt", {"flat": flat, "fused": fused, **part}, {"0": whole.tobytes()})
+    apart = {name: one.apart for name, one in checkpoints.open_checkpoint(path).tensors.items()}
+    fused_is, of = "the same memory as 'fused', which is judged", ("flat", *part)
+    assert apart == {"fused": "", **dict.fromkeys(of, fused_is)}
 
 
 @pytest.mark.parametrize("cut", [100, 700])

@@ -79,6 +79,12 @@ def test_lines_of_a_study_by_hand():
     sums = [a + b + c for a in (10, -10) for b in (5, -5) for c in (1, -1)]
     assert line["p"] == sum(total >= 14 for total in sums) / 8
     assert found.bits == [2] and found.methods == ["qat", "prune"] and found.of("prune", 2) is second
+    fewest = [
+        cell("qat", 2, [400 / 450, 410 / 450], 0.88, 0.92),
+        cell("prune", 2, [390 / 450, 405 / 450], 0.86, 0.91),
+    ]
+    two = study.Study(Setting(seeds=2), 0, fewest).lines()[0]  # of four signs one alone reaches so far
+    assert (two["p"], two["seeds won"]) == (0.25, "2 of 2, 0 lost")
     alone = study.Study(Setting(seeds=1), 0, [first, second]).lines()[0]
     assert "p" not in alone and "p" not in study.Study(Setting(seeds=4), 0, [second]).lines()[0]
     with pytest.raises(ValueError, match="no cell of 'qat' at 3 bits was run"):

@@ -5,11 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from sims.layer_bounds import quantization_range
+from sims.layer_bounds import pruning_range, quantization_range
+from sims.layer_bounds.certificate import certify
 from sims.layer_bounds.joint import proved_bound
 from sims.layer_bounds.lattice import Lattice
 from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.problems import KINDS, problem
+from sims.layer_bounds.relaxation import solve
 from sims.layer_bounds.rounding import Rounding
 from sims.weights.scales import integer_scale
 
@@ -152,3 +154,39 @@ def test_what_depends_on_other_columns_does_not_depend_on_the_unit():
 def test_weights_that_the_inputs_do_not_see_have_no_code():
     found = quantization_range([3.0, -3.0], inputs=[[1.0, 1.0]], bits=3, step="joint")
     assert found.solution.tolist() == [0.0, 0.0] and found.optimum == found.energy == 0.0
+
+
+@pytest.mark.parametrize(
+    ("kernel", "options"),
+    [
+        ("layer_bounds_joint.joint_codes", {"bits": 3, "step": "joint"}),
+        ("layer_bounds.nearest_codes", {"bits": 3, "step": 0.5}),
+        ("layer_bounds_pruning.best_cut", {"keep": 3}),
+        ("layer_bounds_pruning.best_frozen_cut", {"keep": 3, "refit": False}),
+    ],
+)
+def test_a_stopped_search_proves_less_by_what_rounding_may_have_hidden(monkeypatch, kernel, options):
+    """A search that has met nothing below the heuristic proves it up to the slack it worked with."""
+    slacks = []
+
+    def stopped(*arguments):
+        radius, slack, allowed, _ = arguments[-4:]
+        slacks.append(slack)
+        return radius, radius, allowed, False
+
+    monkeypatch.setattr(f"sims.kernels.{kernel}", stopped)
+    x, w = problem("autoregressive", 6, seed=3)
+    search = quantization_range if "bits" in options else pruning_range
+    found = search(w, inputs=x, **options)
+    (slack,) = slacks
+    unit = options["step"] ** 2 if options.get("step") == 0.5 else 1.0
+    assert found.optimum is None and slack > 0
+    assert found.heuristic - found.lower == pytest.approx(slack * unit, rel=0.2)
+
+
+def test_the_bound_of_one_step_is_its_certificate_less_some_rounding():
+    x, w = problem("autoregressive", 6, seed=3)
+    gram, y = x.T @ x, w / 0.5
+    alone = certify(gram, y, solve(gram, y, -4, 3), -4, 3).value * 0.25
+    found = proved_bound(gram, w, -4, 3, 0.5, 0.5, np.inf)
+    assert 1e-11 < 1 - found / alone < 1e-9

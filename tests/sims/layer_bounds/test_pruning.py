@@ -243,3 +243,10 @@ def test_both_searches_leave_room_for_the_rounding_of_an_inverse(monkeypatch, re
     assert radius == found.heuristic > 0 and allowed > 0
     rounding = max(1e-10, 6 * condition * 2.0**-53) * radius
     assert rounding <= slack <= 100 * rounding
+
+
+def test_the_bound_at_the_root_leaves_room_for_the_rounding_of_a_sum():
+    x, w = problem("autoregressive", 6, seed=3)
+    gram = x.T @ x
+    least = np.sort(diagonal_below(gram) * w**2)[:2].sum()
+    assert 1e-10 < 1 - pruning_range(w, gram=gram, keep=4).bound / least < 1e-8

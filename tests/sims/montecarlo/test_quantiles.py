@@ -71,3 +71,15 @@ def test_medians_grow_block_by_block_and_stop_where_the_watched_ones_are_known()
     ):
         with pytest.raises(ValueError, match=message):
             next(growing_medians(sample, **{"trials": 10, **options, **change}))
+
+
+def test_an_interval_of_exactly_the_width_ends_the_run():
+    """Medians of coins: as long as either side may be the median, the interval is from 0 to 1."""
+    found = list(
+        growing_medians(
+            lambda rng, count: rng.integers(0, 2, (count, 1)), 3000, seed=1, key=(), block=30, width=1.0
+        )
+    )
+    trials, ((_, low, high),) = found[-1]
+    assert (low, high) == (0.0, 1.0) and trials < 3000
+    assert all(math.isinf(high - low) for _, ((_, low, high),) in found[:-1])

@@ -34,8 +34,9 @@ def test_crops_are_pixels_of_the_two_photographs_in_turn():
     from sklearn.datasets import load_sample_images
 
     images = load_sample_images().images
-    found = efficientnet.photographs(crops=4, size=32)
+    three, found = efficientnet.photographs(crops=3, size=32), efficientnet.photographs(crops=4, size=32)
     assert found.shape == (4, 3, 32, 32)
+    np.testing.assert_array_equal(three, found[:3])  # the fourth would be of the second photograph
     for index, crop in enumerate(found):
         image = images[index % 2]
         share = (0.25, 0.75)[index // 2]  # the middles of two equal parts of the way

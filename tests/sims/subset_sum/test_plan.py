@@ -137,3 +137,13 @@ def test_four_lists_are_weighed_up_to_72_items(items, there):
 def test_two_halves_are_sifted_where_there_are_two(items, there):
     found = plan(items, 2**61, 61.0, "count")
     assert ("sifted" in (found.algorithm, *(name for name, _, _ in found.others))) == there
+
+
+@pytest.mark.parametrize(("items", "log2_spread"), [(60, 20.0), (100, 24.0), (200, 30.0)])
+def test_sub_collections_are_priced_as_four_searches_of_so_many_items(items, log2_spread):
+    """Some of the tries may find nothing."""
+    found = plan(items, 2**40, log2_spread, "find")
+    shorter = log2_spread + 0.5 * math.log2(found.collection / items)
+    one = plan(found.collection, 2**40, shorter, "find")
+    assert (found.algorithm, one.algorithm) == ("collections", "search")
+    assert found.seconds == pytest.approx(4 * one.seconds, rel=1e-12) and found.bytes == one.bytes

@@ -29,8 +29,8 @@ def outcomes(law):
 def test_every_interval_is_at_the_level_asked_for():
     from scipy.stats import binomtest
 
-    for level in (0.5, 0.9):
-        table = subset_sum.simulate(N, M, TARGET, 500, 2, every_target=True, level=level)
+    for level, asked in ((0.5, {"level": 0.5}), (0.9, {"level": 0.9}), (0.99, {})):
+        table = subset_sum.simulate(N, M, TARGET, 500, 2, every_target=True, **asked)
         rows = [row for row in table if row.measured is not None]
         assert [row.quantity for row in rows] == ["P(miss), measured", "P(some |t| <= M missed), measured"]
         for row in rows:

@@ -399,3 +399,11 @@ def test_of_choices_that_cost_the_same_the_better_one_is_followed():
     """There are 2^20 of 21 different costs: a table of 30 is enough, and an odd unit is left over."""
     found = choose([[0, 2]] * 20, [[1.0, 0.0]] * 20, 9, states=30)
     assert (found.cost, found.error, found.gap) == (8, 16.0, 0.0)
+
+
+def test_a_budget_of_as_many_bits_as_there_are_is_met_whatever_a_product_rounds_to():
+    """In doubles 4.35 * 100 is below 435."""
+    found = allocate_stored({"w": [Stored("a", 4.35, 20.0)]}, {"w": 100}, {"w": 1.0}, 4.35)
+    assert found.formats == {"w": "a"} and found.bits_per_weight == 4.35
+    with pytest.raises(ValueError, match=r"must be at least 4\.35"):
+        allocate_stored({"w": [Stored("a", 4.35, 20.0)]}, {"w": 100}, {"w": 1.0}, 4.3499)

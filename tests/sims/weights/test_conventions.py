@@ -380,10 +380,11 @@ def test_a_part_that_is_not_needed_changes_nothing_and_is_no_weight(tmp_path, pa
 
 def test_groups_in_another_order_are_left():
     needed, _, _ = BESIDE["weight_g_idx"]
-    arrays = needed | {"l.weight_g_idx": np.arange(64, dtype=np.int32) % 4}
-    found, skipped = joined(weights.opened(arrays).tensors, {})
-    why = "already quantized: groups in another order than that of the inputs"
-    assert not found and skipped == dict.fromkeys(arrays, why)
+    for groups in (np.arange(64) % 4, np.zeros(64)):
+        arrays = needed | {"l.weight_g_idx": groups.astype(np.int32)}
+        found, skipped = joined(weights.opened(arrays).tensors, {})
+        why = "already quantized: groups in another order than that of the inputs"
+        assert not found and skipped == dict.fromkeys(arrays, why)
 
 
 @pytest.mark.parametrize("kind", ["nf4", "fp4"])

@@ -175,3 +175,9 @@ def test_the_share_of_bytes_is_said():
         .basis()
         .startswith("The verdict rests on 100 %")
     )
+
+
+def test_of_tensors_that_lose_the_same_the_first_is_named():
+    found = Spread.of(["a", "b", "c"], [1, 1, 1], [Signal(0.5)] * 3, [20.0] * 3)
+    assert (found.worst_tensor, found.largest_tensor) == ("a", "a")
+    assert found.largest_share == pytest.approx(1 / 3)

@@ -90,3 +90,12 @@ def test_a_table_of_positions_does_not_speak_for_the_network():
     assert found.skipped == {"pos_encoder.pe": "a table of positions, which no training changes"}
     assert found.middle().winner == weights.analyse({"w": small}, [4]).middle().winner == "cut"
     assert weights.analyse({"table": table}, [4]).rows  # where there is nothing else
+
+
+@pytest.mark.parametrize(("factor", "fixed"), [(1.008, True), (1.012, False)])
+def test_a_table_may_lie_a_hundredth_off_the_circle(factor, fixed):
+    """Rounding moves the squares of a sine and its cosine by some of two per cent, and no more."""
+    table = factor * interleaved(500, 64)
+    assert is_table_of_positions(table) == fixed
+    found = weights.analyse({"a.weight": RNG.normal(size=(64, 64)), "a.pe": table.astype(np.float32)}, [4])
+    assert ("a.pe" in found.skipped) == fixed and len(found.rows) == 2 - fixed

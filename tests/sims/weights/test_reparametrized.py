@@ -49,8 +49,10 @@ def test_of_a_square_kernel_the_vectors_tell_the_axis():
     for axis in (0, 1):
         stored = normal(6, 6, 3, 3)
         u, values, v = np.linalg.svd(np.moveaxis(stored, axis, 0).reshape(6, -1).astype(np.float64))
-        arrays = {"c.weight_orig": stored, "c.weight_u": u[:, 0], "c.weight_v": v[0]}
-        np.testing.assert_allclose(selected(arrays).tensors["c.weight"].load(), stored / values[0], rtol=1e-5)
+        for sign in (1, -1):  # u and v of opposite signs: torch divides by u'Wv, whatever its sign
+            arrays = {"c.weight_orig": stored, "c.weight_u": sign * u[:, 0], "c.weight_v": v[0]}
+            divided = selected(arrays).tensors["c.weight"].load()
+            np.testing.assert_allclose(divided, sign * stored / values[0], rtol=1e-5)
 
 
 def test_vectors_that_do_not_fit_leave_the_weights_unread():

@@ -104,6 +104,22 @@ def test_a_format_of_exactly_the_budget_fits_and_the_smaller_of_equals_wins():
     assert best(found, 3.4) is None
 
 
+def test_a_format_fits_a_budget_that_it_exceeds_by_rounding_alone():
+    found = [Stored("a", 0.1 + 0.2, 20.0)]  # in doubles above 0.3
+    assert best(found, 0.3) is found[0]
+    assert best(found, 0.3 - 1e-8) is None
+
+
+def test_eight_bits_are_searched_to_the_end_and_more_for_a_while():
+    """Values that lie close together have hundreds of grids that are nearly the best."""
+    w = np.array([0.91678629, 0.92297397, 0.91296648, 0.91109068, 0.908119, 0.91159127])
+    values = Values(w)
+    for bits, whole in ((8, True), (9, False)):
+        for found in (integer_scale(w, bits), values.at_widths([bits], [0.5])[0].quantized):
+            assert (found.evaluations > 500) == whole
+            assert (found.bound >= found.noise * (1 - 1e-6)) == whole and found.bound <= found.noise
+
+
 def test_a_channel_stores_a_scale_of_sixteen_bits():
     found = {one.name: one for one in compare(np.random.default_rng(0).normal(size=(8, 32)))}
     assert found["INT4 per channel"].bits == pytest.approx(4 + 16 / 32)

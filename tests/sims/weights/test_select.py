@@ -89,6 +89,14 @@ def test_averaged_copies_count_once():
     assert canonical("state_dict_ema.layer.weight") == ("layerweight", True)
 
 
+def test_of_two_originals_the_first_is_named():
+    """A file may hold one network before and after, in containers that are no part of a name."""
+    for first, second in (("model.fc.weight", "net.fc.weight"), ("net.fc.weight", "model.fc.weight")):
+        for copy in ("ema.fc.weight", "ema_fc_weight"):
+            found = chosen({name: normal(32, 32) for name in (first, second, copy)})
+            assert found.skipped == {copy: f"an averaged copy of {first!r}"}
+
+
 def test_averages_by_the_names_of_their_originals():
     """g_ema is that of g; teachers, and encoders that follow another one, are averages as well."""
     pairs = {
