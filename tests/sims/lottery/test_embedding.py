@@ -108,6 +108,7 @@ def rewrite(path, change, headers=None):
         ("layer0.block0.units", lambda a: np.where(a == a[0, -1], 10**6, a), "beyond the width"),
         ("layer0.block0.units", lambda a: np.where(a == a[0, -1], a.max() + 1, a), "beyond the width"),
         ("layer0.block0.inputs", lambda a: a + 1, "do not have the shape"),
+        ("layer0.block0.inputs", lambda a: np.where(a == 0, -1, a), "do not have the shape"),
         ("layer0.block0.sides", lambda a: a * 2, "do not have the shape"),
     ],
 )
@@ -413,13 +414,17 @@ def test_a_file_without_its_layers_or_for_another_network_is_one_sentence(tmp_pa
 def test_a_unit_that_reads_a_copy_of_another_input_is_refused(tmp_path):
     """Units of the second layer of copies are numbered input by input."""
     weights, path = network(), tmp_path / "t.safetensors"
-    embed(weights, 3, 24, 1, "depth_plus_one").save(path)
-    load(path, weights)
 
     def swap(tensors):
         units = tensors["layer2.block0.units"]
         units[[0, 1]] = units[[1, 0]]
 
-    rewrite(path, swap)
-    with pytest.raises(ValueError, match=r"layer2\.block0 reads a copy of another input"):
+    def borrow(tensors):
+        tensors["layer2.block0.units"][1, 0] = 0  # the first copy of the first input
+
+    for spoil in (swap, borrow):
+        embed(weights, 3, 24, 1, "depth_plus_one").save(path)
         load(path, weights)
+        rewrite(path, spoil)
+        with pytest.raises(ValueError, match=r"layer2\.block0 reads a copy of another input"):
+            load(path, weights)
