@@ -155,6 +155,7 @@ def examine(modules: list[Module], tests: list[str], budget: float, say) -> None
             say(f"{', '.join(by_name)}: {values[0]}")
         else:
             note(*values)
+    outside += [task for task in inside if task.key not in by_name[task.name].killers]
     first: list[str] = []  # what found one mutant may find the next
     sound, unfit = {"", TIME}, set()
     for task in outside:

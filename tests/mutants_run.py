@@ -56,7 +56,7 @@ def in_a_fork(work: Callable[[], object], limit: float):
             os.close(reading)
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            signal.alarm(60 * int(limit))  # one that sleeps uses no processor time
+            signal.alarm(60 + 10 * int(limit))  # one that sleeps uses no processor time
             be_silent()
             found = work()
             os.write(writing, json.dumps(found).encode())
@@ -304,6 +304,10 @@ class Room:
             with self.context(f"{DOCTEST} {name}"):
                 self.doctest(name)
         self.coverage.stop()
+        bridge = sys.modules.get("jax._src.xla_bridge")
+        if bridge is not None and bridge.backends_are_initialized():
+            self.tell("JAX has started threads, which no fork survives: each mutant is imported anew")
+            return True
         _end_workers()
         data = self.coverage.get_data()
         reached = {name: data.contexts_by_lineno(str(ROOT / name)) for name in self.names}
@@ -388,7 +392,10 @@ def _end_workers() -> None:
 
 
 def run_room(tasks: list[Task], tests: list[str], budget: float, wanted):
-    """Yield what is said and found about some mutants: [sentence] or [module, key, what noticed it]."""
+    """Yield what is said and found about some mutants: [sentence] or [module, key, what noticed it].
+
+    A room whose process cannot be forked, or ends, leaves some without an answer.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

@@ -257,8 +257,8 @@ def means(
         values = values.astype(np.float64).reshape(count, len(limits))
         for column, (a, b) in zip(values.T, limits, strict=True):
             if not (column.min() >= a and column.max() <= b):
-                worst = (column.min(), column.max())
-                raise ValueError(f"a trial lies outside its stated bounds [{a}, {b}]: saw {worst}")
+                low, high = float(column.min()), float(column.max())
+                raise ValueError(f"a trial lies outside its stated bounds [{a}, {b}]: saw {low} to {high}")
         return values
 
     stop = _stop(sequences, width)

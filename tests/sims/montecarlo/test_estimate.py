@@ -322,6 +322,19 @@ def test_merging_moments_is_exact_enough():
         (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 1), seed=1, store="x"), "needs a key that names"),
         (lambda: montecarlo.probability(uniforms, 10, seed=1), "needs booleans"),
         (lambda: montecarlo.mean(uniforms, 10, bounds=(0, 0.1), seed=1), "outside its stated bounds"),
+        (
+            lambda: montecarlo.means(
+                lambda rng, n: np.tile([[-3.0, 0], [2, 0]], (n // 2, 1)),
+                10,
+                bounds=[(-3, 1.5), (0, 1)],
+                seed=1,
+            ),
+            r"bounds \[-3\.0, 1\.5\]: saw -3\.0 to 2\.0$",
+        ),
+        (
+            lambda: montecarlo.means(uniforms, 10, bounds=[(0, 1), (1, 1)], seed=1),
+            r"bounds must be finite pairs low < high, got \[\(0, 1\), \(1, 1\)\]",
+        ),
         *(
             (lambda bounds=bounds: montecarlo.mean(uniforms, 10, bounds=bounds, seed=1), "low < high")
             for bounds in ((1, 0), (1, 1), (-math.inf, 1), (0, math.inf))

@@ -57,7 +57,7 @@ def test_batches_have_the_same_layers():
     [
         ([np.eye(2)], [np.eye(3)], ValueError, r"layer 'layer1' has shape \(2, 2\) in one and \(3, 3\)"),
         ({"a": np.eye(2)}, {"b": np.eye(2)}, ValueError, "the layers must be the same, got a and b"),
-        ([np.eye(2) * np.nan], [np.eye(2)], ValueError, "layer 'layer1' must be finite"),
+        ([np.array([[1.0, np.nan]])], [np.eye(2)[:1]], ValueError, "layer 'layer1' must be finite"),
         (["words"], [np.eye(2)], TypeError, "layer 'layer1' must hold real numbers"),
         ("words", [np.eye(2)], TypeError, "must be a mapping or a sequence of arrays, got str"),
         (3.0, [np.eye(2)], TypeError, "must be a mapping or a sequence of arrays, got float"),
