@@ -219,6 +219,7 @@ def test_bernstein_scales_with_the_range():
     assert bernstein_p_values(5.0, 4.0, 500, 10.0, 4.0) == pytest.approx(
         bernstein_p_values(0.5, 0.04, 500, 1.0, 0.4)
     )
+    assert [bernstein_p_values(0.5, 0.04, 500, 1.0, bound) for bound in (0.4999, 0.5001)] == [(1, 1)] * 2
     assert bernstein_p_values(0.5, 0.04, 500, 2.0, 0.4)[0] > bernstein_p_values(0.5, 0.04, 500, 1.0, 0.4)[0]
     assert empirical_bernstein(0.5, 0.04, 500, 2.0)[1] > high
 

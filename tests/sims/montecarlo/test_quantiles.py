@@ -63,6 +63,7 @@ def test_medians_grow_block_by_block_and_stop_where_the_watched_ones_are_known()
     assert trials < 1000 and medians[0][2] - medians[0][1] <= 0.3 < medians[1][2] - medians[1][1]
     *_, (_, before), (_, medians) = growing_medians(sample, 10_000, width=30.0, **options)
     assert before[1][2] - before[1][1] > 30 >= medians[1][2] - medians[1][1]  # all, where none is named
+    assert len(list(growing_medians(sample, 3, **{**options, "block": 1}))) == 3
     for change, message in (
         ({"width": 0.0}, "width must be positive and finite"),
         ({"trials": 0}, "trials must be"),

@@ -14,7 +14,7 @@ import sims
 import theory
 from sims import montecarlo
 from sims.montecarlo import store
-from sims.montecarlo.store import Store, source_digest
+from sims.montecarlo.store import Moments, Store, source_digest
 from sims.support.files import atomic_write, unsealed
 
 CODE = "from sims.montecarlo.store import source_digest; print(source_digest())"
@@ -86,6 +86,15 @@ def test_a_new_store_is_on_disk_before_any_block(tmp_path, before):
         Store(path, 1, ("a",), 10, [(0.0, 1.0)], "means")
     again = Store(path, 1, ("a",), 10, [(0.0, 1.0)], "means")  # no warning: it is a store without blocks
     assert again.blocks == {} and unsealed(path.read_text())["blocks"] == {}
+
+
+def test_one_impossible_moment_of_two_is_enough(tmp_path):
+    made = Store(tmp_path / "run.json", 1, ("f",), 10, [(0.0, 1.0), (0.0, 1.0)], "means")
+    made.add(0, Moments(10, (0.5, 0.5), (0.1, -0.1)))
+    made.save()
+    with pytest.warns(UserWarning, match="block 0 holds impossible moments"):
+        again = Store(tmp_path / "run.json", 1, ("f",), 10, [(0.0, 1.0), (0.0, 1.0)], "means")
+    assert again.blocks == {}
 
 
 @pytest.mark.parametrize(("seconds", "writes"), [(0.0, 2), (0.4, 3), (2.0, 5)])
