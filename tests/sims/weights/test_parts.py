@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sims import weights
+from sims.weights.dequantize import words
 from sims.weights.quantized import joined
 from tests.sims.weights.test_quantized import E2M1, packed_words, save, whole
 
@@ -237,3 +238,20 @@ def test_unsigned_codes_are_no_zero_points_of_their_own(read):
         arrays = {codes: zeros(16, 64, dtype=np.uint8), scale: ones(1)}
         _, skipped = read(arrays)
         assert skipped == dict.fromkeys(arrays, "already quantized: uint8 codes without a zero point")
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 8])
+def test_words_of_any_shape_hold_as_many_codes_as_fit(bits, axis):
+    """In a stack of matrices, too; what is left of a word is no code."""
+    packed = RNG.integers(0, 2**32, (2, 3, 4), dtype=np.uint32)
+    each, found = len(range(bits, 33, bits)), words(packed, bits, axis)
+    sizes = [2, 3, 4]
+    sizes[axis] *= each
+    assert found.shape == tuple(sizes)
+    for place in np.ndindex(*sizes):
+        at = list(place)
+        at[axis] //= each
+        digits = f"{int(packed[tuple(at)]):032b}"[::-1]
+        first = place[axis] % each * bits
+        assert found[place] == int(digits[first : first + bits][::-1], 2)
