@@ -294,6 +294,16 @@ def test_blocks_of_several_verdicts_are_counted_at_the_width_that_decides(pairs,
     assert lines["b.*.w"]["verdict"] == said and lines["b.*.w"][""] == "2"
 
 
+@pytest.mark.parametrize(("count", "together"), [(40, False), (41, True)])
+def test_up_to_forty_tensors_stand_on_lines_of_their_own(count, together):
+    numbers = ({4: 9.0}, {4: 5.0}, {4: 0.0}, weights.Signal(1.0))
+    table = weights.Table(
+        (4,), [weights.TensorRow(f"b.{i}.w", (3, 3), 9, 3.0, 2.0, *numbers) for i in range(count)]
+    )
+    assert len(layout.lines(table)) == (2 if together else count + 1)
+    assert ("repeated blocks" in layout.title(table)) == together
+
+
 def test_a_table_without_tensors_has_no_lines():
     assert layout.lines(weights.Table((4,))) == []
 

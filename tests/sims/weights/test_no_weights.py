@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sims import weights
-from sims.weights.no_weights import is_table_of_positions
+from sims.weights.no_weights import is_mask, is_table_of_positions
 
 RNG = np.random.default_rng(37)
 
@@ -90,3 +90,11 @@ def test_a_table_of_positions_does_not_speak_for_the_network():
     assert found.skipped == {"pos_encoder.pe": "a table of positions, which no training changes"}
     assert found.middle().winner == weights.analyse({"w": small}, [4]).middle().winner == "cut"
     assert weights.analyse({"table": table}, [4]).rows  # where there is nothing else
+
+
+@pytest.mark.parametrize(
+    ("other", "mask"),
+    [(1, True), (0.5, False), (2, False), (-1, False), (-99.5, False), (-100, True), (-1e4, True)],
+)
+def test_masks_multiply_by_one_or_add_a_hundred_below_zero(other, mask):
+    assert is_mask(np.array([0, other, other, 0], dtype=np.float64)) == mask
