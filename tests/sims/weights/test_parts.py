@@ -255,3 +255,37 @@ def test_words_of_any_shape_hold_as_many_codes_as_fit(bits, axis):
         digits = f"{int(packed[tuple(at)]):032b}"[::-1]
         first = place[axis] % each * bits
         assert found[place] == int(digits[first : first + bits][::-1], 2)
+
+
+@pytest.mark.parametrize("group", [64, 128])
+def test_a_stack_of_matrices_of_mlx_has_groups_along_its_last_axis(read, group):
+    codes = RNG.integers(0, 16, size=(2, 3, 256))
+    scale, bias = (RNG.normal(size=(2, 3, 256 // group)).astype(np.float32) for _ in range(2))
+    arrays = {"l.weight": packed_words(codes, 4, 2), "l.scales": scale, "l.biases": bias}
+    found, _ = read(arrays, {"quantization": {"bits": 4, "group_size": group}})
+    for place in np.ndindex(2, 3, 256):
+        at = (*place[:2], place[2] // group)
+        expected = codes[place] * float(scale[at]) + float(bias[at])
+        assert found["l.weight"][place] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(16, 63), (16, 64)])
+def test_a_list_of_scales_of_packed_codes_is_one_for_every_row(read, shape):
+    codes, scale = RNG.integers(0, 16, size=shape), np.arange(1, 17, dtype=np.float32)
+    arrays = {
+        "l.weight_packed": packed_words(codes, 4, 1).view(np.int32),
+        "l.weight_scale": scale,
+        "l.weight_shape": np.array(shape),
+    }
+    found, _ = read(arrays)
+    np.testing.assert_array_equal(found["l.weight"], (codes - 8) * scale[:, None])
+    (tensor,) = joined(weights.opened(arrays).tensors, {})[0].values()
+    assert tensor.note == f"dequantized from 4 bits, groups of {shape[1]}"
+
+
+@pytest.mark.parametrize("groups", [[0] * 64, [-1] * 63 + [0], [0] + [-1] * 63])
+def test_any_input_in_a_group_of_its_own_order_leaves_packed_codes_unread(read, groups):
+    arrays = PARTS["packed"][0] | {"l.weight_g_idx": np.array(groups, np.int32)}
+    found, skipped = read(arrays)
+    assert not found
+    assert skipped["l.weight_packed"] == "already quantized: groups in another order than that of the inputs"
