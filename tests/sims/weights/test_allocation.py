@@ -12,7 +12,7 @@ from sims import weights
 from sims.weights.allocation import allocate, allocate_stored, allocate_table
 from sims.weights.encoding import encode
 from sims.weights.formats import Stored, channel_snr, noise
-from sims.weights.knapsack import choose
+from sims.weights.knapsack import Choice, choose
 from theory.formats import FORMATS, WITHOUT_LAW
 
 BY_NAME = {form.name: form for form in FORMATS}
@@ -399,3 +399,9 @@ def test_of_choices_that_cost_the_same_the_better_one_is_followed():
     """There are 2^20 of 21 different costs: a table of 30 is enough, and an odd unit is left over."""
     found = choose([[0, 2]] * 20, [[1.0, 0.0]] * 20, 9, states=30)
     assert (found.cost, found.error, found.gap) == (8, 16.0, 0.0)
+
+
+@pytest.mark.parametrize(("bound", "gap"), [(0.0, 1.0), (3.0, 0.25), (4.0, 0.0), (5.0, 0.0)])
+def test_the_gap_is_the_share_of_the_error_above_the_bound(bound, gap):
+    assert Choice((0,), 1, 4.0, bound, 0.0).gap == gap
+    assert Choice((0,), 1, 0.0, bound, 0.0).gap == 0.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sims import weights
+from sims.weights import packed
 from sims.weights.dequantize import words
 from sims.weights.quantized import joined
 from tests.sims.weights.test_quantized import E2M1, packed_words, save, whole
@@ -289,3 +290,20 @@ def test_any_input_in_a_group_of_its_own_order_leaves_packed_codes_unread(read, 
     found, skipped = read(arrays)
     assert not found
     assert skipped["l.weight_packed"] == "already quantized: groups in another order than that of the inputs"
+
+
+@pytest.mark.parametrize("rows", [1, 64, 130, 2**22])
+def test_blocks_of_bitsandbytes_are_scaled_some_at_a_time(read, monkeypatch, rows):
+    """However many there is room for; the last block is a short one."""
+    monkeypatch.setattr(packed, "ROWS", rows)
+    codes, scale = RNG.integers(0, 16, size=200), np.float32([1, 2, 4, 8])
+    levels = np.arange(16, dtype=np.float32) - 7
+    arrays = {
+        "l.weight": (codes[::2] << 4 | codes[1::2]).astype(np.uint8)[:, None],
+        "l.weight.absmax": scale,
+        "l.weight.quant_map": levels,
+        NF4: state(shape=[10, 20]),
+    }
+    found, _ = read(arrays)
+    expected = [levels[code] * scale[i // 64] for i, code in enumerate(codes)]
+    np.testing.assert_array_equal(found["l.weight"].ravel(), expected)
