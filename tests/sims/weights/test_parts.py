@@ -307,3 +307,32 @@ def test_blocks_of_bitsandbytes_are_scaled_some_at_a_time(read, monkeypatch, row
     found, _ = read(arrays)
     expected = [levels[code] * scale[i // 64] for i, code in enumerate(codes)]
     np.testing.assert_array_equal(found["l.weight"].ravel(), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (10, 1), (1, 1), (3, 9)])
+def test_pruned_weights_of_one_output_or_of_one_input(read, shape):
+    """Every other weight is kept, from the first on."""
+    places = np.arange(shape[0] * shape[1]).reshape(shape) % 2 == 0
+    arrays = {
+        "l.compressed": np.arange(1, places.sum() + 1, dtype=np.float32),
+        "l.bitmask": np.packbits(places, axis=1, bitorder="little"),
+        "l.shape": np.array(shape),
+    }
+    found, skipped = read(arrays)
+    assert not skipped
+    expected = [n // 2 + 1 if n % 2 == 0 else 0 for n in range(shape[0] * shape[1])]
+    assert found["l.weight"].ravel().tolist() == expected
+
+
+def test_a_stack_of_matrices_of_nvfp4_has_blocks_along_its_last_axis(read):
+    codes = RNG.integers(0, 16, size=(2, 3, 64))
+    scale = RNG.integers(1, 9, size=(2, 3, 4)).astype(E4M3)
+    arrays = {
+        "l.weight": (codes[..., ::2] | codes[..., 1::2] << 4).astype(np.uint8),
+        "l.weight_scale": scale,
+        "l.weight_scale_2": np.float32(0.5),
+    }
+    found, _ = read(arrays)
+    for place in np.ndindex(2, 3, 64):
+        value = E2M1[codes[place] & 7] * (-1) ** (codes[place] >> 3)
+        assert found["l.weight"][place] == value * float(scale[(*place[:2], place[2] // 16)]) / 2
