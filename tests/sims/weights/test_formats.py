@@ -359,3 +359,13 @@ def test_values_of_a_searched_scale_are_those_of_zeros_alone(form):
 
 def test_values_may_be_a_list():
     assert encode([[3.0, 1.0, -4.0, 2.0]], BY_NAME["2:4"]).tolist() == [[3, 0, -4, 0]]
+
+
+@pytest.mark.parametrize("kept", range(1, 12))
+def test_pruning_keeps_the_largest_magnitudes_to_the_last_one(kept):
+    form = Format("prune", "", 16, sparsity=(12 - kept) / 12)
+    for seed in range(20):
+        rows = np.random.default_rng(seed).permutation(np.arange(1.0, 13)).reshape(3, 4) * (-1) ** seed
+        left = encode(rows, form)
+        assert sorted(np.abs(left[left != 0])) == list(range(13 - kept, 13))
+        assert np.array_equal(left[left != 0], rows[left != 0])

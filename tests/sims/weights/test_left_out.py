@@ -155,7 +155,7 @@ def test_integers_of_a_parametrization_are_no_part_of_weights():
 # --- weights that a network computes -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(5, 1, 1), (6,), (3, 1, 1), (6, 2, 1), (6, 1), (1, 6, 1, 1)])
+@pytest.mark.parametrize("shape", [(5, 1, 1), (6,), (2,), (1, 2), (3, 1, 1), (6, 2, 1), (6, 1), (1, 6, 1, 1)])
 def test_lengths_that_fit_no_axes_of_directions_leave_the_weights_unread(shape):
     arrays = {"l.weight_v": normal(6, 5, 3), "l.weight_g": normal(*shape)}
     found, skipped = joined(tensors_of(arrays), {})

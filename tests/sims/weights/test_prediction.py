@@ -60,6 +60,8 @@ def test_quantiles_stand_in_the_middle_of_equal_steps():
     np.testing.assert_allclose(shapes["Student-t, 1 df"].ravel(), cauchy, rtol=1e-9)
     two = [math.sqrt(2) * math.tan(math.asin(2 * u - 1)) for u in steps]
     np.testing.assert_allclose(shapes["Student-t, 2 df"].ravel(), two, rtol=1e-9)
+    for row in shapes["Gaussian rows, sigma 1"]:
+        np.testing.assert_allclose(np.sort(row), -np.sort(row)[::-1], rtol=1e-9)
 
 
 def test_every_shape_has_the_quantiles_of_its_name():
