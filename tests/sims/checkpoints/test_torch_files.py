@@ -101,7 +101,14 @@ def test_parts_of_unknown_objects_are_no_weights(tmp_path):
 
 def test_views_of_parts_of_a_storage_show_those_parts(tmp_path):
     """Whether a part is small, which is read alone, or not; whatever stands before it."""
-    places = {"first": (0, 6), "small": (10, 6), "later": (80, 12), "half": (30, 50), "most": (3, 90)}
+    places = {
+        "first": (0, 6),
+        "near": (2, 10),
+        "small": (10, 6),
+        "later": (80, 12),
+        "half": (30, 50),
+        "most": (3, 90),
+    }
     items = {
         name: rebuilt("FloatStorage", "0", 100, first, (count // 2, 2), (2, 1))
         for name, (first, count) in places.items()
