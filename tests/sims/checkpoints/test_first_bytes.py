@@ -69,3 +69,9 @@ def test_files_of_flax_are_named(tmp_path):
     (tmp_path / "flax_model.msgpack").write_bytes(b"\x81\xa6params\x80" * 9)
     with pytest.raises(ValueError, match="msgpack files of Flax are not read: save the parameters as"):
         kind_of(tmp_path / "flax_model.msgpack")
+
+
+@pytest.mark.parametrize("version", [1, 3, 10, 62, 63])
+def test_a_model_of_onnx_begins_with_its_version(tmp_path, version):
+    (tmp_path / "m").write_bytes(bytes([8, version]) + b"\x12\x04test" + bytes(20))
+    assert kind_of(tmp_path / "m") == "onnx"

@@ -107,3 +107,20 @@ def test_a_path_may_be_a_string(tmp_path):
     archive(tmp_path / "a.npz", w=W)
     for path in (str(tmp_path), str(tmp_path / "a.npz")):
         np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], W)
+
+
+def test_a_folder_of_many_networks_names_the_first_four(tmp_path):
+    for name in "edcba":
+        (tmp_path / f"{name}.safetensors.index.json").write_text("{}")
+    names = ", ".join(rf"{name}\.safetensors\.index\.json" for name in "abcd")
+    with pytest.raises(ValueError, match=rf"it holds several networks \({names}\): name one"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+def test_an_index_names_files_for_every_layer_or_for_every_tensor(tmp_path):
+    """Of lists beside names nobody knows which it is."""
+    archive(tmp_path / "a.npz", w=W)
+    path = tmp_path / "model.index.json"
+    path.write_text(json.dumps({"weight_map": {"layer": ["a.npz"], "w": "a.npz"}}))
+    with pytest.raises(ValueError, match="this JSON file is no index of shards: it has no weight_map"):
+        checkpoints.open_checkpoint(path)

@@ -170,6 +170,7 @@ def test_sparse_values_that_are_no_real_numbers_take_no_other_away(tmp_path, kin
     found = sparse_model(tmp_path / "m.onnx", tensor, PLACES, [2, 3])
     number = getattr(onnx.TensorProto, kind)
     assert found["w"].skip == f"values of ONNX type {number}, not read" and found["w"].shape == (2, 3)
+    assert found["w"].nbytes == 3 * 8  # of the places
     read = checkpoints.read(tmp_path / "m.onnx")
     assert list(read.tensors) == ["dense"] and list(read.skipped) == ["w"]
 

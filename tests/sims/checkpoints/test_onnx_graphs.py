@@ -859,3 +859,26 @@ def test_weights_in_the_order_of_a_processor_are_named(tmp_path, domain):
     found = tensors(save(tmp_path / "a.onnx", [node], arrays))
     assert [bool(tensor.skip) for tensor in found.values()] == [bool(domain), False]
     assert not domain or "in an order for one processor (NCHWc)" in found["reorder"].skip
+
+
+def block(number, last):
+    """A function of two inputs that hands them to the next one, or multiplies them."""
+    node = helper.make_node("MatMul", ["a", "b"], ["r"])
+    if not last:
+        node = helper.make_node(f"Block{number + 1}", ["a", "b"], ["r"], domain="here")
+    imports = [helper.make_opsetid("", 21), helper.make_opsetid("here", 1)]
+    return helper.make_function("here", f"Block{number}", ["a", "b"], ["r"], [node], imports)
+
+
+@pytest.mark.parametrize("kind", ["Split", "Concat", "function"])
+@pytest.mark.parametrize(("count", "axis"), [(2, 1), (40, 1), (41, None)])
+def test_a_use_is_followed_past_forty_nodes_and_no_further(tmp_path, kind, count, axis):
+    functions = []
+    if kind == "function":
+        nodes = [helper.make_node("Block0", ["x", "w0"], ["y"], domain="here")]
+        functions = [block(i, i == count - 1) for i in range(count)]
+    else:
+        nodes = [helper.make_node(kind, [f"w{i}"], [f"w{i + 1}"], axis=0) for i in range(count)]
+        nodes.append(helper.make_node("MatMul", ["x", f"w{count}"], ["y"]))
+    path = save(tmp_path / "a.onnx", nodes, {"w0": normal(4, 6)}, functions=functions)
+    assert [tensor.axis for tensor in tensors(path).values()] == [axis]

@@ -162,6 +162,17 @@ def test_blocks_of_bits_of_other_sizes_are_not_read(tmp_path, options, why):
         found.load()
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(1, 32), (4, 1), (1, 1)])
+def test_blocks_of_bits_of_one_output_or_of_one_input(tmp_path, rows, columns):
+    """All bytes are 0x3A: the codes 10 and 3 in turn, about the middle 8."""
+    blocks = -(-columns // 16)
+    arrays = {"w": np.full((rows, blocks, 8), 0x3A, np.uint8), "s": np.full(rows * blocks, 0.5, np.float32)}
+    sizes = {"K": columns, "N": rows, "bits": 4, "block_size": 16}
+    operator = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", **sizes)
+    found = tensors(save(tmp_path / "a.onnx", [operator], arrays))["w"].load()
+    np.testing.assert_array_equal(found, np.tile([1, -2.5], (rows, 16))[:, :columns])
+
+
 @pytest.mark.parametrize(
     ("operator", "stored", "second", "options", "shape"),
     [

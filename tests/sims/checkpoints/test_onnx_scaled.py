@@ -67,6 +67,7 @@ def test_a_scale_is_followed_through_nodes_that_change_its_form(tmp_path, road):
         assert values[i, j] == np.float32((int(CODES[i, j]) - int(ZERO[i])) * np.float64(SCALE[i]))
     assert found.axis == 0 and found.nbytes == 960 + stored.nbytes + 24
     assert not weights.select(weights.opened(tmp_path / "a.onnx"), 1).tensors.keys() - {"c"}
+    assert {"minus", "ax", "same", "first"} <= tensors(tmp_path / "a.onnx").keys()  # sizes are no scales
 
 
 @pytest.mark.parametrize("inside", ["branch", "function", "initializers of a branch"])
@@ -329,6 +330,7 @@ def test_sizes_of_zero_are_kept_unless_a_node_allows_them(tmp_path):
         *((kind, (3,), "biases") for kind in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")),
         ("QuantizeLinear", (1, 2), "scales"),
         ("GroupQueryAttention", (7, 8), "table"),
+        ("RotaryEmbedding", (1, 2), "table"),
         *((kind, (1,), "vector") for kind in ("Add", "Mul", "Div", "PRelu", "BiasAdd", "BiasGelu")),
         *((kind, (1,), "vector") for kind in ("FastGelu", "SkipLayerNormalization")),
         *((kind, (2,), "vector") for kind in ("Gemm", "FusedGemm")),
@@ -537,6 +539,13 @@ def test_long_chains_of_nodes_are_not_followed_to_their_end(tmp_path):
     found = tensors(save(tmp_path / "b.onnx", late, arrays))
     assert found["c"].skip == "already quantized, by a DequantizeLinear whose scale is no constant"
     assert {"s0", "w"} <= found.keys()
+
+
+@pytest.mark.parametrize(("length", "followed"), [(5, True), (7, True), (8, False)])
+def test_a_scale_is_followed_back_over_seven_nodes(tmp_path, length, followed):
+    nodes = [*chain("s0", "s", length), node("DequantizeLinear", "c s", "w", axis=0), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"c": CODES, "s0": SCALE}))
+    assert ("s0" in found) != followed and bool(found["c"].skip) != followed
 
 
 def test_what_is_not_read_keeps_its_shape_and_type(tmp_path):

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from sims import checkpoints
+from sims.checkpoints.limits import LimitError
+from sims.checkpoints.pickle_tensors import named
+from sims.checkpoints.pickle_values import Storage, View
 from tests.sims.checkpoints.test_read import Call, Global
 from tests.sims.checkpoints.test_torch_objects import Made, Objects
 
@@ -58,6 +61,7 @@ def buffer(*rest, function=FROM):
         (array(kind=Call(DTYPE, "f4", False, True)), W),  # of which no state is told: little-endian
         (array(kind=Built(DTYPE, ("f4",), (3,))), W),
         (array(kind=Built(DTYPE, ("f4",), [3, ">"])), W),
+        (array(kind=Built(DTYPE, ("f4",), (3, ">")), data=W.astype(">f4").tobytes()), W),
         (array(shape=(1,) * 30 + (4, 6)), W.reshape((1,) * 30 + (4, 6))),
         (array(shape=(0, 6), data=b""), W[:0]),
         (buffer(), W),
@@ -137,3 +141,11 @@ def test_objects_that_resemble_an_array_are_none(tmp_path, item):
     found = checkpoints.read(tmp_path / "a.pkl")
     assert list(found.tensors) == ["w"] and not found.skipped
     np.testing.assert_array_equal(found.tensors["w"], W)
+
+
+def test_a_thousand_tensors_are_free_whatever_the_size_of_the_file():
+    view = View(Storage("float32", "0", 12), 0, (3, 4), (4, 1), "float32")
+    assert [name for name, _ in named([view] * 1000, 0, {})] == [str(i) for i in range(1000)]
+    with pytest.raises(LimitError, match="it leads to more than 1000 tensors"):
+        list(named([view] * 1001, 0, {}))
+    assert len(list(named([view] * 1001, 16, {}))) == 1001

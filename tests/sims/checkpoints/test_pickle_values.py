@@ -190,6 +190,7 @@ def sparse(layout, parts):
         sparse(Global("torch.sparse_new"), (ZEROS, ZEROS, SCALES, (3, 3))),
         sparse(Call(Global("my.layout"), ["torch.sparse_coo"]), (ZEROS, ZEROS, SCALES, (3, 3))),
         sparse(3, (ZEROS, ZEROS, SCALES, (3, 3))),
+        Call(Global("torch._utils._rebuild_sparse_tensor"), 3, (ZEROS, SCALES), "one more"),
     ],
 )
 def test_a_sparse_tensor_of_another_layout_takes_no_other_away(tmp_path, item):
@@ -221,6 +222,7 @@ def of_a_class(arguments, state, function=WRAPPER):
         (of_a_class((1, 2, (5, 6)), (None, BESIDE)), (5, 6), 48),
         (of_a_class((1, 2, (5, 6)), (BESIDE,)), (5, 6), 48),
         (of_a_class((1, 2, (5, 6)), (BESIDE, {"part": BESIDE}, SCALES)), (5, 6), 72),
+        (of_a_class((1, 2, (5, 6)), [BESIDE] * 17), (5, 6), 16 * 48),  # of more parts the others go uncounted
         (of_a_class((1, 2, (5, 6)), {"_local_tensor": 3, "qdata": 4, "scale": SCALES}), (5, 6), 24),
     ],
 )
@@ -261,7 +263,11 @@ def test_what_a_call_of_another_name_is_given_is_no_weight(tmp_path, call, reaso
 def test_calls_by_what_they_are_given():
     """Text is encoded by the one function that does so; a mapping is made of pairs."""
     assert apply(Name("_codecs.encode"), ("é", "latin1")) == b"\xe9"
+    assert apply(Name("_codecs.encode"), ("é",)) == b"\xe9"
+    assert apply(Name("_codecs.encode"), (3, "latin1")).path == "_codecs.encode"
     assert apply(Name("my.encode"), ("é", "latin1")).path == "my.encode"
+    given = (Name("my.function"), Name("my.T"), (), {}, "one more")
+    assert "class my.T," in apply(Name("torch._tensor._rebuild_from_type_v2"), given).why
     made = apply(Name("collections.OrderedDict"), ([["a", 1], ("b", 2)],))
     assert isinstance(made, Items) and made.items == {"a": 1, "b": 2}
     assert apply(Name("collections.OrderedDict"), ()).items == {}

@@ -138,6 +138,15 @@ def test_the_step_of_an_axis_of_one_place_says_nothing(tmp_path, stride):
     np.testing.assert_array_equal(found["row"].load(), W[1:2])
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_single_number_of_a_tensor_is_a_slice_of_it(tmp_path, shape):
+    one = rebuilt("FloatStorage", "0", 12, 5, shape, (1,) * len(shape))
+    path = torch_zip(tmp_path / "a.pt", {"whole": PLAIN, "one": one}, {"0": W.tobytes()})
+    found = checkpoints.open_checkpoint(path).tensors["one"]
+    assert (found.apart, found.nbytes) == ("the same memory as 'whole', which is judged", 0)
+    assert found.load() == W[1, 1]
+
+
 def test_tensors_without_a_storage_of_their_own_are_not_one(tmp_path):
     """Codes with a scale, sparse ones, and those that are not read."""
     codes = RNG.integers(-99, 99, (2, 20, 20)).astype(np.int8)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sims import checkpoints, weights
+from tests.sims.checkpoints.test_read import rebuilt, torch_zip
 
 FILES = Path(__file__).parent / "files"
 NAMES = [line.split()[1] for line in (FILES / "SHA256SUMS").read_text().splitlines()]
@@ -96,3 +97,32 @@ def test_parts_of_unknown_objects_are_no_weights(tmp_path):
 
     ((name, item),) = named(value, len(data), {})
     assert name == "0" and item.why == "part of an object of unknown kind, 'my.library.QuantizedTensor'"
+
+
+def test_views_of_parts_of_a_storage_show_those_parts(tmp_path):
+    """Whether a part is small, which is read alone, or not; whatever stands before it."""
+    places = {
+        "first": (0, 6),
+        "near": (2, 10),
+        "small": (10, 6),
+        "later": (80, 12),
+        "half": (30, 50),
+        "most": (3, 90),
+    }
+    items = {
+        name: rebuilt("FloatStorage", "0", 100, first, (count // 2, 2), (2, 1))
+        for name, (first, count) in places.items()
+    }
+    items["turned"] = rebuilt("FloatStorage", "0", 100, 20, (2, 3), (1, 4))
+    numbers = np.arange(100, dtype=np.float32)
+    found = checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", items, {"0": numbers.tobytes()})).tensors
+    for name, (first, count) in places.items():
+        np.testing.assert_array_equal(found[name].load().ravel(), np.arange(first, first + count))
+    assert found["turned"].load().tolist() == [[20, 24, 28], [21, 25, 29]]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_a_storage_that_is_missing_is_missed_however_small_it_is(tmp_path, size):
+    item = rebuilt("ByteStorage", "1", size, 0, (size,), (1,))
+    with pytest.raises(ValueError, match=f"storage '1' of {size} bytes is missing or truncated"):
+        checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", {"w": item}, {"0": b"abc"}))

@@ -105,6 +105,7 @@ def test_constants_and_grids_are_lossless():
         for zero_point in (False, True):
             found = optimal_affine(np.full(10, value), 3, zero_point=zero_point)
             assert found.scale == (abs(value) or 1.0) and found.noise == found.bound == 0
+            assert found.evaluations == 0
             assert SplitValues(np.full(10, value)).ends_noise(3, zero_point=zero_point) == 0
             levels = found.offset + found.scale * np.arange(8)
             assert found.snr == math.inf and np.abs(levels - value).min() < 1e-15
@@ -125,8 +126,9 @@ def test_weights_that_a_grid_holds_lose_nothing(unit):
         assert SplitValues((codes + 0.4) * unit).ends_noise(3) < 1e-28
         assert SplitValues((codes - 2) * unit).ends_noise(3, zero_point=True) < 1e-28
         for w, zero_point in (((codes + 0.4) * 0.7, False), ((codes - 2) * 0.7, True)):
-            found = affine_rows(w.reshape(5, 100), 3, zero_point=zero_point)
-            assert np.all(found.error < 1e-26) and np.all(found.bound <= found.error)
+            for turned in (w, -w):
+                found = affine_rows(turned.reshape(5, 100), 3, zero_point=zero_point)
+                assert np.all(found.error < 1e-26) and np.all(found.bound <= found.error)
 
 
 def test_searched_blocks_lose_no_more_than_the_rule():
@@ -275,3 +277,20 @@ def test_values_and_rows_may_be_lists():
     assert optimal_affine([[0, 1], [2, 3]], 2).noise == pytest.approx(0, abs=1e-25)
     found = affine_rows([[0, 1, 2, 3], [5, 5, 9, 9]], 2)
     assert found.error == pytest.approx([0, 0], abs=1e-25)
+
+
+def test_errors_of_a_hundred_millionth_of_a_step_are_those_of_single_weights():
+    """Sums lose them in rounding: ten codes of every kind, the inner ones beside their levels by 1e-7."""
+    w = np.repeat(np.arange(8.0), 10) + 1e-7 * np.tile([1, -1], 40) * np.repeat([0, 1, 1, 1, 1, 1, 1, 0], 10)
+    error, near = 60e-14, {"rel": 1e-6, "abs": 0}
+    assert SplitValues(w).ends_noise(3) == pytest.approx(error / np.sum(w**2), **near)
+    assert optimal_affine(w, 3).noise == pytest.approx(error / np.sum(w**2), **near)
+    assert affine_rows(np.stack([w, -w]), 3).error == pytest.approx([error, error], **near)
+
+
+@pytest.mark.parametrize("zeros", [0, 20_000])
+def test_one_outlier_sends_every_other_weight_to_the_first_code(zeros):
+    """Steps of 1/15: 6,000 weights of 0.025 lose all they have, 3.75, and the outlier nothing of its 1."""
+    w = np.concatenate([np.zeros(zeros + 1), np.full(6000, 0.025), [1.0]])
+    assert SplitValues(w).ends_noise(4) == pytest.approx(3.75 / 4.75, rel=1e-9)
+    assert SplitValues(w).ends_noise(4, zero_point=True) == pytest.approx(3.75 / 4.75, rel=1e-9)

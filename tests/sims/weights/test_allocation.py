@@ -12,7 +12,7 @@ from sims import weights
 from sims.weights.allocation import allocate, allocate_stored, allocate_table
 from sims.weights.encoding import encode
 from sims.weights.formats import Stored, channel_snr, noise
-from sims.weights.knapsack import choose
+from sims.weights.knapsack import Choice, choose
 from theory.formats import FORMATS, WITHOUT_LAW
 
 BY_NAME = {form.name: form for form in FORMATS}
@@ -407,3 +407,9 @@ def test_a_budget_of_as_many_bits_as_there_are_is_met_whatever_a_product_rounds_
     assert found.formats == {"w": "a"} and found.bits_per_weight == 4.35
     with pytest.raises(ValueError, match=r"must be at least 4\.35"):
         allocate_stored({"w": [Stored("a", 4.35, 20.0)]}, {"w": 100}, {"w": 1.0}, 4.3499)
+
+
+@pytest.mark.parametrize(("bound", "gap"), [(0.0, 1.0), (3.0, 0.25), (4.0, 0.0), (5.0, 0.0)])
+def test_the_gap_is_the_share_of_the_error_above_the_bound(bound, gap):
+    assert Choice((0,), 1, 4.0, bound, 0.0).gap == gap
+    assert Choice((0,), 1, 0.0, bound, 0.0).gap == 0.0

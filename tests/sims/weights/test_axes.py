@@ -90,6 +90,8 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("W1", (48, 32), "b1", (2, 16), None),
         ("W1", (48, 32), "b1", (48, 32), None),
         ("W1", (1, 1), "b1", (), None),
+        ("W1", (1, 20), "b1", (), None),  # a single number is no bias of one output
+        ("net/x/w", (1, 20), "net/x/b", (), 1),
         ("W1", (32, 32), "b1", (1, 1, 32), None),
         ("net/x/w", (32, 32), "net/x/b", (32, 1), None),
         ("net/x/w", (16, 4, 3, 3), "net/x/b", (16,), 0),  # outputs first, as nothing of Haiku has them

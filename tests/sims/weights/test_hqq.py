@@ -59,6 +59,15 @@ def test_groups_along_either_axis(tmp_path, bits, axis):
     assert tensors["l.weight"].note == f"dequantized from HQQ, {bits} bits, groups of 8"
 
 
+@pytest.mark.parametrize("shape", [(1, 320), (320, 1)])
+def test_weights_of_one_output_or_of_one_input(tmp_path, monkeypatch, shape):
+    monkeypatch.setitem(globals(), "SHAPE", shape)
+    arrays, weights = stored(4, 1)
+    found, skipped, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert weights.shape == shape and not skipped
+    np.testing.assert_allclose(found["l.weight"], weights, rtol=1e-6, atol=1e-5)
+
+
 OTHER = {
     "settings": ({"l.nbits": None}, "HQQ without its settings"),
     "two widths": ({"l.nbits": np.int32([4, 4])}, "HQQ without its settings"),

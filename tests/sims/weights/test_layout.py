@@ -294,6 +294,25 @@ def test_blocks_of_several_verdicts_are_counted_at_the_width_that_decides(pairs,
     assert lines["b.*.w"]["verdict"] == said and lines["b.*.w"][""] == "2"
 
 
+@pytest.mark.parametrize(("count", "together"), [(40, False), (41, True)])
+def test_up_to_forty_tensors_stand_on_lines_of_their_own(count, together):
+    numbers = ({4: 9.0}, {4: 5.0}, {4: 0.0}, weights.Signal(1.0))
+    names = [f"b.{i}.w" for i in range(count - 1)] + ["head"]
+    table = weights.Table((4,), [weights.TensorRow(name, (3, 3), 9, 3.0, 2.0, *numbers) for name in names])
+    lines = layout.lines(table)
+    assert [line.get("") for line in lines] == (["40", "", "41"] if together else [None] * 41)
+    assert ("repeated blocks" in layout.title(table)) == together
+
+
+@pytest.mark.parametrize("width", [80, 81, 100, 137])
+def test_a_long_name_takes_what_the_other_columns_leave(width):
+    """Two spaces stand between columns; a name has both ends and a sign between, an odd number in all."""
+    row = weights.TensorRow("w" * 300, (3, 3), 9, 3.0, 2.0, {4: 9.0}, {4: 5.0}, {4: 0.0}, weights.Signal(1.0))
+    lines = layout.lines(weights.Table((4,), [row]), width=width)
+    widths = [max(len(key), *(len(line[key]) for line in lines)) for key in lines[0]]
+    assert width - 1 <= sum(widths) + 2 * (len(widths) - 1) <= width
+
+
 def test_a_table_without_tensors_has_no_lines():
     assert layout.lines(weights.Table((4,))) == []
 

@@ -155,7 +155,7 @@ def test_integers_of_a_parametrization_are_no_part_of_weights():
 # --- weights that a network computes -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(5, 1, 1), (6,), (3, 1, 1), (6, 2, 1), (6, 1), (1, 6, 1, 1)])
+@pytest.mark.parametrize("shape", [(5, 1, 1), (6,), (2,), (1, 2), (3, 1, 1), (6, 2, 1), (6, 1), (1, 6, 1, 1)])
 def test_lengths_that_fit_no_axes_of_directions_leave_the_weights_unread(shape):
     arrays = {"l.weight_v": normal(6, 5, 3), "l.weight_g": normal(*shape)}
     found, skipped = joined(tensors_of(arrays), {})
@@ -209,3 +209,19 @@ def test_what_a_format_keeps_apart_is_no_weight_whatever_its_name():
     tensors["b.weight"] = tensors["b.weight"].renamed(apart=reasons.ADDED)
     found = select(Contents(tensors=tensors))
     assert list(found.tensors) == ["a.weight"] and found.skipped == {"b.weight": reasons.ADDED}
+
+
+@pytest.mark.parametrize("stem", ["", "state_dict."])
+def test_an_average_of_one_part_is_that_of_a_tensor_below_a_container_or_not(stem):
+    arrays = {
+        f"{stem}backbone.conv.weight": normal(20, 30),
+        f"{stem}ema_backbone_conv_weight": normal(20, 30),
+    }
+    found = selected(arrays)
+    assert list(found.tensors) == [f"{stem}backbone.conv.weight"]
+    assert list(found.skipped.values()) == [f"an averaged copy of '{stem}backbone.conv.weight'"]
+
+
+def test_sums_of_a_quantizer_stand_at_the_end_of_a_name():
+    arrays = {name: normal(20, 30) for name in ("vq.ema_dw", "vq.ema_dw.hidden", "vq.ema_dw.conv.weight")}
+    assert list(selected(arrays).tensors) == ["vq.ema_dw.conv.weight"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sims import weights
-from sims.weights.no_weights import is_table_of_positions
+from sims.weights.no_weights import is_mask, is_table_of_positions
 
 RNG = np.random.default_rng(37)
 
@@ -99,3 +99,11 @@ def test_a_table_may_lie_a_hundredth_off_the_circle(factor, fixed):
     assert is_table_of_positions(table) == fixed
     found = weights.analyse({"a.weight": RNG.normal(size=(64, 64)), "a.pe": table.astype(np.float32)}, [4])
     assert ("a.pe" in found.skipped) == fixed and len(found.rows) == 2 - fixed
+
+
+@pytest.mark.parametrize(
+    ("other", "mask"),
+    [(1, True), (0.5, False), (2, False), (-1, False), (-99.5, False), (-100, True), (-1e4, True)],
+)
+def test_masks_multiply_by_one_or_add_a_hundred_below_zero(other, mask):
+    assert is_mask(np.array([0, other, other, 0], dtype=np.float64)) == mask

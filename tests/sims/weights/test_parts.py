@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from sims import weights
+from sims.weights import packed
+from sims.weights.dequantize import words
 from sims.weights.quantized import joined
 from tests.sims.weights.test_quantized import E2M1, packed_words, save, whole
 
@@ -237,3 +239,100 @@ def test_unsigned_codes_are_no_zero_points_of_their_own(read):
         arrays = {codes: zeros(16, 64, dtype=np.uint8), scale: ones(1)}
         _, skipped = read(arrays)
         assert skipped == dict.fromkeys(arrays, "already quantized: uint8 codes without a zero point")
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 8])
+def test_words_of_any_shape_hold_as_many_codes_as_fit(bits, axis):
+    """In a stack of matrices, too; what is left of a word is no code."""
+    packed = RNG.integers(0, 2**32, (2, 3, 4), dtype=np.uint32)
+    each, found = len(range(bits, 33, bits)), words(packed, bits, axis)
+    sizes = [2, 3, 4]
+    sizes[axis] *= each
+    assert found.shape == tuple(sizes)
+    for place in np.ndindex(*sizes):
+        at = list(place)
+        at[axis] //= each
+        digits = f"{int(packed[tuple(at)]):032b}"[::-1]
+        first = place[axis] % each * bits
+        assert found[place] == int(digits[first : first + bits][::-1], 2)
+
+
+@pytest.mark.parametrize("group", [64, 128])
+def test_a_stack_of_matrices_of_mlx_has_groups_along_its_last_axis(read, group):
+    codes = RNG.integers(0, 16, size=(2, 3, 256))
+    scale, bias = (RNG.normal(size=(2, 3, 256 // group)).astype(np.float32) for _ in range(2))
+    arrays = {"l.weight": packed_words(codes, 4, 2), "l.scales": scale, "l.biases": bias}
+    found, _ = read(arrays, {"quantization": {"bits": 4, "group_size": group}})
+    for place in np.ndindex(2, 3, 256):
+        at = (*place[:2], place[2] // group)
+        expected = codes[place] * float(scale[at]) + float(bias[at])
+        assert found["l.weight"][place] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(16, 63), (16, 64)])
+def test_a_list_of_scales_of_packed_codes_is_one_for_every_row(read, shape):
+    codes, scale = RNG.integers(0, 16, size=shape), np.arange(1, 17, dtype=np.float32)
+    arrays = {
+        "l.weight_packed": packed_words(codes, 4, 1).view(np.int32),
+        "l.weight_scale": scale,
+        "l.weight_shape": np.array(shape),
+    }
+    found, _ = read(arrays)
+    np.testing.assert_array_equal(found["l.weight"], (codes - 8) * scale[:, None])
+    (tensor,) = joined(weights.opened(arrays).tensors, {})[0].values()
+    assert tensor.note == f"dequantized from 4 bits, groups of {shape[1]}"
+
+
+@pytest.mark.parametrize("groups", [[0] * 64, [-1] * 63 + [0], [0] + [-1] * 63])
+def test_any_input_in_a_group_of_its_own_order_leaves_packed_codes_unread(read, groups):
+    arrays = PARTS["packed"][0] | {"l.weight_g_idx": np.array(groups, np.int32)}
+    found, skipped = read(arrays)
+    assert not found
+    assert skipped["l.weight_packed"] == "already quantized: groups in another order than that of the inputs"
+
+
+@pytest.mark.parametrize("rows", [1, 64, 130, 2**22])
+def test_blocks_of_bitsandbytes_are_scaled_some_at_a_time(read, monkeypatch, rows):
+    """However many there is room for; the last block is a short one."""
+    monkeypatch.setattr(packed, "ROWS", rows)
+    codes, scale = RNG.integers(0, 16, size=200), np.float32([1, 2, 4, 8])
+    levels = np.arange(16, dtype=np.float32) - 7
+    arrays = {
+        "l.weight": (codes[::2] << 4 | codes[1::2]).astype(np.uint8)[:, None],
+        "l.weight.absmax": scale,
+        "l.weight.quant_map": levels,
+        NF4: state(shape=[10, 20]),
+    }
+    found, _ = read(arrays)
+    expected = [levels[code] * scale[i // 64] for i, code in enumerate(codes)]
+    np.testing.assert_array_equal(found["l.weight"].ravel(), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (10, 1), (1, 1), (3, 9)])
+def test_pruned_weights_of_one_output_or_of_one_input(read, shape):
+    """Every other weight is kept, from the first on."""
+    places = np.arange(shape[0] * shape[1]).reshape(shape) % 2 == 0
+    arrays = {
+        "l.compressed": np.arange(1, places.sum() + 1, dtype=np.float32),
+        "l.bitmask": np.packbits(places, axis=1, bitorder="little"),
+        "l.shape": np.array(shape),
+    }
+    found, skipped = read(arrays)
+    assert not skipped
+    expected = [n // 2 + 1 if n % 2 == 0 else 0 for n in range(shape[0] * shape[1])]
+    assert found["l.weight"].ravel().tolist() == expected
+
+
+def test_a_stack_of_matrices_of_nvfp4_has_blocks_along_its_last_axis(read):
+    codes = RNG.integers(0, 16, size=(2, 3, 64))
+    scale = RNG.integers(1, 9, size=(2, 3, 4)).astype(E4M3)
+    arrays = {
+        "l.weight": (codes[..., ::2] | codes[..., 1::2] << 4).astype(np.uint8),
+        "l.weight_scale": scale,
+        "l.weight_scale_2": np.float32(0.5),
+    }
+    found, _ = read(arrays)
+    for place in np.ndindex(2, 3, 64):
+        value = E2M1[codes[place] & 7] * (-1) ** (codes[place] >> 3)
+        assert found["l.weight"][place] == value * float(scale[(*place[:2], place[2] // 16)]) / 2

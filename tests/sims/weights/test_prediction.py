@@ -53,6 +53,17 @@ def test_shapes_have_their_laws():
     assert np.median(np.abs(found["lognormal, sigma 0.7"])) == pytest.approx(1)
 
 
+def test_quantiles_stand_in_the_middle_of_equal_steps():
+    """Of Student-t with 1 and 2 degrees of freedom they are tan(pi (u - 1/2)), sqrt(2) tan(asin(2 u - 1))."""
+    shapes, steps = prediction.shapes(200), [(i + 0.5) / 200 for i in range(200)]
+    cauchy = [math.tan(math.pi * (u - 0.5)) for u in steps]
+    np.testing.assert_allclose(shapes["Student-t, 1 df"].ravel(), cauchy, rtol=1e-9)
+    two = [math.sqrt(2) * math.tan(math.asin(2 * u - 1)) for u in steps]
+    np.testing.assert_allclose(shapes["Student-t, 2 df"].ravel(), two, rtol=1e-9)
+    for row in shapes["Gaussian rows, sigma 1"]:
+        np.testing.assert_allclose(np.sort(row), -np.sort(row)[::-1], rtol=1e-9)
+
+
 def test_every_shape_has_the_quantiles_of_its_name():
     u = (np.arange(10_000) + 0.5) / 10_000
     shapes = prediction.shapes(10_000)

@@ -238,3 +238,58 @@ def test_codes_of_a_list_or_of_narrow_floats_are_those_of_their_numbers():
         wide = np.asarray(values, np.float64)
         assert scale.scale == integer_codes(wide, 12)[1].scale
         np.testing.assert_array_equal(codes, np.clip(np.rint(wide / scale.scale), -2048, 2047))
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_value_that_is_no_number_is_found_among_any_others(wrong, dtype):
+    for place in range(4):
+        values = np.array([-3.0, 0.0, 1.0, 2.0], dtype)
+        values[place] = wrong
+        with pytest.raises(ValueError, match="values must be finite, got NaN or infinity"):
+            Values(values)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sides_of_any_two_sizes_have_one_unit(sign):
+    prepared = Values(np.array([-1e-300, 1e300]) * sign)
+    assert prepared.peak == pytest.approx(math.sqrt(2), rel=1e-12)
+    assert prepared.optimal_scale(integer_levels(4)).snr == math.inf
+
+
+def test_zeros_have_a_step_of_one():
+    found = Values(np.zeros(5)).optimal_scale(integer_levels(4))
+    assert (found.scale, found.noise, found.bound, found.evaluations) == (1.0, 0.0, 0.0, 0)
+
+
+def test_weights_whose_squares_add_up_to_one_are_weights():
+    """No energy is that of zeros."""
+    prepared = Values(np.array([0.5, -0.5, 0.5, 0.5]))
+    assert prepared.peak == 1.0 and prepared.pruning_noise(1) == 0.25
+    assert prepared.optimal_scale(integer_levels(4)).scale in [0.5 / k for k in range(1, 8)]
+
+
+def test_halves_between_levels_have_the_unit_of_the_step():
+    """Levels at -4, -2, 0, 2: what lies below 1 goes to 0."""
+    assert quantize(np.array([-3.5, -0.9, 0.9, 1.6, 9.0]), integer_levels(2), 2.0).tolist() == [
+        -4,
+        0,
+        0,
+        2,
+        2,
+    ]
+
+
+def test_own_zeros_are_a_format_where_they_take_less_than_sixteen_bits():
+    for bits, named in ((15.9, ["own zeros"]), (16, [])):
+        numbers = ({4: 9.0}, {4: 5.0}, {4: 0.0}, weights.Signal(1.0))
+        row = weights.TensorRow("w", (3, 3), 9, 3.0, 2.0, *numbers, stored=(Stored("own zeros", bits, 99.0),))
+        assert [one.name for one in weights.Table((4,), [row]).format_means()] == named
+
+
+def test_long_vectors_are_named_beside_matrices():
+    numbers = ({4: 9.0}, {4: 5.0}, {4: 0.0}, weights.Signal(1.0))
+    rows = [weights.TensorRow(name, (9,) * n, 9, 3.0, 2.0, *numbers) for name, n in (("v", 1), ("w", 2))]
+    said = "Vectors too long for biases, judged as flattened matrices: 1, such as v."
+    assert said in weights.Table((4,), rows).sentences()
+    assert not any("Vectors" in one for one in weights.Table((4,), rows[:1]).sentences())
