@@ -35,16 +35,14 @@ def test_rotation_by_every_shift(words, data):
 
 @given(items)
 def test_subset_sums_stand_at_their_masks(values):
-    out = np.zeros((1 << len(values)) + 1, np.int64)
-    out[-1] = 99
+    out = np.full((1 << len(values)) + 1, 99)
     assert kernels.subset_sums(np.array(values, np.int64), out) == 1 << len(values)
     assert out.tolist() == [*sums_by_mask(values), 99]
 
 
 @given(items, st.integers(1, 500))
 def test_residues_of_subset_sums_stand_at_their_masks(values, m):
-    out = np.zeros((1 << len(values)) + 1, np.int64)
-    out[-1] = -99
+    out = np.full((1 << len(values)) + 1, -99)
     assert kernels.subset_residues(np.array(values, np.int64), m, out) == 1 << len(values)
     assert out.tolist() == [*(s % m for s in sums_by_mask(values)), -99]
 
