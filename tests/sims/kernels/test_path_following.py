@@ -187,6 +187,7 @@ def test_pruning_by_loss_is_the_cheapest_removal_each_time(seed, size, data):
     found = w.copy()
     kernels.prune_by_loss(found, np.linalg.inv(gram), count)
     np.testing.assert_allclose(found, surgeon(w, gram, count), atol=1e-7)
+    assert (found == 0).sum() >= count  # what is cut is no small number
 
 
 def test_of_equal_losses_the_first_weight_is_cut():

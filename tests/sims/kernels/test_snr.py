@@ -248,6 +248,21 @@ def test_every_evaluation_is_counted():
         assert limit <= kernels.optimal_scale(*halves(values), levels, levels, -1.0, limit)[3] <= limit + 9
 
 
+@pytest.mark.parametrize("name", ["many", "many and a gap"])
+def test_the_evaluations_said_are_those_made(monkeypatch, name):
+    """Counted from outside, in the search as Python runs it."""
+    made = []
+    sums = kernels.both_sums
+    monkeypatch.setattr(kernels, "both_sums", lambda *given: made.append(given) or sums(*given))
+    monkeypatch.setattr(kernels, "polish", getattr(kernels.polish, "py_func", kernels.polish))
+    search = getattr(kernels.optimal_scale, "py_func", kernels.optimal_scale)
+    levels = levels_of(LEVELS[name])
+    for seed, n in HARD:
+        values = np.round(np.random.default_rng(seed).standard_normal(n) * 3, 2)
+        made.clear()
+        assert search(*halves(values), levels, levels, 1e-9, 100_000)[3] == len(made)
+
+
 @given(magnitudes, magnitudes, st.data())
 def test_the_smallest_squares_of_two_lists(first, second, data):
     count = data.draw(st.integers(0, first.size + second.size))

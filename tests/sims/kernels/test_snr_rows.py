@@ -104,6 +104,18 @@ def test_every_evaluation_is_counted():
         assert limit <= searched(values, 4, -1.0, limit)[3] <= limit + 9
 
 
+def test_the_evaluations_said_are_those_made(monkeypatch):
+    """Counted from outside, in the search as Python runs it."""
+    made = []
+    sums = kernels.integer_sums
+    monkeypatch.setattr(kernels, "integer_sums", lambda *given: made.append(given) or sums(*given))
+    search = getattr(kernels.integer_scale, "py_func", kernels.integer_scale)
+    for seed, n in HARD:
+        x = padded(np.round(np.random.default_rng(seed).standard_normal(n) * 3, 2))
+        made.clear()
+        assert search(x, np.empty(x.size), np.empty((256, 4)), 8.0, 7.0, 1e-9, 100_000)[3] == len(made)
+
+
 def test_what_lies_on_the_grid_is_polished_once():
     """1 on {-2, ..., 1}: four scales from 1 down to 1/8, and one polish, which finds nothing to gain."""
     assert searched([1.0], 2, 1e-9, 100) == (1.0, 0.0, 0.0, 5)

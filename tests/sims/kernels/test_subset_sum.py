@@ -35,16 +35,14 @@ def test_rotation_by_every_shift(words, data):
 
 @given(items)
 def test_subset_sums_stand_at_their_masks(values):
-    out = np.zeros((1 << len(values)) + 1, np.int64)
-    out[-1] = 99
+    out = np.full((1 << len(values)) + 1, 99)
     assert kernels.subset_sums(np.array(values, np.int64), out) == 1 << len(values)
     assert out.tolist() == [*sums_by_mask(values), 99]
 
 
 @given(items, st.integers(1, 500))
 def test_residues_of_subset_sums_stand_at_their_masks(values, m):
-    out = np.zeros((1 << len(values)) + 1, np.int64)
-    out[-1] = -99
+    out = np.full((1 << len(values)) + 1, -99)
     assert kernels.subset_residues(np.array(values, np.int64), m, out) == 1 << len(values)
     assert out.tolist() == [*(s % m for s in sums_by_mask(values)), -99]
 
@@ -84,7 +82,7 @@ def test_walking_back_finds_a_subset_exactly_when_there_is_one(values, log_words
     size = kernels.subset_sums(left[:b], base)
     sums = sums_by_mask(values)
     need = data.draw(st.sampled_from(sums)) if data.draw(st.booleans()) else need
-    stack = np.zeros((left.size - b + 2, 4), np.int64)
+    stack = np.full((left.size - b + 2, 4), 99)
     found = kernels.walk_back(layers, second, left, base, size, b, need, stack)
     assert sums[found] == need if found >= 0 else need not in sums
 
@@ -116,7 +114,7 @@ def test_two_moduli_end_a_walk_that_one_leads_astray():
     """Modulo 64 alone 5 + 64 is 5, modulo 192 it is not; the base sums would confirm what is wrong."""
     left = np.array([5, 7], np.int64)
     layers, second = (layered(left, 0, words, 0)[1] for words in (1, 3))
-    stack = np.zeros((4, 4), np.int64)
+    stack = np.full((4, 4), 99)
     for need, found in ((5, 1), (12, 3), (5 + 64, -1), (7 + 64, -1), (12 + 64, -1)):
         base = np.array([need - sum(left[i] for i in range(2) if found >= 0 and found >> i & 1)])
         assert kernels.walk_back(layers, second, left, base, 1, 0, need, stack) == found
@@ -124,7 +122,7 @@ def test_two_moduli_end_a_walk_that_one_leads_astray():
 
 def test_a_walk_that_takes_nothing_needs_both_moduli_all_the_way():
     """64 is 0 modulo 64 alone, 192 modulo 192 alone: no item of 5 and 7 is taken on the way to either."""
-    left, stack = np.array([5, 7], np.int64), np.zeros((4, 4), np.int64)
+    left, stack = np.array([5, 7], np.int64), np.full((4, 4), 99)
     for need, words in ((64, 1), (192, 2)):
         layers, second = (layered(left, 0, count, 0)[1] for count in (words, 3))
         assert kernels.walk_back(layers, second, left, np.array([need]), 1, 0, need, stack) == -1

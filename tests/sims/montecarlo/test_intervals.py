@@ -55,6 +55,19 @@ def test_bernstein_p_values_invert_the_interval(mean, variance, trials, level):
     )
 
 
+def test_one_trial_says_nothing_of_a_mean_and_a_constant_everything():
+    assert bernstein_p_values(0.9, 0.0, 1, 1.0, 0.1) == (1.0, 1.0)
+    found = [bernstein_p_values(0.5, 0.0, 10, 0.0, bound) for bound in (0.4, 0.5, 0.6)]
+    assert found == [(0.0, 1.0), (1.0, 1.0), (1.0, 0.0)]
+
+
+def test_before_the_first_trial_nothing_is_excluded():
+    assert BernoulliSequence(0.99).interval() == (0.0, 1.0)
+    sequence = BoundedSequence(0.99, -1.0, 3.0)
+    sequence.update(0, 0.0, 0.0)
+    assert sequence.interval() == (-1.0, 3.0)
+
+
 def test_a_probability_outside_zero_to_one_is_decided_without_data():
     assert binomial_p_values(0, 10, -0.1) == (0.0, 1.0)
     assert binomial_p_values(10, 10, 1.1) == (1.0, 0.0)

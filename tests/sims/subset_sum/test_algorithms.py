@@ -34,6 +34,16 @@ def test_every_finder_is_exact(values, target, width):
         assert mask is None or low <= items[mask].sum() <= high
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "sums"), [(120, 190, []), (90, 120, [100]), (-70, -20, []), (10, 305, [100, 200, 300])]
+)
+def test_a_wide_window_is_searched_exactly(low, high, sums):
+    """Wider than 16 sums, which is where the sorted halves are asked first."""
+    mask = engine.find_by_search(np.array([100, 200]), low, high)
+    assert (mask is None) == (not sums)
+    assert mask is None or np.array([100, 200])[mask].sum() in sums
+
+
 @given(nonzero, st.integers(-60, 60))
 def test_every_counter_is_exact(values, target):
     items, sums = np.array(values), all_sums(values)
@@ -138,10 +148,35 @@ def test_counts_beyond_64_bits():
     assert subset_sum.count_subsets([0] * 70 + [3], 3) == 2**70
 
 
-def test_regular_values_crowd_a_residue_without_losing_a_solution():
+def test_regular_values_lose_no_solution():
     x = np.array([257 * 3] * 12 + [1, -5, 7, 9])
     expected = int((all_sums(x.tolist()) == 257 * 9 + 3).sum())
     assert engine.lists(x, 257 * 9 + 3, counting=True, threads=1)[0] == expected > 0
+
+
+def test_a_residue_that_holds_all_sums_gets_room_for_them():
+    """4,096 sums of either half are multiples of the modulus 67, where room is for a few hundred."""
+    x = np.full(24, 67)
+    assert engine.lists(x, 67 * 12, counting=True, threads=1)[0] == math.comb(24, 12)
+    found = engine.lists(x, 67 * 5, counting=False, threads=1)[1]
+    assert found.sum() == 5
+
+
+def test_so_much_room_is_not_given(monkeypatch):
+    """A kernel that says what it needs: a quarter of a billion sums are kept, one more is refused."""
+    rooms = []
+
+    def kernel(*given):
+        rooms.append(given[-2])
+        return -need if rooms[-1] < need else 3
+
+    monkeypatch.setattr(subset_sum_lists, "match_residues", kernel)
+    need = 2**28
+    assert engine.lists(np.arange(1, 5), 5, counting=True, threads=1)[0] == 3
+    assert max(rooms) == need + 256
+    need += 1
+    with pytest.raises(ValueError, match=f"too regular .*: one residue holds {need} sums"):
+        engine.lists(np.arange(1, 5), 5, counting=True, threads=1)
 
 
 def test_room_too_small_is_reported():

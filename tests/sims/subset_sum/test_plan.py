@@ -87,6 +87,16 @@ def test_costs_of_a_search_by_hand():
     assert costs["search"][1] == 8 * 4 * (32 + 1) + 8 * (2**6 + 2 * 2**7 + 2**7)
 
 
+def test_where_nothing_fits_the_reason_is_all_that_is_said():
+    assert str(Plan("none", math.inf, 0, "why.", (("table", 1.0, 2**20),))) == "why."
+
+
+@pytest.mark.parametrize(("items", "there"), [(44, False), (45, True)])
+def test_up_to_44_items_are_searched_all_at_once(items, there):
+    found = plan(items, 2**60, 20.0, "find")
+    assert ("collections" in (found.algorithm, *(name for name, _, _ in found.others))) == there
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [

@@ -74,17 +74,28 @@ def test_within_delta_and_extinction():
     assert (rare.low <= rare.values).all() and (rare.values <= rare.high).all()
 
 
+WRONG = [({"n": -1}, "n must"), ({"max_value": 0}, "max_value must"), ({"delta": 0.5}, "delta must")]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"particles": 1}, "particles must be"),
         ({"replicates": 1}, "replicates must be"),
         ({"max_value": 2**30}, "GiB"),
+        ({"level": 1.0}, "level must"),
+        *WRONG,
     ],
 )
 def test_bad_input_is_one_sentence(changes, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         estimate_rare(**{"n": 10, "max_value": 7, "target": 1, "seed": 0, **changes})
+
+
+@pytest.mark.parametrize(("changes", "words"), WRONG)
+def test_bad_input_of_the_average_is_one_sentence(changes, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        estimate_poisson(**{"n": 10, "max_value": 7, "target": 0, "trials": 9, "seed": 0, **changes})
 
 
 def test_poisson_average_is_close_to_the_truth_and_to_its_quadrature():

@@ -1,0 +1,74 @@
+"""What a sweep refuses before its first cell, what it shows, and what it leaves as it was."""
+
+import contextlib
+import os
+
+import pytest
+
+from sims import sweep
+from sims.sweep import Sweep
+
+CELLS = {"n": [8, 10], "max_value": [64, 128]}
+OWN = """
+from sims.support.row import Row
+from sims.support.threads import default_threads
+
+def simulate(seed, estimate=1.0, x=0):
+    return [Row("threads", float(default_threads()))]
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A simulation of one's own, which says how many threads it may use."""
+    (tmp_path / "own_simulation.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "own_simulation:simulate"
+
+
+def test_what_cannot_be_swept_is_refused_before_the_first_cell(tmp_path, own):
+    for wrong, words in (
+        (Sweep("partition", {**CELLS, "colour": [1]}), "has no parameter 'colour'"),
+        (Sweep(own, {"estimate": [1.0]}), "'estimate' names a column of the results"),
+        (Sweep(own, {"x": [1, object()]}), "parameters must be numbers, words or lists of them"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            sweep.run(wrong, tmp_path / "out", processes=1)
+        assert not (tmp_path / "out").exists()
+
+
+def test_the_bar_goes_on_by_every_cell_and_at_once_by_those_that_are_there(tmp_path, monkeypatch):
+    steps = []
+
+    @contextlib.contextmanager
+    def bar(total, what):
+        steps.append((total, what))
+        yield lambda done, *_: steps.append(done)
+
+    grid = Sweep("partition", CELLS, {"trials": 9})
+    sweep.run(Sweep("partition", {"n": [8], "max_value": [64]}, {"trials": 9}), tmp_path, processes=1)
+    monkeypatch.setattr(sweep.progress, "bar", bar)
+    sweep.run(grid, tmp_path, resume=True, processes=1)
+    first, *others = [step for step in steps if step in ((4, "partition cells"), 1)]
+    assert first == (4, "partition cells") and others == [1] * 4
+
+
+def test_what_a_killed_sweep_was_writing_is_cleared_away(tmp_path):
+    grid = Sweep("partition", CELLS, {"trials": 9})
+    sweep.run(grid, tmp_path, processes=1)
+    before = sorted(tmp_path.rglob("*"))
+    with contextlib.suppress(KeyboardInterrupt), sweep.atomic_write(tmp_path / "cells" / "a.json"):
+        (left,) = set(tmp_path.rglob("*")) - set(before)
+        raise KeyboardInterrupt
+    left.write_text("half")  # as by one that had no time to delete it
+    sweep.run(grid, tmp_path, resume=True, processes=1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("before", [None, "3"])
+def test_a_cell_has_one_thread_and_leaves_the_setting_as_it_was(own, monkeypatch, before):
+    monkeypatch.delenv("SNAPCUT_THREADS", raising=False)
+    if before:
+        monkeypatch.setenv("SNAPCUT_THREADS", before)
+    assert sweep.compute(own, {}, 1)["estimate"] == 1.0
+    assert os.environ.get("SNAPCUT_THREADS") == before
