@@ -334,3 +334,14 @@ def test_a_list_is_an_array():
     tensor = tensors.of_array("w", [[1, 2, 3], [4, 5, 6]])
     assert (tensor.shape, tensor.nbytes, tensor.skip) == ((2, 3), 48, "")
     np.testing.assert_array_equal(tensor.load(), [[1, 2, 3], [4, 5, 6]])
+
+
+@pytest.mark.parametrize(("element", "size"), [("bfloat16", 2), ("int4_x2", 1)])
+def test_what_is_there_of_a_file_that_ends_in_a_later_chunk_is_counted_whole(
+    element, size, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(elements, "CHUNK", 4)
+    (tmp_path / "a").write_bytes(bytes(6 * size))
+    assert elements.read_values(tmp_path / "a", 0, 6, element).size == (12 if size == 1 else 6)
+    with pytest.raises(ValueError, match="truncated: 6 of 10 values"):
+        elements.read_values(tmp_path / "a", 0, 10, element)

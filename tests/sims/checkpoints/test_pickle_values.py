@@ -291,3 +291,11 @@ def test_elements_of_a_type_that_is_not_known_are_named(tmp_path):
         "b": "",
     }
     assert found["w"].shape == (3, 4)
+
+
+@pytest.mark.parametrize("coalesced", [(), (True,)])
+def test_coordinates_are_read_with_and_without_a_word_on_their_order(tmp_path, coalesced):
+    """Older versions of torch write indices, values and size alone."""
+    item = sparse(Global("torch.sparse_coo"), (ZEROS, SCALES, (3, 3), *coalesced))
+    found = checkpoints.open_checkpoint(torch_zip(tmp_path / "a.pt", {"s": item}, STORAGES)).tensors["s"]
+    assert (found.skip, found.shape) == ("", (3, 3))

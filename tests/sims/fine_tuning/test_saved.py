@@ -76,9 +76,10 @@ def test_on_vectors_no_network_has_convolutions(saved, tmp_path):
         (((6, 64), (9, 6)), {}, "no bias-free ReLU network .* shapes 6 x 64, 9 x 6"),
         (((10, 64),), {"bias": np.ones(10)}, "no bias-free ReLU network .* shapes 10 x 64, 10"),
         (((2, 9), (3, 27), (10, 12)), {}, "no bias-free ReLU network"),
-        ([(4, 64), *[(4, 4)] * 4], {}, r"4 x 4, \.\.\."),
+        ([(4, 64), *[(4, 4)] * 3], {}, "4 x 64, 4 x 4, 4 x 4, 4 x 4$"),
+        ([(4, 64), *[(4, 4)] * 4], {}, r"4 x 64, 4 x 4, 4 x 4, 4 x 4, \.\.\.$"),
     ],
-    ids=["does not chain", "classes", "bias", "channels", "long"],
+    ids=["does not chain", "classes", "bias", "channels", "four", "long"],
 )
 def test_other_networks_are_one_sentence(saved, shapes, more, message):
     path, _ = saved(*shapes, **more)

@@ -117,6 +117,8 @@ def test_masks_are_renewed_forty_times_in_three_quarters_of_the_steps():
         assert counts[t].tolist() == [pruned_count(size, share) for size in (30, 15)]
     assert np.all(counts[counts < 0] == -1) and np.all(pruning_counts(NETWORK, None, 5) == -1)
     assert np.flatnonzero(pruning_counts(NETWORK, 0.8, 4)[:, 0] >= 0).tolist() == [0, 1, 2, 3]
+    assert np.flatnonzero(pruning_counts(NETWORK, 0.8, 5)[:, 0] >= 0).tolist() == [0, 1, 2, 3, 4]
+    assert np.flatnonzero(pruning_counts(NETWORK, 0.8, 7)[:, 0] >= 0).tolist() == [0, 1, 2, 3, 4, 5]
     assert pruning_counts(NETWORK, 0.8, 2)[-1].tolist() == [24, 12]
 
 

@@ -293,3 +293,46 @@ def test_rows_are_polished_as_often_as_asked(zero_point, steps):
         columns = moved[:, None] if zero_point else np.column_stack([own, np.ones_like(own)])
         ((again,), _, _) = np.linalg.lstsq(columns, row, rcond=None)[1:]
         assert best <= again * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+def test_without_a_single_grid_tried_the_limit_is_the_least_over_both_triangles(steps):
+    """They hold a best grid wherever it is: no more than that may be left out."""
+    rng, (i, j) = np.random.default_rng(steps), np.triu_indices(300)
+    shares = np.column_stack([i, j - i, 299 - j]) / 299  # of the three corners
+    for _ in range(8):
+        w = np.concatenate([rng.integers(-8, 9, 30), [-8, 8]]) / 8.0
+        w = w - np.round(8 * w.mean()) / 8
+        first, last = w.min(), w.max()
+        tail0, tail1, moment = kernels.split_weights(w, first, last, 16)
+        *_, bound, tried = kernels.search(tail0, tail1, first, last, moment, steps, 1e-6, 0)
+        top, least = 2.0 / steps, np.inf
+        for corners in (
+            [(0, first), (2, first - 1), (2, first + 1)],
+            [(0, first), (0, last), (top, first + top / 2)],
+        ):
+            gain = []
+            for s, c in corners:
+                a, k1, k2 = sums(w, np.full(w.size, 1 / w.size), steps, s, c)
+                gain.append(a - c * k1 - s * k2 / 2)
+            s, c = (shares @ np.array(corners)).T
+            least = min(least, (moment + c * c - 2 * s * (shares @ gain)).min())
+        assert tried == 0 and least - 0.02 * moment < bound <= least + 1e-9
+
+
+@pytest.mark.parametrize("zero_point", [False, True])
+def test_rounds_go_on_while_a_ten_millionth_is_gained(zero_point):
+    """Of many weights few change their code in a round; where it ends the next would gain next to nothing."""
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        row = rng.normal(size=20_000) + 0.3
+        row = row / np.abs(row).max()
+        s, c, _, _ = kernels.row_grids(row[None], 15, zero_point, 30, 0.5, 3, 1000)[:, 0]
+        codes = np.clip(np.rint((row - c) / s), 0, 15)
+        reached = ((row - c - s * codes) ** 2).sum()
+        moved = codes + np.rint(c / s) if zero_point else codes
+        columns = moved[:, None] if zero_point else np.column_stack([codes, np.ones_like(codes)])
+        solution, *_ = np.linalg.lstsq(columns, row, rcond=None)
+        s, c = solution[0], solution[0] * np.rint(c / s) if zero_point else solution[1]
+        again = ((row - c - s * np.clip(np.rint((row - c) / s), 0, 15)) ** 2).sum()
+        assert again > reached * (1 - 4e-7)

@@ -276,3 +276,13 @@ def test_folding_turns_negative_ones_round(values):
     zero = sum(v < 0 for v in values)
     kernels.fold(w, zero)
     assert w.tolist() == sorted(-v for v in values if v < 0) + sorted(v for v in values if v >= 0)
+
+
+def test_a_limit_is_proved_to_130_db_of_the_energy_and_no_less():
+    """A level next to zero: weights beside its threshold cost billionths of the energy at most."""
+    levels = levels_of([0.0, 1e-5, 1.0])
+    for seed in range(8):
+        small = np.random.default_rng(seed).uniform(0.3e-5, 0.7e-5, 60)
+        values = np.concatenate([[1.0, -1.0], small, -small])
+        _, found, bound, _ = kernels.optimal_scale(*halves(values), levels, levels, 1e-9, 200_000)
+        assert 1e-10 < found < 1e-8 and found - 4e-13 < bound <= found

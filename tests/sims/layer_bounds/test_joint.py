@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from sims.layer_bounds import pruning_range, quantization_range
-from sims.layer_bounds.certificate import certify
+from sims.layer_bounds import joint, pruning_range, quantization_range
+from sims.layer_bounds.certificate import Certificate, certify
 from sims.layer_bounds.joint import proved_bound
 from sims.layer_bounds.lattice import Lattice
 from sims.layer_bounds.neuron import Neuron
@@ -190,3 +190,24 @@ def test_the_bound_of_one_step_is_its_certificate_less_some_rounding():
     alone = certify(gram, y, solve(gram, y, -4, 3), -4, 3).value * 0.25
     found = proved_bound(gram, w, -4, 3, 0.5, 0.5, np.inf)
     assert 1e-11 < 1 - found / alone < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("length", "error", "solved", "least", "most"),
+    [(4.0, np.inf, 31, 0.97, 0.98), (4.0, 0.5, 7, 0.5, 0.5), (1e6, np.inf, 97, 0.0, 0.0)],
+    ids=["close to the relaxation", "above the error", "all pieces spent"],
+)
+def test_steps_are_halved_until_the_limit_is_close_or_all_pieces_are_spent(
+    length, error, solved, least, most, monkeypatch
+):
+    """Where every relaxation gives 1, 0.97 takes steps from 1 to 16 in sixteen parts, 1/2 in four."""
+    asked = []
+
+    def certified(_, y, *__):
+        asked.append(y)
+        return Certificate(float(y @ y) / length, *np.zeros((3, 1)), -4, 3)  # in squared steps
+
+    monkeypatch.setattr(joint, "solve", lambda *_: None)
+    monkeypatch.setattr(joint, "certify", certified)
+    found = proved_bound(np.eye(1), np.array([np.sqrt(length)]), -4, 3, 1.0, 16.0, error)
+    assert len(asked) == solved and least - 1e-9 <= found <= most + 1e-9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sims.layer_bounds import pruning_range, quantization_range
-from sims.layer_bounds.lattice import Lattice, semidefinite
+from sims.layer_bounds.lattice import Lattice, check_range, semidefinite
 
 NEARLY = np.array([[1.0, 1.0], [1.0, 1.0 + 8 * 2.0**-52]])  # its second pivot is taken for zero
 
@@ -79,3 +79,18 @@ def test_units_change_no_ratio_and_none_is_told_of_squares_that_are_no_doubles(m
     assert method(np.zeros(3), gram=gram, **options).best == 0.0
     assert method(w, gram=np.zeros((3, 3)), **options).best == 0.0
     method(w, gram=np.ldexp(gram, -1000), **options)  # inputs next to nothing are as good as dead
+
+
+@pytest.mark.parametrize(
+    ("weight", "square", "refused"),
+    [(-225, -450, False), (-226, -450, True), (-226, -448, True), (-224, -450, False), (-450, 0, True),
+     (-225, -448, False), (1, -1000, False), (450, 0, True), (449, 0, False), (225, 449, False)],
+)  # fmt: skip
+def test_squared_errors_must_be_doubles_unless_inputs_alone_are_next_to_nothing(weight, square, refused):
+    """Powers of two: weights up to 2^a with inputs of squared length 2^b have errors up to 2^(2 a + b)."""
+    arguments = np.array([[2.0**weight, 0.0]]), 2.0**square * np.eye(2)
+    if refused:
+        with pytest.raises(ValueError, match="have squared errors beyond double precision"):
+            check_range(*arguments)
+    else:
+        check_range(*arguments)

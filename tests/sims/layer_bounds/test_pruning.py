@@ -1,6 +1,7 @@
 """Ranges of pruning: against every mask; refitted, boxed and frozen; on awkward inputs, and stopped."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -250,3 +251,18 @@ def test_the_bound_at_the_root_leaves_room_for_the_rounding_of_a_sum():
     gram = x.T @ x
     least = np.sort(diagonal_below(gram) * w**2)[:2].sum()
     assert 1e-10 < 1 - pruning_range(w, gram=gram, keep=4).bound / least < 1e-8
+
+
+def test_the_bound_in_a_box_holds_whatever_the_rounding_of_nearly_equal_inputs():
+    """One of two weights is kept, none below 0: the optimum in rationals; doubles keep eight digits."""
+    r = 1 - 2.0**-30
+    for first, second in np.random.default_rng(0).uniform(0.2, 0.9, (40, 2)):
+        w = np.array([first, -0.5 * second * first])
+        found = pruning_range(w, gram=[[1.0, r], [r, 1.0]], keep=1, box=(0.0, 1.0))
+        a, b, g = Fraction(w[0]), Fraction(w[1]), Fraction(r)
+        kept = a + g * b  # of the first weight, the second being cut
+        e = kept - a, -b
+        exact = e[0] ** 2 + 2 * g * e[0] * e[1] + e[1] ** 2
+        assert 0 < kept < 1 and exact < (b + g * a) ** 2 + (1 - g * g) * a * a
+        assert Fraction(found.bound) <= exact
+        assert found.bound == pytest.approx(float(exact), rel=1e-4)

@@ -77,6 +77,26 @@ def test_training_repeats_and_a_short_run_already_learns():
     assert network.accuracy([one["layer1"], one["layer2"], one["layer3"]]) > 0.8
 
 
+def test_the_rate_falls_to_nothing_along_a_cosine(monkeypatch):
+    """22 batches an epoch, the last of them short; slopes of one everywhere make every update one."""
+    seen = []
+
+    def ones(weights, images, labels):
+        seen.append((weights[1].copy(), images))
+        return [np.ones_like(matrix) for matrix in weights]
+
+    monkeypatch.setattr(train_digits, "loss_gradients", ones)
+    found = train_digits.train(epochs=2)
+    before = np.array([matrix for matrix, _ in seen])
+    assert [len(images) for _, images in seen] == [*[64] * 21, 1347 - 21 * 64] * 2
+    rates = (before[:-1] - before[1:]) / (1 + 0.15 * before[:-1])  # decay: 3e-4 at the full rate of 2e-3
+    assert np.ptp(rates, axis=(1, 2)).max() < 1e-9
+    assert rates[[21, 10, 32], 0, 0] == pytest.approx([1e-3, 1e-3 + 2**-0.5 / 1e3, 1e-3 - 2**-0.5 / 1e3])
+    np.testing.assert_array_equal(found["layer2"], before[-1].astype(np.float32))
+    drawn = np.concatenate([images for _, images in seen])
+    assert -1 / 16 <= drawn.min() < -0.06 and 1.06 < drawn.max() <= 17 / 16
+
+
 def test_bad_input_is_one_sentence():
     network = digits.load()
     with pytest.raises(ValueError, match=r"weights\[1\] must be a matrix \(fan_out, 48\)"):

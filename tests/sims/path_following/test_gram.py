@@ -92,3 +92,15 @@ def test_a_matrix_may_come_in_any_layout_and_kind_of_number(make):
 def test_what_is_no_gram_matrix_no_weights_and_no_operator_is_one_sentence(call, error, words):
     with pytest.raises(error, match=f"^{words}$"):
         call()
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e12])
+@pytest.mark.parametrize(("off", "accepted"), [(1e-9, True), (3e-9, False), (1e-7, False)])
+def test_halves_of_a_matrix_may_differ_in_the_last_digits_alone(size, off, accepted):
+    """By a billionth of the largest square and of the entry itself, together."""
+    matrix = size * np.array([[1.0, 0.5], [0.5 + off, 1.0]])
+    if accepted:
+        assert as_gram(None, matrix, None).own.shape == (2, 2)
+    else:
+        with pytest.raises(ValueError, match="gram must be symmetric"):
+            as_gram(None, matrix, None)

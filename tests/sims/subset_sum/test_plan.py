@@ -35,6 +35,7 @@ def test_memory_and_time_of_a_shape_by_hand():
     more = [shape.seconds(items, 60.0) for items in (30, 31, 32)]
     assert more[2] - more[1] == pytest.approx(2 * (more[1] - more[0]), rel=1e-9)  # twice the probes each
     assert shape.seconds(40, 25.0) == shape.seconds(60, 25.0) < shape.seconds(40, 26.0)  # it ends at a hit
+    assert shape.seconds(60, 25.0) == shape.seconds(29, 60.0)  # after as many as four bits more are missed
     assert wide.seconds(30, 60.0) > shape.seconds(30, 60.0)
 
 

@@ -1,6 +1,7 @@
 """Rotations of tensors: orthogonal, invertible, and what every sign pattern of a small row averages to."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from scipy.linalg import hadamard
 from sims.checkpoints import Contents, of_array
 from sims.kernels.hadamard import rotate_rows
 from sims.weights.judge import judged
+from sims.weights.network import Signal
 from sims.weights.rotation import _plan, expected_kurtosis, gain_lines, rotate, unrotate
 from sims.weights.scales import quantization_snr
 from sims.weights.select import select
+from sims.weights.table import Table, TensorRow
 from theory.distributions import StudentT
 from theory.rotations import rotated_kurtosis
 
@@ -105,6 +108,23 @@ def test_a_file_is_judged_before_and_after():
     assert [line["tensor"] for line in lines] == ["heavy", "light"]
     gained, lost = lines[0]["4 bits"].split(" / ")
     assert float(gained) > 5 and float(lost) < -3
+
+
+def test_a_tensor_without_loss_before_and_after_gains_nothing():
+    """Two infinite ratios are equal; one of them is an infinite gain, or loss."""
+    ratios = {"none": (math.inf, math.inf), "won": (20.0, math.inf), "lost": (math.inf, -3.0)}
+    tables = (
+        Table(
+            (4,),
+            [
+                TensorRow(name, (2, 2), 4, 3.0, 1.0, {4: pair[k]}, {4: 7.25}, {4: 0.0}, Signal(1.0))
+                for name, pair in ratios.items()
+            ],
+        )
+        for k in range(2)
+    )
+    gains = {line["tensor"]: line["4 bits"] for line in gain_lines(*tables)}
+    assert gains == {"none": "+0.0 / +0.0", "won": "+inf / +0.0", "lost": "-inf / +0.0"}
 
 
 def test_rows_of_six_are_rotated_by_the_matrix_of_both_steps_in_their_order():
