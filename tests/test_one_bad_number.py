@@ -13,6 +13,7 @@ from sims.path_following.quantizers import neuron_quantizer
 from sims.representation import linear_cka
 from sims.subset_sum.algorithms import count_by_polynomial
 from sims.weights import rotation
+from sims.weights.affine import affine_rows
 from sims.weights.allocation import allocate
 from theory import allocation, convex_order, path_following, representation
 from theory.codebooks import Codebook
@@ -28,6 +29,7 @@ LABELS = np.arange(8.0) % 2
 TAKERS = {
     "images": (PICTURES, lambda a: images.from_arrays(a, LABELS), "images must be finite"),
     "labels": (LABELS, lambda a: images.from_arrays(PICTURES, a), "labels must be integers"),
+    "rows of affine grids": (W, lambda a: affine_rows(a, 3), "rows must be finite"),
     "rotation": (W, lambda a: rotation.rotate(a), "weights must be finite"),
     "gram of outputs": (
         G, lambda a: allocate({"w": W}, 4, grams={"w": a}), "the Gram matrix of 'w' must be 4 x 4, all",

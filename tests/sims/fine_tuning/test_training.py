@@ -237,6 +237,11 @@ def test_a_step_for_every_row(data, start):
         assert ratios.min() >= codes.low - 1e-5 and ratios.max() <= codes.high + 1e-5
 
 
+def _one_far_off(start):
+    """The first seed as it is, the second beyond all numbers after a product or two."""
+    return [np.stack([w[0], np.full_like(w[1], 1e30)]) for w in start]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -265,6 +270,7 @@ def test_a_step_for_every_row(data, start):
             r"start must hold \(seeds, fan_out, fan_in\)",
         ),
         (lambda d, s: train(NETWORK, d, s, Plan(), Recipe(2, 8, 1e30)), "the rate is too large"),
+        (lambda d, s: train(NETWORK, d, _one_far_off(s), Plan(), RECIPE), "training left the finite numbers"),
     ],
 )
 def test_bad_input_is_one_sentence(data, start, call, message):

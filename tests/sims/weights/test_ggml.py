@@ -66,6 +66,7 @@ def test_short_ends_are_filled_with_zeros():
 
 def test_weights_beyond_float16_are_lost():
     assert formats.noise(np.full((2, 32), 1e9), BY_NAME["Q8_0"]) == np.inf
+    assert formats.noise(np.outer([1.0, 1e9], np.ones(32)), BY_NAME["Q8_0"]) == np.inf  # one row is enough
     assert formats.noise(np.full((2, 32), 1e-12), BY_NAME["Q4_0"]) == pytest.approx(1.0, rel=1e-12)
     with pytest.raises(ValueError, match="name must be one of Q4_0"):
         ggml.encode_blocks(np.ones((1, 32)), "Q4_K")
