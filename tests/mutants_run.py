@@ -218,15 +218,15 @@ def is_inside(source: str, changed: str, path: str) -> bool:
 def exchange(source: str, changed: str, path: str) -> None:
     """Give the functions of a module the code of its mutant, and forget what they have kept."""
     before, after = (function_codes(compile(text, path, "exec")) for text in (source, changed))
-    for function in gc.get_objects():
-        if isinstance(function, types.FunctionType) and function.__code__.co_filename == path:
+    for function in gc.get_objects():  # `isinstance` would ask proxies of objects that are gone
+        if type(function) is types.FunctionType and function.__code__.co_filename == path:
             own = function.__code__
             places = [k for k, c in enumerate(before.get(own.co_qualname, ())) if _same_place(c, own)]
             if places:
                 # a closure whose cells are others keeps its code; what makes it has the new one
                 with contextlib.suppress(ValueError):
                     function.__code__ = after[own.co_qualname][places[0]]
-        elif isinstance(function, functools._lru_cache_wrapper) and _is_of_the_house(function):
+        elif type(function) is functools._lru_cache_wrapper and _is_of_the_house(function):
             function.cache_clear()
 
 
