@@ -50,6 +50,9 @@ TAKERS = {
     "deviations": (np.ones(3), lambda a: convex_order.tail_bound(a, 0.01), "std must be finite"),
     "covariance": (G, lambda a: convex_order.euclidean_tail_bound(a, 0.01), "covariance must be a square"),
     "spectrum": (np.ones(3), representation.effective_rank, "spectrum must hold finite"),
+    "ranks": (
+        np.full(3, 2.0), lambda a: representation.chance_cka(9, 2.0, a), "rank_y must be finite and at",
+    ),
     "gram of inputs": (G, allocation.feedback_gain, "gram must be a square matrix of finite numbers"),
     "levels": (np.arange(3.0), Codebook, "levels must be finite numbers"),
     "scales C": (
