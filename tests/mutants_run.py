@@ -34,6 +34,7 @@ TIME = "time or memory"
 MEMORY = 6 * 2**30  # address space of a mutant, libraries included
 HOUSE = ("theory", "sims", "figures", "paper_checks", "snapcut")
 DOCTEST = "doctest"
+OPTIONS = ["-p", "no:cacheprovider", "--assert=plain"]  # of pytest
 
 
 def processor_time() -> float:
@@ -177,9 +178,6 @@ def run_tests(
     return watch.failed or ("" if status in (0, 2, 5) else f"exit status {status}")
 
 
-OPTIONS = ["-p", "no:cacheprovider", "--assert=plain"]
-
-
 # --- what is inside of functions ----------------------------------------------------------------------------
 
 
@@ -249,10 +247,11 @@ def statement_lines(source: str, first: int, last: int) -> set[int]:
     if not around:
         return lines
     node = min(around, key=lambda n: n.end_lineno - n.lineno)
-    body = getattr(node, "body", None)
-    end = (
-        max(body[0].lineno - 1, node.lineno) if body else first if hasattr(node, "cases") else node.end_lineno
-    )
+    end = node.end_lineno
+    if hasattr(node, "body"):
+        end = max(node.body[0].lineno - 1, node.lineno)
+    elif hasattr(node, "cases"):
+        end = first
     return lines | set(range(node.lineno, end + 1))
 
 
@@ -311,7 +310,7 @@ class Room:
         _end_workers()
         data = self.coverage.get_data()
         reached = {name: data.contexts_by_lineno(str(ROOT / name)) for name in self.names}
-        first: dict[str, None] = {}
+        first: list[str] = []  # what found one mutant may find the next
         sound: dict[str, bool] = {}
         for task in self.tasks:
             killer = self.killer(task, reached[task.name], first, sound)
@@ -331,22 +330,20 @@ class Room:
         module = importlib.import_module(module_name(name))
         return bool(doctest.testmod(module, report=False).failed)
 
-    def chosen(self, task: Task, reached: dict[int, list[str]], first: dict[str, None]) -> list[str]:
+    def chosen(self, task: Task, reached: dict[int, list[str]], first: list[str]) -> list[str]:
         """Tests that reach a line of the change, within the budget; those that found others first."""
         lines = statement_lines(self.sources[task.name], task.mutant.line, task.mutant.last)
         tests = {test for line in lines for test in reached.get(line, ()) if test in self.seconds}
-        order = list(first)
+        places = {test: place for place, test in enumerate(first)}
         spent, found = 0.0, []
-        for test in sorted(
-            tests, key=lambda t: (order.index(t) if t in first else len(order), self.seconds[t])
-        ):
+        for test in sorted(tests, key=lambda t: (places.get(t, len(places)), self.seconds[t])):
             spent += self.seconds[test]
             if found and spent > self.budget:
                 break
             found.append(test)
         return found
 
-    def killer(self, task: Task, reached, first: dict[str, None], sound: dict[str, bool]) -> str:
+    def killer(self, task: Task, reached, first: list[str], sound: dict[str, bool]) -> str:
         """The test that fails on a mutant and on nothing else, TIME, or nothing."""
         while True:
             tests = self.chosen(task, reached, first)
@@ -357,10 +354,7 @@ class Room:
             if found not in sound:
                 sound[found] = not in_a_fork(functools.partial(self.run, [found]), limit)
             if sound[found]:
-                first.pop(found, None)
-                rest = dict(first)
-                first.clear()
-                first.update({found: None, **rest})
+                first[:] = [found, *(test for test in first if test != found)]
                 return DOCTEST if found.startswith(DOCTEST) else found
             self.tell(f"left out, as it fails here without any change: {found}")
             self.seconds.pop(found)
