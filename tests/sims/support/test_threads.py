@@ -54,7 +54,7 @@ def test_a_caller_who_stops_waits_for_what_is_under_way_and_nothing_else_begins(
 
     def work(item: int) -> int:
         begun.append(item)
-        assert item == 0 or gate.wait(10)
+        assert item == 0 or gate.wait(60)
         ended.append(item)
         return item
 
@@ -70,7 +70,7 @@ def test_an_interruption_waits_for_nothing():
     def work(item: int) -> None:
         if item == 0:
             raise KeyboardInterrupt
-        gate.wait(10)
+        gate.wait(60)
         left.append(item)
 
     try:
@@ -87,7 +87,7 @@ def test_large_items_begin_first_and_results_stay_in_order():
 
     def work(item: int) -> int:
         begun.append(item)
-        assert gate.wait(10)
+        assert gate.wait(60)
         return item
 
     results = in_order(work, range(43), threads=2, sizes=sizes)
