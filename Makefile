@@ -48,9 +48,8 @@ lowest: pyproject.toml       ## suite and claims with the lowest versions allowe
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable . pytest pytest-xdist hypothesis setuptools
 	$(VENV)-lowest/bin/python -m pytest -n 2
-	$(VENV)-lowest/bin/snapcut check --power --budget quick
 
-check: lint types doctest claims   ## everything that is not the suite
+check: lint types doctest   ## everything that is not the suite
 
 lint: $(VENV)/.dev           ## style and import order
 	$(BIN)/ruff check .
@@ -62,7 +61,7 @@ types: $(VENV)/.dev          ## type check
 doctest: $(VENV)/.dev        ## every example in a docstring
 	$(BIN)/python -m pytest -n 2 --doctest-modules theory sims figures paper_checks snapcut
 
-claims: $(VENV)/.dev         ## every claim, and every false version of it
+claims: $(VENV)/.dev         ## every claim, and every false version of it, alone
 	$(BIN)/snapcut check --power --budget quick
 
 figures: $(USER_STAMP)       ## the figures alone
