@@ -27,7 +27,7 @@ SHOWN = {  # method: colour, line, marker, label
     "obs": (style.GREEN, "-.", "X", "OBS"),
     "magnitude": (style.ORANGE, "--", "D", "magnitude"),
 }
-_TITLES = {"digits": "digits, 8 x 8", "mnist": "MNIST, 14 x 14"}
+_SIZES = {"digits": "8 x 8", "mnist": "14 x 14"}
 
 
 def data(budget: str = "quick", seed: int = 0) -> Table:
@@ -62,7 +62,8 @@ def draw(table: Table) -> Figure:
             )
             axis.plot(x, y, line, color=color, linewidth=1.3, label=label)
             style.interval(axis, x, y, low, high, color, fmt=marker)
-        axis.set_title(f"{network}, {_TITLES.get(name, name)}")
+        size = f", {_SIZES[name]}" if name in _SIZES else ""
+        axis.set_title(f"{network}, {style.DATA.get(name, name)}{size}")
         axis.set_yscale("log")
         axis.set_ylim(1.5, 115)  # all errors: guessing errs on 90 %
         axis.set_yticks((2, 5, 10, 20, 50), ("2", "5", "10", "20", "50"))

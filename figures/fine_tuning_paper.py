@@ -38,9 +38,8 @@ def data(budget: str = "quick", seed: int = 0) -> Table:
         for bits in BITS:
             pair = [np.array(found[network, name, m, bits]["accuracies"]) for m in ("qat", "prune")]
             gaps = 100 * (pair[0] - pair[1])
-            rows.append(
-                ("here", f"{network}, {name}", "accuracy %", bits, gaps.mean(), gaps.min(), gaps.max())
-            )
+            here = f"{network}, {style.DATA.get(name, name)}"
+            rows.append(("here", here, "accuracy %", bits, gaps.mean(), gaps.min(), gaps.max()))
     return by_column(("source", "name", "metric", "bits", "difference", "low", "high"), rows)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import style
 from figures.tables import Table, by_column
@@ -76,5 +77,9 @@ def draw(table: Table) -> Figure:
             if column == 0:
                 axis.set_ylabel(label)
         axes[0, column].set_title(f"{bits} bits / sparsity {1 - bits / 16:.3g}")
-    axes[0, 0].legend(loc="lower left")
+    handles = axes[0, 0].get_legend_handles_labels()[0]
+    look: dict = {"color": style.GREY, "marker": "D", "markersize": 4.5, "linestyle": "none"}
+    handles.append(Line2D([], [], label="before fine-tuning", markerfacecolor="white", **look))
+    handles.append(Line2D([], [], label="after", **look))
+    axes[0, 0].legend(handles=handles, loc="lower left")
     return figure

@@ -56,7 +56,7 @@ def draw(table: Table) -> Figure:
             y, low, high = (table[name][rows][order].astype(float) for name in ("ratio", "low", "high"))
             axis.plot(x, y, color=color, linewidth=1.2)
             style.interval(axis, x, y, low, high, color, fmt=marker, label=f"layer {layer}")
-        axis.set_title(f"{network}, {name}")
+        axis.set_title(f"{network}, {style.DATA.get(name, name)}")
         axis.set_xticks(range(1, 9))
         axis.set_xlabel("bits per weight")
     axes[0].set_ylabel("learned / best step")

@@ -46,7 +46,7 @@ def data(budget: str = "quick", seed: int = 0, *, terabytes: float = 2.0, petaop
     (bandwidth,), (rate,) = reals("terabytes", terabytes, 0.0, 100.0), reals("petaops", petaops, 0.0, 100.0)
     machine = Machine(bandwidth * 1e12, rate * 1e15)
     rows: list[tuple] = []
-    for batch in np.unique(np.geomspace(1, 16384, 60).astype(int)).tolist():
+    for batch in np.unique(np.geomspace(1, 16384, 400).astype(int)).tolist():
         dense = layer_time(Layer(8192, 8192, batch), machine)
         for name, (stored, value, sparsity, *_) in CASES.items():
             skipped = sparsity if value == 16 else 0.0

@@ -17,8 +17,8 @@ TITLE = "A real network compressed layer by layer"
 CAPTION = (
     "The digits network (64-48-32-10, ReLU, no biases) compressed layer by layer, each layer aligned to "
     "the original outputs (order 1) before it is compressed. (a, b) Test accuracy (grey line: "
-    "uncompressed; bands: range over seeds); (c, d) signal-to-noise ratio of the logits on the training "
-    "inputs. One step "
+    "uncompressed); (c, d) signal-to-noise ratio of the logits on the training inputs. Bands: range over "
+    "seeds. One step "
     "per layer, the one that suits nearest rounding best; one bit is {-A, A}, A the mean magnitude for "
     "nearest and the largest for stochastic rounding. Stochastic pruning needs such thresholds at high "
     "sparsity that feedback amplifies its noise: from 80 % on it does worse than cutting every weight "
@@ -34,7 +34,7 @@ def data(
     bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8),
     sparsities: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
 ) -> Table:
-    """Columns kind, method, x, accuracy, least, greatest (over seeds), uncompressed, snr (dB).
+    """Columns kind, method, x; accuracy and snr (dB), each with its least and greatest over seeds; uncompressed.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ def data(
             )
             accuracies.append(network.accuracy([layer.weights for layer in layers]))
             ratios.append(float(layers[-1].error.sum() / layers[-1].output_energy.sum()))
-        snr = -10 * np.log10(np.mean(ratios))
-        shown = (np.mean(accuracies), min(accuracies), max(accuracies), network.accuracy())
-        rows.append((kind, name, x, *shown, snr))
-    names = ("kind", "method", "x", "accuracy", "least", "greatest", "uncompressed", "snr")
-    return by_column(names, rows)
+        snr = (-10 * np.log10(ratio) for ratio in (np.mean(ratios), max(ratios), min(ratios)))
+        shown = (np.mean(accuracies), min(accuracies), max(accuracies), *snr)
+        rows.append((kind, name, x, *shown, network.accuracy()))
+    measured = (one + end for one in ("accuracy", "snr") for end in ("", "_least", "_greatest"))
+    return by_column(("kind", "method", "x", *measured, "uncompressed"), rows)
 
 
 def _lines(axis: Axes, table: Table, kind: str, column: str) -> None:
@@ -80,9 +80,8 @@ def _lines(axis: Axes, table: Table, kind: str, column: str) -> None:
         x, y = table["x"][here].astype(float), table[column][here].astype(float)
         color = style.METHODS[name]
         axis.plot(x, y, marker=style.METHOD_MARKS[name], color=color, linewidth=1.2, label=name)
-        if column == "accuracy":
-            low, high = (table[end][here].astype(float) for end in ("least", "greatest"))
-            axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+        low, high = (table[column + end][here].astype(float) for end in ("_least", "_greatest"))
+        axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 @style.styled

@@ -23,6 +23,7 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#1A1A1A", "#767676"
 CYCLE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 SNAP, CUT = BLUE, RED  # quantization and pruning carry the same colours in every figure
+DATA = {"mnist": "MNIST"}  # data sets by name, where they are written otherwise
 # a second channel: points of a colour carry the same mark in every figure
 MARKS = {BLUE: "o", RED: "s", GREEN: "^", PURPLE: "D", ORANGE: "v", SKY: "P", BLACK: "X", GREY: "p"}
 METHODS = {  # of compressing a layer
