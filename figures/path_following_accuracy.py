@@ -34,7 +34,7 @@ def data(
     bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8),
     sparsities: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
 ) -> Table:
-    """Columns kind, method, x; accuracy and snr (dB), each with its least and greatest over seeds; uncompressed.
+    """Columns kind, method, x, uncompressed; accuracy and snr (dB), each with its ends over seeds.
 
     Parameters
     ----------
