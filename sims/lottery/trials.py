@@ -6,7 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from sims import montecarlo
+from sims.lottery import masks
 from sims.lottery.embedding import embed
+from sims.lottery.ticket import Ticket
 from sims.montecarlo import Sample
 from theory.arguments import whole
 
@@ -54,29 +56,45 @@ def network_weight_failures(sizes: Sequence[int], max_value: int, samples: int, 
 
 def network_failures(weights: Sequence[np.ndarray], max_value: int, samples: int, **options) -> Sample:
     """`sample(rng, count)`: whether the ticket of a network fails, one fresh random network per trial."""
-
-    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
-        seeds = rng.integers(1 << 62, size=count)
-        return np.array(
-            [bool(embed(weights, max_value, samples, int(s), threads=1, **options).failures) for s in seeds]
-        )
-
-    return sample
+    first = embed(weights, max_value, samples, 0, threads=1, **options)
+    return lambda rng, count: _tickets(first, rng.integers(1 << 62, size=count))[0]
 
 
 def drawn_sizes(weights: Sequence[np.ndarray], max_value: int, samples: int, **options) -> Sample:
     """`sample(rng, count)`: drawn parameters per parameter of the target, redraws included."""
+    first = embed(weights, max_value, samples, 0, threads=1, **options)
+    per_unit = [layer.rows + (layer.fan_in if layer.first else 0) for layer in first.layers]
+    size = sum(w.size for w in first.weights)
+    return lambda rng, count: _tickets(first, rng.integers(1 << 62, size=count))[1] @ per_unit / size
 
-    def sample(rng: np.random.Generator, count: int) -> np.ndarray:
-        seeds = rng.integers(1 << 62, size=count)
-        return np.array(
-            [
-                embed(weights, max_value, samples, int(s), threads=1, **options).overparameterization
-                for s in seeds
-            ]
-        )
 
-    return sample
+def _tickets(like: Ticket, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether tickets made as `like`, of other seeds, fail, (seeds,), and their drawn units, (seeds, layers).
+
+    Compiled from end to end: a small network costs a tenth of what `embed` takes, most of it around kernels.
+    """
+    from sims.kernels import lottery_trials as kernels
+
+    layers = like.layers
+    wanted = [
+        np.repeat(w, layer.copies, 0) * layer.scale for w, layer in zip(like.weights, layers, strict=True)
+    ]
+    draws = [draw for layer in layers for draw in (layer.first, layer.second)]
+    plan = kernels.Plan(
+        np.concatenate([w.ravel() for w in wanted]),
+        np.array([(layer.rows, layer.fan_in, layer.copies) for layer in layers]),
+        np.array([(d.layer, d.limit, d.ratio) if d else (0, 0, 0) for d in draws]).reshape(-1, 6),
+        like.rounding == "nearest",
+        like.signed_inputs,
+        like.allotment == "block",
+        like.samples,
+        like.retries,
+    )
+    widest = max(block.units.shape[1] for layer in layers for block in layer.blocks)
+    scratch = masks.scratch(like.max_value ** (2 if like.law == "product" else 1), widest)
+    fails, drawn = np.zeros(len(seeds), bool), np.zeros((len(seeds), len(layers)), np.int64)
+    kernels.embed_many(seeds.astype(np.uint64), plan, scratch, fails, drawn)
+    return fails, drawn
 
 
 def random_network(sizes: Sequence[int], max_value: int, seed: int) -> list[np.ndarray]:

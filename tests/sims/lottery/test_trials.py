@@ -247,15 +247,18 @@ def test_every_ticket_of_a_sampler_has_a_seed_of_its_own(monkeypatch):
         seeds.append(seed)
         return embed(weights, max_value, samples, seed, **options)
 
+    def noted(like, many):
+        seeds.extend(many.tolist())
+        return np.zeros(len(many), bool), np.zeros((len(many), 1))
+
+    single = network_failures([np.ones((1, 1), int)], 1, 1)
     monkeypatch.setattr("sims.lottery.trials.embed", recorded)
+    monkeypatch.setattr("sims.lottery.trials._tickets", noted)
     rng = np.random.default_rng(0)
-    for sample in (
-        weight_failures(1, 1, 1),
-        network_weight_failures([1, 1], 1, 1),
-        network_failures([np.ones((1, 1), int)], 1, 1),
-    ):
+    for sample in (weight_failures(1, 1, 1), network_weight_failures([1, 1], 1, 1)):
         for _ in range(80):
             sample(rng, 1)
+    single(rng, 30), single(rng, 50)
     assert len(seeds) == len(set(seeds)) == 240 and max(seeds) > 2**61
     assert [w.shape for w in random_network([1, 1, 1], 3, seed=0)] == [(1, 1), (1, 1)]
 
