@@ -78,8 +78,8 @@ def draw(table: Table) -> Figure:
                 axis.set_ylabel(label)
         axes[0, column].set_title(f"{bits} bits / sparsity {1 - bits / 16:.3g}")
     handles = axes[0, 0].get_legend_handles_labels()[0]
-    look: dict = {"color": style.GREY, "marker": "D", "markersize": 4.5, "linestyle": "none"}
-    handles.append(Line2D([], [], label="before fine-tuning", markerfacecolor="white", **look))
-    handles.append(Line2D([], [], label="after", **look))
+    grey: dict = {"color": style.GREY, "marker": "D", "markersize": 4.5, "linestyle": "none"}
+    handles.append(Line2D([], [], label="before fine-tuning", markerfacecolor="white", **grey))
+    handles.append(Line2D([], [], label="after", **grey))
     axes[0, 0].legend(handles=handles, loc="lower left")
     return figure
