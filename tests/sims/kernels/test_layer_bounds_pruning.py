@@ -119,6 +119,29 @@ def test_the_best_frozen_cut_is_that_of_every_set(seed, n, data):
         assert error == np.inf or abs(errors[tuple(best)] - error) <= 1e-8 * (1 + error)
 
 
+@pytest.mark.parametrize(("n", "cut"), [(4, 2), (5, 3), (6, 2)])
+def test_cuts_within_the_slack_above_the_best_are_looked_at(n, cut):
+    """With slack for every set each beginning of one is a node; without any, no more than the first."""
+    G, w = positive(n, n), np.random.default_rng(n).standard_normal(n)
+    group, quota = np.zeros(n, np.int64), np.array([cut])
+    every = list(itertools.combinations(range(n), cut))
+    begun = {one[:k] for one in every for k in range(cut)}
+    s = np.full(n, 0.5 * np.linalg.eigvalsh(G)[0])
+    V = np.linalg.cholesky(G - np.diag(s)).T
+    tail = smallest_sums(s * w**2, group, np.array([cut, 0]))[:1]
+    frozen = (np.diag(V) ** 2, np.triu(V / np.diag(V)[:, None], 1), w, s * w**2, tail, group, quota)
+    free = (G, np.linalg.inv(G), w, s, group, quota, -np.inf, np.inf)
+
+    def nodes(search, given, slack):
+        _, _, spent, ended = search(*given, 0.0, slack, 10**6, np.zeros(n, bool))
+        assert ended
+        return spent
+
+    assert [nodes(kernels.best_cut, free, slack) for slack in (0.0, 1e6)] == [1, len(begun)]
+    assert nodes(kernels.best_frozen_cut, frozen, 0.0) == 1
+    assert nodes(kernels.best_frozen_cut, frozen, 1e6) > len(every)
+
+
 def frontier(V, w, own, group, quota, limit):
     """Least of the best set and of what a depth-first search left open when it stopped, by recursion.
 
