@@ -110,7 +110,8 @@ def of_array(name: str, array: np.ndarray) -> Tensor:
     ((2, 3), 'float32', 24, np.float32(0.0))
     """
     array = np.asanyarray(array)
-    place = (array.__array_interface__["data"][0], array.shape, array.strides) if array.size else None
+    start = array.__array_interface__["data"][0]
+    place = (start, array.shape, array.strides, array.dtype.str) if array.size else None
     return Tensor(
         name,
         array.shape,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -275,3 +276,24 @@ def test_modules_that_took_longest_to_compile_are_told_first(monkeypatch, capsys
     told.sum_up()
     line = "snapcut: compiled longest 12.0 s, long 3.0 s, short 0.3 s; the next run finds them\n"
     assert capsys.readouterr().err == line
+
+
+def test_kernels_of_one_module_add_up_their_times(monkeypatch):
+    """A kernel that compiles others counts once, and the modules are kept apart."""
+    told = type(sims.kernels.compiling)()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    clock = iter([1.0, 3.0, 10.0, 14.0, 20.0, 21.0])
+    monkeypatch.setattr(sims.kernels, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+
+    def compiled(module, inner=None):
+        function = SimpleNamespace(__module__=module)
+        data = {"args": (), "dispatcher": SimpleNamespace(py_func=function, overloads={(): 0})}
+        told.on_start(SimpleNamespace(data=data))
+        if inner:
+            compiled(inner)
+        told.on_end(SimpleNamespace(data=data))
+
+    compiled("house.one")
+    compiled("house.one", inner="house.two")
+    compiled("house.two")
+    assert told.seconds == {"one": 6.0, "two": 1.0}

@@ -332,6 +332,13 @@ def test_a_second_sweep_in_one_folder_refuses(tmp_path):
         sweep.run(PARTITION, tmp_path, processes=1)
 
 
+def test_a_cell_is_the_same_in_whatever_order_its_parameters_stand():
+    parameters = PARTITION.cells()[1]
+    turned = dict(reversed(parameters.items()))
+    assert list(turned) != list(parameters)
+    assert sweep.cell_key(PARTITION, turned) == sweep.cell_key(PARTITION, parameters)
+
+
 def test_another_seed_or_other_sources_are_other_cells(monkeypatch):
     parameters = PARTITION.cells()[0]
     keys = {sweep.cell_key(PARTITION, parameters)}

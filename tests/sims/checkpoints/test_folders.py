@@ -56,6 +56,14 @@ def test_folders_with_the_endings_of_files_are_no_files(tmp_path):
         checkpoints.open_checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize("count", [4, 5])
+def test_the_first_four_folders_inside_are_named(tmp_path, count):
+    for name in "edcba"[-count:]:
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=r"there are folders in it: a, b, c, d$"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("names", "found"),
     [

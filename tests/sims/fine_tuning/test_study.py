@@ -350,6 +350,20 @@ def test_saved_networks_are_those_of_the_studys_seed_and_store(monkeypatch, tmp_
         assert one["layer1"].shape == (3, 4) and one["layer1"].all() and not other["layer2"].any()
 
 
+def test_saved_networks_bear_the_name_of_a_file_of_data_without_its_folder_and_ending(monkeypatch, tmp_path):
+    monkeypatch.setattr(study, "originals", lambda *_: SimpleNamespace(weights=[np.ones((2, 3, 4))]))
+    cell = SimpleNamespace(trained=SimpleNamespace(weights=[np.zeros((2, 3, 4))]))
+    monkeypatch.setattr(study, "compare", lambda *_: cell)
+    rows = [{"method": "magnitude after", "bits": 3}]
+    setting = Setting(data="own/letters.v2.npz", network="conv")
+    written = study.Study(setting, 0, rows).save_networks(tmp_path / "made")
+    assert [path.name for path in written] == [
+        "conv-letters.v2-float.npz",
+        "conv-letters.v2-magnitude-after-3.npz",
+    ]
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == sorted(p.name for p in written)
+
+
 def test_originals_are_trained_with_the_seed_of_the_study(monkeypatch):
     asked = []
     monkeypatch.setattr(cells, "pretrained", lambda *_, **given: asked.append(given["seed"]))

@@ -336,3 +336,20 @@ def test_rounds_go_on_while_a_ten_millionth_is_gained(zero_point):
         s, c = solution[0], solution[0] * np.rint(c / s) if zero_point else solution[1]
         again = ((row - c - s * np.clip(np.rint((row - c) / s), 0, 15)) ** 2).sum()
         assert again > reached * (1 - 4e-7)
+
+
+@pytest.mark.parametrize("shift", [None, 0.0])
+def test_the_error_of_two_values_is_zero_and_never_less(shift):
+    """They are the levels of one bit: rounding leaves the sums a little below zero for some of them."""
+    for seed in range(40):
+        low, high = np.sort(np.random.default_rng(seed).normal(size=2)) * [1, 1 if shift is None else 0]
+        low = min(low, -0.1)
+        w = np.array([low] * 3 + [high] * 2)
+        mean, w = w.mean(), w - w.mean()
+        sums = kernels.split_weights(w, w[0], w[-1], 1)[:2]
+        moment = float(np.mean(w**2))
+        if shift is None:
+            found, bound = kernels.search(*sums, w[0], w[-1], moment, 1, 1e-6, 100)[2:4]
+        else:
+            found, bound = kernels.search_zero(*sums, w[0], w[-1], moment, mean, 1, 1e-6, 100)[2:4]
+        assert 0.0 <= found <= 1e-13 and bound <= found

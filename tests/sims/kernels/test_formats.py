@@ -55,6 +55,13 @@ def test_the_error_of_a_block_is_that_of_its_nearest_levels(rows, size, name, da
             assert found[r, k] == pytest.approx(expected, rel=1e-9, abs=1e-18)
 
 
+def test_a_block_whose_step_has_no_square_counts_as_lost():
+    """The step is 1e-162: its square is below every double, that of the largest weight is not."""
+    rows = np.array([[6e-160, 1e-160, 0.0, 2.0]])
+    found = kernels.zero_point_errors(rows, 3, 600, np.ones(1))
+    assert found[0, 0] == 6e-160**2 + 1e-160**2 > 0 and found[0, 1] == 0
+
+
 @settings(max_examples=40)
 @given(
     matrices(strided=False),

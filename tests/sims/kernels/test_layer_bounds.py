@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,3 +117,16 @@ def test_descent_ends_where_no_single_code_gains(seed, n, rank, box):
         other = z.copy()
         other[i] = value
         assert (other - y) @ G @ (other - y) >= error - 1e-9 * (1 + error)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_nearest_codes_within_the_slack_above_the_best_are_looked_at(n):
+    """With slack for every code each beginning of a code is one node; without any, no more than the first."""
+    rng = np.random.default_rng(n)
+    R, y = np.linalg.qr(rng.standard_normal((n + 2, n)))[1], rng.standard_normal(n)
+    squares, u = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1)
+    nodes = [
+        kernels.nearest_codes(squares, u, y, -2.0, 1.0, 0.0, slack, 10**6, np.zeros(n))[2]
+        for slack in (0.0, 1e6)
+    ]
+    assert nodes == [1, sum(4**k for k in range(1, n + 1))]

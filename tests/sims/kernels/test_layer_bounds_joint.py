@@ -69,6 +69,22 @@ def test_a_code_that_is_too_dear_ends_its_own_side_alone(seed, n):
     assert found[3] and abs(found[0] - errors.min()) < 1e-9
 
 
+@pytest.mark.parametrize(("seed", "n"), [(1, 2), (2, 3), (3, 4)])
+def test_codes_within_the_slack_above_the_best_are_looked_at(seed, n):
+    """With slack for every code each beginning of a code is one node; without, not all of them are."""
+    R, w = instance(seed, n)
+    squares, u, energy = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1), float(np.sum((R @ w) ** 2))
+
+    def nodes(slack):
+        arguments = (squares, u, w, -2.0, 1.0, 1e-3, 6.0, 0.0, slack, 10**6, np.zeros(n))
+        found = kernels.joint_codes(*arguments)
+        assert found[3]
+        return found[2]
+
+    assert nodes(1e6 * energy) == sum(4**k for k in range(1, n + 1))
+    assert nodes(0.0) < sum(4**k for k in range(1, n + 1))
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 5), st.data())
 def test_a_search_that_is_stopped_knows_the_least_of_what_is_left(seed, n, data):

@@ -49,7 +49,7 @@ def test_what_the_quotas_still_cost(pairs, data):
     assert kernels._largest_rest(*arguments) == (np.inf if short else largest)
 
 
-@pytest.mark.parametrize("box", [(-np.inf, np.inf), (-0.5, 0.75)])
+@pytest.mark.parametrize("box", [(-np.inf, np.inf), (-0.5, 0.75), (-0.5, np.inf), (-np.inf, 0.25)])
 @settings(max_examples=50)
 @given(seed=seeds, n=st.integers(1, 6), data=st.data())
 def test_the_best_cut_is_that_of_every_set(box, seed, n, data):
@@ -69,6 +69,18 @@ def test_the_best_cut_is_that_of_every_set(box, seed, n, data):
         assert spent == limit and not ended
         assert lower <= least + 1e-8 and error >= least - 1e-8
         assert error == np.inf or abs(errors[tuple(best)] - error) <= 1e-8 * (1 + error)
+
+
+@pytest.mark.parametrize("box", [(-0.5, np.inf), (-np.inf, 0.5), (-0.5, 0.5)])
+def test_a_search_that_never_began_knows_what_the_box_costs_uncut(box):
+    """Orthogonal columns, and weights of 3 and -3: the box alone takes 2.5^2 of each that it holds back."""
+    w = np.array([3.0, -3.0, 0.1])
+    outside = (box[1] < 3) + (box[0] > -3)
+    group, quota, best = np.zeros(3, np.int64), np.array([1]), np.zeros(3, bool)
+    arguments = (np.eye(3), np.eye(3), w, np.ones(3), group, quota, *box, np.inf, 0.0, 0, best)
+    error, lower, nodes, ended = kernels.best_cut(*arguments)
+    assert (error, nodes, ended) == (np.inf, 0, False)
+    assert lower == pytest.approx(outside * 2.5**2 + 0.1**2, rel=1e-9)
 
 
 def smallest_sums(own, group, quota):
@@ -105,6 +117,29 @@ def test_the_best_frozen_cut_is_that_of_every_set(seed, n, data):
         assert spent == limit and not ended
         assert lower <= least + 1e-8 and error >= least - 1e-8
         assert error == np.inf or abs(errors[tuple(best)] - error) <= 1e-8 * (1 + error)
+
+
+@pytest.mark.parametrize(("n", "cut"), [(4, 2), (5, 3), (6, 2)])
+def test_cuts_within_the_slack_above_the_best_are_looked_at(n, cut):
+    """With slack for every set each beginning of one is a node; without any, no more than the first."""
+    G, w = positive(n, n), np.random.default_rng(n).standard_normal(n)
+    group, quota = np.zeros(n, np.int64), np.array([cut])
+    every = list(itertools.combinations(range(n), cut))
+    begun = {one[:k] for one in every for k in range(cut)}
+    s = np.full(n, 0.5 * np.linalg.eigvalsh(G)[0])
+    V = np.linalg.cholesky(G - np.diag(s)).T
+    tail = smallest_sums(s * w**2, group, np.array([cut, 0]))[:1]
+    frozen = (np.diag(V) ** 2, np.triu(V / np.diag(V)[:, None], 1), w, s * w**2, tail, group, quota)
+    free = (G, np.linalg.inv(G), w, s, group, quota, -np.inf, np.inf)
+
+    def nodes(search, given, slack):
+        _, _, spent, ended = search(*given, 0.0, slack, 10**6, np.zeros(n, bool))
+        assert ended
+        return spent
+
+    assert [nodes(kernels.best_cut, free, slack) for slack in (0.0, 1e6)] == [1, len(begun)]
+    assert nodes(kernels.best_frozen_cut, frozen, 0.0) == 1
+    assert nodes(kernels.best_frozen_cut, frozen, 1e6) > len(every)
 
 
 def frontier(V, w, own, group, quota, limit):

@@ -1,6 +1,7 @@
 """The optimum over step and codes: against every code at its best step, and every step of a fine grid."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -182,6 +183,22 @@ def test_a_stopped_search_proves_less_by_what_rounding_may_have_hidden(monkeypat
     unit = options["step"] ** 2 if options.get("step") == 0.5 else 1.0
     assert found.optimum is None and slack > 0
     assert found.heuristic - found.lower == pytest.approx(slack * unit, rel=0.2)
+
+
+def test_the_room_for_rounding_of_orthogonal_inputs_by_hand(monkeypatch):
+    """Columns of lengths 2 and 3: terms up to 2 (2) 3 + r and 2 (3) 1 + r, r^2 the error to be beaten."""
+    told = []
+
+    def stopped(*arguments):
+        told.append(arguments[-4:-2])
+        return arguments[-4], arguments[-4], 1, False
+
+    monkeypatch.setattr("sims.kernels.layer_bounds_joint.joint_codes", stopped)
+    quantization_range([3.0, -1.0], inputs=np.diag([2.0, 3.0]), bits=2, step="joint")
+    ((radius, slack),) = told
+    assert radius > 0.01
+    largest = (12 + math.sqrt(radius)) ** 2 + (6 + math.sqrt(radius)) ** 2
+    assert slack * 2.0**53 / largest == pytest.approx(32, rel=0.01)
 
 
 def test_the_bound_of_one_step_is_its_certificate_less_some_rounding():

@@ -16,6 +16,8 @@ def test_a_slice_holds_the_first_columns_that_carry_anything():
     inputs, weights = rng.normal(size=(50, COLUMNS + 9)), rng.normal(size=(4, COLUMNS + 9))
     inputs[:, [0, 7]] = 0.0
     inputs[1:, 3] = 0.0  # one sample is enough
+    inputs[:, 5] = -np.abs(inputs[:, 5])  # and no sign less than another
+    inputs[1:, 9], inputs[0, 9] = 0.0, -1.0
     found = _slice("net", "layer", weights, inputs)
     columns = [i for i in range(COLUMNS + 9) if i not in (0, 7)][:36]
     assert (found.network, found.layer, found.samples) == ("net", "layer", 50)

@@ -205,3 +205,18 @@ def test_cuts_and_box_only_tighten():
         assert relaxation.solve(gram, y, -2, 1, published=True).value <= relaxation.solve(
             gram, y, -2, 1
         ).value * (1 + 1e-6)
+
+
+def test_a_certificate_pays_for_the_gradient_that_rounding_may_hide():
+    """4 (z - 0.3)^2 over z in {0, 1}, with 3 k^2 + k of k = z - 1/2: x^2 + 0.6 x + 0.16 is 0.07 at -0.3.
+
+    With the steps, 3/4 - 1/2, that is 0.32. Ten roundings of sizes 2, 0.9 and 1 may hide a slope, and what
+    a slope is worth is its square over the least curvature.
+    """
+    one = np.ones(1)
+    given = (4 * np.eye(1), 0.3 * one, -0.2 * one, 3 * one, one, 0 * one, 0.0, 1.0, np.eye(1), one)
+    assert certificate._value(*given, 1.0) == pytest.approx(0.32, rel=1e-12)
+    hidden = (10 * 2.0**-53 * 3.9) ** 2
+    for curvature in (1e-27, 1e-28):
+        lost = 0.32 - certificate._value(*given, curvature)
+        assert lost == pytest.approx(hidden / curvature, rel=0.2)

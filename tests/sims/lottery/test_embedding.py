@@ -428,3 +428,24 @@ def test_a_unit_that_reads_a_copy_of_another_input_is_refused(tmp_path):
         rewrite(path, spoil)
         with pytest.raises(ValueError, match=r"layer2\.block0 reads a copy of another input"):
             load(path, weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "others"),
+    [
+        ("max_value", 2**15, {}),
+        ("samples", 62, {}),
+        ("samples", 31, {"allotment": "block"}),
+        ("seed", 2**64 - 1, {}),
+        ("retries", 1000, {}),
+        ("reduced_from", 2**15, {}),
+        ("copies", 62, {"construction": "depth_plus_one"}),
+    ],
+)
+def test_the_largest_of_every_number_is_taken_and_no_larger_one(name, most, others):
+    target = [np.array([[1, 0]]), np.array([[1]])]
+    given = {"max_value": 1, "samples": 8, "seed": 0, **others}
+    ticket = embed(target, **(given | {name: most}))
+    assert getattr(ticket, name, most) == most
+    with pytest.raises(ValueError, match=f"{name} must be an integer from .* to {most}, got {most + 1}"):
+        embed(target, **(given | {name: most + 1}))

@@ -458,3 +458,14 @@ def test_one_trial_that_is_no_number_within_the_bounds_ends_the_run(columns, wro
     with pytest.raises(ValueError, match=r"a trial lies outside its stated bounds \[0\.0, 1\.0\]"):
         montecarlo.means(sample, 27, bounds=[(0, 1)] * columns, seed=1, block=10)
     assert len(montecarlo.means(sample, 30, bounds=[(0, 1)] * columns, seed=1, block=10)) == columns
+
+
+@pytest.mark.parametrize(
+    ("level", "trials", "text"),
+    [
+        (0.9999, 12345678, "0.123457 [0.1, 0.2] at 0.9999, 12345678 trials"),
+        (0.99, 7, "0.123457 [0.1, 0.2] at 0.99, 7 trials"),
+    ],
+)
+def test_an_estimate_in_one_line(level, trials, text):
+    assert str(montecarlo.Estimate(0.123456789, 0.1, 0.2, level, trials, 0, 1.0)) == text

@@ -92,6 +92,15 @@ def test_every_row_is_what_its_source_says():
         assert row.trials == TRIALS
 
 
+@pytest.mark.parametrize(
+    ("level", "shown"), [(0.5, "50"), (0.125, "87.5"), (0.05, "95"), (0.001, "99.9"), (1e-7, "99.99999")]
+)
+def test_the_quantile_of_the_largest_error_is_named_with_all_its_nines(level, shown):
+    rows = Case(StochasticRounding(0.5), columns=4, samples=3, level=level).rows()
+    names = {row.quantity for row in rows}
+    assert names == {"mean squared error", f"{shown} % quantile of the largest error"}
+
+
 def test_exits_are_counted_and_stand_alone_when_there_are_some():
     operator = OneBit(1.0)
     x, w = setting(operator, N, M, SEED)

@@ -91,6 +91,13 @@ def test_of_equal_errors_the_least_cost_is_taken():
         assert found.cost == min(equal)
 
 
+def test_of_equal_errors_at_equal_costs_the_search_decides():
+    """8 bits and an error of 7 either way; the first guess, by prices, is (1, 0, 1)."""
+    costs, errors = [[3, 5], [1, 5], [0, 2, 4]], [[2.0, 0.0], [5.0, 4.0], [7.0, 2.0, 0.0]]
+    found = choose(costs, errors, 8)
+    assert found.picked == (0, 0, 2) and found.cost == 8 and found.error == found.bound == 7
+
+
 def test_a_large_problem_is_certified():
     rng = np.random.default_rng(0)
     sizes = rng.integers(300, 4_000_000, 300)

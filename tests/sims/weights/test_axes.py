@@ -250,8 +250,10 @@ def test_axes_that_are_asked_for():
     arrays = {"a.w": np.zeros((4, 6)), "b.w": np.zeros((4, 6, 2)), "a.c": np.zeros(6)}
     assert axis_of(arrays, "a.w", axes={"*": 1}) == 1 and axis_of(arrays, "a.c", axes={"*": 1}) is None
     assert axis_of(arrays, "b.w", axes={"*": -1}) == 2 and axis_of(arrays, "a.w", axes={"b*": 1}) is None
-    with pytest.raises(ValueError, match=r"tensor 'a\.w' has 2 axes, and no axis 2"):
-        axis_of(arrays, "a.w", axes={"*": 2})
+    assert axis_of(arrays, "a.w", axes={"*": -2}) == 0 and axis_of(arrays, "b.w", axes={"b*": -3}) == 0
+    for axis in (2, -3):
+        with pytest.raises(ValueError, match=rf"tensor 'a\.w' has 2 axes, and no axis {axis}"):
+            axis_of(arrays, "a.w", axes={"a.w": axis})
 
 
 def test_rows_are_literal():

@@ -212,6 +212,20 @@ def test_channel_scales_are_the_optimum_of_each_row():
         assert found == pytest.approx(decibel((array**2).sum(), sum(errors)), abs=1e-5)
 
 
+@pytest.mark.parametrize("seed", [482, 4750, 2817])
+def test_channel_scales_are_the_optimum_to_a_millionth(seed):
+    """Against every set of codes that a scale gives; two scales have nearly the same error in these rows."""
+    row = np.random.default_rng(seed).standard_t(3.0, size=60)
+    halves = np.arange(0.5, 4.0)
+    ends = np.sort((np.abs(row)[:, None] / halves).ravel())
+    scales = np.append((ends[1:] + ends[:-1]) / 2, 2 * ends[-1])
+    codes = np.clip(np.rint(row / scales[:, None]), -4, 3)
+    squares = np.maximum((codes**2).sum(axis=1), 1)
+    least = np.sum(row**2) - np.max((codes @ row).clip(0) ** 2 / squares)
+    (found,) = formats.channel_snr(row[None], [3])
+    assert np.sum(row**2) * 10 ** (-found / 10) == pytest.approx(least, rel=3e-6)
+
+
 def test_short_and_long_rows_have_the_same_certified_errors():
     """Rounding every weight and searching sorted ones are two programs with one answer."""
     from sims.kernels.snr_rows import row_errors

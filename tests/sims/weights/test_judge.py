@@ -541,3 +541,18 @@ def test_ratios_of_the_recommendation_have_one_digit_behind_the_point(quantizati
     ratios = {4: quantization}, {4: pruning}
     row = weights.TensorRow("t", (3, 3), 9, 3.0, 2.0, *ratios, {4: 0.0}, weights.Signal(1.0))
     assert words in weights.Table((4,), [row]).recommendation()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_same_bytes_in_another_order_are_other_values(shared):
+    """Every weight and its bytes backwards are numbers of about one; neither array is a copy of the other."""
+    parts = np.random.default_rng(0).integers(0, 256, size=(16, 32, 4), dtype=np.uint8)
+    parts[:, :, [0, 3]] = 0x3F
+    little = parts.view("<f4")[:, :, 0]
+    big = little.view(">f4") if shared else little.view(">f4").copy()
+    found = weights.analyse({"a": little, "b": big}, [4])
+    assert [row.name for row in found.rows] == ["a", "b"] and not found.skipped
+    for row, array in zip(found.rows, (little, big), strict=True):
+        alone = weights.analyse({"w": array.astype(np.float64)}, [4]).rows[0]
+        assert row.kurtosis == pytest.approx(alone.kurtosis, rel=1e-9)
+        assert row.quantization[4] == pytest.approx(alone.quantization[4], rel=1e-9)

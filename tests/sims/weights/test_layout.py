@@ -266,8 +266,9 @@ def test_widths_of_one_winner_are_joined():
 
 
 def test_an_ending_is_common_to_two_names_or_more():
-    assert layout._common_ending(["a.weight", "b.c.weight"]) == ".weight"
-    for names in (["a.weight"], ["a.weight", "b.kernel"], ["a.bias", "b.bias"]):
+    for ending in (".weight", ".kernel", "/kernel"):
+        assert layout._common_ending([f"a{ending}", f"b.c{ending}"]) == ending
+    for names in (["a.weight"], ["a.weight", "b.kernel"], ["a.bias", "b.bias"], ["a/weight", "b/weight"]):
         assert layout._common_ending(names) == ""
 
 

@@ -101,6 +101,14 @@ def test_a_table_may_lie_a_hundredth_off_the_circle(factor, fixed):
     assert ("a.pe" in found.skipped) == fixed and len(found.rows) == 2 - fixed
 
 
+@pytest.mark.parametrize(("angles", "table"), [(15, False), (16, False), (17, True)])
+def test_sixteen_different_sines_are_no_table_of_positions(angles, table):
+    """Every row has one angle twice, and the angles come again and again."""
+    turns = np.linspace(0.1, 1.4, angles)[np.arange(4 * angles) % angles]
+    rows = np.stack([np.sin(turns), np.cos(turns), np.sin(turns), np.cos(turns)], axis=1)
+    assert is_table_of_positions(rows) == table
+
+
 @pytest.mark.parametrize(
     ("other", "mask"),
     [(1, True), (0.5, False), (2, False), (-1, False), (-99.5, False), (-100, True), (-1e4, True)],

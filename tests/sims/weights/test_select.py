@@ -97,6 +97,14 @@ def test_of_two_originals_the_first_is_named():
             assert found.skipped == {copy: f"an averaged copy of {first!r}"}
 
 
+@pytest.mark.parametrize(("depth", "averaged"), [(0, True), (1, True), (2, True), (3, False)])
+def test_one_of_the_first_three_parts_of_a_name_says_that_it_is_an_average(depth, averaged):
+    before = "".join(f"part{k}." for k in range(depth))
+    found = chosen({f"{before}{name}.conv.weight": normal(32, 32) for name in ("net1", "net1_ema")})
+    assert (f"{before}net1_ema.conv.weight" in found.skipped) == averaged
+    assert f"{before}net1.conv.weight" in found.tensors
+
+
 def test_averages_by_the_names_of_their_originals():
     """g_ema is that of g; teachers, and encoders that follow another one, are averages as well."""
     pairs = {

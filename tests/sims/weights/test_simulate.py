@@ -146,3 +146,13 @@ def test_the_level_of_the_intervals_is_handed_on():
 def test_the_share_of_zeros_has_a_row_for_integers_with_one_scale(codes, group, known):
     found = simulate(Setting(Gaussian(), codes, group), 4, trials=1, seed=0)
     assert ("weights that rounding sends to zero" in {row.quantity for row in found}) == known
+
+
+@pytest.mark.parametrize(
+    ("group", "bits", "sparsity"), [(4, 8, 1 / 8), (2, 6, 0.0), (2, 8, 0.0), (1, 8, 0.0)]
+)
+def test_nothing_is_pruned_beside_a_format_of_sixteen_bits_and_more(group, bits, sparsity):
+    """Codes, a float16 scale and a zero point as long as a code for every group: 14, 17, 20 and 32 bits."""
+    setting = Setting(Gaussian(), "zero-point", group)
+    assert setting.sparsity(bits) == sparsity
+    assert (setting.ratios(bits)[1] == math.inf) == (sparsity == 0)
