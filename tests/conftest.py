@@ -22,6 +22,16 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("ci")
 
+_DRAWS: dict[str, dict] = {}  # states of the modules' generators before the first test of each
+
+
+def pytest_runtest_setup(item):
+    """Every test draws from its module's RNG as if it were the first: none passes by those before it."""
+    generator = getattr(getattr(item, "module", None), "RNG", None)
+    if generator is not None:
+        bits = generator.bit_generator
+        bits.state = _DRAWS.setdefault(item.module.__name__, bits.state)
+
 
 @pytest.fixture
 def outputs():
