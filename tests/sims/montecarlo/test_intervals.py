@@ -29,6 +29,7 @@ def test_clopper_pearson_covers_by_enumeration(p, level):
     n = 40
     covered = [low <= p <= high for low, high in (clopper_pearson(k, n, level) for k in range(n + 1))]
     assert binomial(n, p) @ covered >= level
+    assert clopper_pearson(0, n, level)[0] == 0.0 and clopper_pearson(n, n, level)[1] == 1.0
 
 
 @given(st.integers(0, 60), st.floats(0.01, 0.99))
