@@ -72,6 +72,9 @@ def test_before_the_first_trial_nothing_is_excluded():
 def test_a_probability_outside_zero_to_one_is_decided_without_data():
     assert binomial_p_values(0, 10, -0.1) == (0.0, 1.0)
     assert binomial_p_values(10, 10, 1.1) == (1.0, 0.0)
+    for successes in (0, 4, 10):
+        sequence = BernoulliSequence(0.99, successes, 10 - successes)
+        assert sequence.p_values(-0.1) == (0.0, 1.0) and sequence.p_values(1.1) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("successes", [0, 4, 10])
