@@ -159,17 +159,22 @@ def test_the_search_with_a_level_at_zero(values, steps, shift):
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])
 def test_what_is_tried_before_the_proof_is_nearly_always_the_best(steps):
-    """No evaluation is left for branch and bound; a long search of the same weights says what is best."""
-    near = {False: 0, True: 0}
+    """No evaluation is left for branch and bound; a long search of the same weights says what is best.
+
+    With a level at zero: weights of both signs, and all above or below zero, which is their last level then.
+    """
+    near = dict.fromkeys(("free", "both signs", "above", "below"), 0)
     for seed in range(20):
         w = centred(np.random.default_rng(seed).gamma(1.5, size=12))
         first, last = w.min(), w.max()
         sums = *kernels.split_weights(w, first, last, 4096)[:2], first, last
         moment = kernels.split_weights(w, first, last, 4096)[2]
-        for zero_point, search, mean in ((False, kernels.search, ()), (True, kernels.search_zero, (0.3,))):
+        means = {"free": (), "both signs": (0.3,), "above": (0.1 - first,), "below": (-0.1 - last,)}
+        for name, mean in means.items():
+            search = kernels.search_zero if mean else kernels.search
             tried, proved = (search(*sums, moment, *mean, steps, 1e-6, limit)[2] for limit in (0, 20_000))
             assert tried >= proved * (1 - 1e-9)
-            near[zero_point] += tried < 1.001 * proved
+            near[name] += tried < 1.001 * proved
     assert min(near.values()) >= 17
 
 

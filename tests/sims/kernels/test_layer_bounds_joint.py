@@ -85,6 +85,20 @@ def test_codes_within_the_slack_above_the_best_are_looked_at(seed, n):
     assert nodes(0.0) < sum(4**k for k in range(1, n + 1))
 
 
+@pytest.mark.parametrize("share", [1e-6, 0.3])
+@pytest.mark.parametrize("ends", [(0.99, 3.0), (0.33, 1.01), (0.05, 20.0)])
+def test_a_nearest_code_that_is_too_dear_ends_neither_side(ends, share):
+    """The best codes are hardly better than what is known, at a step near one end of those searched."""
+    for seed in range(12):
+        R, w = instance(seed, 3)
+        errors, steps = every_code(R, w, -2, 1)
+        squares, u = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1)
+        first, last = (share_of * steps[errors.argmin()] for share_of in ends)
+        radius, best = errors.min() * (1 + share), np.zeros(3)
+        found = kernels.joint_codes(squares, u, w, -2.0, 1.0, first, last, radius, 0.0, 10**6, best)
+        assert found[3] and found[0] == pytest.approx(errors.min(), rel=1e-9), seed
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 5), st.data())
 def test_a_search_that_is_stopped_knows_the_least_of_what_is_left(seed, n, data):

@@ -15,7 +15,7 @@ draws = st.builds(
     seed=st.one_of(st.integers(0, 2**62), st.just(2**32 + 5)),
     layer=st.integers(0, 5),
     limit=st.sampled_from([1, 2, 7]),
-    ratio=st.sampled_from([1, 3, 4]),
+    ratio=st.sampled_from([1, 2, 3, 4]),
     nearest=st.booleans(),
 )
 slots = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([1, -1])), min_size=1, max_size=5, unique=True)

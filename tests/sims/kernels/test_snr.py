@@ -221,6 +221,16 @@ def test_polishing_alternates_codes_and_scale(values, up, down, s):
     assert 6 <= count <= 13
 
 
+@pytest.mark.parametrize("s", [0.01, 0.1, 5.0])
+def test_polishing_ends_after_eight_rounds_with_the_error_of_its_last_scale(s):
+    values = np.random.default_rng(0).standard_normal(60) * 3
+    found, both = LEVELS["many"], levels_of(LEVELS["many"])
+    m2 = float(values @ values)
+    better, after, count = kernels.polish(*halves(values), both, both, m2, s, math.inf, 0)
+    scale, expected = alternated(values, [*(-x for x in reversed(found[1:])), *found], s)
+    assert count == 8 and (better, after) == pytest.approx((scale, expected), rel=1e-9)
+
+
 # Few weights on many levels, where the first scales tried and polished end in a local minimum.
 HARD = [(123, 6), (218, 11), (147, 6), (340, 6), (191, 7), (234, 10)]
 

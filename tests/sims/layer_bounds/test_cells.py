@@ -13,7 +13,7 @@ def test_a_cell_reads_kernels_as_rows_and_its_first_columns(tmp_path):
     np.save(tmp_path / "W.npy", w)
     np.save(tmp_path / "G.npy", x.T @ x)
     np.save(tmp_path / "X.npy", x)
-    for columns, source in ((12, "gram"), (5, "gram"), (5, "inputs")):
+    for columns, source in ((12, "gram"), (5, "gram"), (5, "inputs"), (1, "inputs")):
         files = {source: str(tmp_path / f"{'G' if source == 'gram' else 'X'}.npy")}
         error, *_ = layer_cell(str(tmp_path / "W.npy"), **files, bits=2, columns=columns)
         whole = quantization_range(w.reshape(3, 12)[:, :columns], inputs=x[:, :columns], bits=2)

@@ -5,11 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import lsq_linear
 
 from sims.layer_bounds import joint, pruning_range, quantization_range
 from sims.layer_bounds.certificate import Certificate, certify
-from sims.layer_bounds.joint import proved_bound
+from sims.layer_bounds.joint import JointNeuron, proved_bound
 from sims.layer_bounds.lattice import Lattice
+from sims.layer_bounds.limits import Limits
 from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.problems import KINDS, problem
 from sims.layer_bounds.relaxation import solve
@@ -143,6 +145,78 @@ def test_what_a_stopped_search_found_counts_as_a_heuristic():
     assert (ended.optimum, ended.heuristic, ended.errors) == (1.5, 2.0, errors)
     assert (stopped.optimum, stopped.heuristic) == (None, 1.5)
     assert stopped.errors == {**errors, "stopped search": 1.5}
+    for nothing in (2.0, 2.5):
+        stopped = Neuron.searched(nothing, dict(errors), ended=False, **found)
+        assert (stopped.optimum, stopped.heuristic, stopped.errors) == (None, 2.0, errors)
+
+
+def test_columns_that_see_no_input_get_the_code_nearest_at_the_step_of_the_weights():
+    w, first = np.array([0.5, -3.1, 1.0, 0.3]), integer_scale(np.array([0.5, -3.1, 1.0, 0.3]), 3).scale
+    nearest = np.clip(np.rint(w / first), -4, 3)
+    for x in (np.zeros((2, 4)), np.array([[1.0, 0.0, 2.0, 0.0], [3.0, 0.0, 1.0, 0.0]])):
+        found = quantization_range(w, inputs=x, bits=3, step="joint", relaxation=False)
+        codes = found.solution / found.details["step"]
+        np.testing.assert_allclose(codes[[1, 3]], nearest[[1, 3]], rtol=1e-12)
+        assert x.any() or np.allclose(codes, nearest)
+
+
+@pytest.mark.parametrize(
+    ("n", "bits", "seed"), [(4, 2, 600), (6, 2, 783), (6, 2, 916), (4, 4, 879), (5, 5, 690)]
+)
+def test_steps_and_moves_in_turn_go_on_beyond_the_36_steps(n, bits, seed):
+    """Orthogonal inputs: every heuristic takes nearest codes. Where the best step is no step of the 36."""
+    rng = np.random.default_rng(seed)
+    rng.integers(3, 7), rng.integers(2, 6)
+    squares = 10.0 ** rng.uniform(-4, 0, n)
+    w = rng.standard_normal(n) * squares**-0.3
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+
+    def best_step(z):
+        return max(0.0, squares @ (w * z)) / (squares @ z**2 or 1.0)
+
+    def lost(z):
+        return float(squares @ (best_step(z) * z - w) ** 2)
+
+    tried = [
+        np.clip(np.rint(w / s), low, high) for s in integer_scale(w, bits).scale * np.linspace(0.5, 1.2, 36)
+    ]
+    z = min(tried, key=lost)
+    least = after = lost(z)
+    before = np.inf
+    while after < before:
+        z = np.clip(np.rint(w / best_step(z)), low, high)
+        before, after = after, lost(z)
+    found = quantization_range(
+        w, gram=np.diag(squares), bits=bits, step="joint", relaxation=False, node_limit=1
+    )
+    assert found.errors["steps and moves in turn"] == pytest.approx(min(before, after), rel=1e-9)
+    assert min(before, after) < 0.9 * least
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("seed", range(4))
+def test_steps_that_are_searched_hold_those_of_all_better_codes_and_little_more(unit, seed):
+    """Below, real numbers in the box lose as much; above, one code alone, whatever the others, does too."""
+    rng = np.random.default_rng(seed)
+    x = unit * rng.standard_normal((6, 4)) * np.geomspace(1, 100, 4)
+    w = rng.standard_normal(4) / np.geomspace(1, 100, 4) - (0.3, 0.0, 0.01, 0.02)
+    codes = np.array([z for z in itertools.product(range(-4, 4), repeat=4) if any(z)])
+    points, target = codes @ x.T, x @ w
+    steps = points @ target / np.sum(points**2, axis=1)
+    errors = np.sum((np.maximum(steps, 0)[:, None] * points - target) ** 2, axis=1)
+    error = np.sort(errors)[20]
+    least, most = JointNeuron(x.T @ x, Limits(1, np.inf), False, 0).steps(w, -4, 3, target @ target, error)
+    better = steps[(errors <= error) & (steps > 0)]
+    assert least <= better.min() and better.max() <= most
+
+    def relaxed(step):
+        return 2 * lsq_linear(x, target, (-4 * step, 3 * step), method="bvls", tol=1e-14).cost
+
+    assert relaxed(1.03 * least) <= error * (1 + 1e-6) and relaxed(0.97 * least) > error * (1 - 1e-6)
+    outside = [np.delete(x, j, axis=1) for j in range(4)]  # what a column adds to the span of the others
+    parts = [x[:, j] - o @ np.linalg.lstsq(o, x[:, j], rcond=None)[0] for j, o in enumerate(outside)]
+    alone = [np.sqrt(target @ target / (part @ part)) for part in parts]
+    assert max(alone) <= most <= 1.02 * max(alone)
 
 
 def test_what_depends_on_other_columns_does_not_depend_on_the_unit():
@@ -214,8 +288,9 @@ def test_the_bound_of_one_step_is_its_certificate_less_some_rounding():
     [(4.0, np.inf, 31, 0.97, 0.98), (4.0, 0.5, 7, 0.5, 0.5), (1e6, np.inf, 97, 0.0, 0.0)],
     ids=["close to the relaxation", "above the error", "all pieces spent"],
 )
+@pytest.mark.parametrize("unit", [1.0, 4.0])
 def test_steps_are_halved_until_the_limit_is_close_or_all_pieces_are_spent(
-    length, error, solved, least, most, monkeypatch
+    length, error, solved, least, most, unit, monkeypatch
 ):
     """Where every relaxation gives 1, 0.97 takes steps from 1 to 16 in sixteen parts, 1/2 in four."""
     asked = []
@@ -226,5 +301,5 @@ def test_steps_are_halved_until_the_limit_is_close_or_all_pieces_are_spent(
 
     monkeypatch.setattr(joint, "solve", lambda *_: None)
     monkeypatch.setattr(joint, "certify", certified)
-    found = proved_bound(np.eye(1), np.array([np.sqrt(length)]), -4, 3, 1.0, 16.0, error)
-    assert len(asked) == solved and least - 1e-9 <= found <= most + 1e-9
+    found = proved_bound(np.eye(1), np.array([np.sqrt(length * unit)]), -4, 3, 1.0, 16.0, error * unit)
+    assert len(asked) == solved and least - 1e-9 <= found / unit <= most + 1e-9

@@ -1,5 +1,6 @@
 """What a layer's Gram matrix promises the search: more than rounding can change, and singular ones mended."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -16,12 +17,16 @@ def exact_error(G, e):
                for g, b in zip(row, e, strict=True))  # fmt: skip
 
 
-@pytest.mark.parametrize("y", [(0.5, 1e6), (1e6, 0.5), (-3.0, 2.0)])
-def test_slack_is_more_than_the_factor_is_wrong_by(y):
+@pytest.mark.parametrize(
+    ("y", "low", "high"),
+    [((0.5, 1e6), 0, 1), ((1e6, 0.5), 0, 1), ((-3.0, 2.0), 0, 1), ((0.5, 3.0), -2, 1), ((3.0, 0.5), -2, 1),
+     ((0.5, -4.0), -2, 1), ((-4.0, 0.5), -2, 1)],
+)  # fmt: skip
+def test_slack_is_more_than_the_factor_is_wrong_by(y, low, high):
     lattice = Lattice(NEARLY)
     order, (first, second) = lattice.order.tolist(), lattice.u
-    slack = lattice.slack(0.0, np.array(y), 0.0, 1.0)
-    for codes in ((0, 0), (0, 1), (1, 0), (1, 1)):
+    slack = lattice.slack(0.0, np.array(y), low, high)
+    for codes in itertools.product((low, high), repeat=2):
         e = [Fraction(z) - Fraction(v) for z, v in zip(codes, y, strict=True)]
         turned = [e[i] for i in order]
         parts = [
@@ -40,7 +45,7 @@ def test_no_code_is_farther_than_its_spread():
 
 
 def test_a_matrix_that_is_nearly_singular_gets_it_too():
-    for small, added in ((1e-12, 0.0), (1e-14, 0.01 * (1 + 1e-14) / 2)):
+    for small, added in ((1e-12, 0.0), (1.02e-13, 0.0), (0.98e-13, 0.005), (1e-14, 0.005)):
         gram = np.diag([1.0, small])
         np.testing.assert_allclose(Lattice(gram).regular, gram + added * np.eye(2), rtol=1e-12)
 

@@ -39,6 +39,7 @@ def test_sixteen_samples_a_column_and_a_correlation_of_nine_tenths_unless_asked_
     np.testing.assert_array_equal(x, same)
     other, v = problem("autoregressive", 7, 2)
     assert x.shape == other.shape and not np.array_equal(x, other) and not np.array_equal(w, v)
+    np.testing.assert_array_equal(problem("relu", 2)[0], problem("relu", 2, 0)[0])
     assert problem("independent", 2, correlation=0.0, samples=1)[0].shape == (1, 2)
     with pytest.raises(ValueError, match="columns must be an integer >= 1, got 0"):
         problem("relu", 0)

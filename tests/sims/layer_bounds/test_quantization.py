@@ -117,6 +117,18 @@ def test_rules_of_the_step():
     assert by["weights", "row"].bound == 0.0  # none was asked for
 
 
+@pytest.mark.parametrize("rule", ["weights", "outputs"])
+def test_columns_that_see_no_input_get_the_nearest_codes_and_a_row_of_zeros_the_step_1(rule):
+    w = np.array([[0.5, -3.1, 1.0, 0.3], [0.0, 0.0, 0.0, 0.0]])
+    for x in (np.zeros((2, 4)), np.array([[1.0, 0.0, 2.0, 0.0], [3.0, 0.0, 1.0, 0.0]])):
+        found = quantization_range(w, inputs=x, bits=3, rule=rule, relaxation=False)
+        step = found.rows[0].details["step"]
+        codes, nearest = found.solution[0] / step, np.clip(np.rint(w[0] / step), -4, 3)
+        np.testing.assert_allclose(codes[[1, 3]], nearest[[1, 3]], rtol=1e-12)
+        assert x.any() or np.allclose(codes, nearest)
+        assert found.rows[1].details["step"] == 1.0 and not found.solution[1].any()
+
+
 @pytest.mark.parametrize("step", [0.75, "joint"])
 @pytest.mark.parametrize("stopped", [False, True])
 def test_the_unit_of_the_weights_changes_errors_by_its_square(step, stopped):
@@ -209,6 +221,8 @@ def test_no_heuristic_leaves_the_box():
         ({"bits": 2.0}, "bits must be an integer"),
         ({"step": 0.0}, "step must be a positive finite number, or one for each of the 1 rows"),
         ({"step": [1.0, 2.0]}, "step must be a positive finite number"),
+        ({"weights": np.ones((2, 2)), "step": [1.0, 0.0]}, "step must be a positive finite number"),
+        ({"weights": np.ones((2, 2)), "step": [np.nan, 1.0]}, "step must be a positive finite number"),
         ({"rule": "best"}, "rule must be one of weights, outputs"),
         ({"per": "slice"}, "per must be one of row, matrix"),
         ({"grid": "odd"}, "grid must be one of"),

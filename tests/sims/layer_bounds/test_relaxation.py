@@ -188,6 +188,28 @@ def test_the_exact_check_knows_a_matrix_that_is_not_semidefinite():
     assert not _eliminates([[-third]], 1)
 
 
+def test_a_weight_beyond_the_box_belongs_to_its_last_cell():
+    y = np.array([-9.0, -2.0, -1.5, 0.2, 1.0, 1.5, 2.0, 2.5, 9.0])
+    assert relaxation.corner_of(y, -2, 2).tolist() == [-2, -2, -2, 0, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_cuts_are_of_the_cells_beside_a_weight_and_of_the_box_alone(published):
+    """Codes -2 .. 2 have four cells; a cut is x^2 - 2 m x + m^2 - 1/4 for the middle m of its cell."""
+    corner = np.arange(-2.0, 2.0)
+    alpha, p, r, valid = relaxation._cuts(corner, -2, 2, published)
+    for i, first in enumerate(corner):
+        middles = first + 0.5 + (np.zeros(1) if published else np.arange(-1, 2))
+        inside = [m for m in middles if published or -2 < m < 2]
+        assert valid[i].tolist() == [m in inside for m in middles] + [True]
+        x = np.arange(-2, 3) - first - 0.5
+        cuts = alpha[i] * x[:, None] ** 2 + p[i] * x[:, None] + r[i]
+        for at, m in enumerate(middles):
+            np.testing.assert_allclose(cuts[:, at], (np.arange(-2, 3) - m) ** 2 - 0.25, atol=1e-12)
+        box = cuts[:, -1] if not published else np.zeros(5)
+        assert np.all(cuts[:, -1] >= 0) and np.allclose(box, (box > 0) * [0, 3, 4, 3, 0])
+
+
 @pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
 def test_units_and_unequal_columns_do_not_matter(scale):
     gram, y = problem("equicorrelated", 8, 0, 1.0)

@@ -82,6 +82,14 @@ def test_nothing_needs_a_proof_where_nothing_is_lost(step, kind):
     assert found.notes == []
 
 
+def test_a_row_of_zeros_needs_no_proof():
+    w, x = layer(3, 6)
+    w[1] = 0.0
+    for step in ("weights", "joint"):
+        found = report.layer_report(w, x, bits=2, step=step)
+        assert found.notes == [] and found.ranges["quantization"].rows[1].best == 0.0
+
+
 def test_rows_without_a_limit_are_counted_where_something_is_lost():
     """Three samples of six inputs: no diagonal lies below the Gram matrix, and no row has a limit above 0."""
     w, _ = layer(3, 6)

@@ -40,7 +40,9 @@ def philox_words(seed, layer, row, columns):
     return words[:columns]
 
 
-@pytest.mark.parametrize(("ratio", "nearest"), [(1, False), (4, False), (4, True), (3, True)])
+@pytest.mark.parametrize(
+    ("ratio", "nearest"), [(1, False), (2, False), (2, True), (4, False), (4, True), (3, True)]
+)
 def test_entries_are_functions_of_seed_layer_row_column(ratio, nearest):
     seed, limit = (5 << 32) + 77, 7
     draw = Draw(seed, layer=3, limit=limit, ratio=ratio, nearest=nearest)

@@ -266,13 +266,19 @@ def test_means_of_one_run_share_their_trials():
     assert first.value == pytest.approx(montecarlo.mean(uniforms, 10_000, bounds=(0, 1), seed=1).value)
 
 
-def test_the_standard_error_is_that_of_the_sample_mean():
-    found = montecarlo.mean(uniforms, 7, bounds=(0, 1), seed=1)
-    values = uniforms(montecarlo.stream(1), 7).tolist()
-    assert found.standard_error == pytest.approx(statistics.stdev(values) / 7**0.5, rel=1e-12)
+@pytest.mark.parametrize("trials", [2, 7])
+def test_the_standard_error_is_that_of_the_sample_mean(trials):
+    found = montecarlo.mean(uniforms, trials, bounds=(0, 1), seed=1)
+    values = uniforms(montecarlo.stream(1), trials).tolist()
+    assert found.standard_error == pytest.approx(statistics.stdev(values) / trials**0.5, rel=1e-12)
 
 
-def test_p_values_of_a_mean_do_not_depend_on_where_its_range_begins():
+def test_a_width_that_is_met_exactly_is_met():
+    """One trial excludes nothing: the interval is the range, and no more was asked for."""
+    assert montecarlo.mean(uniforms, 50, bounds=(0, 1), seed=1, block=1, width=1.0).trials == 1
+
+
+def test_interval_and_p_values_of_a_mean_do_not_depend_on_where_its_range_begins():
     near, far = (
         montecarlo.mean(lambda r, n, a=a: 4 * r.random(n) + a, 500, bounds=(a, a + 4), seed=1)
         for a in (0, -3)
@@ -280,6 +286,9 @@ def test_p_values_of_a_mean_do_not_depend_on_where_its_range_begins():
     for bound in (1.0, 1.9, 2.5):
         assert far.p_values(bound - 3) == pytest.approx(near.p_values(bound))
     assert min(near.p_values(1.0)) < 1e-3
+    assert (far.low + 3, far.high + 3) == pytest.approx(
+        (near.low, near.high)
+    ) and 0 < near.low < near.high < 4
 
 
 @pytest.mark.parametrize("trials", [1, 12])

@@ -29,6 +29,7 @@ def test_clopper_pearson_covers_by_enumeration(p, level):
     n = 40
     covered = [low <= p <= high for low, high in (clopper_pearson(k, n, level) for k in range(n + 1))]
     assert binomial(n, p) @ covered >= level
+    assert clopper_pearson(0, n, level)[0] == 0.0 and clopper_pearson(n, n, level)[1] == 1.0
 
 
 @given(st.integers(0, 60), st.floats(0.01, 0.99))
@@ -71,6 +72,9 @@ def test_before_the_first_trial_nothing_is_excluded():
 def test_a_probability_outside_zero_to_one_is_decided_without_data():
     assert binomial_p_values(0, 10, -0.1) == (0.0, 1.0)
     assert binomial_p_values(10, 10, 1.1) == (1.0, 0.0)
+    for successes in (0, 4, 10):
+        sequence = BernoulliSequence(0.99, successes, 10 - successes)
+        assert sequence.p_values(-0.1) == (0.0, 1.0) and sequence.p_values(1.1) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("successes", [0, 4, 10])

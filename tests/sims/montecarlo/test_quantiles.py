@@ -27,7 +27,9 @@ def test_quantile_intervals_cover_at_all_times(probability):
     )  # a fixed-sample interval misses here 25 % of the time
 
 
-@pytest.mark.parametrize(("level", "probability"), [(0.9, 0.5), (0.6, 0.3), (0.9, 0.8)])
+@pytest.mark.parametrize(
+    ("level", "probability"), [(0.9, 0.5), (0.6, 0.3), (0.9, 0.8), (0.99, 1e-4), (0.99, 0.9999)]
+)
 def test_the_interval_holds_every_value_whose_count_is_not_rejected(level, probability):
     """q lies in it where as many values as are at most q are credible; between two values, and beyond all."""
     for n in range(1, 40):
@@ -55,6 +57,7 @@ def test_medians_grow_block_by_block_and_stop_where_the_watched_ones_are_known()
         return np.stack([rng.random(count), 100 * rng.random(count)], axis=1)
 
     options = {"seed": 3, "key": ("a", 1), "block": 50, "level": 0.9}
+    assert [trials for trials, _ in growing_medians(sample, 1, **options)] == [1]
     found = list(growing_medians(sample, 420, **options))
     assert [trials for trials, _ in found] == [50, 100, 150, 200, 250, 300, 350, 400, 420]
     first = np.concatenate([sample(stream(3, ("a", 1), i), 50) for i in range(2)])

@@ -137,6 +137,7 @@ def test_constant_features_do_no_harm():
         (np.ones(5), np.ones(5), True, r"x must have the shape \(samples, width\)"),
         (np.ones((5, 2)), np.ones((5, 0)), True, r"y must have .* neither of them 0, got \(5, 0\)"),
         (np.full((5, 2), np.nan), np.ones((5, 2)), True, "x must be finite"),
+        (np.where(np.eye(5), np.inf, 1.0), np.ones((5, 2)), True, "x must be finite"),
     ],
 )
 def test_degenerate_input_is_one_sentence(x, y, unbiased, message):
@@ -206,3 +207,12 @@ def test_one_limit_of_what_is_too_equal_holds_for_matrices_and_batches(count, sh
         else:
             with pytest.raises(ValueError, match="all samples of x are equally far apart"):
                 form()
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize("width", [4, 20])
+def test_the_unit_of_the_features_does_not_matter(width, unbiased):
+    x, y = np.random.default_rng(2).standard_normal((2, 9, width))
+    plain = linear_cka(x, y, unbiased=unbiased)
+    for unit in (2.0**-40, 2.0**40):
+        assert linear_cka(unit * x, y / unit, unbiased=unbiased) == pytest.approx(plain, rel=1e-9)

@@ -231,3 +231,11 @@ print(subset_sum.every_target_sampler(5, 4)(np.random.default_rng(1), 20).astype
 """
     plain, compiled = outputs(code)
     assert plain == compiled and plain.count("\n") == 6
+
+
+def test_nothing_chosen_is_a_subset_too():
+    items = np.arange(3, 23)
+    found = engine.find_by_search(items, -1, 1)
+    assert found is not None and found.tolist() == [False] * 20
+    assert engine.missed_rows(np.stack([items, items]), 0, 1, 5.0).tolist() == [False, False]
+    assert engine.missed_rows(items[None, :], -2, 1, 5.0).tolist() == [True]
