@@ -29,6 +29,7 @@ def axis_of(arrays, name, **options):
         ("h.0.mlp.c_fc.weight", (32, 128), 128, 1),
         ("up.weight", (32, 16, 2, 2), 16, 1),  # a transposed convolution: inputs first
         ("up.weight", (8, 6, 3, 3), 12, Grouped(2)),  # in two groups
+        ("up.weight", (8, 6, 3), 12, Grouped(2)),
         ("up.weight", (8, 6, 3, 3), 18, None),  # three groups of eight inputs there are not
         ("up.weight", (8, 6, 3, 3), 13, None),
         ("fc.weight", (8, 6), 12, None),
@@ -228,6 +229,7 @@ def test_rows_of_groups_are_literal_and_go_back():
     for row, (group, output) in zip(rows, np.ndindex(4, 3), strict=True):
         assert list(row) == [kernel[2 * group + i, output, x] for x in range(2) for i in range(2)]
     for axis, shape in (
+        (1, (2, 3)),
         (Grouped(4), (8, 3, 2)),
         (Grouped(2, 2, 1), (3, 5, 4)),
         (Grouped(2, 1, 0), (3, 4, 2)),
@@ -250,6 +252,7 @@ def test_axes_that_are_asked_for():
     arrays = {"a.w": np.zeros((4, 6)), "b.w": np.zeros((4, 6, 2)), "a.c": np.zeros(6)}
     assert axis_of(arrays, "a.w", axes={"*": 1}) == 1 and axis_of(arrays, "a.c", axes={"*": 1}) is None
     assert axis_of(arrays, "b.w", axes={"*": -1}) == 2 and axis_of(arrays, "a.w", axes={"b*": 1}) is None
+    assert axis_of(arrays, "b.w", axes={"b*": -3}) == axis_of(arrays, "a.w", axes={"a*": -2}) == 0
     with pytest.raises(ValueError, match=r"tensor 'a\.w' has 2 axes, and no axis 2"):
         axis_of(arrays, "a.w", axes={"*": 2})
 
