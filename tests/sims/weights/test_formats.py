@@ -8,6 +8,7 @@ import pytest
 from sims import weights
 from sims.weights import formats
 from sims.weights.encoding import encode
+from sims.weights.masks import pruned
 from sims.weights.scales import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
 from theory.formats import FORMATS, SEARCHED, Format, block_scale, codebook
@@ -396,3 +397,10 @@ def test_pruning_keeps_the_largest_magnitudes_to_the_last_one(kept):
         left = encode(rows, form)
         assert sorted(np.abs(left[left != 0])) == list(range(13 - kept, 13))
         assert np.array_equal(left[left != 0], rows[left != 0])
+
+
+def test_every_sparsity_of_a_large_matrix_keeps_the_largest_magnitudes():
+    rows = np.random.default_rng(1).permutation(np.arange(1.0, 2049)).reshape(32, 64)
+    for cut in range(1, 2048):
+        left = pruned(rows, Format("x", "", 16, sparsity=cut / 2048))
+        assert np.array_equal(left, np.where(rows > cut, rows, 0.0))
