@@ -107,3 +107,9 @@ def test_a_table_may_lie_a_hundredth_off_the_circle(factor, fixed):
 )
 def test_masks_multiply_by_one_or_add_a_hundred_below_zero(other, mask):
     assert is_mask(np.array([0, other, other, 0], dtype=np.float64)) == mask
+
+
+@pytest.mark.parametrize(("count", "fixed"), [(16, False), (17, True)])
+def test_sines_of_more_than_sixteen_sizes_make_a_table(count, fixed):
+    sines = np.resize(np.linspace(0.1, 0.9, count), (8, 96)).T
+    assert is_table_of_positions(np.stack([sines, np.sqrt(1 - sines**2)], axis=2)) == fixed
