@@ -548,6 +548,13 @@ def test_a_scale_is_followed_back_over_seven_nodes(tmp_path, length, followed):
     assert ("s0" in found) != followed and bool(found["c"].skip) != followed
 
 
+@pytest.mark.parametrize(("length", "followed"), [(1, True), (6, True), (7, False)])
+def test_codes_are_followed_over_six_nodes(tmp_path, length, followed):
+    nodes = [*chain("c", "q", length), node("DequantizeLinear", "q s0", "w", axis=0), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"c": CODES, "s0": SCALE}))
+    assert bool(found["c"].note) == followed and not found["c"].skip
+
+
 def test_what_is_not_read_keeps_its_shape_and_type(tmp_path):
     text = onnx.TensorProto(name="t", data_type=TYPES.STRING, dims=[2, 3], string_data=[b"a"] * 6)
     onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [text])), str(tmp_path / "a.onnx"))
