@@ -110,6 +110,13 @@ def test_every_shape_has_the_quantiles_of_its_name():
         )
 
 
+def test_the_largest_outlier_of_twenty_or_of_two_hundred():
+    """Of n steps the last is at 1 - 1/2n: the quantiles of 0.975 and 0.9975, forty times."""
+    shapes = prediction.shapes()
+    for share, quantile in (("0.1%", 1.959963985), ("1.0%", 2.807033768)):
+        assert np.max(shapes[f"Gaussian, {share} x 40"]) == pytest.approx(40 * quantile, rel=1e-9)
+
+
 def test_a_law_of_the_grid_is_its_own_fit_and_a_peak_counts_half():
     laws, _, _ = prediction._laws()
     degrees, bounds = sorted({law.df for law in laws}), sorted({law.bound for law in laws})
