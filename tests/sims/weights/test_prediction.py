@@ -92,6 +92,8 @@ def test_every_shape_has_the_quantiles_of_its_name():
             expected = stats.t(number).ppf(u)
         elif kind == "Gaussian rows":  # a scale for each row, lognormal; the rows alike
             rows = np.sort(np.std(values, axis=1))
+            one = stats.norm.ppf((np.arange(100) + 0.5) / 100)
+            np.testing.assert_allclose(values / values[:, -1:], np.tile(one / one[-1], (100, 1)), rtol=1e-9)
             np.testing.assert_allclose(
                 rows / np.median(rows), stats.lognorm(number).ppf((np.arange(100) + 0.5) / 100), rtol=0.03
             )
