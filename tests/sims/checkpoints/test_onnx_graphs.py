@@ -56,6 +56,15 @@ def test_weights_in_constant_nodes_decide_the_verdict(tmp_path, heavy=9):
     )
 
 
+@pytest.mark.parametrize(("count", "axis"), [(1, 1), (39, 1), (40, 1), (41, None)])
+def test_forty_nodes_are_looked_through(tmp_path, count, axis):
+    names = ["w", *(f"n{i}" for i in range(count))]
+    pairs = itertools.pairwise(names)
+    nodes = [helper.make_node("Cast", [one], [other], to=FLOAT) for one, other in pairs]
+    nodes.append(helper.make_node("MatMul", ["x", names[-1]], ["y"]))
+    assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(6, 8)}))["w"].axis == axis
+
+
 def test_sparse_initializers(tmp_path):
     dense = normal(6, 8) * (RNG.random((6, 8)) < 0.2)
     rows, columns = np.nonzero(dense)
