@@ -351,3 +351,9 @@ def test_what_is_there_of_a_file_that_ends_in_a_later_chunk_is_counted_whole(
 def test_no_values_are_none(tmp_path, element):
     (tmp_path / "a").write_bytes(bytes(8))
     assert elements.read_values(tmp_path / "a", 4, 0, element).shape == (0,)
+
+
+@pytest.mark.parametrize(("length", "ending"), [(299, "x"), (300, "x"), (301, " ...")])
+def test_three_hundred_characters_of_a_message_are_kept(length, ending):
+    found = tensors.sentence(ValueError("x" * length))
+    assert found.rstrip(" .") == "x" * min(length, 300) and found.endswith(ending)

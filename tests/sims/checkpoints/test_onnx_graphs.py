@@ -533,6 +533,18 @@ def test_blocks_of_every_width_lie_about_the_middle_or_their_zero_points(tmp_pat
     np.testing.assert_array_equal(tensor.load().reshape(codes.shape), codes - points[..., None])
 
 
+@pytest.mark.parametrize("missing", ["N", "K"])
+def test_blocks_of_a_product_that_names_no_size_are_not_read(tmp_path, missing):
+    arrays = {"w": np.zeros((1, 1, 8), np.uint8), "s": np.ones(1, np.float32)}
+    options = {name: size for name, size in (("N", 1), ("K", 16)) if name != missing}
+    node = helper.make_node(
+        "MatMulNBits", ["x", *arrays], ["y"], **options, bits=4, block_size=16, domain="com.microsoft"
+    )
+    (tensor,) = tensors(save(tmp_path / "a.onnx", [node], arrays)).values()
+    with pytest.raises(ValueError, match=r"4-bit blocks of 16 are not read$"):
+        tensor.load()
+
+
 def test_a_scale_that_is_computed_leaves_the_codes_unread(tmp_path):
     nodes = [helper.make_node("DequantizeLinear", ["w", "x"], ["y"])]
     found = checkpoints.read(save(tmp_path / "a.onnx", nodes, {"w": np.ones((40, 40), np.int8)}))
