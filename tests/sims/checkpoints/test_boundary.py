@@ -345,3 +345,15 @@ def test_what_is_there_of_a_file_that_ends_in_a_later_chunk_is_counted_whole(
     assert elements.read_values(tmp_path / "a", 0, 6, element).size == (12 if size == 1 else 6)
     with pytest.raises(ValueError, match="truncated: 6 of 10 values"):
         elements.read_values(tmp_path / "a", 0, 10, element)
+
+
+@pytest.mark.parametrize("element", ["float32", "bfloat16", "float8_e4m3fn", "int4_x2"])
+def test_no_values_are_none(tmp_path, element):
+    (tmp_path / "a").write_bytes(bytes(8))
+    assert elements.read_values(tmp_path / "a", 4, 0, element).shape == (0,)
+
+
+@pytest.mark.parametrize(("length", "ending"), [(299, "x"), (300, "x"), (301, " ...")])
+def test_three_hundred_characters_of_a_message_are_kept(length, ending):
+    found = tensors.sentence(ValueError("x" * length))
+    assert found.rstrip(" .") == "x" * min(length, 300) and found.endswith(ending)

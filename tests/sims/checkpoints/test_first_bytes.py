@@ -41,6 +41,7 @@ def test_what_resembles_a_kind_is_none(tmp_path, content):
     ("members", "kinds"),
     [  # as .npz, .NPZ, .pt and without an ending
         (["w.npy"], "npz npz npz npz"),
+        (["w.npy", "readme"], "npz npz npz npz"),
         (["m/data.pkl"], "torch torch torch torch"),
         (["data.pkl", "w.npy"], "npz npz torch torch"),
         (["model.weights.h5", "config.json"], "keras keras keras keras"),

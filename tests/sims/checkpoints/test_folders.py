@@ -132,3 +132,27 @@ def test_an_index_names_files_for_every_layer_or_for_every_tensor(tmp_path):
     path.write_text(json.dumps({"weight_map": {"layer": ["a.npz"], "w": "a.npz"}}))
     with pytest.raises(ValueError, match="this JSON file is no index of shards: it has no weight_map"):
         checkpoints.open_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [
+        ((1, 2, 4), "of 4 shards 'm-00003-of-00004.npz' is missing"),
+        ((1, 4), "of 4 shards 'm-00002-of-00004.npz' and 1 more is missing"),
+        ((2,), "of 4 shards 'm-00001-of-00004.npz' and 2 more is missing"),
+    ],
+)
+def test_the_first_shard_that_is_missing_and_how_many_more(tmp_path, there, missing):
+    for number in there:
+        archive(tmp_path / f"m-{number:05}-of-00004.npz", **{f"w{number}": W})
+    with pytest.raises(ValueError, match=f"{missing}$"):
+        checkpoints.open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_the_first_four_files_of_a_folder_are_named(tmp_path, count):
+    for name in "abcdef"[:count]:
+        archive(tmp_path / f"{name}.npz", w=W)
+    named = ", ".join(f"{name}.npz" for name in "abcd"[:count])
+    with pytest.raises(ValueError, match=rf"holds {count} weight files \({named}, \.\.\.\): name one"):
+        checkpoints.open_checkpoint(tmp_path)

@@ -71,6 +71,26 @@ def test_metadata_leave_the_tensor_where_it_is(tmp_path, pair, aligned):
     np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], VALUES)
 
 
+@pytest.mark.parametrize(("kind", "code"), [*enumerate("BbHhIif?"), (10, "Q"), (11, "q"), (12, "d")])
+def test_metadata_of_every_type_of_numbers_are_passed_over(tmp_path, kind, code):
+    one = struct.pack(f"<I{code}", kind, 1)
+    three = struct.pack(f"<IIQ3{code}", 9, kind, 3, 1, 0, 1)
+    path = gguf(tmp_path / "m.gguf", (b"one", one), (b"three", three))
+    np.testing.assert_array_equal(checkpoints.read(path).tensors["w"], VALUES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [(0, "<f4"), (1, "<f2"), (24, "i1"), (25, "<i2"), (26, "<i4"), (27, "<i8"), (28, "<f8")],
+)
+def test_tensors_of_every_plain_type(tmp_path, kind, dtype):
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + text(b"w") + struct.pack("<IQIQ", 1, 4, kind, 0)
+    path = tmp_path / "m.gguf"
+    path.write_bytes(head + bytes(-len(head) % 32) + np.array([1, 0, -3, 9], dtype).tobytes())
+    found = checkpoints.read(path).tensors["w"]
+    assert found.dtype == dtype and found.tolist() == [1, 0, -3, 9]
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [

@@ -56,6 +56,15 @@ def test_weights_in_constant_nodes_decide_the_verdict(tmp_path, heavy=9):
     )
 
 
+@pytest.mark.parametrize(("count", "axis"), [(1, 1), (39, 1), (40, 1), (41, None)])
+def test_forty_nodes_are_looked_through(tmp_path, count, axis):
+    names = ["w", *(f"n{i}" for i in range(count))]
+    pairs = itertools.pairwise(names)
+    nodes = [helper.make_node("Cast", [one], [other], to=FLOAT) for one, other in pairs]
+    nodes.append(helper.make_node("MatMul", ["x", names[-1]], ["y"]))
+    assert tensors(save(tmp_path / "a.onnx", nodes, {"w": normal(6, 8)}))["w"].axis == axis
+
+
 def test_sparse_initializers(tmp_path):
     dense = normal(6, 8) * (RNG.random((6, 8)) < 0.2)
     rows, columns = np.nonzero(dense)
@@ -522,6 +531,18 @@ def test_blocks_of_every_width_lie_about_the_middle_or_their_zero_points(tmp_pat
     node = helper.make_node("MatMulNBits", ["x", *arrays], ["y"], **options)
     (tensor,) = tensors(save(tmp_path / "a.onnx", [node], arrays)).values()
     np.testing.assert_array_equal(tensor.load().reshape(codes.shape), codes - points[..., None])
+
+
+@pytest.mark.parametrize("missing", ["N", "K"])
+def test_blocks_of_a_product_that_names_no_size_are_not_read(tmp_path, missing):
+    arrays = {"w": np.zeros((1, 1, 8), np.uint8), "s": np.ones(1, np.float32)}
+    options = {name: size for name, size in (("N", 1), ("K", 16)) if name != missing}
+    node = helper.make_node(
+        "MatMulNBits", ["x", *arrays], ["y"], **options, bits=4, block_size=16, domain="com.microsoft"
+    )
+    (tensor,) = tensors(save(tmp_path / "a.onnx", [node], arrays)).values()
+    with pytest.raises(ValueError, match=r"4-bit blocks of 16 are not read$"):
+        tensor.load()
 
 
 def test_a_scale_that_is_computed_leaves_the_codes_unread(tmp_path):

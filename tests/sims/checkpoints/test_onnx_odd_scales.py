@@ -107,6 +107,7 @@ def test_codes_are_those_that_reach_the_node_that_scales_them(tmp_path, between,
         ((24, 40), (40,), {"axis": 1, "block_size": 8}, lambda c, s: c * s),
         ((24, 40), (40,), {"axis": -1}, lambda c, s: c * s),
         ((24, 40), (24,), {"axis": -2}, lambda c, s: c * s[:, None]),
+        ((24, 40), (24, 40), {"axis": 1, "block_size": 1}, lambda c, s: c * s),
         ((24, 40), (24, 6), {"axis": 1, "block_size": 7}, lambda c, s: c * np.repeat(s, 7, axis=1)[:, :40]),
         ((), (), {"axis": 0}, lambda c, s: c * s),
         ((24, 40), (1,), {"axis": 9}, lambda c, s: c * s),  # one scale belongs to all

@@ -548,6 +548,26 @@ def test_a_scale_is_followed_back_over_seven_nodes(tmp_path, length, followed):
     assert ("s0" in found) != followed and bool(found["c"].skip) != followed
 
 
+@pytest.mark.parametrize("zero", [None, 0, -7, 100])
+def test_a_scale_that_is_scaled_itself_has_a_zero_point_of_its_own(tmp_path, zero):
+    stored = RNG.integers(-127, 128, size=24).astype(np.int8)
+    arrays = {"c": CODES, "s0": stored, "t": np.float32([0.25])}
+    arrays |= {} if zero is None else {"z": np.int8([zero])}
+    inner = node("DequantizeLinear", "s0 t" if zero is None else "s0 t z", "s")
+    nodes = [inner, node("DequantizeLinear", "c s", "w", axis=0), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, arrays))
+    scale = [(int(code) - (zero or 0)) / 4 for code in stored]
+    assert list(found) == ["c"]
+    np.testing.assert_array_equal(found["c"].load(), CODES * np.array(scale)[:, None])
+
+
+@pytest.mark.parametrize(("length", "followed"), [(1, True), (6, True), (7, False)])
+def test_codes_are_followed_over_six_nodes(tmp_path, length, followed):
+    nodes = [*chain("c", "q", length), node("DequantizeLinear", "q s0", "w", axis=0), GEMM]
+    found = tensors(save(tmp_path / "a.onnx", nodes, {"c": CODES, "s0": SCALE}))
+    assert bool(found["c"].note) == followed and not found["c"].skip
+
+
 def test_what_is_not_read_keeps_its_shape_and_type(tmp_path):
     text = onnx.TensorProto(name="t", data_type=TYPES.STRING, dims=[2, 3], string_data=[b"a"] * 6)
     onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [text])), str(tmp_path / "a.onnx"))

@@ -128,3 +128,19 @@ def test_a_tensor_of_no_elements_takes_no_bytes(tmp_path):
     found = checkpoints.read(path).tensors
     assert found["none"].shape == (0, 3)
     np.testing.assert_array_equal(found["w"], W.reshape(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "nbytes"), [("C64", [3], 24), ("F6_E2M3", [4], 3), ("F6_E3M2", [8], 6)]
+)
+def test_types_that_are_named_and_left_take_their_own_bytes(tmp_path, kind, shape, nbytes):
+    for there in (nbytes, nbytes + 1):
+        entry = {"dtype": kind, "shape": shape, "data_offsets": [0, there]}
+        head = json.dumps({"w": entry}).encode()
+        path = tmp_path / f"{there}.safetensors"
+        path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(there))
+        if there == nbytes:
+            assert checkpoints.open_checkpoint(path).tensors["w"].skip == f"values of type '{kind}', not read"
+        else:
+            with pytest.raises(ValueError, match=f"{kind} of shape .* does not take {there} bytes"):
+                checkpoints.open_checkpoint(path)

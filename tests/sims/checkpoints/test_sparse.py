@@ -5,8 +5,9 @@ import pytest
 import scipy.sparse
 
 from sims import checkpoints, weights
+from sims.checkpoints.limits import LimitError
 from sims.checkpoints.npy_files import read_npz
-from sims.checkpoints.sparse import expand
+from sims.checkpoints.sparse import dense_size, expand
 
 RNG = np.random.default_rng(2)
 
@@ -232,3 +233,17 @@ def test_elements_are_numbers_with_a_place_on_all_axes(shape, axes):
     parts = {"data": np.ones(3), "indices": np.zeros((axes, 3), np.int64)}
     with pytest.raises(ValueError, match="the elements of a sparse matrix do not fit its shape"):
         expand("coo", shape, parts)
+
+
+@pytest.mark.parametrize(("itemsize", "most"), [(1, 2**24 + 800), (4, 2**22 + 200), (8, 2**21 + 100)])
+def test_a_dense_array_takes_sixteen_megabytes_and_a_hundred_bytes_for_each_that_is_stored(itemsize, most):
+    assert dense_size((1, most), itemsize, 8) == most
+    with pytest.raises(LimitError):
+        dense_size((1, most + 1), itemsize, 8)
+
+
+@pytest.mark.parametrize(("row", "column"), [(3, 0), (0, 4), (-1, 0), (0, -1)])
+def test_the_last_place_is_one_before_the_size(row, column):
+    parts = {"data": np.ones(2), "indices": np.array([[2, row], [3, column]])}
+    with pytest.raises(ValueError, match=r"^an index of a sparse matrix lies outside its shape \(3, 4\)$"):
+        expand("coo", (3, 4), parts)

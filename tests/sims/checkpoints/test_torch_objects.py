@@ -278,6 +278,16 @@ def test_a_module_says_how_it_convolves(tmp_path, groups, axis):
             np.testing.assert_array_equal(row, expected)
 
 
+@pytest.mark.parametrize(("inputs", "axis"), [(0, None), (1, 1), (2, 1)])
+def test_a_transposed_convolution_of_one_input_has_outputs(tmp_path, inputs, axis):
+    kernel = RNG.normal(size=(inputs, 6, 3, 3)).astype(np.float32)
+    parameters = Call(Global("collections.OrderedDict"), [["weight", tensor("0", kernel.shape)]])
+    state = {"_parameters": parameters, "transposed": True, "groups": 1}
+    module = Made(Global("torch.nn.modules.conv.ConvTranspose2d"), state)
+    path = torch_zip(tmp_path / "a.pt", written(module), {"0": kernel.tobytes()})
+    assert checkpoints.open_checkpoint(path).tensors["weight"].axis == axis
+
+
 def test_programs_of_torch_export_are_named(tmp_path):
     for member in ("net/archive_format", "serialized_exported_program.json"):
         for ending in ("pt2", "pt"):

@@ -365,6 +365,12 @@ def test_a_table_is_allocated_as_its_tensors_are():
         ]
         found = allocate_table(weights.Table((4,), moved), 3.0)
         assert found == allocate_stored(OFFERED, SIZES, ENERGIES, 3.0)
+    far = [
+        dataclasses.replace(row, signal=weights.Signal(1.0, n))
+        for row, n in zip(rows, (600, -600), strict=True)
+    ]
+    found = allocate_table(weights.Table((4,), far), 3.0)
+    assert found == allocate_stored(OFFERED, SIZES, {"a": 1.0, "b": 0.0}, 3.0)
 
 
 def test_huge_and_tiny_weights_have_no_unit(arrays):

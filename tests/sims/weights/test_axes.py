@@ -29,6 +29,7 @@ def axis_of(arrays, name, **options):
         ("h.0.mlp.c_fc.weight", (32, 128), 128, 1),
         ("up.weight", (32, 16, 2, 2), 16, 1),  # a transposed convolution: inputs first
         ("up.weight", (8, 6, 3, 3), 12, Grouped(2)),  # in two groups
+        ("up.weight", (8, 6, 3), 12, Grouped(2)),
         ("up.weight", (8, 6, 3, 3), 18, None),  # three groups of eight inputs there are not
         ("up.weight", (8, 6, 3, 3), 13, None),
         ("fc.weight", (8, 6), 12, None),
@@ -228,6 +229,7 @@ def test_rows_of_groups_are_literal_and_go_back():
     for row, (group, output) in zip(rows, np.ndindex(4, 3), strict=True):
         assert list(row) == [kernel[2 * group + i, output, x] for x in range(2) for i in range(2)]
     for axis, shape in (
+        (1, (2, 3)),
         (Grouped(4), (8, 3, 2)),
         (Grouped(2, 2, 1), (3, 5, 4)),
         (Grouped(2, 1, 0), (3, 4, 2)),

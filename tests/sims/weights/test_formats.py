@@ -8,6 +8,7 @@ import pytest
 from sims import weights
 from sims.weights import formats
 from sims.weights.encoding import encode
+from sims.weights.masks import pruned
 from sims.weights.scales import Values, optimal_scale, quantization_snr, quantize
 from theory.distributions import Gaussian
 from theory.formats import FORMATS, SEARCHED, Format, block_scale, codebook
@@ -115,6 +116,33 @@ def test_searched_blocks_try_these_factors_and_no_others(form):
                 errors = [np.sum((block - quantize(block, form.levels, s)) ** 2) for s in scales]
             total += min(errors)
     assert formats.noise(array, form) == pytest.approx(total / np.sum(array**2), rel=1e-9)
+
+
+def least_of_any_scale(block, top):
+    """Least error on s {-top, ..., top - 1}, s of either sign: codes change where s passes w / (k + 1/2)."""
+    edges = np.sort(np.abs(block[:, None] / (np.arange(top) + 0.5)).ravel())
+    least = [block @ block]
+    for step in [edges[0] / 2, *(edges[1:] + edges[:-1]) / 2]:
+        for sign in (1, -1):
+            codes = np.clip(np.rint(sign * block / step), -top, top - 1)
+            least.append(least[0] - (codes @ block) ** 2 / (codes @ codes))
+    return min(least)
+
+
+@pytest.mark.parametrize("form", [form for form in SEARCHED if form.codes.startswith("flipped")], ids=str)
+def test_a_searched_step_of_either_sign_is_the_best_one(form):
+    array = np.random.default_rng(7).standard_t(3, size=(3, 80))
+    blocks = [row[start : start + form.block] for row in array for start in range(0, 80, form.block)]
+    least = sum(least_of_any_scale(block, 2 ** (form.bits - 1)) for block in blocks)
+    assert least * (1 - 1e-12) <= formats.noise(array, form) * np.sum(array**2) <= least * (1 + 1e-3)
+
+
+@pytest.mark.parametrize("name", ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
+def test_a_single_block_beyond_float16_leaves_nothing(name):
+    array = np.random.default_rng(7).normal(size=(2, 64))
+    assert formats.noise(array, BY_NAME[name]) < 0.01
+    array[1, 32:] *= 2**24
+    assert formats.noise(array, BY_NAME[name]) == math.inf
 
 
 def test_a_power_of_two_stays_where_clipping_the_largest_is_cheaper_than_a_coarser_grid():
@@ -383,3 +411,10 @@ def test_pruning_keeps_the_largest_magnitudes_to_the_last_one(kept):
         left = encode(rows, form)
         assert sorted(np.abs(left[left != 0])) == list(range(13 - kept, 13))
         assert np.array_equal(left[left != 0], rows[left != 0])
+
+
+def test_every_sparsity_of_a_large_matrix_keeps_the_largest_magnitudes():
+    rows = np.random.default_rng(1).permutation(np.arange(1.0, 2049)).reshape(32, 64)
+    for cut in range(1, 2048):
+        left = pruned(rows, Format("x", "", 16, sparsity=cut / 2048))
+        assert np.array_equal(left, np.where(rows > cut, rows, 0.0))

@@ -72,6 +72,7 @@ OTHER = {
     "settings": ({"l.nbits": None}, "HQQ without its settings"),
     "two widths": ({"l.nbits": np.int32([4, 4])}, "HQQ without its settings"),
     "scales": ({"l.quant_scale": np.uint8(1)}, "scales are quantized themselves"),
+    "some scales": ({"l.quant_zero": np.uint8([0, 1])}, "scales are quantized themselves"),
     "floats": ({"l.view_as_float": np.uint8(1)}, "codes are kept as floats"),
     "width": ({"l.nbits": np.int32(5)}, "HQQ of 5 bits in uint8, which is not read"),
     "three axes": ({"l.W_q": np.zeros((20, 8, 1), np.uint8)}, "which is not read"),

@@ -157,6 +157,15 @@ def test_ratios_survive_huge_and_tiny_units(exponent):
     )
 
 
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+def test_rows_that_a_rotation_leaves_on_one_side_of_zero(signs, unit):
+    """Two of one magnitude become one and none: half the numbers are zero, the others of one sign."""
+    array = np.tile(unit * np.array(signs), (200, 1))
+    row, _ = judge.judge_tensor(weights.opened({"w": array}).tensors["w"], [4], rotated=True)
+    assert row.kurtosis == pytest.approx(1.0, rel=1e-12) and row.peak == pytest.approx(2**0.5, rel=1e-12)
+
+
 @pytest.mark.parametrize("exponent", [*range(-1010, 1011, 101), -1, 1])
 @pytest.mark.parametrize("rotated", [False, True])
 def test_no_number_of_a_row_but_its_signal_has_a_unit(exponent, rotated):

@@ -95,6 +95,7 @@ def test_what_is_exact_both_ways_has_no_margin():
 
 def test_names_keep_both_ends_and_fifteen_characters_of_them_however_narrow(deep):
     assert layout.shortened("abcdef", 2) == layout.shortened("abcdef", 0) == "a…f"
+    assert layout.shortened("abcdef", 6) == "abcdef" and layout.shortened("abcdef", 5) == "ab…ef"
     for width in (1, 40):
         names = [line["tensor"] for line in layout.lines(deep, width=width)]
         assert names[:2] == ["model.l….q_proj", "model.l….o_proj"]  # 7 of either end
@@ -293,6 +294,36 @@ def test_blocks_of_several_verdicts_are_counted_at_the_width_that_decides(pairs,
     ]  # fmt: skip
     lines = {line["tensor"]: line for line in layout.lines(weights.Table((4, 8), rows), width=200)}
     assert lines["b.*.w"]["verdict"] == said and lines["b.*.w"][""] == "2"
+
+
+def row_of(name, kurtosis=3.0, size=9, quantization=9.0, pruning=5.0):
+    numbers = ({4: quantization}, {4: pruning}, {4: 0.0}, weights.Signal(1.0))
+    return weights.TensorRow(name, (size,), size, kurtosis, 2.0, *numbers)
+
+
+def test_every_cell_of_a_line_of_its_own_and_of_repeated_blocks():
+    """The median of two kurtoses, a third tensor has none; of the error forty have 10^-0.9 each."""
+    blocks = [row_of("b.0.weight", 2.5, 9, 20.0, 15.25), row_of("b.1.weight", np.nan, 10, 40.0, 5.0)]
+    blocks.append(row_of("b.2.weight", 30.125, 1000, 30.5, 50.0))
+    others = [row_of(f"{chr(97 + i // 10)}{chr(97 + i % 10)}.weight", 7.25) for i in range(40)]
+    others[1] = row_of("ab.weight", np.nan)
+    group, single, constant, *_ = layout.lines(weights.Table((4,), [*blocks, *others]), width=200)
+    assert group == {
+        "tensor": "b.*", "": "3", "weights": "1,019", "kurt.": "16.3", "4 bits": "20.0/30.5/40.0",
+        "cut 75 %": "5.0/15.2/50.0", "error": "0.22 %", "verdict": "2 snap, 1 cut",
+    }  # fmt: skip
+    assert single == {
+        "tensor": "aa", "": "", "weights": "9", "kurt.": "7.25", "4 bits": "9.0", "cut 75 %": "5.0",
+        "error": "2.5 %", "verdict": "snap",
+    }  # fmt: skip
+    assert constant == single | {"tensor": "ab", "kurt.": "-"}
+
+
+@pytest.mark.parametrize("last", ["c.kernel", "c.bias", "c/weight", "weight"])
+def test_an_ending_that_one_name_does_not_have_is_kept(last):
+    names = ["a.weight", "b.weight", last]
+    lines = layout.lines(weights.Table((4,), [row_of(name) for name in names]))
+    assert [line["tensor"] for line in lines[:-1]] == names
 
 
 @pytest.mark.parametrize(("count", "together"), [(40, False), (41, True)])

@@ -104,6 +104,14 @@ def test_zeros_have_no_unit(exponent, place):
     assert shares.pop(place) == 0.0 and shares == [0.25, 0.75] and ratio == pytest.approx(20.0)
 
 
+@pytest.mark.parametrize(
+    ("value", "count", "energy"), [(3.0, 1, 9), (3.0, 5, 45), (0.25, 2, 0.125), (7.0, 3, 147)]
+)
+def test_the_energy_of_weights_of_one_magnitude(value, count, energy):
+    found = Signal.of(value, count)
+    assert found.mantissa * 4.0**found.exponent == energy and 0.25 * count <= found.mantissa < count
+
+
 def test_nothing_lost_and_nothing_there():
     assert error_shares([Signal(1.0), Signal(2.0)], [math.inf, math.inf]) == ([0.0, 0.0], math.inf)
     assert math.isnan(pooled([], [])) and pooled([Signal.of(0.0)], [math.inf]) == math.inf

@@ -92,7 +92,7 @@ def test_a_table_of_positions_does_not_speak_for_the_network():
     assert weights.analyse({"table": table}, [4]).rows  # where there is nothing else
 
 
-@pytest.mark.parametrize(("factor", "fixed"), [(1.008, True), (1.012, False)])
+@pytest.mark.parametrize(("factor", "fixed"), [(1.0098, True), (1.0102, False)])
 def test_a_table_may_lie_a_hundredth_off_the_circle(factor, fixed):
     """Rounding moves the squares of a sine and its cosine by some of two per cent, and no more."""
     table = factor * interleaved(500, 64)
@@ -115,3 +115,9 @@ def test_sixteen_different_sines_are_no_table_of_positions(angles, table):
 )
 def test_masks_multiply_by_one_or_add_a_hundred_below_zero(other, mask):
     assert is_mask(np.array([0, other, other, 0], dtype=np.float64)) == mask
+
+
+@pytest.mark.parametrize(("count", "fixed"), [(16, False), (17, True)])
+def test_sines_of_more_than_sixteen_sizes_make_a_table(count, fixed):
+    sines = np.resize(np.linspace(0.1, 0.9, count), (8, 96)).T
+    assert is_table_of_positions(np.stack([sines, np.sqrt(1 - sines**2)], axis=2)) == fixed

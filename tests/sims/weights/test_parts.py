@@ -134,6 +134,15 @@ CHANGES = [
     ("nvfp4", {"l.weight_packed": zeros(12, 32, dtype=np.int8)}, "without the shape of the weights"),
     ("nvfp4", {"l.weight_packed": zeros(3, 4, 32, dtype=np.uint8)}, "without the shape of the weights"),
     ("nvfp4", {"l.weight_global_scale": None}, "without the shape of the weights"),
+    (  # one exponent a row, which 32 times their number fit as if there were a block for each
+        "nvfp4",
+        {
+            "l.weight_packed": zeros(2, 32, dtype=np.uint8),
+            "l.weight_scale": zeros(2, dtype=np.uint8),
+            "l.weight_global_scale": None,
+        },
+        "without the shape of the weights",
+    ),
     ("mlx", {"l.scales": ones(4, 2), "l.biases": ones(4, 2)}, "MLX, 4 bits, which is not read"),
     ("nf4", {NF4: state(shape="x")}, "a state that names no shape"),
     ("nf4", {NF4: state(shape=None)}, "a state that names no shape"),

@@ -92,6 +92,8 @@ def test_every_shape_has_the_quantiles_of_its_name():
             expected = stats.t(number).ppf(u)
         elif kind == "Gaussian rows":  # a scale for each row, lognormal; the rows alike
             rows = np.sort(np.std(values, axis=1))
+            one = stats.norm.ppf((np.arange(100) + 0.5) / 100)
+            np.testing.assert_allclose(values / values[:, -1:], np.tile(one / one[-1], (100, 1)), rtol=1e-9)
             np.testing.assert_allclose(
                 rows / np.median(rows), stats.lognorm(number).ppf((np.arange(100) + 0.5) / 100), rtol=0.03
             )
@@ -108,6 +110,13 @@ def test_every_shape_has_the_quantiles_of_its_name():
         np.testing.assert_allclose(
             found[middle], expected[middle], rtol=0.02, atol=0.02 * np.std(expected[middle])
         )
+
+
+def test_the_largest_outlier_of_twenty_or_of_two_hundred():
+    """Of n steps the last is at 1 - 1/2n: the quantiles of 0.975 and 0.9975, forty times."""
+    shapes = prediction.shapes()
+    for share, quantile in (("0.1%", 1.959963985), ("1.0%", 2.807033768)):
+        assert np.max(shapes[f"Gaussian, {share} x 40"]) == pytest.approx(40 * quantile, rel=1e-9)
 
 
 def test_a_law_of_the_grid_is_its_own_fit_and_a_peak_counts_half():

@@ -442,10 +442,11 @@ def test_mlx_of_every_group(tmp_path, bits, group):
         assert found["l.weight"][i, j] == codes[i, j] * scales[i, j // group] + biases[i, j // group]
 
 
+@pytest.mark.parametrize("most", [5, 12])
 @pytest.mark.parametrize("shape", [(7, 1), (7, 3), (1, 3), (4, 1)])
-def test_blocks_of_rows_that_are_scaled_a_few_at_a_time(monkeypatch, shape):
-    """As many rows at a time as a matrix of many weights allows: here two, of seven."""
-    monkeypatch.setattr(dequantize, "ROWS", 12)
+def test_blocks_of_rows_that_are_scaled_a_few_at_a_time(monkeypatch, shape, most):
+    """As many rows at a time as a matrix of many weights allows: here two, of seven, or one."""
+    monkeypatch.setattr(dequantize, "ROWS", most)
     rows = 7 if shape[0] != 4 else 8
     codes, scale = RNG.integers(-9, 9, (rows, 6)), np.exp(RNG.normal(size=shape)).astype(np.float32)
     found = dequantize.scaled(codes.astype(np.int8), scale, np.float32([1]))

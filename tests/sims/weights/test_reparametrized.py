@@ -44,6 +44,24 @@ def test_spectral_norm_divides(names, target, shape, axis):
     )
 
 
+def test_spectral_norm_of_one_output_is_its_length():
+    stored = normal(1, 300)
+    length = np.sqrt(np.sum(stored.astype(np.float64) ** 2))
+    arrays = {"c.weight_orig": stored, "c.weight_u": np.ones(1), "c.weight_v": stored[0] / length}
+    np.testing.assert_allclose(selected(arrays).tensors["c.weight"].load(), stored / length, rtol=1e-6)
+    nothing = arrays | {"c.weight_u": np.zeros(1)}  # no norm is known: the weights stay
+    np.testing.assert_array_equal(selected(nothing).tensors["c.weight"].load(), stored)
+
+
+def test_a_direction_of_zeros_has_no_length():
+    directions = normal(12, 30)
+    directions[3] = 0
+    arrays = {"c.weight_g": np.full((12, 1), 2, np.float32), "c.weight_v": directions}
+    found = selected(arrays).tensors["c.weight"].load()
+    assert not found[3].any()
+    np.testing.assert_allclose(np.sqrt((np.delete(found, 3, 0) ** 2).sum(axis=1)), 2, rtol=1e-6)
+
+
 def test_of_a_square_kernel_the_vectors_tell_the_axis():
     """Both matrices have the same shape: the vectors are singular for one of them."""
     for axis in (0, 1):

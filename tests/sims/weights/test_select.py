@@ -5,6 +5,7 @@ import pytest
 
 from sims import checkpoints, weights
 from sims.checkpoints import Contents, of_array
+from sims.checkpoints.tensor import unreadable
 from sims.weights.select import canonical, select
 
 RNG = np.random.default_rng(5)
@@ -505,3 +506,10 @@ def test_logarithms_of_decay_rates_are_no_weights():
     names = ["layers.0.mixer.A_log", "a_log", "layers.0.mixer.A_logits"]
     rates = "decay rates of a state space are kept as they are"
     assert beside_a_network(names) == dict(zip(names, [rates, rates, ""], strict=True))
+
+
+@pytest.mark.parametrize(("shape", "judged"), [((15, 17), ["v"]), ((16, 16), []), ((300,), ["v"])])
+def test_beside_a_matrix_that_is_not_read_vectors_are_no_network(shape, judged):
+    """A matrix of weights has 256 of them or more."""
+    known = {"w": unreadable("w", "not read", 9, shape), "v": of_array("v", np.arange(300.0))}
+    assert list(select(Contents(tensors=known)).tensors) == judged
