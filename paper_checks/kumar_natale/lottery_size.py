@@ -191,12 +191,10 @@ def matched_units(
     waste = factor * lottery.drawn_units(60, 1)[0] - 60
     yield within("units beyond the inputs in the limit", waste, 1.6067, 5e-5)
     for fan_in, n, signed in ((1, 8, False), (6, 8, True), (64, 8, False)):
-        weights = [np.zeros((1, fan_in), int)]
+        sizes = drawn_sizes([np.zeros((1, fan_in), int)], 1, n, signed_inputs=signed)
 
-        def sample(rng, count, weights=weights, n=n, signed=signed):
-            seeds = rng.integers(1 << 62, size=count)
-            tickets = (embed(weights, 1, n, int(s), signed_inputs=signed, threads=1) for s in seeds)
-            return np.array([ticket.layers[0].drawn for ticket in tickets], float)
+        def sample(rng, count, sizes=sizes, fan_in=fan_in):  # a unit has fan_in + 1 weights
+            return np.rint(sizes(rng, count) * fan_in / (fan_in + 1))
 
         mean, deviation = lottery.drawn_units(fan_in, n, signed)
         name = f"{fan_in} inputs, {n} candidates, {'both sides' if signed else 'one side'}"

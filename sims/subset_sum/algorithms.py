@@ -12,8 +12,8 @@ _ROUNDS = 24  # random sub-collections tried before an exhaustive algorithm take
 
 
 def log2_spread(items: np.ndarray) -> float:
-    """log2 of twice the standard deviation of a random subset sum, sqrt(sum x^2)."""
-    return 0.5 * math.log2(max(float((items.astype(np.float64) ** 2).sum()), 2.0))
+    """log2 of twice the standard deviation of a random subset sum, sqrt(sum x^2); of the widest row."""
+    return 0.5 * math.log2(np.max((items.astype(np.float64) ** 2).sum(axis=-1), initial=2.0))
 
 
 def search_rows(
@@ -29,7 +29,7 @@ def search_rows(
         out[(targets <= 0) & (targets + width >= 0)] = 0
         return out
     if spread is None:
-        spread = max((log2_spread(row) for row in rows), default=1.0) - math.log2(width + 1)
+        spread = log2_spread(rows) - math.log2(width + 1)
     shape = geometry(n, spread)
     kernel(rows, targets, width, shape.split, shape.base, shape.inner, shape.words, shape.second, out)
     return out
