@@ -15,7 +15,7 @@ import numpy as np
 from sims.kernels import lottery as kernels
 from sims.lottery import embed
 from sims.lottery.masks import scratch
-from sims.lottery.trials import random_network
+from sims.lottery.trials import network_failures, random_network
 
 PUBLISHED_SECONDS, PUBLISHED_CORES = 77_266, 36  # 397,000 weights, n = 21, error 0.01, commercial MIP solver
 
@@ -125,6 +125,26 @@ def whole_network():
     print(f"  34 candidates: {len(whole.failures)} failures, verified {whole.verify()}")
 
 
+def many_networks(sizes, top, n, count, **options):
+    """Random networks pruned to one target in one kernel, beside `embed` one after another: equal answers."""
+    weights = random_network(sizes, top, 3)
+    sample = network_failures(weights, top, n, **options)
+    seeds = np.random.default_rng(0).integers(1 << 62, size=count)
+    least, alone = float("inf"), float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        fails = sample(np.random.default_rng(0), count)
+        middle = time.process_time()
+        one_by_one = [bool(embed(weights, top, n, int(s), threads=1, **options).failures) for s in seeds]
+        assert fails.tolist() == one_by_one, "verdicts differ from embed"
+        least, alone = min(least, middle - start), min(alone, time.process_time() - middle)
+    construction = options.get("construction", "two_layer")
+    print(
+        f"{'-'.join(map(str, sizes))}, M = {top}, {n} candidates, {construction}: "
+        f"{1e6 * least / count:.1f} us per network, embed one by one {alone / least:,.0f} x slower"
+    )
+
+
 def peak_memory():
     """In GiB. getrusage would report the parent's peak after a fork, the status file does not."""
     try:
@@ -171,5 +191,9 @@ if __name__ == "__main__":
         solver(127, 21, 397_000, "8 bits")
         solver(7, 14, 4_608_992, "4 bits")
         whole_network()
+        many_networks((4, 5, 4), 1, 7, 1000)
+        many_networks((4, 5, 4), 1, 4, 1000, construction="depth_plus_one", copies=10)
+        many_networks((16, 8, 4), 7, 12, 1000)
+        many_networks((64, 48, 10), 127, 16, 100)
         sys.stdout.flush()
         subprocess.run([sys.executable, __file__, "--checkpoint"], check=True)  # its own peak memory
