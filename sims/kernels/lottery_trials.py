@@ -16,9 +16,8 @@ class Plan(NamedTuple):
 
     wanted: np.ndarray  # int64, the matrices of all layers one after another, a row for every copy
     shapes: np.ndarray  # (layers, 3) int64: rows, inputs, copies
-    laws: (
-        np.ndarray
-    )  # (layers, 6) int64: number, limit, ratio of the first matrix (0, 0, 0: none) and the second
+    first: np.ndarray  # (layers, 3) int64: number, limit and ratio of the first matrix; 0 where there is none
+    second: np.ndarray  # (layers, 3)
     nearest: bool
     signed: bool  # the first layer has a side for negative inputs
     blocks: bool
@@ -28,76 +27,46 @@ class Plan(NamedTuple):
 
 @kernel
 def _drawn(seed, law, nearest):
-    """The matrix of a network: number, limit and ratio as in `Plan.laws`."""
+    """The matrix of a network, by its number, limit and ratio."""
     return Entries(seed & _LOW, seed >> _32, law[0], law[1], law[2], nearest)
 
 
 @kernel
-def _solved(wanted, open_, units, factors, drawn, second, scratch):
-    """Which of the open weights (rows, slots) find no subset of their candidates."""
-    rows, slots = wanted.shape
-    counts = np.empty(slots, np.int32)
-    for s in range(slots):
-        counts[s] = (units[s] >= 0).sum()
-    failed = np.zeros((rows, slots), np.bool_)
-    words = np.empty((rows, slots), np.uint64)
-    candidates = Candidates(units, factors, counts)
-    solve_rows(0, rows, wanted, open_, words, failed, candidates, drawn, second, scratch)
-    return failed
+def _counted(units):
+    """How many units every slot has."""
+    counts = np.zeros(len(units), np.int32)
+    for s in range(len(units)):
+        for c in range(units.shape[1]):
+            if units[s, c] >= 0:
+                counts[s] += 1
+    return counts
 
 
 @kernel
-def _pair(wanted, signed, first, second, plan, scratch, lost):
-    """Embed a layer as a pair; sets `lost` (rows, inputs) where all redraws fail, returns the units drawn."""
-    rows, fan_in = wanted.shape
-    each = 2 if signed else 1
-    inputs = np.empty(each * fan_in, np.int32)
-    sides = np.empty(each * fan_in, np.int8)
-    for s in range(inputs.size):  # the two sides of an input stand beside each other
-        inputs[s] = s // each
-        sides[s] = 1 - 2 * (s % each)
-    open_ = np.ones((rows, inputs.size), np.bool_)
-    drawn = 0
-    for _ in range(plan.retries + 1):
-        slots = inputs.size
-        width = 2 * plan.samples if plan.blocks else plan.samples
-        units = np.full((slots, width), -1, np.int32)
-        factors = np.ones((slots, width), np.int32)
-        if plan.blocks:
-            drawn = allot_blocks(inputs, sides, units, factors, drawn, first)
-        else:
-            drawn = allot_units(inputs, sides, units, factors, drawn, first)
-        targets = np.empty((rows, slots), np.int64)
-        for i in range(rows):
-            for s in range(slots):
-                targets[i, s] = wanted[i, inputs[s]] * sides[s]
-        failed = _solved(targets, open_, units, factors, drawn, second, scratch)
-        again = np.zeros(slots, np.bool_)
-        for i in range(rows):
-            again |= failed[i]
-        inputs, sides, open_ = inputs[again], sides[again], failed[:, again].copy()
-        if inputs.size == 0:
-            break
-    for i in range(rows):
-        for s in range(inputs.size):
-            if open_[i, s]:
-                lost[i, inputs[s]] = True
-    return drawn
-
-
-@kernel
-def _copied(wanted, good, second, scratch):
-    """Which weights (rows, inputs) fail in a layer that reads the `good` copies (inputs, copies)."""
-    fan_in, copies = good.shape
-    units = np.full((fan_in, copies), -1, np.int32)
-    for j in range(fan_in):
+def _good_copies(good, units):
+    """Fill `units` (inputs, copies) with the places of the good copies of every input, in order."""
+    for j in range(len(good)):
         found = 0
-        for c in range(copies):
+        for c in range(good.shape[1]):
             if good[j, c]:
-                units[j, found] = j * copies + c
+                units[j, found] = j * good.shape[1] + c
                 found += 1
-    open_ = np.ones(wanted.shape, np.bool_)
-    return _solved(wanted, open_, units, np.ones_like(units), fan_in * copies, second, scratch)
+
+
+@kernel
+def _failed_slots(failed, inputs, sides):
+    """Move the slots with a failed weight to the front; how many they are."""
+    left = 0
+    for s in range(failed.shape[1]):
+        again = False
+        for i in range(len(failed)):
+            again |= failed[i, s]
+        if again:
+            inputs[left], sides[left] = inputs[s], sides[s]
+            for i in range(len(failed)):
+                failed[i, left] = failed[i, s]
+            left += 1
+    return left
 
 
 @kernel
@@ -106,25 +75,69 @@ def embed_many(seeds, plan, scratch, fails, drawn):
 
     `fails` (seeds,), `drawn` (seeds, layers). Answers are those of `sims.lottery.embed`, network by network.
     """
+    none = np.int64(0)  # a literal would have the kernels below compiled once more
     for t in range(seeds.size):
         good = np.ones((plan.shapes[0, 1], 1), np.bool_)
         at = 0
         for i in range(len(plan.shapes)):
-            rows, fan_in, copies = plan.shapes[i]
-            wanted = plan.wanted[at : at + rows * fan_in].reshape((rows, fan_in))
+            rows, fan_in, copies = plan.shapes[i, 0], plan.shapes[i, 1], plan.shapes[i, 2]
+            paired = plan.first[i, 1] > 0  # else the layer reads the copies of its inputs
+            first = _drawn(seeds[t], plan.first[i], plan.nearest)
+            second = _drawn(seeds[t], plan.second[i], plan.nearest)
+            each = 2 if plan.signed and i == 0 else 1
+            slots = each * fan_in
+            inputs = np.empty(slots, np.int32)
+            sides = np.empty(slots, np.int8)
+            for s in range(slots):  # the two sides of an input stand beside each other
+                inputs[s] = s // each
+                sides[s] = 1 - 2 * (s % each)
+            width = good.shape[1]
+            if paired:
+                width = 2 * plan.samples if plan.blocks else plan.samples
+            open_ = np.ones((rows, slots), np.bool_)
+            units_drawn = none
+            for _ in range(plan.retries + 1):
+                units = np.empty((slots, width), np.int32)
+                units[:] = -1
+                factors = np.ones((slots, width), np.int32)
+                if not paired:
+                    _good_copies(good, units)
+                    units_drawn = good.size + none
+                elif plan.blocks:
+                    units_drawn = allot_blocks(
+                        inputs[:slots], sides[:slots], units, factors, units_drawn, first
+                    )
+                else:
+                    units_drawn = allot_units(
+                        inputs[:slots], sides[:slots], units, factors, units_drawn, first
+                    )
+                targets = np.empty((rows, slots), np.int64)
+                for row in range(rows):
+                    for s in range(slots):
+                        targets[row, s] = plan.wanted[at + row * fan_in + inputs[s]] * sides[s]
+                candidates = Candidates(units, factors, _counted(units))
+                failed = np.zeros((rows, slots), np.bool_)
+                words = np.empty((rows, slots), np.uint32)  # nobody reads the masks
+                solve_rows(
+                    none, rows, targets, open_, words, failed, candidates, units_drawn, second, scratch
+                )
+                slots = _failed_slots(failed, inputs, sides)
+                open_ = np.empty((rows, slots), np.bool_)
+                for row in range(rows):
+                    for s in range(slots):
+                        open_[row, s] = failed[row, s]
+                if slots == 0:
+                    break
+            drawn[t, i] = units_drawn
             at += rows * fan_in
-            law = plan.laws[i]
-            second = _drawn(seeds[t], law[3:], plan.nearest)
-            if law[1]:
-                first = _drawn(seeds[t], law[:3], plan.nearest)
-                lost = np.zeros((rows, fan_in), np.bool_)
-                drawn[t, i] = _pair(wanted, plan.signed and i == 0, first, second, plan, scratch, lost)
-            else:
-                drawn[t, i] = good.size
-                lost = _copied(wanted, good, second, scratch)
-            good = np.ones((rows // copies, copies), np.bool_)
-            for row in range(rows):
-                good[row // copies, row % copies] = not lost[row].any()
-            for unit in range(len(good)):
-                if not good[unit].any():
+            good = np.zeros((rows // copies, copies), np.bool_)
+            for unit in range(rows // copies):
+                some = False
+                for c in range(copies):
+                    whole = True
+                    for s in range(slots):
+                        whole &= not open_[unit * copies + c, s]
+                    good[unit, c] = whole
+                    some |= whole
+                if not some:
                     fails[t] = True

@@ -79,11 +79,15 @@ def _tickets(like: Ticket, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     wanted = [
         np.repeat(w, layer.copies, 0) * layer.scale for w, layer in zip(like.weights, layers, strict=True)
     ]
-    draws = [draw for layer in layers for draw in (layer.first, layer.second)]
+    first, second = (
+        np.array([(d.layer, d.limit, d.ratio) if d else (0, 0, 0) for d in draws])
+        for draws in ([layer.first for layer in layers], [layer.second for layer in layers])
+    )
     plan = kernels.Plan(
         np.concatenate([w.ravel() for w in wanted]),
         np.array([(layer.rows, layer.fan_in, layer.copies) for layer in layers]),
-        np.array([(d.layer, d.limit, d.ratio) if d else (0, 0, 0) for d in draws]).reshape(-1, 6),
+        first,
+        second,
         like.rounding == "nearest",
         like.signed_inputs,
         like.allotment == "block",
