@@ -156,3 +156,12 @@ def test_the_first_four_files_of_a_folder_are_named(tmp_path, count):
     named = ", ".join(f"{name}.npz" for name in "abcd"[:count])
     with pytest.raises(ValueError, match=rf"holds {count} weight files \({named}, \.\.\.\): name one"):
         checkpoints.open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "others"), [(1, ""), (2, " and 1 more"), (3, " and 2 more")])
+def test_the_first_tensor_that_is_in_no_shard_and_how_many_more(tmp_path, count, others):
+    archive(tmp_path / "a.npz", w=W)
+    names = dict.fromkeys(["w", *"abc"[:count]], "a.npz")
+    (tmp_path / "model.index.json").write_text(json.dumps({"weight_map": names}))
+    with pytest.raises(ValueError, match=f"tensor 'a'{others} of the index is in no shard$"):
+        checkpoints.open_checkpoint(tmp_path / "model.index.json")

@@ -81,6 +81,15 @@ def test_a_sparse_matrix_has_no_negative_size(tmp_path):
         checkpoints.open_checkpoint(tmp_path / "w.npz")
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_a_sparse_matrix_may_be_empty(tmp_path, shape):
+    pointers = np.zeros(shape[0] + 1, np.int64)
+    parts = {"data": np.zeros(0), "indices": np.zeros(0, np.int64), "indptr": pointers}
+    np.savez(tmp_path / "w.npz", format=b"csr", shape=np.array(shape), **parts)
+    opened = checkpoints.open_checkpoint(tmp_path / "w.npz").tensors["w"]
+    assert opened.shape == opened.load().shape == shape
+
+
 def array_of(version, beyond=0):
     """Bytes of an array as version 1.0 to 3.0 have them, or would, with spaces after its header."""
     text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }" + b" " * beyond + b"\n"

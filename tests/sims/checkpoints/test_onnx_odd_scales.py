@@ -141,6 +141,13 @@ def test_an_operator_that_cannot_turn_its_factor_has_scales_of_columns(tmp_path)
     np.testing.assert_array_equal(found.load(), codes * scale)
 
 
+def test_an_operator_without_blocks_has_no_scale_for_every_code(tmp_path):
+    codes, operator = RNG.integers(-9, 10, (4, 6)).astype(np.int8), node("QLinearMatMul", "x xs xz c s", "y")
+    found = tensors(save(tmp_path / "a.onnx", [operator], {"c": codes, "s": np.abs(normal(4, 6))}))["c"]
+    why = "scales of shape (4, 6) do not fit codes of shape (4, 6) along axis 1"
+    assert found.skip == f"already quantized, by a QLinearMatMul: {why}"
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
@@ -180,6 +187,7 @@ def test_blocks_of_bits_of_one_output_or_of_one_input(tmp_path, rows, columns):
         ("Reshape", (12, 10), [7, 5], {}, None),
         ("Reshape", (12, 10), [12, 10, -1, -1], {}, None),
         ("Reshape", (12, 10), [5, 24], {}, (5, 24)),
+        ("Reshape", (12, 10), [2, 60], {}, (2, 60)),
         ("Reshape", (12, 10), None, {"shape": [5, 24]}, (5, 24)),  # as the first version has it
         ("Reshape", (12, 10), None, {}, None),
         ("Reshape", (0, 10), [0, -1], {}, None),

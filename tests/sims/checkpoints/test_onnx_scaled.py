@@ -366,9 +366,9 @@ def test_pieces_of_a_weight_have_its_axis(tmp_path):
 
 
 def test_blocks_whose_groups_are_shuffled_are_left(tmp_path):
-    """MatMulNBits with g_idx: the group of every input, as act-order has it."""
+    """MatMulNBits with g_idx: the group of every input, as act-order has it. A bias comes after it."""
     arrays = {"w": np.ones((16, 4, 8), np.uint8), "s": np.ones(64, np.float32), "g": np.arange(64) % 4}
-    for inputs, read in (("x w s", True), ("x w s z g", False)):
+    for inputs, read in (("x w s", True), ("x w s z z b", True), ("x w s z g", False)):
         options = {"K": 64, "N": 16, "bits": 4, "block_size": 16, "domain": "com.microsoft"}
         operator = helper.make_node("MatMulNBits", inputs.replace("z", "").split(" "), ["y"], **options)
         found = tensors(save(tmp_path / "a.onnx", [operator], arrays | {"g": arrays["g"].astype(np.int32)}))

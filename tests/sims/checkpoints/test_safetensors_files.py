@@ -53,6 +53,20 @@ def test_an_entry_that_is_no_tensor_is_refused(tmp_path, change, why):
         checkpoints.open_checkpoint(path)
 
 
+def test_a_tensor_has_up_to_64_dimensions(tmp_path):
+    shape = [1] * 62 + [2, 3]
+    path = written(tmp_path / "a.safetensors", {"w": GOOD | {"shape": shape}}, W.tobytes())
+    assert checkpoints.open_checkpoint(path).tensors["w"].shape == tuple(shape)
+
+
+def test_no_more_than_a_hundred_million_bytes_are_a_header(tmp_path):
+    with (tmp_path / "a.safetensors").open("wb") as file:
+        file.write((100_000_001).to_bytes(8, "little"))
+        file.truncate(8 + 100_000_001)
+    with pytest.raises(ValueError, match=r"not a safetensors file \(a header of 100000001 bytes\)$"):
+        checkpoints.open_checkpoint(tmp_path / "a.safetensors")
+
+
 def test_a_type_that_nobody_knows_takes_any_bytes(tmp_path):
     path = written(tmp_path / "a.safetensors", {"w": GOOD | {"dtype": "new", "shape": [7]}}, W.tobytes())
     assert checkpoints.open_checkpoint(path).tensors["w"].skip == "values of type 'new', not read"

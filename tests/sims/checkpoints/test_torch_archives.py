@@ -147,6 +147,14 @@ def test_a_single_number_of_a_tensor_is_a_slice_of_it(tmp_path, shape):
     assert found.load() == W[1, 1]
 
 
+@pytest.mark.parametrize("offset", [0, 5, 12])
+def test_an_empty_tensor_is_no_slice_of_another(tmp_path, offset):
+    empty = rebuilt("FloatStorage", "0", 12, offset, (0, 4), (4, 1))
+    path = torch_zip(tmp_path / "a.pt", {"whole": PLAIN, "none": empty}, {"0": W.tobytes()})
+    found = checkpoints.open_checkpoint(path).tensors
+    assert [(tensor.apart, tensor.load().shape) for tensor in found.values()] == [("", (3, 4)), ("", (0, 4))]
+
+
 def test_tensors_without_a_storage_of_their_own_are_not_one(tmp_path):
     """Codes with a scale, sparse ones, and those that are not read."""
     codes = RNG.integers(-99, 99, (2, 20, 20)).astype(np.int8)

@@ -121,3 +121,14 @@ def test_masks_multiply_by_one_or_add_a_hundred_below_zero(other, mask):
 def test_sines_of_more_than_sixteen_sizes_make_a_table(count, fixed):
     sines = np.resize(np.linspace(0.1, 0.9, count), (8, 96)).T
     assert is_table_of_positions(np.stack([sines, np.sqrt(1 - sines**2)], axis=2)) == fixed
+
+
+@pytest.mark.parametrize(("width", "fixed"), [(0.5, False), (0.51, True)])
+def test_sines_of_a_table_range_over_more_than_a_half(width, fixed):
+    sines = 0.25 + np.resize(np.linspace(0, width, 20), (8, 96)).T
+    assert is_table_of_positions(np.stack([sines, np.sqrt(1 - sines**2)], axis=2)) == fixed
+
+
+@pytest.mark.parametrize(("first", "fixed"), [(16, True), (17, False)])
+def test_of_the_first_32_positions_half_are_filled(first, fixed):
+    assert is_table_of_positions(np.where(np.arange(96)[:, None] < first, 0, interleaved())) == fixed

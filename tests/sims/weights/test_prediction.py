@@ -183,3 +183,22 @@ def test_bad_input_is_one_sentence():
     for name in ("guess", "empirical", "Kurtosis", "always", ""):  # the empirical winner needs the tensor
         with pytest.raises(ValueError, match=f"predictor must be .*, got '{name}'"):
             prediction.predict(3, 4, 4, name)
+
+
+@pytest.mark.parametrize(
+    ("kurtosis", "peak", "right"),
+    [
+        (1 - 1e-9, 4.0, True),  # as rounding leaves a tensor of two values
+        (4.0, 1 - 1e-9, True),
+        (1 - 2e-9, 4.0, False),
+        (4.0, 1 - 2e-9, False),
+        (math.inf, 4.0, False),
+        (4.0, math.inf, False),
+    ],
+)
+def test_a_law_is_fitted_to_finite_numbers_of_at_least_one(kurtosis, peak, right):
+    if right:
+        assert prediction.fitted_law(kurtosis, peak) == prediction.fitted_law(max(kurtosis, 1), max(peak, 1))
+    else:
+        with pytest.raises(ValueError, match="kurtosis and peak must be finite and at least 1, got"):
+            prediction.fitted_law(kurtosis, peak)

@@ -132,3 +132,13 @@ def test_weights_that_scores_prune_are_left(scores):
     why = "weights that scores prune, and how many of them is not in the file"
     assert found.skipped == {"c.weight": why, f"c.{scores}": why}
     assert "c.weight" in selected({"c.weight": normal(32, 32), f"c.{scores}": normal(32, 1)}).tensors
+
+
+@pytest.mark.parametrize("small", [2.0**-20, 0.5, 1.0])
+def test_directions_have_any_length_but_none(small):
+    """Rows along one axis each: the weights are their lengths there. A row of zeros has no direction."""
+    directions = small * np.eye(20, 30, dtype=np.float32)
+    directions[7] = 0
+    lengths = np.arange(1, 21, dtype=np.float32)[:, None]
+    found = selected({"c.weight_v": directions, "c.weight_g": lengths} | LAYER).tensors["c.weight"].load()
+    np.testing.assert_array_equal(found, lengths * (directions > 0))
