@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from sims import checkpoints
 from sims.checkpoints import npy_files
@@ -79,6 +80,12 @@ def test_a_sparse_matrix_has_no_negative_size(tmp_path):
     np.savez(tmp_path / "w.npz", format=b"csr", **PARTS | {"shape": np.array([2, -3])})
     with pytest.raises(ValueError, match=r"the shape \(2, -3\) of a sparse matrix does not consist of sizes"):
         checkpoints.open_checkpoint(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_a_sparse_matrix_may_have_no_rows_or_no_columns(tmp_path, shape):
+    scipy.sparse.save_npz(tmp_path / "w.npz", scipy.sparse.csr_matrix(shape))
+    assert checkpoints.read(tmp_path / "w.npz").tensors["w"].shape == shape
 
 
 def array_of(version, beyond=0):
