@@ -385,6 +385,11 @@ def test_an_index_nested_too_deep_is_no_json(tmp_path):
 # --- element types ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("element", sorted(elements.NARROW))
+def test_narrow_floats_are_those_of_at_most_eight_bits(element):
+    assert elements.is_narrow_float(element) == (ml_dtypes.finfo(getattr(ml_dtypes, element)).bits <= 8)
+
+
 @pytest.mark.parametrize("kind", ["bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e8m0fnu", "int4"])
 def test_types_of_ml_dtypes_in_npy(tmp_path, kind):
     """Of two bytes there is one such type, of one byte that is a float one; others lose their name."""
@@ -549,6 +554,7 @@ def test_gguf_tensors_have_at_most_eight_axes(tmp_path, rank):
         ([0, 64], 32, "its tensors share bytes"),
         ([64, 0], 32, "its tensors share bytes"),
         ([0, 96], 3, "its tensors are aligned to 3 bytes, which is no multiple of 8"),
+        ([0, 96], 12, "its tensors are aligned to 12 bytes, which is no multiple of 8"),
         ([0, 96], 0, "its tensors are aligned to 0 bytes, which is no multiple of 8"),
     ],
 )

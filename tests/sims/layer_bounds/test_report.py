@@ -90,12 +90,13 @@ def test_a_row_of_zeros_needs_no_proof():
         assert found.notes == [] and found.ranges["quantization"].rows[1].best == 0.0
 
 
-def test_rows_without_a_limit_are_counted_where_something_is_lost():
+@pytest.mark.parametrize("unit", [2.0**-30, 1.0, 2.0**30])
+def test_rows_without_a_limit_are_counted_where_something_is_lost(unit):
     """Three samples of six inputs: no diagonal lies below the Gram matrix, and no row has a limit above 0."""
     w, _ = layer(3, 6)
     x = np.random.default_rng(1).standard_normal((3, 6))
     w[1] = [-8.0, 7.0, 1.0, 0.0, 3.0, 2.0]
-    (note,) = [n for n in report.layer_report(w, x, bits=4).notes if n.startswith("quantization")]
+    (note,) = [n for n in report.layer_report(unit * w, x, bits=4).notes if n.startswith("quantization")]
     assert note.startswith("quantization: the relaxation proves nothing in 2 of 3 rows (limit inf")
 
 
