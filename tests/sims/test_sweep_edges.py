@@ -76,5 +76,6 @@ def test_a_cell_has_one_thread_and_leaves_the_setting_as_it_was(own, monkeypatch
 
 def test_a_cell_without_parameters_is_stored_and_found_again(own, tmp_path):
     rows = sweep.run(Sweep(own, {}), tmp_path, processes=1)
-    assert sweep.run(Sweep(own, {}), tmp_path, processes=1, resume=True) == rows  # a warning would be an error
+    again = sweep.run(Sweep(own, {}), tmp_path, processes=1, resume=True)  # a warning would be an error
+    assert again == rows
     assert set(rows[0]) == {"seed", "quantity", "estimate", "low", "high", "theory", "source", "trials"}
