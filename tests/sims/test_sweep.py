@@ -419,6 +419,7 @@ def test_a_cell_keeps_the_interval_of_every_row(tmp_path, monkeypatch):
         ('simulation = "partition"', r"needs a table \[grid\]"),
         ('simulation = "partition"\n[grid]\nn = []', r"needs a table \[grid\]"),
         ('simulation = "partition"\n[grid]\nn = "8"', r"needs a table \[grid\]"),
+        ('simulation = "partition"\n[grid]\nn = [8]\nmax_value = "9"', r"needs a table \[grid\]"),
         ('simulation = "partition"\nn = 8\nmax_value = 9\n[grid]', r"needs a table \[grid\]"),
         ('simulation = "partition"\nseed = -1\n[grid]\nn = [8]', "seed must be a nonnegative integer"),
         ('simulation = "partition"\n[grid]\nn = [8]\ncolour = [1]', "has no parameter 'colour'"),

@@ -72,3 +72,10 @@ def test_a_cell_has_one_thread_and_leaves_the_setting_as_it_was(own, monkeypatch
         monkeypatch.setenv("SNAPCUT_THREADS", before)
     assert sweep.compute(own, {}, 1)["estimate"] == 1.0
     assert os.environ.get("SNAPCUT_THREADS") == before
+
+
+def test_a_cell_without_parameters_is_stored_and_found_again(own, tmp_path):
+    rows = sweep.run(Sweep(own, {}), tmp_path, processes=1)
+    again = sweep.run(Sweep(own, {}), tmp_path, processes=1, resume=True)  # a warning would be an error
+    assert again == rows
+    assert set(rows[0]) == {"seed", "quantity", "estimate", "low", "high", "theory", "source", "trials"}

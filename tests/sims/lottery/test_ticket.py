@@ -47,6 +47,21 @@ def test_the_advice_counts_the_redraws(tmp_path):
         ticket.save(tmp_path / "t")
 
 
+def test_the_advice_is_the_fewest_samples_below_one_in_a_hundred(tmp_path):
+    """Ternary, 83 weights: 83 / 2^13 = 0.0101 of them are expected to fail among thirteen candidates."""
+    with pytest.raises(ValueError, match=r"; 14 samples bring it under 0\.01\)"):
+        embed([np.ones((1, 83), int)], 1, 1, seed=0).save(tmp_path / "t")
+
+
+def test_outputs_are_the_same_in_tiles_of_a_few_rows(monkeypatch):
+    """Seven rows of 5 x 24 entries, three at a time, and the last one by itself."""
+    rng = np.random.default_rng(0)
+    matrix, x = rng.integers(-3, 4, (7, 5)), rng.integers(0, 50, (6, 5))
+    ticket = embed([matrix], 3, 24, 5)
+    monkeypatch.setattr("sims.lottery.ticket._TILE", 3 * 5 * 24)
+    assert ticket.outputs(x).tolist() == (x @ matrix.T).tolist()
+
+
 @pytest.mark.parametrize(("construction", "law"), [("two_layer", "product"), ("depth_plus_one", "nonzero")])
 def test_no_advice_is_given_where_no_law_of_a_whole_network_is_known(tmp_path, construction, law):
     ticket = embed([[[7]]], 7, 1, 1, construction, law)

@@ -271,7 +271,8 @@ def test_networks_to_draw_have_two_layers_of_one_unit_or_more():
     assert set(drawn.tolist()) == {-2, -1, 0, 1, 2} and abs(drawn.mean()) < 5 * np.sqrt(2 / drawn.size)
 
 
-def test_one_trial_is_enough_for_a_table():
+def test_one_trial_is_enough_for_a_table_and_so_is_one_sample():
+    assert miss_table(1, 1, 1, seed=0).p.tolist() == [[0.0, 1.0], [0.0, 0.5]]  # of 1 and -1 one is missed
     table = miss_table(3, 2, 1, seed=0)
     assert table.trials == 1 and set(table.p[1:, 1:].ravel().tolist()) <= {0.0, 0.5, 1.0}
 

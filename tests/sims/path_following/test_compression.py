@@ -325,6 +325,7 @@ def test_float16_and_integers_are_computed_in_float64():
         ({"gram": np.eye(3)}, "either inputs or gram"),
         ({"inputs": None, "gram": np.triu(np.ones((3, 3)))}, "symmetric"),
         ({"inputs": None, "gram": -np.eye(3)}, "diagonal"),
+        ({"inputs": None, "gram": np.diag([1.0, -1.0, 1.0])}, "its diagonal cannot be negative"),
         ({"inputs": None, "gram": np.ones(3)}, r"a square matrix X'X, got shape \(3,\)"),
         ({"inputs": None, "gram": np.ones((3, 2))}, r"a square matrix X'X, got shape \(3, 2\)"),
         ({"inputs": None, "gram": np.ones((0, 0))}, r"a square matrix X'X, got shape \(0, 0\)"),

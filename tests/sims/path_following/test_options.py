@@ -5,6 +5,7 @@ import pytest
 
 from sims.path_following import compress, output_error
 from sims.path_following.feedback import align, column_order, damped
+from sims.path_following.layers import compare
 from sims.path_following.pruning import with_sparsity
 from sims.path_following.trials import error_sampler, exit_sampler
 from theory.operators import (
@@ -235,3 +236,11 @@ def test_one_exit_is_an_exit():
 def test_hard_pruning_cuts_a_weight_on_the_threshold():
     found = compress([[0.5, -0.5, 0.75]], np.eye(3), operator=HardPruning(0.5))
     assert found.weights.tolist() == [[0.0, 0.0, 0.75]]
+
+
+@pytest.mark.parametrize("exponent", [-600, 0, 600])
+def test_a_layer_whose_inputs_have_died_loses_all_of_its_output_in_any_unit(exponent):
+    """The unit is that of the larger of both inputs: of zeros alone none would be chosen."""
+    w, x, _ = problem()
+    for row in compare(w, np.zeros_like(x), target_inputs=np.ldexp(x, exponent), bits=3):
+        assert (row.error, row.largest) == (1.0, 0.0)

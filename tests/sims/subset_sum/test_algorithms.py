@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sims import subset_sum
 from sims.kernels import subset_sum_lists, subset_sum_table
 from sims.subset_sum import algorithms as engine
-from sims.subset_sum.plan import plan
+from sims.subset_sum.plan import Plan, plan
 
 nonzero = st.lists(st.integers(-40, 40).filter(bool), min_size=4, max_size=12)
 
@@ -188,7 +188,7 @@ def test_room_too_small_is_reported():
 def test_plans_name_their_reasons():
     small = plan(24, 40_000_000, 22.0, "find")
     assert small.algorithm == "search" and "Instead of" in str(small)
-    assert plan(0, 0, 1.0, "find").algorithm == "nothing"
+    assert plan(0, 0, 1.0, "find") == Plan("nothing", 0.0, 0, "only the empty set is left.")
     assert plan(90, 2**60, 58.0, "find").algorithm == "none"
     assert plan(48, 2**44, 40.0, "count").algorithm == "sifted"
     assert plan(48, 2**44, 22.0, "count").algorithm == "lists"  # too many solutions to sift

@@ -117,7 +117,8 @@ def test_times_in_words(seconds, words):
         (2**30 - 2**20, "1023 MiB"),
         (2**30, "1.0 GiB"),
         (3 * 2**29, "1.5 GiB"),
-        (2**60, "1e+09 GiB"),
+        (10**9 * 2**30 - 2**40, "999998976.0 GiB"),
+        (10**9 * 2**30, "1e+09 GiB"),
     ],
 )
 def test_sizes_in_words(size, words):

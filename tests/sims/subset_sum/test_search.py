@@ -138,6 +138,7 @@ def test_large_values_and_zeros():
         ),
         (lambda: subset_sum.estimate(99, 7, 1, 10, 1), ValueError, "n must be at most"),
         (lambda: subset_sum.coverage([2**37], 2**36), ValueError, f"{3 * 2**36} sums, 24 GiB"),
+        (lambda: subset_sum.coverage([2**36], 1), ValueError, f"{2**36 + 1} sums, 8 GiB"),
         (lambda: subset_sum.estimate(9, 7, 1, 0, 1), ValueError, "trials must be"),
         (lambda: subset_sum.estimate(9, 2**59, 1, 10, 1), ValueError, "64-bit sums"),
         (lambda: subset_sum.estimate(9, 7, 1, 10, 1, delta=-1), ValueError, "delta must be"),
@@ -178,6 +179,18 @@ def test_every_target_sampler_decides_as_coverage_does():
     missed = subset_sum.every_target_sampler(7, 9)(stream(1, ("e",)), 200)
     rows = subset_sum.draw(stream(1, ("e",)), 200, 7, 9)
     assert np.array_equal(missed, [not subset_sum.coverage(row, 9).all() for row in rows])
+
+
+def test_every_target_is_asked_up_to_a_bitset_of_128_mib():
+    """2 n M + 128 bits in words of 64, of which there may be 2^24."""
+    assert callable(sampling.every_target_sampler(1, 2**29 - 64, limit=0))
+    with pytest.raises(ValueError, match=f"below 2\\*\\*29, got {2**29 - 32}$"):
+        sampling.every_target_sampler(1, 2**29 - 32, limit=0)
+
+
+def test_sums_far_apart_are_told_apart():
+    found = subset_sum.coverage([1, 99_999], 100_000)
+    assert (np.flatnonzero(found) - 100_000).tolist() == [0, 1, 99_999, 100_000]
 
 
 @pytest.mark.parametrize("delta", [0, 1, 20])

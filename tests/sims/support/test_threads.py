@@ -116,10 +116,19 @@ def test_where_no_system_says_which_cores_are_ours_all_are_or_one(monkeypatch, c
     assert default_threads() == threads
 
 
-@pytest.mark.parametrize(("named", "pool"), [(1, False), (2, True), (None, True)])
-def test_the_number_that_is_named_stands_over_the_default(monkeypatch, named, pool):
+def test_the_cores_are_those_of_this_process_and_of_no_other(monkeypatch):
+    monkeypatch.delenv("SNAPCUT_THREADS", raising=False)
+    cores = {0: {1, 4, 5}, os.getpid(): {1, 4, 5}}  # the system takes 0 for the caller
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: cores.get(process, set()), raising=False)
+    assert default_threads() == 3
+
+
+@pytest.mark.parametrize(
+    ("named", "items", "pool"), [(1, 5, False), (2, 5, True), (None, 5, True), (2, 2, True), (2, 1, False)]
+)
+def test_the_number_that_is_named_stands_over_the_default(monkeypatch, named, items, pool):
     monkeypatch.setattr("sims.support.threads.default_threads", lambda: 3)
-    used = set(in_order(lambda _: threading.get_ident(), range(5), threads=named))
+    used = set(in_order(lambda _: threading.get_ident(), range(items), threads=named))
     assert (used != {threading.get_ident()}) is pool
 
 
