@@ -12,6 +12,8 @@ from sims.lottery.ticket import Ticket
 from sims.montecarlo import Sample
 from theory.arguments import whole
 
+_WEIGHTS = 1 << 20  # in one call of the kernel, which no Ctrl-C ends: about half a second
+
 
 def layer_failures(weights: np.ndarray, max_value: int, samples: int, **options) -> Sample:
     """`sample(rng, count)`: whether the ticket of a one-layer network fails; trials stand side by side.
@@ -97,7 +99,9 @@ def _tickets(like: Ticket, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     widest = max(block.units.shape[1] for layer in layers for block in layer.blocks)
     scratch = masks.scratch(like.max_value ** (2 if like.law == "product" else 1), widest)
     fails, drawn = np.zeros(len(seeds), bool), np.zeros((len(seeds), len(layers)), np.int64)
-    kernels.embed_many(seeds.astype(np.uint64), plan, scratch, fails, drawn)
+    step = max(1, _WEIGHTS // plan.wanted.size)
+    for some in (slice(start, start + step) for start in range(0, len(seeds), step)):
+        kernels.embed_many(seeds[some].astype(np.uint64), plan, scratch, fails[some], drawn[some])
     return fails, drawn
 
 

@@ -39,6 +39,16 @@ def test_networks_compiled_from_end_to_end_are_those_of_embed(data):
         assert sample(np.random.default_rng(seed), 8).tolist() == wanted
 
 
+def test_networks_are_the_same_however_many_a_call_takes(monkeypatch):
+    weights = random_network([3, 4, 2], 3, seed=1)
+    sample = network_failures(weights, 3, 4, retries=1)
+    whole = sample(np.random.default_rng(3), 50)
+    for size in (1, 20, 60, 70):  # of 20 weights: one network a call, one, three, three and a rest
+        monkeypatch.setattr("sims.lottery.trials._WEIGHTS", size)
+        assert (sample(np.random.default_rng(3), 50) == whole).all()
+    assert 0 < whole.sum() < 50
+
+
 def test_many_wide_networks_are_those_of_embed():
     """More than 32 candidates, larger values, candidates that the table of all sums decides."""
     weights = random_network([2, 3, 2], 127, seed=4)
