@@ -43,6 +43,10 @@ def main(arguments: list[str] | None = None) -> None:
         code = _fail(str(error))
     except KeyboardInterrupt:
         code = 130
+    except SystemExit as ended:  # SIGTERM's; and the parser of the command line makes one of Ctrl-C
+        if isinstance(ended.code, str):
+            raise
+        code = ended.code
     except Exception as error:
         if os.environ.get("SNAPCUT_DEBUG"):
             raise

@@ -96,3 +96,34 @@ def test_interruption_while_modules_load_or_at_exit_is_never_a_traceback(module,
     done = subprocess.run([sys.executable, "-c", ENTRY, module, *words], capture_output=True, text=True)
     said = f"snapcut: interrupted; nothing was kept; again: {' '.join(['snapcut', *words[1:]])}\n"
     assert (done.returncode, done.stderr) == (code, said if code == 130 else "")
+
+
+# A simulation whose threads are deaf for ten minutes; the first of them interrupts the command.
+DEAF = """
+import os, signal, sys, time
+from sims.lottery import trials
+
+def tickets(like, seeds):
+    if not interrupted:
+        interrupted.append(True)
+        os.kill(os.getpid(), int(sys.argv[1]))
+    time.sleep(600)
+
+interrupted = []
+trials._tickets = tickets
+sys.argv[0] = sys.argv[2]
+from snapcut import main
+main(sys.argv[3:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "ended")]
+)
+def test_threads_that_hear_nothing_keep_no_interrupted_command_alive(number, code, word):
+    words = [COMMAND, "simulate", "lottery", "--bits", "2", "--samples", "4", "--trials", "2000"]
+    program = [sys.executable, "-c", DEAF, str(int(getattr(signal, number))), *words]
+    environment = {**os.environ, "SNAPCUT_THREADS": "2"}
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=120)
+    said = f"snapcut: {word}; nothing was kept; again: {' '.join(['snapcut', *words[1:]])}\n"
+    assert (done.returncode, done.stderr) == (code, said)
