@@ -13,11 +13,11 @@ def by_group(claims: Sequence[Claim]):
     return pytest.mark.parametrize("group", registry.together(claims), ids=lambda group: group[0].id)
 
 
-def hold(group: Sequence[Claim]) -> None:
+def hold(group: Sequence[Claim], level: float = 1e-9) -> None:
     """Verdicts are the declared ones, false versions are refuted, and what is shown first says something."""
     outcomes = [one.outcome for one in registry.check(group, power=True, processes=1)]
     # a run of the whole registry shares its error among some thousand p-values: ask for that margin here
-    judged = registry.judge(outcomes, 1e-8)
+    judged = registry.judge(outcomes, level)
     wrong = [(one.outcome.claim.id, one.outcome.twin, one.verdict) for one in judged if not one.as_declared]
     assert not wrong, wrong
     for one in judged:
