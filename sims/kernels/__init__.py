@@ -114,7 +114,11 @@ class _SealedFile(caching.IndexDataCacheFile):
     itself stops reading before the checksum. A cache that cannot be written (a full disk) is done without.
 
     Processes that start together want the same kernels: one compiles, the others wait and find what it made.
-    And one at a time writes an index: two would give their machine code the same name.
+    And one at a time writes an index: another's entries would be lost.
+
+    Machine code is named by what it was compiled for and lies on the disk before the index speaks of it.
+    (Numba numbers the files of an index and writes the index first: killed in between, beside files that an
+    earlier index had numbered, it left integers' machine code to be run on floats.)
     """
 
     def load(self, key):
@@ -150,8 +154,12 @@ class _SealedFile(caching.IndexDataCacheFile):
 
     def save(self, key, data):
         writing = _lock(self._index_path)
+        number = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:6])
         try:
-            super().save(key, data)
+            overloads = self._load_index()
+            name = overloads.setdefault(key, self._data_name(number))
+            self._save_data(name, data)
+            self._save_index(overloads)
         except OSError as error:
             _report_once(f"compiled kernels are not kept in {self._cache_path!r}: {error.strerror or error}")
         finally:

@@ -132,6 +132,50 @@ def test_the_fixed_folder_would_go_stale(tmp_path):
         assert run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "1"
 
 
+TWICE = """
+from numba import njit
+
+@njit(cache=True)
+def twice(x):
+    return x + x
+"""
+KILLED = """
+import os
+import sims.kernels
+from sims.kernels.caller import twice
+
+def killed_at_the_second(kind, written=[]):
+    write = getattr(sims.kernels._SealedFile, kind)
+
+    def replaced(*arguments):
+        written.append(kind)
+        if len(written) == 2:
+            os._exit(0)
+        write(*arguments)
+
+    setattr(sims.kernels._SealedFile, kind, replaced)
+
+killed_at_the_second("_save_data")
+killed_at_the_second("_save_index")
+twice({})
+"""
+
+
+@pytest.mark.parametrize(("killed", "wanted"), [("0.25", "0.5"), ("2", "4")])
+def test_a_process_killed_while_it_writes_leaves_no_machine_code_of_other_types(tmp_path, killed, wanted):
+    """Without its index (lost, damaged, of sources installed once more) machine code lies there unnamed."""
+    (house(tmp_path) / "caller.py").write_text(TWICE)
+    cache = str(tmp_path / "cache")
+    call = "from sims.kernels.caller import twice; print({})"
+    assert run(call.format("twice(3), twice(0.75)"), tmp_path, SNAPCUT_CACHE=cache) == "6 1.5"
+    (index,) = (tmp_path / "cache").rglob("caller.twice*.nbi")
+    index.unlink()
+    run(KILLED.format(killed), tmp_path, SNAPCUT_CACHE=cache)
+    assert run(call.format(f"twice({killed})"), tmp_path, SNAPCUT_CACHE=cache) == wanted
+    both = run(call.format("twice(3), twice(0.75)"), tmp_path, SNAPCUT_CACHE=cache)
+    assert both == "6 1.5"
+
+
 def test_importing_numba_first_still_uses_the_named_folder(tmp_path):
     kernels = house(tmp_path)
     (kernels / "helper.py").write_text(HELPER.format(value=3))
