@@ -110,7 +110,7 @@ class _SealedFile(caching.IndexDataCacheFile):
     """Numba's index and machine code on the disk, each followed by a checksum.
 
     Numba unpickles and runs what it finds: a truncated file ends the program, a flipped bit in machine code
-    can do anything. Here a file is read only if it is what was written; another is compiled anew. Numba
+    can do anything. Here a file is read only if it is what was written under its name; another is compiled anew. Numba
     itself stops reading before the checksum. A cache that cannot be written (a full disk) is done without.
 
     Processes that start together want the same kernels: one compiles, the others wait and find what it made.
@@ -139,7 +139,7 @@ class _SealedFile(caching.IndexDataCacheFile):
             return True  # nothing there is nothing damaged
         except OSError:
             content = b""
-        if hashlib.sha256(content[:-_SEAL]).digest() == content[-_SEAL:]:
+        if _seal(path, content[:-_SEAL]) == content[-_SEAL:]:
             return True
         _report_once(f"the compiled kernel {path!r} is damaged and is compiled again")
         return False
@@ -171,7 +171,12 @@ class _SealedFile(caching.IndexDataCacheFile):
         with super()._open_for_write(filepath) as file:
             content = io.BytesIO()
             yield content
-            file.write(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
+            file.write(content.getvalue() + _seal(filepath, content.getvalue()))
+
+
+def _seal(path: str, content: bytes) -> bytes:
+    """Checksum of a file and its name: the sound file of another kernel is none of this one."""
+    return hashlib.sha256(Path(path).name.encode() + b"\0" + content).digest()
 
 
 _SEAL = hashlib.sha256().digest_size

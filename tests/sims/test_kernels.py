@@ -282,6 +282,22 @@ def test_every_damage_is_noticed(tmp_path):
     assert run(EVERY_DAMAGE, tmp_path, SNAPCUT_CACHE=str(tmp_path / "cache")) == "whole"
 
 
+def test_the_sound_file_of_another_kernel_is_not_loaded(tmp_path):
+    """A copy under the wrong name passes for whole, and would be run."""
+    kernels = house(tmp_path)
+    (kernels / "helper.py").write_text(HELPER.format(value=8))
+    other = CALLER.replace("answer", "longer").replace("return ", "return 10 * ")
+    (kernels / "caller.py").write_text(CALLER + other)
+    cache = str(tmp_path / "cache")
+    code = "from sims.kernels.caller import answer, longer; print(answer(), longer())"
+    assert run(code, tmp_path, SNAPCUT_CACHE=cache) == "8 80"
+    for ending in ("nbi", "nbc"):
+        (victim,) = (tmp_path / "cache").rglob(f"caller.answer*.{ending}")
+        (wrong,) = (tmp_path / "cache").rglob(f"caller.longer*.{ending}")
+        shutil.copy(wrong, victim)
+        assert run(code, tmp_path, SNAPCUT_CACHE=cache) == "8 80", ending
+
+
 def test_a_folder_in_the_place_of_a_compiled_kernel_is_done_without(tmp_path):
     """As on a full disk: what cannot be kept is compiled for this run."""
     kernels = house(tmp_path)
