@@ -110,8 +110,9 @@ class _SealedFile(caching.IndexDataCacheFile):
     """Numba's index and machine code on the disk, each followed by a checksum.
 
     Numba unpickles and runs what it finds: a truncated file ends the program, a flipped bit in machine code
-    can do anything. Here a file is read only if it is what was written under its name; another is compiled anew. Numba
-    itself stops reading before the checksum. A cache that cannot be written (a full disk) is done without.
+    can do anything. Here a file is read only if it is what was written under its name; another is compiled
+    anew. Numba itself stops reading before the checksum. A cache that cannot be written (a full disk) is
+    done without.
 
     Processes that start together want the same kernels: one compiles, the others wait and find what it made.
     And one at a time writes an index: another's entries would be lost.
