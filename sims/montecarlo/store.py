@@ -22,7 +22,12 @@ _SAVE_EVERY = 1.0  # seconds between saves of an unfinished run
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean and summed squared deviations of each column; merging is Chan's formula."""
+    """Count, mean and summed squared deviations of each column; merging is Chan's formula.
+
+    A mean lies between the values that it is made of, also where rounding of their sum would take it out
+    (4,096 times 0.1): a bound on every trial bounds it, too. Merging cannot take it out: the share is less
+    than one by more than the rounding.
+    """
 
     count: int
     mean: tuple[float, ...]
@@ -32,7 +37,7 @@ class Moments:
     def of(cls, values: np.ndarray) -> "Moments":
         """Moments of the columns of an array of trials (rows)."""
         columns = values.reshape(len(values), -1).astype(np.float64)
-        mean = columns.mean(axis=0)
+        mean = np.clip(columns.mean(axis=0), columns.min(axis=0), columns.max(axis=0))
         return cls(len(columns), tuple(mean.tolist()), tuple(((columns - mean) ** 2).sum(axis=0).tolist()))
 
     def merge(self, other: "Moments") -> "Moments":

@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import sims
@@ -95,6 +97,21 @@ def test_one_impossible_moment_of_two_is_enough(tmp_path):
     with pytest.warns(UserWarning, match="block 0 holds impossible moments"):
         again = Store(tmp_path / "run.json", 1, ("f",), 10, [(0.0, 1.0), (0.0, 1.0)], "means")
     assert again.blocks == {}
+
+
+@pytest.mark.parametrize(("value", "bounds"), [(0.1, (0.0, 0.1)), (0.9, (0.0, 0.9)), (-0.1, (-0.1, 0.0))])
+def test_a_run_in_which_every_trial_meets_a_bound_stays_inside_and_resumes(tmp_path, value, bounds):
+    """The sum of 4,096 times 0.1 is rounded up: its mean passed the bound, and the file for damaged."""
+
+    def run():
+        sample = lambda _, count: np.full(count, value)  # noqa: E731
+        path = tmp_path / "run.json"
+        return montecarlo.mean(sample, 10_000, bounds=bounds, seed=1, key=("constant",), store=path)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, again = run(), run()
+    assert first == again and first.value == value and first.low <= value <= first.high
 
 
 @pytest.mark.parametrize(("seconds", "writes"), [(0.0, 2), (0.4, 3), (2.0, 5)])
