@@ -271,6 +271,15 @@ def test_skipped_tensors_carry_their_reason():
     assert lines == ["skipped 4 (empty): a, b, c, ...", "skipped 3 (zeros): x, y, z"]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_found_beside_numbers_of_one_sign(wrong, sign):
+    array = sign * np.abs(np.random.default_rng(0).normal(size=(20, 20)))
+    array[7, 3] = wrong
+    table = weights.analyse({"w": array, "other": np.eye(20)[::-1] + 1}, [4])
+    assert table.skipped == {"w": "NaN or infinity"} and len(table.rows) == 1
+
+
 def test_a_lone_vector_is_judged():
     table = weights.analyse({"v": np.random.default_rng(0).normal(size=500)}, bits=[2])
     assert table.rows[0].verdict == "snap"
@@ -514,6 +523,22 @@ def test_long_vectors_are_spoken_of_beside_matrices(shapes):
         assert [one.endswith(f"matrices: {count}, such as t0.") for one in said] == [True]
     else:
         assert not said
+
+
+@pytest.mark.parametrize(
+    ("cut_at", "words"),
+    [
+        ((2, 3, 4), "cut at 2-4, snap at 5-8"),
+        ((2,), "cut at 2, snap at 3-8"),
+        ((6, 7, 8), "snap at 2-5, cut at 6-8"),
+        ((2, 4, 5, 6, 7), "cut at 2, snap at 3, cut at 4-7, snap at 8"),
+    ],
+)
+def test_widths_of_one_winner_are_named_from_the_first_to_the_last(cut_at, words):
+    pruning = {bits: 9.0 if bits in cut_at else 1.0 for bits in range(2, 9)}
+    every = dict.fromkeys(pruning, 5.0)
+    row = weights.TensorRow("t", (3, 3), 9, 3.0, 2.0, every, pruning, every, weights.Signal(1.0))
+    assert row.verdict == weights.Table(tuple(pruning), [row]).verdict == words
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,12 @@ def test_the_size_of_a_block_that_only_config_json_says(tmp_path):
     settings = {"config_groups": {"group_0": {"weights": weights_of}}}  # of compressed-tensors
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
     assert whole(path)[0]["l.weight"][100, 255] == float(codes[100, 255]) * scale[0, 1]
+    settings = {"weight_block_size": [1, 200]}
+    arrays = {"l.weight": codes[:3], "l.weight_scale_inv": np.exp(RNG.normal(size=(3, 2))).astype(np.float32)}
+    found, _, _ = whole(save(tmp_path / "b.safetensors", **arrays), {"quantization_config": settings})
+    for i, j in [(0, 0), (1, 199), (1, 200), (2, 299)]:
+        expected = float(codes[i, j]) * arrays["l.weight_scale_inv"][i, j // 200]
+        assert found["l.weight"][i, j] == expected
     for said in ([64, 64], [128], [0, 128], [128.0, 128], ["128", 128], "128", [128, 128, 1], None):
         settings = {"weight_block_size": said}
         (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
@@ -285,7 +291,8 @@ def test_compressed_tensors(tmp_path, zeros):
     }
     if zeros:
         arrays["l.weight_zero_point"] = packed_words(points + 8, 4, 0).view(np.int32)
-    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    found, _, tensors = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert tensors["l.weight"].note == "dequantized from 4 bits, groups of 32"
     for i in range(16):
         for j in range(64):
             assert found["l.weight"][i, j] == (codes[i, j] - points[i, j // 32]) * np.float32(

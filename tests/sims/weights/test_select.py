@@ -88,6 +88,8 @@ def test_averaged_copies_count_once():
     assert list(found.tensors) == ["model.block.0.weight", "ema.other.weight"]
     assert found.skipped["model_ema.block0weight"] == "an averaged copy of 'model.block.0.weight'"
     assert canonical("state_dict_ema.layer.weight") == ("layerweight", True)
+    assert canonical("weights") == ("weights", False)  # of one part: the tensor itself
+    assert canonical("ema.online_model") == ("online_model", True)
 
 
 def test_of_two_originals_the_first_is_named():
@@ -207,6 +209,8 @@ def test_include_and_exclude():
     assert found.skipped["l1.mlp.w"] == "left out by --exclude"
     assert found.skipped["l0.attn.w"] == "not named by --include"
     assert list(chosen(arrays, include=["optimizer.*"]).tensors) == ["optimizer.state.0.exp_avg"]
+    found = chosen(arrays, include=["l0.mlp.*", "l2.attn.*"], exclude=["x", "*2.*"])
+    assert list(found.tensors) == ["l0.mlp.w"] and found.skipped["l2.attn.w"] == "left out by --exclude"
 
 
 def test_long_vectors_are_judged_and_long_biases_are_not():
