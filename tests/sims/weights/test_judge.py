@@ -86,6 +86,9 @@ def test_codes_do_not_depend_on_the_unit(exponent):
     w = np.array([[7.0, -3.0, 2.0], [1.0, 0.0, -7.0]])
     codes, scale = integer_codes(np.ldexp(w, exponent), 4, "symmetric")
     assert (codes == w).all() and scale.scale == pytest.approx(2.0**exponent) and scale.noise < 1e-15
+    w = np.random.default_rng(3).integers(-190, 191, size=(20, 20)).astype(float)  # steps of about 1.5
+    usual, found = integer_codes(w, 8, "symmetric"), integer_codes(np.ldexp(w, exponent), 8, "symmetric")
+    assert (found[0] == usual[0]).all() and found[1].noise == usual[1].noise > 0
 
 
 def test_codes_of_zeros_are_zero_and_of_infinity_refused():
