@@ -193,6 +193,14 @@ def test_gptq_symmetric(tmp_path, stored, zero, order):
     )
 
 
+@pytest.mark.parametrize("most", [1, 31, 32, 33, 100])
+def test_inputs_of_gptq_that_are_scaled_a_few_at_a_time(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("sims.weights.packed.ROWS", most)
+    path, codes, scales, groups = gptq(tmp_path, 7, order=True)
+    expected = (codes - 8) * scales.astype(np.float32)[groups]
+    np.testing.assert_array_equal(whole(path)[0]["m.weight"], expected.T)
+
+
 @pytest.mark.parametrize(("group", "fits"), [(0, True), (3, True), (-1, False), (-4, False), (4, False)])
 def test_a_group_of_an_input_is_one_of_the_scales(tmp_path, group, fits):
     """Counted from 0; from the end as well, in NumPy, which is no group."""
