@@ -327,6 +327,13 @@ def test_all_zero_and_huge_tensors():
         )
 
 
+def test_a_bitmask_of_zeros_alone_takes_a_bit_a_weight():
+    found = {one.name: one for one in formats.compare(np.zeros((4, 256)))}
+    assert {one.snr for one in found.values()} == {math.inf}
+    for name in ("own zeros", "own zeros + INT2", "own zeros + INT8", "prune 50 %", "prune 50 % + INT4"):
+        assert found[name].bits == pytest.approx(1.0, abs=1e-9), name
+
+
 def test_budget_and_sentences():
     rng = np.random.default_rng(0)
     table = weights.analyse(
