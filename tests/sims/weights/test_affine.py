@@ -105,7 +105,7 @@ def test_constants_and_grids_are_lossless():
         for zero_point in (False, True):
             found = optimal_affine(np.full(10, value), 3, zero_point=zero_point)
             assert found.scale == (abs(value) or 1.0) and found.noise == found.bound == 0
-            assert found.evaluations == 0
+            assert found.evaluations == 0 and found.gap == 0.0
             assert SplitValues(np.full(10, value)).ends_noise(3, zero_point=zero_point) == 0
             levels = found.offset + found.scale * np.arange(8)
             assert found.snr == math.inf and np.abs(levels - value).min() < 1e-15
@@ -152,6 +152,9 @@ def test_bad_input():
     for wrong in (np.nan, np.inf, -np.inf):
         with pytest.raises(ValueError, match="must be finite"):
             optimal_affine(np.array([1.0, wrong]), 4)
+        for rows in ([[1.0, wrong], [1.0, 2.0]], [[1.0, 2.0], [wrong, 1.0]]):
+            with pytest.raises(ValueError, match="rows must be finite"):
+                affine_rows(np.array(rows), 4)
     with pytest.raises(TypeError, match="real numbers"):
         SplitValues(np.array([1j]))
     with pytest.raises(ValueError, match="bits must be an integer from 1 to 16, got 0"):
@@ -237,6 +240,22 @@ def test_the_rule_of_the_ends_takes_the_nearest_zero_point(low, zero):
     codes = np.clip(np.rint(w / 0.1) + zero, 0, 15) - zero
     expected = np.sum((w - 0.1 * codes) ** 2) / np.sum(w**2)
     assert SplitValues(w).ends_noise(4, zero_point=True) == pytest.approx(expected, rel=1e-9)
+
+
+def test_ends_that_are_more_than_one_apart_are_the_levels_of_one_bit():
+    """-0.5 goes to -0.9 and 0.3 to 0.9: 0.4^2 + 0.6^2 of 0.81 + 0.25 + 0.09 + 0.81."""
+    assert SplitValues([-0.9, -0.5, 0.3, 0.9]).ends_noise(1) == pytest.approx(13 / 49, rel=1e-12)
+
+
+@pytest.mark.parametrize("zero_point", [False, True])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_weights_of_one_sign_and_zero_have_the_unit_of_the_largest(unit, sign, zero_point):
+    """On either side: squares neither overflow nor vanish."""
+    w = sign * np.append(np.abs(np.random.default_rng(5).normal(size=300)), 0.0)
+    usual = optimal_affine(w, 3, zero_point=zero_point)
+    found = optimal_affine(w * unit, 3, zero_point=zero_point)
+    assert found.noise == pytest.approx(usual.noise, rel=1e-6) and 0 < usual.noise < 0.1
 
 
 def test_a_search_stops_at_the_gap_that_it_is_given():

@@ -336,6 +336,15 @@ def test_what_does_not_fit_or_is_all_zero_has_no_gain():
     assert allocate_stored({"a": alike, "b": alike}, SIZES, ENERGIES, 4.0).uniform == "cheap"
 
 
+@pytest.mark.parametrize("unit", [1e-300, 0.1, 1e300])
+def test_energies_may_have_any_unit(unit):
+    usual = allocate_stored(OFFERED, SIZES, ENERGIES, 4.0)
+    found = allocate_stored(OFFERED, SIZES, {name: unit * one for name, one in ENERGIES.items()}, 4.0)
+    assert found.formats == usual.formats and usual.limit > usual.snr
+    for name in ("error", "gap", "price", "uniform_error", "limit"):
+        assert getattr(found, name) == pytest.approx(getattr(usual, name), rel=1e-9), name
+
+
 def test_what_a_choice_leaves_unspent_counts_in_its_bound():
     costs = [[6, 8, 11], [1, 5, 7], [6, 7, 9], [3, 6, 8], [1, 5, 10]]
     errors = [[39.0, 38, 31], [37.0, 29, 14], [38.0, 37, 22], [23.0, 18, 7], [28.0, 24, 12]]

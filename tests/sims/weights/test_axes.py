@@ -59,6 +59,8 @@ def axis_of(arrays, name, **options):
         ("sep/pointwise_kernel:0", (1, 1, 32, 16), None, 3),
         ("up/conv2d_transpose/kernel", (2, 2, 8, 16), None, 2),
         ("up/kernel", (2, 2, 8, 16), 8, 2),  # by its bias
+        ("up/kernel", (5, 8, 16), 8, 1),
+        ("up/kernel", (2, 2, 2, 8, 16), 8, 3),
         ("up/kernel", (2, 2, 8, 16), 16, 3),
         ("up/kernel", (2, 2, 16, 16), 16, 3),
         ("odd/kernel", (32, 64), 32, 1),  # of a convolution alone a bias may be that of the axis before
@@ -99,6 +101,8 @@ def test_axes_from_names_and_biases(name, shape, bias, axis):
         ("net/x/w", (32, 48), "net/x/b", (32,), 0),
         ("w_2", (48, 32), "b_2", (32,), 1),
         ("linear//weights", (6, 24, 40), "linear//bias", (6, 40), (0, 2)),  # AlphaFold: stacked layers
+        ("linear//weights", (2, 24, 40), "linear//bias", (2, 40), (0, 2)),
+        ("linear//weights", (6, 24, 2), "linear//bias", (6, 2), (0, 2)),
         ("linear//weights", (6, 24, 40), "linear//bias", (40,), 2),
         ("linear//weights", (6, 24, 40), "linear//bias", (6, 7), 2),
         ("linear//weights", (6, 24, 40), "linear//bias", (24, 40), 2),

@@ -145,6 +145,13 @@ def test_a_single_block_beyond_float16_leaves_nothing(name):
     assert formats.noise(array, BY_NAME[name]) == math.inf
 
 
+@pytest.mark.parametrize("name", ["Q4_0", "Q4_1", "Q8_0"])
+def test_rows_of_many_blocks_have_the_errors_of_their_blocks(name):
+    blocks = np.random.default_rng(8).normal(size=(2 * 1100, 32))
+    expected = formats.noise(blocks, BY_NAME[name])
+    assert formats.noise(blocks.reshape(2, -1), BY_NAME[name]) == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_power_of_two_stays_where_clipping_the_largest_is_cheaper_than_a_coarser_grid():
     """Of 7.8 beside 31 halves: at steps of 1/2, 1, 2 the error is 23.04, 3.24, and more than 31 times 1/4."""
     block = np.array([[7.8] + [0.5] * 31])
@@ -318,6 +325,13 @@ def test_all_zero_and_huge_tensors():
         assert formats.noise(small * 1e200, BY_NAME[name]) == pytest.approx(
             formats.noise(small, BY_NAME[name]), rel=0.3
         )
+
+
+def test_a_bitmask_of_zeros_alone_takes_a_bit_a_weight():
+    found = {one.name: one for one in formats.compare(np.zeros((4, 256)))}
+    assert {one.snr for one in found.values()} == {math.inf}
+    for name in ("own zeros", "own zeros + INT2", "own zeros + INT8", "prune 50 %", "prune 50 % + INT4"):
+        assert found[name].bits == pytest.approx(1.0, abs=1e-9), name
 
 
 def test_budget_and_sentences():

@@ -86,6 +86,9 @@ def test_codes_do_not_depend_on_the_unit(exponent):
     w = np.array([[7.0, -3.0, 2.0], [1.0, 0.0, -7.0]])
     codes, scale = integer_codes(np.ldexp(w, exponent), 4, "symmetric")
     assert (codes == w).all() and scale.scale == pytest.approx(2.0**exponent) and scale.noise < 1e-15
+    w = np.random.default_rng(3).integers(-190, 191, size=(20, 20)).astype(float)  # steps of about 1.5
+    usual, found = integer_codes(w, 8, "symmetric"), integer_codes(np.ldexp(w, exponent), 8, "symmetric")
+    assert (found[0] == usual[0]).all() and found[1].noise == usual[1].noise > 0
 
 
 def test_codes_of_zeros_are_zero_and_of_infinity_refused():
@@ -269,6 +272,15 @@ def test_skipped_tensors_carry_their_reason():
     reasons = {name: "empty" for name in "abcd"} | {name: "zeros" for name in "xyz"}
     lines = weights.Table((4,), skipped=reasons).skipped_lines()
     assert lines == ["skipped 4 (empty): a, b, c, ...", "skipped 3 (zeros): x, y, z"]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_found_beside_numbers_of_one_sign(wrong, sign):
+    array = sign * np.abs(np.random.default_rng(0).normal(size=(20, 20)))
+    array[7, 3] = wrong
+    table = weights.analyse({"w": array, "other": np.eye(20)[::-1] + 1}, [4])
+    assert table.skipped == {"w": "NaN or infinity"} and len(table.rows) == 1
 
 
 def test_a_lone_vector_is_judged():
@@ -514,6 +526,22 @@ def test_long_vectors_are_spoken_of_beside_matrices(shapes):
         assert [one.endswith(f"matrices: {count}, such as t0.") for one in said] == [True]
     else:
         assert not said
+
+
+@pytest.mark.parametrize(
+    ("cut_at", "words"),
+    [
+        ((2, 3, 4), "cut at 2-4, snap at 5-8"),
+        ((2,), "cut at 2, snap at 3-8"),
+        ((6, 7, 8), "snap at 2-5, cut at 6-8"),
+        ((2, 4, 5, 6, 7), "cut at 2, snap at 3, cut at 4-7, snap at 8"),
+    ],
+)
+def test_widths_of_one_winner_are_named_from_the_first_to_the_last(cut_at, words):
+    pruning = {bits: 9.0 if bits in cut_at else 1.0 for bits in range(2, 9)}
+    every = dict.fromkeys(pruning, 5.0)
+    row = weights.TensorRow("t", (3, 3), 9, 3.0, 2.0, every, pruning, every, weights.Signal(1.0))
+    assert row.verdict == weights.Table(tuple(pruning), [row]).verdict == words
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,15 @@ def test_other_widths_formats_and_files_are_other_rows(network, tmp_path, monkey
     assert len(seen) == 5
 
 
+@pytest.mark.parametrize("alone_first", [False, True])
+def test_a_row_of_a_mask_alone_is_none_beside_weights(tmp_path, alone_first):
+    path, folder = tmp_path / "net.npz", tmp_path / "rows"
+    np.savez(path, w=RNG.normal(size=(20, 30)), mask=np.tril(np.ones((20, 20))))
+    for include in (["mask"], [], ["mask"]) if alone_first else ([], ["mask"], []):
+        table = report(path, store=folder, include=include)
+        assert [row.name for row in table.rows] == (include or ["w"])
+
+
 def test_a_damaged_row_is_reported_and_judged_again(network, tmp_path):
     plain, folder = report(network, store=tmp_path / "rows"), tmp_path / "rows"
     victim = sorted(folder.iterdir())[0]

@@ -107,6 +107,26 @@ def test_parts_that_fit_are_weights(read, convention):
     assert [array.shape for array in found.values()] == [shape] and not skipped
 
 
+@pytest.mark.parametrize(
+    ("convention", "changes", "shape"),
+    [
+        ("nf4", {NF4: state(shape=[1, 384])}, (1, 384)),
+        ("nf4", {NF4: state(shape=[384, 1])}, (384, 1)),
+        ("nf4", {NF4: state(blocksize=1), "l.weight.absmax": ones(384)}, (12, 32)),
+        ("nf4", {NF4: np.frombuffer(state().tobytes().ljust(2**16), np.uint8)}, (12, 32)),
+        (
+            "modelopt",
+            {"l.weight": zeros(3, 12, 32, dtype=np.uint8), "l.weight_scale": ones(3, 12, 4, dtype=E4M3)},
+            (3, 12, 64),
+        ),
+    ],
+)
+def test_further_parts_that_fit_are_weights(read, convention, changes, shape):
+    """Layers of one input or output, blocks of one weight, the longest state, stacked experts."""
+    found, skipped = read(PARTS[convention][0] | changes, CONFIG)
+    assert [array.shape for array in found.values()] == [shape] and not skipped
+
+
 FIT_NOT = "packed codes of shape"
 NO_SIZES = [
     *({"shape": shape} for shape in ([-12, -32], [0, 32], [12.0, 32], ["12", 32], [[12], 32], [12, True])),
@@ -134,6 +154,11 @@ CHANGES = [
     ("nvfp4", {"l.weight_packed": zeros(12, 32, dtype=np.int8)}, "without the shape of the weights"),
     ("nvfp4", {"l.weight_packed": zeros(3, 4, 32, dtype=np.uint8)}, "without the shape of the weights"),
     ("nvfp4", {"l.weight_global_scale": None}, "without the shape of the weights"),
+    (  # a list of bytes has no blocks
+        "nvfp4",
+        {"l.weight_scale": zeros(12, dtype=np.uint8), "l.weight_global_scale": None},
+        "without the shape of the weights",
+    ),
     (  # one exponent a row, which 32 times their number fit as if there were a block for each
         "nvfp4",
         {
@@ -146,6 +171,11 @@ CHANGES = [
     ("mlx", {"l.scales": ones(4, 2), "l.biases": ones(4, 2)}, "MLX, 4 bits, which is not read"),
     ("nf4", {NF4: state(shape="x")}, "a state that names no shape"),
     ("nf4", {NF4: state(shape=None)}, "a state that names no shape"),
+    (
+        "nf4",
+        {NF4: np.frombuffer(state().tobytes().ljust(2**16 + 1), np.uint8)},
+        "a state that names no shape",
+    ),
     *(("nf4", {NF4: state(**changes)}, "a state without shape or block size") for changes in NO_SIZES),
     ("nf4", {NF4: state(shape=[24, 32]), "l.weight.absmax": ones(12)}, "do not fit the codes"),
     ("nf4", {NF4: state(shape=[385]), "l.weight.absmax": ones(7)}, "do not fit the codes"),

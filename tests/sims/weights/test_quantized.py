@@ -117,6 +117,12 @@ def test_the_size_of_a_block_that_only_config_json_says(tmp_path):
     settings = {"config_groups": {"group_0": {"weights": weights_of}}}  # of compressed-tensors
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
     assert whole(path)[0]["l.weight"][100, 255] == float(codes[100, 255]) * scale[0, 1]
+    settings = {"weight_block_size": [1, 200]}
+    arrays = {"l.weight": codes[:3], "l.weight_scale_inv": np.exp(RNG.normal(size=(3, 2))).astype(np.float32)}
+    found, _, _ = whole(save(tmp_path / "b.safetensors", **arrays), {"quantization_config": settings})
+    for i, j in [(0, 0), (1, 199), (1, 200), (2, 299)]:
+        expected = float(codes[i, j]) * arrays["l.weight_scale_inv"][i, j // 200]
+        assert found["l.weight"][i, j] == expected
     for said in ([64, 64], [128], [0, 128], [128.0, 128], ["128", 128], "128", [128, 128, 1], None):
         settings = {"weight_block_size": said}
         (tmp_path / "config.json").write_text(json.dumps({"quantization_config": settings}))
@@ -185,6 +191,14 @@ def test_gptq_symmetric(tmp_path, stored, zero, order):
     assert tensors["m.weight"].nbytes == sum(
         t.nbytes for t in checkpoints.open_checkpoint(path).tensors.values()
     )
+
+
+@pytest.mark.parametrize("most", [1, 31, 32, 33, 100])
+def test_inputs_of_gptq_that_are_scaled_a_few_at_a_time(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("sims.weights.packed.ROWS", most)
+    path, codes, scales, groups = gptq(tmp_path, 7, order=True)
+    expected = (codes - 8) * scales.astype(np.float32)[groups]
+    np.testing.assert_array_equal(whole(path)[0]["m.weight"], expected.T)
 
 
 @pytest.mark.parametrize(("group", "fits"), [(0, True), (3, True), (-1, False), (-4, False), (4, False)])
@@ -285,7 +299,8 @@ def test_compressed_tensors(tmp_path, zeros):
     }
     if zeros:
         arrays["l.weight_zero_point"] = packed_words(points + 8, 4, 0).view(np.int32)
-    found, _, _ = whole(save(tmp_path / "a.safetensors", **arrays))
+    found, _, tensors = whole(save(tmp_path / "a.safetensors", **arrays))
+    assert tensors["l.weight"].note == "dequantized from 4 bits, groups of 32"
     for i in range(16):
         for j in range(64):
             assert found["l.weight"][i, j] == (codes[i, j] - points[i, j // 32]) * np.float32(

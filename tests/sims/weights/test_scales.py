@@ -146,7 +146,9 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
     values = values[np.isfinite(values)]
     values = np.concatenate([values, np.array([0.0, -0.0, 2.0, -3.0], np.float32)])
     doubles = np.array([3.0, -2.0, 1.0, 0.5, 0.0, -8.0, 3.0])  # most of their bits are zero
-    for array in (values, values / np.float32(1.0001), doubles):
+    lone = values.view(np.uint32) & np.uint32(0xFFFE0000)
+    lone[-1] += 1  # of all low bits one, in the last of the parts that are looked at
+    for array in (values, values / np.float32(1.0001), doubles, lone.view(np.float32)):
         found = array.copy()
         scales._sort(found)
         np.testing.assert_array_equal(found, np.sort(array))
@@ -156,6 +158,13 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
     assert counted.noise == pytest.approx(
         scales.Values(normal).optimal_scale(integer_levels(4)).noise, rel=1e-9
     )
+
+
+@pytest.mark.parametrize("size", [1, 1000, 5 * 2**20])
+def test_tables_take_sixteen_bytes_a_weight_and_32_megabytes_at_most(size):
+    """Half of it for either sign."""
+    for side in Values(np.ones(size, np.float32))._sides:
+        assert side.table.nbytes <= 8 * min(size, 2**21) + 48
 
 
 def test_arrays_of_the_caller_stay_as_they_are():

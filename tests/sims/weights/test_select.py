@@ -70,6 +70,7 @@ def test_gradients_and_tables_of_positions_are_no_weights():
             "running_net.weight",
             *("fb", "conv1.noise.weight", "noises.weight", "register_token.weight"),
         ),
+        "vq.ema_dw.fc.weight",
         *("encoder.state.0.weight", "state.1.weight_hh_l0", "state.0", "queue.fc", "queue_net.weight"),
     ],
 )
@@ -88,6 +89,8 @@ def test_averaged_copies_count_once():
     assert list(found.tensors) == ["model.block.0.weight", "ema.other.weight"]
     assert found.skipped["model_ema.block0weight"] == "an averaged copy of 'model.block.0.weight'"
     assert canonical("state_dict_ema.layer.weight") == ("layerweight", True)
+    assert canonical("weights") == ("weights", False)  # of one part: the tensor itself
+    assert canonical("ema.online_model") == ("online_model", True)
 
 
 def test_of_two_originals_the_first_is_named():
@@ -178,12 +181,18 @@ def test_beside_matrices_that_are_not_read_vectors_are_no_network(dtype):
     assert list(chosen(small).tensors) == ["v"]
 
 
-def test_averages_with_names_of_one_part():
+@pytest.mark.parametrize("before", ["", "state_dict."])
+@pytest.mark.parametrize("net", ["net", "x"])
+def test_averages_with_names_of_one_part(before, net):
     """mmdetection puts them into the same state dict, dots replaced."""
-    names = ["net.layer_1.conv.weight", "ema_net_layer_1_conv_weight", "net.ema_scale.weight", "ema_other"]
-    found = chosen({f"state_dict.{name}": normal(32, 32) for name in names})
-    assert list(found.skipped) == ["state_dict.ema_net_layer_1_conv_weight"]
-    assert found.skipped.popitem()[1] == "an averaged copy of 'state_dict.net.layer_1.conv.weight'"
+    names = [
+        f"{net}.layer_1.conv.weight",
+        f"ema_{net}_layer_1_conv_weight",
+        "net.ema_scale.weight",
+        "ema_other",
+    ]
+    found = chosen({before + name: normal(32, 32) for name in names})
+    assert found.skipped == {before + names[1]: f"an averaged copy of {before + names[0]!r}"}
 
 
 def test_only_averages_are_the_network():
@@ -207,6 +216,8 @@ def test_include_and_exclude():
     assert found.skipped["l1.mlp.w"] == "left out by --exclude"
     assert found.skipped["l0.attn.w"] == "not named by --include"
     assert list(chosen(arrays, include=["optimizer.*"]).tensors) == ["optimizer.state.0.exp_avg"]
+    found = chosen(arrays, include=["l0.mlp.*", "l2.attn.*"], exclude=["x", "*2.*"])
+    assert list(found.tensors) == ["l0.mlp.w"] and found.skipped["l2.attn.w"] == "left out by --exclude"
 
 
 def test_long_vectors_are_judged_and_long_biases_are_not():
@@ -215,10 +226,14 @@ def test_long_vectors_are_judged_and_long_biases_are_not():
         "lm_head.bias": normal(70_000),
         "head.beta": normal(70_000),
         "norm.weight": normal(4096),
+        "norm.running_mean": normal(4096),
+        "flat.weight": normal(70_000),  # beside a bias of its length, as norms have them
+        "flat.bias": normal(70_000),
         "w": normal(32, 32),
     }
     found = chosen(arrays)
-    assert list(found.tensors) == ["flat_param", "w"]
+    assert list(found.tensors) == ["flat_param", "flat.weight", "w"]
+    assert found.skipped["norm.running_mean"] == found.skipped["norm.weight"]
     assert found.skipped["lm_head.bias"].startswith("a vector") and found.skipped["norm.weight"].startswith(
         "a vector"
     )

@@ -59,6 +59,13 @@ def test_what_is_no_array_of_numbers_is_one_sentence(given):
         sources.in_memory(given)
 
 
+@pytest.mark.parametrize(("letters", "end"), [(96, "']"), (97, "'"), (98, ""), (200, "")])
+def test_of_what_is_no_array_the_first_hundred_characters_are_shown(letters, end):
+    with pytest.raises(TypeError) as caught:
+        sources.in_memory(["a" * letters])
+    assert str(caught.value).partition(", got ")[2] == "['" + "a" * min(letters, 98) + end
+
+
 def test_numbers_of_every_kind_are_arrays():
     for kind in ("?", "i1", "u2", "f2", "f8", "c8"):
         (tensor,) = sources.in_memory(np.ones((2, 2), kind)).tensors.values()
