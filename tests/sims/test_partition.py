@@ -113,6 +113,17 @@ def test_discrepancies_equal_brute_force():
         partition.count_rows(np.ones((1, 60), np.int64))
 
 
+def test_48_items_are_the_most_of_sorted_halves():
+    """The sums of such halves take seconds: what stands here for the kernel only counts the items."""
+
+    def counted(rows, out):
+        out[:] = rows.shape[1]
+
+    assert partition._by_halves(counted, np.ones((2, 48), np.int64)).tolist() == [48, 48]
+    with pytest.raises(ValueError, match="at most 48 items, got 49"):
+        partition._by_halves(counted, np.ones((2, 49), np.int64))
+
+
 def test_rows_are_lists_or_numbers_of_any_type():
     """100 + 27 = 90 + 37, and 100 + 3 = 100 + 1 + 2: sums beyond what eight bits hold."""
     rows = np.array([[100, 27, 90, 37], [100, 100, 3, 1]], np.int8)
@@ -150,6 +161,15 @@ def test_rows_for_the_command_line():
     assert table[0].low < table[0].measured < table[0].high
     assert table[0].trials == 500
     assert all(row.theory is not None and row.source and row.measured is None for row in table[1:])
+
+
+def test_44_items_are_the_most_of_a_simulation():
+    """So many ones fall into halves that differ by nothing, or by one; one item more is refused below."""
+    for n in (43, 44):
+        measured, *laws = partition.simulate(n, 1, 5, 1)
+        assert partition.estimate(n, 1, 5, 1).value == measured.measured == 1.0
+        (mean,) = [row.theory for row in laws if row.quantity == "E perfect | even, exact"]
+        assert mean == math.comb(44, 22) // 2 if n == 44 else math.isnan(mean)  # no total is even
 
 
 @pytest.mark.parametrize(

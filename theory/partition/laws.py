@@ -334,7 +334,8 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
 
     .. math:: E[Z \mid \text{even}] = \frac{2^{n-1}\, P(\sum_i s_i X_i = 0)}{P(\sum X_i \text{ even})}
 
-    with s_i X_i uniform on {+-1..+-M}: a coefficient of a polynomial, evaluated in integers.
+    with s_i X_i uniform on {+-1..+-M}: a coefficient of a polynomial, evaluated in integers. NaN where no
+    total is even: an odd number of ones.
 
     Examples
     --------
@@ -345,7 +346,7 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
     even = (1 + odd_minus_even**n) / 2
-    return as_float(Fraction(2) ** (n - 1) * zero / even)
+    return as_float(Fraction(2) ** (n - 1) * zero / even) if even else math.nan
 
 
 def perfect_partition_variance_exact(n: int, max_value: int) -> float:
@@ -356,6 +357,7 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
 
     Two signings agree on a items and differ on the others; both sum to 0 exactly when the agreeing and the
     differing part each do. S_a is a sum of a uniform signs-times-values. To be compared with mu + mu^2/(5n).
+    NaN where no total is even: an odd number of ones.
 
     Examples
     --------
@@ -366,6 +368,8 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     zero = [sum_probability(a, max_value, 0, "nonzero", exact=True) for a in range(n + 1)]
     odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)
     even = (1 + odd_minus_even**n) / 2
+    if not even:
+        return math.nan
     second = (
         sum(math.comb(n, a) * zero[a] * zero[n - a] for a in range(n + 1)) * Fraction(2) ** (n - 2) / even
     )

@@ -193,6 +193,15 @@ def test_exchanges_end_where_none_within_a_group_gains(seed, n, frozen, data):
             assert loss(G, w, other, frozen) >= error - 1e-8 * (1 + error)
 
 
+@pytest.mark.parametrize("least", [1e-9, 1e-300, 0.0, -1e-18])
+def test_an_input_that_costs_without_limit_is_never_taken(least):
+    """Its place in the inverse of the Gram matrix is next to nothing, or what rounding leaves of nothing."""
+    inverse, w = np.diag([1.0, least, 0.5]), np.array([3.0, 0.1, 2.0])
+    gone = np.array([True, False, False])
+    error = kernels.swap_cuts(np.eye(3), inverse, w, np.zeros(3, np.int64), False, gone)
+    assert gone.tolist() == [False, False, True] and error == 8.0  # 2^2 / 0.5, less than 3^2
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_of_equal_costs_the_first_is_cut_and_any_gain_is_taken(frozen):
     G, group = np.eye(4), np.zeros(4, np.int64)

@@ -273,3 +273,16 @@ def test_a_stopped_search_of_refitted_cuts_says_the_least_of_what_it_left_open(s
         _, lower, nodes, ended = kernels.best_cut(*arguments, np.zeros(7, bool))
         wanted, spent = refitted_frontier(G, w, s, group, quota, limit)
         assert (nodes, ended) == (spent, limit > whole) and lower == pytest.approx(wanted, rel=1e-7)
+
+
+@pytest.mark.parametrize("left", [0.0, -1e-17])
+def test_a_cost_that_rounding_took_away_counts_as_nothing(left):
+    """Nothing is left of a place of the inverse: what its column costs is unknown, and G decides."""
+    w, free = np.array([3.0, 0.5, 2.0]), np.zeros(3, np.int64)
+    inverse, gone = np.diag([1.0, left, 1.0]), np.array([True, False, False])
+    box = np.eye(3), inverse, w, np.zeros(3), free
+    error, lower, _, ended = kernels.best_cut(*box, np.array([1]), -np.inf, np.inf, 9.0, 0.0, 100, gone)
+    assert gone.tolist() == [False, True, False] and error == lower == 0.25 and ended
+    gone = np.array([True, True, False])  # of two columns the last two cost least, 0.25 + 4
+    _, lower, _, ended = kernels.best_cut(*box, np.array([2]), -np.inf, np.inf, 9.25, 0.0, 1, gone)
+    assert lower <= 4.25 and not ended

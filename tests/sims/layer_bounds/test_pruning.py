@@ -241,7 +241,9 @@ for options in ({}, {"refit": False}, {"box": (-0.5, 0.5)}):
     assert plain == compiled
 
 
-@pytest.mark.parametrize(("condition", "shifted"), [(9e10, False), (1.1e11, True), (9e11, True)])
+@pytest.mark.parametrize(
+    ("condition", "shifted"), [(9e10, False), (1e11, True), (1.1e11, True), (9e11, True)]
+)
 def test_a_gram_matrix_is_shifted_from_a_condition_of_1e11_on(condition, shifted):
     found = pruning_range([1.0, 0.5], gram=np.diag([1.0, 1 / condition]), keep=1)
     assert found.details["shift"] == (pytest.approx(1e-9 * (1 + 1 / condition) / 2) if shifted else 0.0)

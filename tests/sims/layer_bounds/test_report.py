@@ -51,7 +51,8 @@ def test_steps_are_chosen_by_name_and_an_empty_bound_is_said():
     assert errors["joint"] == pytest.approx(joint.optimum)
     fine = report.layer_report(w[:1], x, bits=8, step="joint")
     assert fine.ranges["quantization"].bound == 0 < fine.ranges["quantization"].optimum
-    assert any("proves nothing in 1 of 1 rows" in note for note in fine.notes)
+    (note,) = [n for n in fine.notes if "proves nothing in 1 of 1 rows" in n]
+    assert "a best step over many bits is hard to cover" in note and "dependent" not in note
     x[:, 1] = x[:, 0]
     (note,) = [n for n in report.layer_report(w[:1], x, bits=2, step="joint").notes if "quantization" in n]
     assert "nothing is proved in 1 of 1 rows: inputs are dependent" in note
@@ -98,6 +99,23 @@ def test_rows_without_a_limit_are_counted_where_something_is_lost(unit):
     w[1] = [-8.0, 7.0, 1.0, 0.0, 3.0, 2.0]
     (note,) = [n for n in report.layer_report(unit * w, x, bits=4).notes if n.startswith("quantization")]
     assert note.startswith("quantization: the relaxation proves nothing in 2 of 3 rows (limit inf")
+    assert "inputs are dependent" in note and "best step" not in note
+
+
+def test_a_stopped_search_says_nothing_of_the_inputs():
+    """Searches that ended early are counted as such; only those that never began mean dependent inputs."""
+    w, x = layer(3, 10)
+    fresh = quantization_range(w, inputs=x, bits=3), pruning_range(w, inputs=x, keep=4)
+    stopped = (
+        quantization_range(w, inputs=x, bits=3, node_limit=1),
+        pruning_range(w, inputs=x, keep=4, node_limit=1),
+    )
+    for step in ("weights", "joint"):
+        assert report._remarks(dict(zip(("quantization", "pruning"), fresh, strict=True)), step) == []
+        notes = report._remarks(dict(zip(("quantization", "pruning"), stopped, strict=True)), step)
+        assert [note.partition(";")[0] for note in notes] == [
+            f"{method}: 3 of 3 searches were stopped" for method in ("quantization", "pruning")
+        ]
 
 
 def test_what_is_named_of_a_large_layer_is_taken_and_nothing_is_said():

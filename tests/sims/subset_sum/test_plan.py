@@ -145,6 +145,18 @@ def test_four_lists_are_weighed_up_to_72_items(items, there):
     assert "lists" not in (wider.algorithm, *(name for name, _, _ in wider.others))
 
 
+def algorithms(found):
+    return {found.algorithm, *(name for name, _, _ in found.others)}
+
+
+def test_one_search_up_to_44_items_and_counts_of_64_bits_up_to_64():
+    """Beyond, some of the items are searched at a time, and counts are coefficients of a polynomial."""
+    assert algorithms(plan(44, 2**46, 42.0, "find")) == {"search", "lists", "table"}
+    assert algorithms(plan(45, 2**46, 42.0, "find")) == {"collections", "lists", "table"}
+    assert algorithms(plan(64, 2**26, 22.0, "count")) == {"table", "lists", "sorted"}
+    assert algorithms(plan(65, 2**26, 22.0, "count")) == {"polynomial"}
+
+
 @pytest.mark.parametrize(("items", "there"), [(1, False), (2, True)])
 def test_two_halves_are_sifted_where_there_are_two(items, there):
     found = plan(items, 2**61, 61.0, "count")

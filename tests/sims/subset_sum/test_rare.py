@@ -189,6 +189,14 @@ def test_a_population_that_does_not_fit_is_refused_from_the_first_on():
         estimate_rare(10, 2**20, 1, seed=0, particles=2**30 // (16 * words) + 1)
 
 
+def test_a_population_may_fill_the_memory_that_it_is_given(monkeypatch):
+    """Sums to 3 * 9 on either side and the target 1: 184 bits in 2 words, twice for each of 50 particles."""
+    monkeypatch.setattr("sims.subset_sum.rare._MOST_BYTES", 2 * 8 * 2 * 50)
+    assert estimate_rare(3, 9, 1, seed=0, particles=50, replicates=2).values[0] == 1.0
+    with pytest.raises(ValueError, match="51 particles of 2 words each"):
+        estimate_rare(3, 9, 1, seed=0, particles=51, replicates=2)
+
+
 @pytest.mark.parametrize(("law", "delta"), [("uniform", 0), ("product", 0), ("nonzero", 1)])
 def test_small_cases_by_enumeration(law, delta):
     grid = [v for v in range(-2, 3) if v or law == "uniform"]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 import sys
 import warnings
@@ -195,6 +196,7 @@ def test_content_for_programs_is_plain():
         {"text": "x", "none": None, "numbers": (np.int64(3), np.bool_(True), np.float32(0.5), np.nan)}
     )
     assert found == {"text": "x", "none": None, "numbers": [3, True, 0.5, None]}
+    assert plain([math.inf, -math.inf, np.float32(np.inf)]) == [None] * 3
     assert [type(each) for each in found["numbers"][:3]] == [int, bool, float]
 
 

@@ -188,6 +188,18 @@ def test_subnormal_values_are_numbers_too():
     assert pruning_snr(values, 0.5) == pytest.approx(pruning_snr(np.array([1.0, -2, 4, 0] * 100), 0.5))
 
 
+def test_the_row_of_multiples_of_the_smallest_number_is_that_of_the_factors():
+    """Whole multiples of 2^-1074, none of them a normal number: a unit common to all changes no ratio."""
+    factors = np.random.default_rng(5).integers(-9, 10, size=(16, 64)).astype(float)
+    plain, tiny = (
+        judge.judge_tensor(weights.opened({"w": array}).tensors["w"], [3, 4])[0]
+        for array in (factors, factors * 5e-324)
+    )
+    assert tiny.kurtosis == pytest.approx(plain.kurtosis, rel=1e-12)
+    for name in ("peak", "quantization", "pruning", "zeros"):
+        assert getattr(tiny, name) == getattr(plain, name), name
+
+
 def test_weights_that_are_already_quantized_are_recognised():
     codes = np.random.default_rng(0).integers(-8, 8, size=4000)
     found = integer_scale(codes * np.float32(0.0371), 4)

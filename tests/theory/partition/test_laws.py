@@ -213,6 +213,20 @@ def test_exact_moments_beyond_the_range_of_doubles(monkeypatch):
     assert partition.expected_perfect_partitions_exact(1200, 1) == math.inf
 
 
+@pytest.mark.parametrize("n", [1, 3, 7])
+def test_an_odd_number_of_ones_has_no_even_total_to_speak_of(n):
+    """Of ones and twos some have: those with an even number of ones."""
+    assert math.isnan(partition.expected_perfect_partitions_exact(n, 1))
+    assert math.isnan(partition.perfect_partition_variance_exact(n, 1))
+    counts = [
+        sum(np.dot(signs, values) == 0 for signs in itertools.product((1, -1), repeat=n)) / 2
+        for values in itertools.product((1, 2), repeat=n)
+        if sum(values) % 2 == 0
+    ]
+    assert partition.expected_perfect_partitions_exact(n, 2) == pytest.approx(np.mean(counts))
+    assert partition.perfect_partition_variance_exact(n, 2) == pytest.approx(np.var(counts))
+
+
 def test_count_law_for_large_counts():
     # negative binomial with r = 5n, mean (1 - 3/(20n)) mu: mpmath's gamma at 40 digits
     n, m = 2000, 2**1985
