@@ -317,6 +317,17 @@ def test_one_multiplier_that_is_no_number_proves_nothing(which, bad):
     assert certify(gram, y, dual._replace(**{which: spoiled}), -2, 1).value == 0.0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_primal_point_has_the_value_of_the_dual(kind):
+    """Its error is <G, X> - 2 a'G x + a'G a of the mean x and the moment X, which is no less than x x'."""
+    gram, y = problem(kind, 6, 1, 1.0)
+    found = relaxation.solve(gram, y, -2, 1)
+    a = y - found.corner - 0.5
+    error = np.sum(gram * found.moment) - 2 * a @ gram @ found.mean + a @ gram @ a
+    assert error == pytest.approx(found.value, rel=1e-5)
+    assert np.linalg.eigvalsh(found.moment - np.outer(found.mean, found.mean))[0] > -1e-9
+
+
 @pytest.mark.parametrize("strength", [0.0, 1e-3, 1.0])
 def test_the_least_curvature_is_what_the_factorised_matrix_leaves_in_exact_rationals(strength, monkeypatch):
     """Rump, Theorem 2.3: F whose factorisation ran has F + gamma_{n+1} tr(F) >= 0; M - least lies above it.
