@@ -111,3 +111,8 @@ def test_the_largest_of_every_group_are_kept(rows, group, data):
                 left[k] = 0.0  # of equal magnitudes the later ones are kept
         expected.append(left)
     assert kernels.keep_largest(rows, keep, group).tolist() == expected
+
+
+def test_squared_differences_are_summed_over_all_rows():
+    x, y = np.array([[3.0, -1.0, 0.0], [1.0, 5.0, 2.0]]), np.array([[1.0, 1.0, 0.0], [1.0, 2.0, -2.0]])
+    assert kernels.squared_difference(x, y) == 4 + 4 + 9 + 16

@@ -211,3 +211,17 @@ def test_of_equal_costs_the_first_is_cut_and_any_gain_is_taken(frozen):
     w, gone = np.array([1.0, 1.0 + 1e-9, 2.0, 3.0]), np.array([False, True, False, False])
     assert kernels.swap_cuts(G, G, w, group, frozen, gone) == 1.0
     assert gone.tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_fits_that_meet_the_ends_of_an_uneven_box_on_the_way_are_the_best(shift):
+    """Six columns, most of which end on an end of the box, against a general solver."""
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        x = rng.standard_normal((8, 6)) + shift * rng.standard_normal((8, 1))
+        w, low, high = 2 * rng.standard_normal(6), -rng.uniform(0.05, 1), rng.uniform(0.05, 1)
+        v = np.empty(6)
+        error = kernels.fit_in_box(x.T @ x, w, np.zeros(6, bool), low, high, v)
+        best = lsq_linear(x, x @ w, (low, high), method="bvls", tol=1e-14)
+        assert error == pytest.approx(2 * best.cost, rel=1e-7)
+        assert low <= v.min() + 1e-12 and v.max() <= high + 1e-12

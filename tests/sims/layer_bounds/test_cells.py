@@ -18,6 +18,8 @@ def test_a_cell_reads_kernels_as_rows_and_its_first_columns(tmp_path):
         error, *_ = layer_cell(str(tmp_path / "W.npy"), **files, bits=2, columns=columns)
         whole = quantization_range(w.reshape(3, 12)[:, :columns], inputs=x[:, :columns], bits=2)
         assert error.measured == pytest.approx(whole.best)
+    error, *_ = layer_cell(str(tmp_path / "W.npy"), **files, bits=2, columns=1, first=2, count=1)
+    assert error.measured == pytest.approx(whole.rows[2].best)
 
 
 def test_a_file_of_two_arrays_is_none_of_weights(tmp_path):

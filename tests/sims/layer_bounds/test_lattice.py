@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sims.layer_bounds import pruning_range, quantization_range
-from sims.layer_bounds.lattice import Lattice, check_range, semidefinite
+from sims.layer_bounds.lattice import Lattice, check_range, factor, semidefinite
 
 NEARLY = np.array([[1.0, 1.0], [1.0, 1.0 + 8 * 2.0**-52]])  # its second pivot is taken for zero
 
@@ -34,6 +34,24 @@ def test_slack_is_more_than_the_factor_is_wrong_by(y, low, high):
         ]
         found = sum(Fraction(float(r)) * part**2 for r, part in zip(lattice.squares, parts, strict=True))
         assert abs(found - exact_error(NEARLY, e)) <= slack
+
+
+@pytest.mark.parametrize("unit", [2.0**-40, 1.0, 2.0**40])
+def test_slack_counts_what_radius_and_box_leave(unit):
+    """Four inputs apart and radius 1: |e_j| <= 1.01^(1/2), |R| e is as long as 2.01, 1 + 2.01 + 4.04 = 7.05.
+
+    One input twice and weights of -7 with codes -8 .. 7: the sum of two is up to 28, and the second pivot,
+    taken for zero up to 2e-15, counts 14^2.
+    """
+    apart = Lattice(unit * np.eye(4))
+    assert apart.definite
+    for high in (100.0, 1e6):
+        found = apart.slack(unit, np.zeros(4), -high, high)
+        assert found == pytest.approx(16 * 7.05 * 2.0**-53 * unit, rel=2e-3)
+    twice = Lattice(unit * np.ones((2, 2)))
+    expected = (8 * 2.0**-53 * 28**2 + 2e-15 * 14**2) * unit
+    assert twice.slack(0.0, np.full(2, -7.0), -8, 7) == pytest.approx(expected, rel=1e-9)
+    assert twice.slack(0.0, np.full(2, 6.0), -8, 7) == pytest.approx(expected, rel=1e-9)
 
 
 def test_no_code_is_farther_than_its_spread():
@@ -99,3 +117,12 @@ def test_squared_errors_must_be_doubles_unless_inputs_alone_are_next_to_nothing(
             check_range(*arguments)
     else:
         check_range(*arguments)
+
+
+@pytest.mark.parametrize("unit", [1.0, 2.0**20, 2.0**-20])
+def test_pivots_taken_for_zero_are_as_large_as_rounding_of_their_columns(unit):
+    """A dead input, an input twice, and one beside them; R'R with the pivots is G again."""
+    gram = unit * np.array([[0.0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 1, 1], [0, 1, 1, 2]])
+    squares, u, dropped = factor(gram)
+    assert squares.tolist() == [0, unit, 0, unit] and np.array_equal((u.T * squares) @ u, gram)
+    assert dropped[[0, 1, 3]].tolist() == [0, 0, 0] and 1e-15 * unit <= dropped[2] <= 1e-14 * unit

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
+from sims.kernels import layer_bounds_fits
 from sims.layer_bounds import pruning_range
 from sims.layer_bounds.certificate import diagonal_below
 from sims.layer_bounds.problems import KINDS, problem
+from sims.layer_bounds.pruning import _tails
 from sims.path_following import compress
 from theory.operators import PruneFraction
 
@@ -231,6 +233,7 @@ def test_bad_input_is_one_sentence(change, words):
 def test_compiled_and_plain_kernels_agree(outputs):
     code = """
 import numpy as np
+from sims.kernels import layer_bounds_fits
 from sims.layer_bounds import pruning_range
 x = np.maximum(np.random.default_rng(0).standard_normal((40, 8)) + 0.5, 0)
 for options in ({}, {"refit": False}, {"box": (-0.5, 0.5)}):
@@ -300,3 +303,57 @@ def test_the_bound_in_a_box_holds_whatever_the_rounding_of_nearly_equal_inputs()
         assert 0 < kept < 1 and exact < (b + g * a) ** 2 + (1 - g * g) * a * a
         assert Fraction(found.bound) <= exact
         assert found.bound == pytest.approx(float(exact), rel=1e-4)
+
+
+def test_a_box_may_end_at_zero_and_hold_nothing_above_it():
+    """Inputs apart: a weight in the box costs nothing, another its square to the nearest end."""
+    w = np.array([2.0, 0.5, -0.25, -3.0])
+    for box, kept, error in (((-1.0, 0.0), [0, 0, -0.25, -1], 8.25), ((-4.0, 1.0), [1, 0.5, -0.25, -3], 1.0)):
+        found = pruning_range(w, gram=np.eye(4), keep=4, box=box)
+        assert found.optimum == pytest.approx(error) and found.solution == pytest.approx(np.array(kept))
+    assert pruning_range(w, gram=np.eye(4), pattern=(1, 1)).optimum == 0.0
+    assert pruning_range(w, gram=np.eye(4), pattern=(0, 1)).optimum == pytest.approx(np.sum(w**2))
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_groups_that_dead_columns_leave_with_less_to_cut(refit):
+    """Inputs apart, pairs: a dead one is cut in the first, 0.5 and 1 in the last of four each."""
+    gram, w = np.diag([0.0, 1.0, 1.0, 1.0]), np.array([9.0, 0.1, 0.5, 2.0])
+    found = pruning_range(w, gram=gram, pattern=(1, 2), refit=refit)
+    assert found.optimum == pytest.approx(0.25) and found.solution.tolist() == [0, 0.1, 0, 2]
+    gram, w = np.diag([0.0, 1.0, 1.0, 1.0, 1, 1, 1, 1]), np.array([9.0, 0.1, 3, 2, 1, 4, 0.5, 3])
+    found = pruning_range(w, gram=gram, pattern=(2, 4), refit=refit)
+    assert found.optimum == pytest.approx(0.01 + 1.25)
+    assert found.solution.tolist() == [0, 0, 3, 2, 0, 4, 0, 3]
+
+
+def test_least_sums_of_a_group_are_as_many_as_the_greatest_quota():
+    own, group = np.array([4.0, 1.0, 2.0, 8.0]), np.array([0, 1, 1, 0])
+    none = np.inf
+    assert _tails(own, group, np.array([1, 2])).tolist() == [
+        [[0, none, none], [0, 4, none], [0, 4, none], [0, 4, none], [0, 4, 12]],
+        [[0, none, none], [0, none, none], [0, 1, none], [0, 1, 3], [0, 1, 3]],
+    ]
+
+
+def test_a_heuristic_is_what_heuristics_found_whatever_the_search_does():
+    """Swaps end no higher than the sets they start from; a search that ended is no heuristic."""
+    better = 0
+    for seed, options in itertools.product((2, 3, 4, 10), [{"pattern": (2, 4)}, {"keep": 6, "refit": False}]):
+        x, w = problem("relu", 12, seed)
+        found = pruning_range(w, inputs=x, **options)
+        assert found.errors["swaps"] <= min(found.errors["magnitude"], found.errors["OBS"]) * (1 + 1e-9)
+        assert found.heuristic == min(v for name, v in found.errors.items() if name != "smallest kept")
+        assert "stopped search" not in found.errors and found.optimum <= found.heuristic
+        better += found.optimum < found.heuristic * (1 - 1e-9)
+    assert better == 3
+
+
+@pytest.mark.parametrize(("ends", "name"), [((2.0, 1.0), "OBS"), ((1.0, 2.0), "magnitude")])
+def test_of_two_sets_that_swaps_end_in_the_better_is_taken(ends, name, monkeypatch):
+    """Swaps that change nothing, of the largest magnitudes and of OBS in turn."""
+    left = list(ends)
+    monkeypatch.setattr(layer_bounds_fits, "swap_cuts", lambda *_: left.pop(0))
+    x, w = problem("relu", 12, 4)
+    errors = pruning_range(w, inputs=x, keep=3).errors
+    assert errors["OBS"] != errors["magnitude"] and errors["swaps"] == errors[name]

@@ -242,3 +242,133 @@ def test_a_certificate_pays_for_the_gradient_that_rounding_may_hide():
     for curvature in (1e-27, 1e-28):
         lost = 0.32 - certificate._value(*given, curvature)
         assert lost == pytest.approx(hidden / curvature, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("columns", "factor", "charged"),
+    [
+        (1, 1.0, 28.2 + 3.84 + 0.679),
+        (3, 1.0, 3 * 14 * 2.82 + 11.52 + 2.036),
+        (1, 2.0, 20.715 + 7.629 + 3.84 + 0.679),
+    ],
+)
+def test_every_sum_of_a_certificate_is_charged_by_the_sizes_of_its_terms(
+    columns, factor, charged, monkeypatch
+):
+    """The same bracket in coarser arithmetic: roundings of 2^-30 are seen one by one.
+
+    Sums of n columns are charged 2 n + 8 roundings of their sizes: 4 * 0.5^2 + 3 * 0.3^2 + 0.3 of the
+    bracket and 3/4 + 1/2 of the step k = -1/2, 2.82 together. Three factors 1 - 4 u cost 12 u of the whole,
+    and 0.3 +- 0.3 u costs 0.6 u of the root. With factor 2, three steps towards -0.3 end at
+    -0.3 + 0.3 (3/4)^3: sizes 2.0715, and the slope 0.1266 may be larger by 30.14 u, twice their product.
+    """
+    unit = 2.0**-30
+    monkeypatch.setattr(certificate, "_UNIT", unit)
+    one = np.ones(columns)
+    found = certificate._value(
+        *(4 * np.eye(columns), 0.3 * one, -0.2 * one, 3 * one, one, 0 * one, 0.0, 1.0),
+        *(factor * np.eye(columns), one, 1.0),
+    )
+    assert (0.32 * columns - found) / unit == pytest.approx(charged, rel=2e-3)
+
+
+def test_a_slope_is_charged_no_less_than_it_is():
+    """4 (x + 1/4) - 3 x - 1/4 is 0 at -3/4, and ten roundings of 4 (3/4 + 1/4), 9/4 and 1/2 may hide more."""
+    one = np.ones(1)
+    given = (4 * np.eye(1), 0.25 * one, -0.25 * one, 3 * one, 0.5 * one, 0 * one, 0.0, 1.0, np.eye(1), one)
+    u = Fraction(1, 2**53)
+    slope = 10 * u / (1 - 10 * u) * (4 * (Fraction(3, 4) + Fraction(1, 4)) + Fraction(9, 4) + Fraction(1, 2))
+    exact = certificate._value(*given, 1.0)
+    for curvature in (2.0**-90, 2.0**-91):
+        lost = Fraction(exact) - Fraction(certificate._value(*given, curvature))
+        assert slope**2 / Fraction(curvature) < lost + Fraction(exact) * 20 * u
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_least_step_of_every_coordinate_is_found_in_a_wide_box(seed):
+    """Against all codes of eight bits; d of both signs and zero, vertices far inside and outside."""
+    rng = np.random.default_rng(seed)
+    d, corner = rng.choice([-1.0, 0.0, 1.0, 1.0], 60) * rng.uniform(0.5, 2, 60), rng.integers(-128, 127, 60)
+    c = 2 * d * rng.uniform(-200, 200, 60) + rng.normal(size=60)
+    best, sizes = certificate._least_steps(d, c, corner.astype(float), -128.0, 127.0)
+    for i in range(60):
+        values, terms = [], []
+        for z in range(-128, 128):
+            k = z - corner[i] - 0.5
+            values.append(d[i] * k * k + c[i] * k)
+            terms.append(abs(d[i]) * k * k + abs(c[i] * k))
+        at = int(np.argmin(values))
+        assert best[i] == pytest.approx(values[at], rel=1e-12, abs=1e-9)
+        assert sizes[i] == pytest.approx(terms[at], rel=1e-12)
+
+
+def test_roundings_of_a_sum_are_counted_beyond_the_first_order():
+    assert certificate._gamma(2**50) == pytest.approx(1 / 7, rel=1e-12)
+    assert certificate._gamma(2**51) == pytest.approx(1 / 3, rel=1e-12)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", ["d", "c"])
+def test_one_multiplier_that_is_no_number_proves_nothing(which, bad):
+    gram, y = problem("relu", 4, 0, 1.0)
+    dual = relaxation.solve(gram, y, -2, 1)
+    spoiled = getattr(dual, which).copy()
+    spoiled[1] = bad
+    assert certify(gram, y, dual._replace(**{which: spoiled}), -2, 1).value == 0.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_primal_point_has_the_value_of_the_dual(kind):
+    """Its error is <G, X> - 2 a'G x + a'G a of the mean x and the moment X, which is no less than x x'."""
+    gram, y = problem(kind, 6, 1, 1.0)
+    found = relaxation.solve(gram, y, -2, 1)
+    a = y - found.corner - 0.5
+    error = np.sum(gram * found.moment) - 2 * a @ gram @ found.mean + a @ gram @ a
+    assert error == pytest.approx(found.value, rel=1e-5)
+    assert np.linalg.eigvalsh(found.moment - np.outer(found.mean, found.mean))[0] > -1e-9
+
+
+@pytest.mark.parametrize("strength", [0.0, 1e-3, 1.0])
+def test_the_least_curvature_is_what_the_factorised_matrix_leaves_in_exact_rationals(strength, monkeypatch):
+    """Rump, Theorem 2.3: F whose factorisation ran has F + gamma_{n+1} tr(F) >= 0; M - least lies above it.
+
+    M is scaled by powers of two, so that beside the diagonal it is F itself.
+    """
+    rng = np.random.default_rng(8)
+    n = 5
+    own, v, y = rng.uniform(0.5, 2, n), rng.standard_normal(n), rng.uniform(-2.4, 1.4, n)
+    units = np.array([1.0, 3.0, 50.0, 0.2, 1e-4])
+    gram = (np.diag(own) + strength * np.outer(v, v)) * units[:, None] * units
+    dual = relaxation.solve(gram, y, -2, 1)._replace(d=own * units**2, c=np.zeros(n))
+    factorised, told = [], []
+
+    def factor(matrix, **options):
+        factorised.append(matrix.copy())
+        return lapack.dpotrf(matrix, **options)
+
+    def value(*given):
+        told.append(given)
+        return 1.0
+
+    monkeypatch.setattr(certificate, "lapack", SimpleNamespace(dpotrf=factor))
+    monkeypatch.setattr(certificate, "_value", value)
+    certify(gram, y, dual, -2, 1)
+    least = told[0][-1]
+    assert least > 0
+    assert_above(factorised[-1], gram, told[0][3], least)
+    s = certificate.diagonal_below(gram + np.diag(units**2))
+    assert np.all(s > 0)
+    assert_above(factorised[-1], gram + np.diag(units**2), s, 0.0)
+
+
+def assert_above(factorised, gram, d, least):
+    """In units that are powers of two, by which rounding is exact: the scaled G - Diag(d) - least >= 0."""
+    n, u = len(gram), Fraction(1, 2**53)
+    exact = np.vectorize(lambda value: Fraction(float(value)), otypes=[object])
+    scale = exact(2.0 ** -np.round(0.5 * np.log2(np.diagonal(gram))))
+    scaled, last = exact(gram) * scale[:, None] * scale, exact(factorised)
+    left = scaled - np.diag(exact(d) * scale**2)
+    beside = ~np.eye(n, dtype=bool)
+    assert np.all(left[beside] == last[beside])
+    charge = (n + 1) * u / (1 - (n + 1) * u) * np.trace(last) + exact(least)[()]
+    assert np.all(np.diagonal(left) >= np.diagonal(last) + charge)
