@@ -106,6 +106,27 @@ def _coin_pmf_fourier(n: int, max_value: int, law: Law) -> np.ndarray:
     return np.concatenate([values[length - reach :], values[: reach + 1]])
 
 
+def _sums(n: int, max_value: int, law: Law) -> np.ndarray:
+    """P(S_k = s) at [k, n R + s] for k = 0..n, absolute error about 1e-16 (n = 0: as many columns as n = 1).
+
+    S_k reaches no further than k R, so that few samples need few angles: every second one, or fourth...
+    """
+    step = largest(max_value, law)
+    reach = max(n, 1) * step
+    halvings = max(n.bit_length() - 1, 0)
+    length = next_fast_len((2 * reach >> halvings) + 1, real=True) << halvings
+    transform = _transform(max_value, law, length)
+    sums = np.zeros((n + 1, 2 * reach + 1))
+    power = np.ones_like(transform)
+    for k in range(n + 1):
+        stride = 1 << max(h for h in range(halvings + 1) if length >> h > 2 * k * step)
+        values = np.fft.irfft(power[::stride], length // stride)
+        sums[k, reach - k * step : reach] = values[values.size - k * step :]
+        sums[k, reach : reach + k * step + 1] = values[: k * step + 1]
+        power *= transform
+    return np.maximum(sums, 0.0, out=sums)
+
+
 @lru_cache(maxsize=4)
 def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.ndarray, np.ndarray]:
     r"""E Z and E Z^2 for every number of samples 0..n and every weight of WEIGHTS, shapes (weights, n + 1).
@@ -116,15 +137,7 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
     of m!/(a! b! c! (m-a-b-c)!) T(a, b, c), with T = sum_u P_a(u) P_b(u) P_c(t - u) shared by every m.
     """
     reach = max(n, 1) * largest(max_value, law)
-    length = next_fast_len(4 * reach + 2, real=True)  # room for t - u without wrapping
-    transform = _transform(max_value, law, length)
-    sums = np.empty((n + 1, 2 * reach + 1))  # sums[k, reach + s] = P(S_k = s)
-    power = np.ones_like(transform)
-    for k in range(n + 1):
-        values = np.fft.irfft(power, length)
-        sums[k] = np.concatenate([values[length - reach :], values[: reach + 1]])
-        power = power * transform
-    np.maximum(sums, 0.0, out=sums)
+    sums = _sums(n, max_value, law)
     theta = np.array(WEIGHTS)
     first = np.zeros((theta.size, n + 1))
     if abs(target) <= reach:
