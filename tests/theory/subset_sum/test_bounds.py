@@ -169,6 +169,11 @@ def test_sizes_are_found_up_to_the_largest_number_of_samples(monkeypatch):
         subset_sum.samples_needed(1, 1, 2.0**-21)
 
 
+def test_a_proved_size_may_just_meet_its_level():
+    for n in (1, 2, 9, 30):
+        assert subset_sum.samples_needed(1, 1, 2.0**-n, rigorous=True) == n  # P(miss) = 2^-n at M = 1
+
+
 def test_rigorous_sizes_below_the_resolution_of_a_hit():
     # P(hit) is 1 in doubles from a miss of 1e-16 on; the bound of the miss is not 0
     assert subset_sum.samples_needed(1, 1, 1e-30, rigorous=True) == 100  # P(miss) = 2^-n at M = 1
