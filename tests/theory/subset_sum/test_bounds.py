@@ -169,6 +169,15 @@ def test_sizes_are_found_up_to_the_largest_number_of_samples(monkeypatch):
         subset_sum.samples_needed(1, 1, 2.0**-21)
 
 
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+def test_one_sample_equals_the_target_as_often_as_counted_out(law):
+    """Every target up to 1 beyond the largest sample on either side."""
+    samples = values_of(4, law)
+    for target in range(-max(samples) - 1, max(samples) + 2):
+        share = Fraction(samples.count(target), len(samples)) if target else 1
+        assert subset_sum.trivial_miss(3, 4, target, law) == float((1 - share) ** 3)
+
+
 def test_a_proved_size_may_just_meet_its_level():
     for n in (1, 2, 9, 30):
         assert subset_sum.samples_needed(1, 1, 2.0**-n, rigorous=True) == n  # P(miss) = 2^-n at M = 1
