@@ -284,6 +284,12 @@ def test_a_step_far_from_values_of_any_magnitude(unit, sign):
         snr.quantization_snr(law, 3, "scale", scale=math.ldexp(unit, sign * 1100))
 
 
+def test_a_share_counts_as_an_error_down_to_1e_15_of_the_signal():
+    for noise in (1e-10, 1e-14, 1.1e-15):
+        assert snr.noise_snr(noise) == pytest.approx(-10 * math.log10(noise), rel=1e-12)
+    assert snr.noise_snr(1e-15) == snr.noise_snr(0.0) == math.inf
+
+
 def test_degenerate_laws_have_defined_ratios():
     assert snr.quantization_snr(Empirical([3.0] * 5), 4) == math.inf
     assert snr.pruning_snr(Empirical([3.0] * 4), 0.5) == pytest.approx(10 * math.log10(2))
