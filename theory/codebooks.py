@@ -272,7 +272,8 @@ def _branch_and_bound(law: Distribution, codebook: Codebook, reach: float) -> np
 
 def _errors(law: Distribution, codebook: Codebook, scale: np.ndarray) -> np.ndarray:
     a, b = _sums(law, codebook, scale)
-    return np.maximum(law.second_moment - 2 * scale * a + scale**2 * b, 0.0)
+    # no square of the scale: beside 0 it may overflow
+    return np.maximum(law.second_moment - 2 * scale * a + scale * (scale * b), 0.0)
 
 
 def scale_for(

@@ -157,7 +157,8 @@ class Uniform(Distribution):
         a, b = np.minimum(low, self.bound), np.minimum(high, self.bound)
         # b^(k+1) - a^(k+1) = (b - a)(b^k + ... + a^k): no cancellation on narrow intervals
         powers = sum(b**i * a ** (order - i) for i in range(order + 1))
-        return (b - a) * powers / ((order + 1) * 2 * self.bound)
+        # one length taken out first: the fifth power of a bound of 1e-70 or 1e70 leaves double precision
+        return (b - a) / self.bound * powers / ((order + 1) * 2)
 
 
 @dataclass(frozen=True)

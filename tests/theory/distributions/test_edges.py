@@ -28,6 +28,25 @@ STUDENT = [
 ]
 
 
+@pytest.mark.parametrize("law", [Gaussian, Laplace, Uniform, lambda size: Empirical([size, -size])])
+def test_sizes_between_the_seventy_fifth_powers_of_ten_have_moments(law):
+    """The fourth moment in units of its own size; at either end the size is refused."""
+    one = float(law(1.0).partial_moment(4))
+    for size in (1.01e-75, 0.99e75):
+        assert float(law(size).partial_moment(4)) == pytest.approx(one * size**4, rel=1e-12, abs=0)
+    for size in (1e-75, 1e75):
+        with pytest.raises(ValueError, match=r"1e-75 and 1e75|no moment of order 4"):
+            law(size).partial_moment(4)
+
+
+@pytest.mark.parametrize("df", [298, 300, 301, 305, 320, 400])
+def test_the_peak_of_many_degrees_of_freedom_is_right_to_the_last_digit(df):
+    """Gamma(df/2 + 1/2) / Gamma(df/2) by a quotient below df = 300, by its series from there on."""
+    with mp.workdps(40):
+        peak = mp.gammaprod([mp.mpf(df + 1) / 2], [mp.mpf(df) / 2]) / mp.sqrt(mp.pi * df)
+    assert float(StudentT(df, 1e6).pdf(0.0)) == pytest.approx(float(peak), rel=8e-16, abs=0)
+
+
 @pytest.mark.parametrize("law", [Gaussian(2.0), Laplace(2.0)], ids=repr)
 @pytest.mark.parametrize("low", [0.01, 0.5, 1.0, 3.0, 8.0])
 def test_intervals_where_closed_forms_begin_to_cancel(law, low):

@@ -41,6 +41,17 @@ def test_moments_of_narrow_intervals_anywhere():
             assert float(law.partial_moment(order, low, high)) == pytest.approx(expected, rel=1e-13, abs=0.0)
 
 
+def test_a_law_almost_symmetric_is_taken_as_it_is():
+    """A mean of 1e-6, or a hint of skewness, is kept: only what agrees to 1e-9 counts as symmetric."""
+    skew = 1e-3 / np.sqrt(1 + 1e-6) * np.sqrt(2 / np.pi)
+    for law, mean in ((stats.norm(loc=1e-6), 1e-6), (stats.skewnorm(1e-3), skew)):
+        found = Frozen(law)
+        assert not found.symmetric and found.mean == pytest.approx(mean, rel=1e-6)
+        positive = float(found.partial_moment(0, 0.0))
+        assert positive == pytest.approx(law.sf(0.0), rel=1e-12)
+        assert float(found.partial_moment(0, high=0.0)) == pytest.approx(law.cdf(0.0), rel=1e-12)
+
+
 @pytest.mark.parametrize("bound", [1e-12, 1e-6, 1e-3])
 def test_a_piece_around_zero_has_the_quantiles_of_its_own_mass(bound):
     law = Truncated(Frozen(stats.logistic()), bound)

@@ -154,7 +154,7 @@ def test_saturation_law_is_the_mean_over_gaussian_inputs():
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0, 1e8, 1e153, 1e200, 1e307])
-@pytest.mark.parametrize(("columns", "samples"), [(3, 3), (5, 1), (10**6, 2)])
+@pytest.mark.parametrize(("columns", "samples"), [(3, 3), (5, 1), (10**6, 2), (10**10, 3 * 10**10)])
 def test_saturation_law_at_any_scale(columns, samples, scale):
     # the geometric sum in exact rationals: one factor 1 - (2C-1)/(C^2 m) per column; N var m for huge C
     c = Fraction(scale)

@@ -273,6 +273,23 @@ def test_ratios_of_values_of_any_magnitude(unit):
     )
 
 
+@pytest.mark.parametrize(("unit", "sign"), [(1e-300, 1), (1e300, -1)])
+def test_a_step_far_from_values_of_any_magnitude(unit, sign):
+    """2^900 times the values, or a share of 2^-900 of them, leaves all of the signal; 2^1100 is refused."""
+    law = Empirical(np.array([-3.1, 0.2, 0.7, 1.9, -0.4, 5.5]) * unit)
+    for power in (90, 110, 900):
+        step = math.ldexp(unit, sign * power)
+        assert snr.quantization_snr(law, 3, "scale", scale=step) == pytest.approx(0, abs=1e-12)
+    with pytest.raises(ValueError, match="too far from weights"):
+        snr.quantization_snr(law, 3, "scale", scale=math.ldexp(unit, sign * 1100))
+
+
+def test_a_share_counts_as_an_error_down_to_1e_15_of_the_signal():
+    for noise in (1e-10, 1e-14, 1.1e-15):
+        assert snr.noise_snr(noise) == pytest.approx(-10 * math.log10(noise), rel=1e-12)
+    assert snr.noise_snr(1e-15) == snr.noise_snr(0.0) == math.inf
+
+
 def test_degenerate_laws_have_defined_ratios():
     assert snr.quantization_snr(Empirical([3.0] * 5), 4) == math.inf
     assert snr.pruning_snr(Empirical([3.0] * 4), 0.5) == pytest.approx(10 * math.log10(2))

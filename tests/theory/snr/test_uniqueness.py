@@ -125,6 +125,18 @@ def test_the_ternary_grid_by_brute_force():
     assert error == pytest.approx(errors.min(), abs=1e-9)
 
 
+@pytest.mark.parametrize("levels", [[0.0, 1.0], [-1.0, 0.0]], ids=str)
+def test_one_level_beside_zero_is_enough(levels):
+    """E min((W - s)^2, W^2) has its one minimum where that of the ternary grid is: one threshold, s/2."""
+    proof = prove_unique(np.array(levels))
+    w = np.linspace(-12, 12, 240_001)
+    density = np.exp(-w * w / 2) * (w[1] - w[0]) / math.sqrt(2 * math.pi)
+    scales = np.linspace(1.2, 1.25, 51)
+    errors = [density @ np.minimum((w - s) ** 2, w * w) for s in scales]
+    assert proof.unique
+    assert proof.scale[0] - 1e-3 < scales[np.argmin(errors)] < proof.scale[1] + 1e-3
+
+
 def test_bad_codebooks_are_refused():
     with pytest.raises(ValueError, match="hold 0"):
         prove_unique(np.array([-1.0, 1.0]))

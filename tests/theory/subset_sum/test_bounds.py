@@ -169,6 +169,20 @@ def test_sizes_are_found_up_to_the_largest_number_of_samples(monkeypatch):
         subset_sum.samples_needed(1, 1, 2.0**-21)
 
 
+@pytest.mark.parametrize("law", subset_sum.LAWS)
+def test_one_sample_equals_the_target_as_often_as_counted_out(law):
+    """Every target up to 1 beyond the largest sample on either side."""
+    samples = values_of(4, law)
+    for target in range(-max(samples) - 1, max(samples) + 2):
+        share = Fraction(samples.count(target), len(samples)) if target else 1
+        assert subset_sum.trivial_miss(3, 4, target, law) == float((1 - share) ** 3)
+
+
+def test_a_proved_size_may_just_meet_its_level():
+    for n in (1, 2, 9, 30):
+        assert subset_sum.samples_needed(1, 1, 2.0**-n, rigorous=True) == n  # P(miss) = 2^-n at M = 1
+
+
 def test_rigorous_sizes_below_the_resolution_of_a_hit():
     # P(hit) is 1 in doubles from a miss of 1e-16 on; the bound of the miss is not 0
     assert subset_sum.samples_needed(1, 1, 1e-30, rigorous=True) == 100  # P(miss) = 2^-n at M = 1
@@ -228,13 +242,15 @@ def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
             assert 1 < subset_sum.miss_probability(n, max_value, -target, delta=delta) / exact < 2
 
 
-@pytest.mark.parametrize(("target", "delta", "step"), [(100, 0, 1), (140, 4, 1), (140, 13, 3)])
-def test_samples_full_of_solutions_are_left_out_and_nothing_else(target, delta, step):
+@pytest.mark.parametrize(
+    ("n", "max_value", "target", "delta", "step"),
+    [(14, 127, 100, 0, 1), (14, 127, 140, 4, 1), (14, 127, 140, 13, 3), (3, 6, 1, 0, 1)],
+)
+def test_samples_full_of_solutions_are_left_out_and_nothing_else(n, max_value, target, delta, step):
     """Every stratum and every point of it, whose values follow the powers of a generalised golden ratio.
 
     Of the sums within the tolerance nine are taken one by one, of 27 every third with its neighbours.
     """
-    n, max_value = 14, 127
     ratio = float(mp.findroot(lambda x: x ** (n + 1) - x - 1, 1.1))
     points = 0.5 + np.arange(1, 513)[:, None] * ratio ** -np.arange(1.0, n + 1)
     sizes = np.floor(max_value * (points % 1)).astype(int) + 1
@@ -245,7 +261,7 @@ def test_samples_full_of_solutions_are_left_out_and_nothing_else(target, delta, 
         mean = step * sum(subset_sum.poisson_mean(x, u) for u in sums)
         missed = np.exp(-mean) * (np.maximum(x, 0).sum(axis=1) >= target - delta)
         law += math.comb(n, k) / 2**n * missed.mean()
-    for g in (3, 7) if delta == 0 else ():
+    for g in () if delta else (2, 3) if target == 1 else (3, 7):  # the likeliest two not in the target
         law = 1 - (1 - law) * (1 - (max_value // g / max_value) ** n)
     assert saddlepoint_miss_probability(n, max_value, target, delta=delta) == pytest.approx(law, rel=1e-9)
 

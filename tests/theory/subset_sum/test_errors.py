@@ -67,6 +67,17 @@ def test_the_table_is_what_the_script_measures(form):
             assert 0.0 <= row[SAMPLES.index(n)] - max(errors) < 1.001e-3
 
 
+@pytest.mark.parametrize(("law", "most"), [("nonzero", 8), ("uniform", 8), ("product", 3)])
+def test_every_cell_of_the_window_law_on_small_grids_is_what_the_script_measures(law, most):
+    for max_value in range(1, most + 1):
+        reach = largest(max_value, law)
+        for small in (False, True):
+            targets = [t for t in measured_targets(reach) if (2 * t <= reach) == small]
+            for n, stated in zip(SAMPLES, LOG_ERRORS.get((law, "cox", max_value, small), ()), strict=False):
+                errors = [abs(math.log(ratio(n, max_value, t, law, "cox"))) for t in targets]
+                assert -1e-9 < stated - max(errors) < 1.001e-3, (max_value, small, n)
+
+
 def test_errors_are_stated_only_where_they_were_measured():
     for cell in ((41, 3, 1), (1, 3, 1), (20, 11, 1), (20, 4, 5), (20, 4, 1, "product")):
         assert math.isnan(miss_error(*cell))

@@ -191,6 +191,13 @@ def test_coarse_chains_are_smaller():
         assert coarse.states < exact.miss_law(9, 4).states / 2
 
 
+def test_a_chain_may_take_as_many_states_as_it_is_given():
+    states = exact.miss_law(4, 3).states
+    assert exact.miss_law(4, 3, limits=ChainLimits(states=states)).states == states
+    with pytest.raises(automaton.ChainLimitError, match=f"outgrew {states - 1} states"):
+        exact.miss_law(4, 3, limits=ChainLimits(states=states - 1))
+
+
 def test_past_its_limits_the_chain_gives_an_interval():
     for limits in (ChainLimits(states=1000), ChainLimits(bytes=2**18), ChainLimits(seconds=0.0)):
         interval = exact.exact_miss_probability(30, 9, 4, limits=limits)
