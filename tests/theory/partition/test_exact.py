@@ -109,6 +109,15 @@ def test_the_smallest_discrepancy_follows_its_lattice_law():
     assert np.abs(found - true).max() < 0.02  # off by one on odd sums, or 0 counted twice: above 0.09
 
 
+def test_a_set_of_as_many_bits_as_there_may_be(monkeypatch):
+    """One item is its own discrepancy; the limit itself, 8192, would take minutes."""
+    monkeypatch.setattr(exact, "_MOST_BITS", 6)
+    assert exact.min_discrepancy_distribution(1, 6) == {value: Fraction(1, 6) for value in range(1, 7)}
+    for n, size in ((1, 7), (7, 1)):
+        with pytest.raises(ValueError, match="at most 6, the size of a set"):
+            exact.min_discrepancy_distribution(n, size)
+
+
 def test_a_limit_that_is_just_met_is_met():
     # four of four values: C(7, 4) multisets; one item: a set per value, and that of no item
     assert exact.perfect_partition_distribution(4, 4, max_multisets=35)

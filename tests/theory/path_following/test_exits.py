@@ -1,5 +1,6 @@
 """Exit bounds at the edges: corrections far smaller than the weights, scales next to 1/2."""
 
+import itertools
 import math
 
 import mpmath
@@ -70,7 +71,8 @@ def test_a_sufficient_scale_is_a_scale(max_weight, level):
 
 
 def test_sufficient_scale_is_rounded_up():
-    for weight, k in ((0.3, 1.0), (0.7, 1.7), (0.123, 30.0), (0.99, 2.0)):
+    """Never below, however its sums and products were rounded: hundreds of weights, whatever the ratio."""
+    for weight, k in itertools.product(np.linspace(0.01, 0.99, 120).tolist(), (1.0, 1.7, 30.0)):
         c = sufficient_scale(weight, 100, 0.01, OneBit(1.0), k)
         with mpmath.workdps(40):
             excess = mpmath.pi * mpmath.mpf(k) ** 2 * mpmath.log(200 / mpmath.mpf(0.01))
