@@ -344,9 +344,14 @@ def expected_perfect_partitions_exact(n: int, max_value: int) -> float:
     """
     n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = sum_probability(n, max_value, 0, "nonzero", exact=True)
-    odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
-    even = (1 + odd_minus_even**n) / 2
+    even = _even_total(n, max_value)
     return as_float(Fraction(2) ** (n - 1) * zero / even) if even else math.nan
+
+
+def _even_total(n: int, max_value: int) -> Fraction:
+    """P(X_1 + ... + X_n is even)."""
+    even_minus_odd = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)  # E (-1)^X
+    return (1 + even_minus_odd**n) / 2
 
 
 def perfect_partition_variance_exact(n: int, max_value: int) -> float:
@@ -366,8 +371,7 @@ def perfect_partition_variance_exact(n: int, max_value: int) -> float:
     """
     n, max_value, _ = check_arguments(n, max_value, None, "nonzero")
     zero = [sum_probability(a, max_value, 0, "nonzero", exact=True) for a in range(n + 1)]
-    odd_minus_even = Fraction(max_value // 2 - (max_value + 1) // 2, max_value)
-    even = (1 + odd_minus_even**n) / 2
+    even = _even_total(n, max_value)
     if not even:
         return math.nan
     second = (

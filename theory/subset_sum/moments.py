@@ -102,7 +102,12 @@ def _coin_pmf_fourier(n: int, max_value: int, law: Law) -> np.ndarray:
     """P(sum B_i X_i = s) for s = -nR..nR, absolute error about 1e-16."""
     reach = n * largest(max_value, law)
     length = next_fast_len(2 * reach + 1, real=True)
-    values = np.fft.irfft(((1.0 + _transform(max_value, law, length)) / 2.0) ** n, length)
+    return _masses(((1.0 + _transform(max_value, law, length)) / 2.0) ** n, length, reach)
+
+
+def _masses(transform: np.ndarray, length: int, reach: int) -> np.ndarray:
+    """P(s) for s = -reach..reach of a sum that goes no further, from its transform at `length` angles."""
+    values = np.fft.irfft(transform, length)
     return np.concatenate([values[length - reach :], values[: reach + 1]])
 
 
@@ -120,9 +125,8 @@ def _sums(n: int, max_value: int, law: Law) -> np.ndarray:
     power = np.ones_like(transform)
     for k in range(n + 1):
         stride = 1 << max(h for h in range(halvings + 1) if length >> h > 2 * k * step)
-        values = np.fft.irfft(power[::stride], length // stride)
-        sums[k, reach - k * step : reach] = values[values.size - k * step :]
-        sums[k, reach : reach + k * step + 1] = values[: k * step + 1]
+        inside = slice(reach - k * step, reach + k * step + 1)
+        sums[k, inside] = _masses(power[::stride], length // stride, k * step)
         power *= transform
     return np.maximum(sums, 0.0, out=sums)
 
