@@ -74,7 +74,7 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
     if law == "product":
         if n * max_value**2 <= EXACT_PRODUCT:
             return as_float(product_coefficient(n, max_value, target, empty=1))
-        return float(2.0**n * _coin_pmf_fourier(n, max_value, law)[n * largest(max_value, law) + target])
+        return _fourier_mean(n, max_value, abs(target), law)
     if law == "uniform":
         width = 2 * max_value + 1
         terms = (
@@ -98,11 +98,15 @@ def _transform(max_value: int, law: Law, length: int) -> np.ndarray:
     return np.fft.rfft(wrapped).real / total
 
 
-def _coin_pmf_fourier(n: int, max_value: int, law: Law) -> np.ndarray:
-    """P(sum B_i X_i = s) for s = -nR..nR, absolute error about 1e-16."""
-    reach = n * largest(max_value, law)
-    length = next_fast_len(2 * reach + 1, real=True)
-    return _masses(((1.0 + _transform(max_value, law, length)) / 2.0) ** n, length, reach)
+@lru_cache(maxsize=64)
+def _fourier_mean(n: int, max_value: int, target: int, law: Law) -> float:
+    """2^n P(sum B_i X_i = t) for one t >= 0: cosines, where all masses would be another transform."""
+    length = next_fast_len(2 * n * largest(max_value, law) + 1, real=True)
+    terms = ((1.0 + _transform(max_value, law, length)) / 2.0) ** n
+    turns = np.arange(terms.size) * target % length  # whole turns are left out while they are integers
+    terms *= np.cos(turns * (2.0 * np.pi / length))
+    unpaired = terms[0] + (terms[-1] if length % 2 == 0 else 0.0)  # their own mirror image
+    return max(0.0, float(2.0**n * (2.0 * terms.sum() - unpaired) / length))  # rounding of a mass near 0
 
 
 def _masses(transform: np.ndarray, length: int, reach: int) -> np.ndarray:
