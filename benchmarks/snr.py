@@ -99,27 +99,39 @@ def scales():
 
 @njit
 def rounded(x, times):
-    """Round a row so many times."""
-    products, total = np.empty(x.size), 0.0
-    for i in range(times):
-        a, _ = integer_sums(x, products, 8.0, 7.0, 0.3 + 1e-6 * i)
-        total += a
-    return total
+    """Round a row so many times, each at a scale that the sums before it decide, as a search does."""
+    products, s = np.empty(x.size), 0.3
+    for _ in range(times):
+        a, b = integer_sums(x, products, 8.0, 7.0, s)
+        s = 0.3 + 1e-9 * a / b
+    return s
+
+
+@functools.cache
+def trial_seconds(columns):
+    """Of one trial of a row, where nothing else is done."""
+    x, times = np.random.default_rng(0).standard_t(6, columns), 2**21 // columns
+    rounded(x, 1)  # compile
+    return min(cpu(lambda: rounded(x, times))[1] for _ in range(5)) / times
 
 
 @njit
-def weights_tried(rows, widths, limit, short):
-    """How often the search of short rows rounds a weight."""
-    count, columns = rows.shape
-    if columns > short:
-        return 0
-    x = np.zeros(-(-columns // 16) * 16)
+def padded(columns):
+    """Length of a row in scratch memory."""
+    return -(-columns // 16) * 16
+
+
+@njit
+def trials_of(rows, widths, limit):
+    """How many scales the search tries on these rows, all together."""
+    columns = rows.shape[1]
+    x = np.zeros(padded(columns))
     products, stack, total = np.empty(x.size), np.empty((256, 4)), 0
-    for r in range(count):
+    for r in range(rows.shape[0]):
         x[:columns] = rows[r]
         for bits in widths:
             n = 2.0 ** (bits - 1)
-            total += row_scale(x, products, stack, n, n - 1.0, 1e-6, limit)[3] * columns
+            total += row_scale(x, products, stack, n, n - 1.0, 1e-6, limit)[3]
     return total
 
 
@@ -154,19 +166,20 @@ def channels():
     print(f"scales per channel: {len(errors):,} rows, {len(BITS)} widths: {total:.2f} s")
     print(f"  of that the search {seconds:.2f} s; on sorted rows {peer_seconds:.2f} s,", end=" ")
     print(f"x {peer_seconds / seconds:.1f}; every error within 1e-6 of its proved bound")
-    # a trial rounds every weight of a row; its sums, four partial ones in order, wait for the adder
-    trials = sum(weights_tried(matrix, widths, EVALUATIONS, SHORT) for matrix in rows)
-    x = np.random.default_rng(0).standard_t(6, 2**11)
-    rounded(x, 1)  # compile
-    _, once = min((cpu(lambda: rounded(x, 2000)) for _ in range(5)), key=lambda pair: pair[1])
-    floor = trials * once / (2000 * x.size)
+    # A trial rounds every weight of a row; its sums, four partial ones in order, wait for the adder, and the
+    # scale of the next trial waits for them.
+    short = [matrix for matrix in rows if matrix.shape[1] <= SHORT]
+    trials = [trials_of(matrix, widths, EVALUATIONS) for matrix in short]
+    floor = sum(n * trial_seconds(padded(m.shape[1])) for n, m in zip(trials, short, strict=True))
+    least = 1e9 * trial_seconds(16)
+    print(f"  {sum(trials):,} trials of scales, at least {floor:.2f} s; one of 16 weights {least:.0f} ns")
     work = f"scales per channel, {len(errors):,} rows x {len(BITS)} widths"
     record(
         work,
         seconds,
         "the search on sorted rows",
         peer_seconds / seconds,
-        "every trial's sums",
+        "trials, one after another",
         seconds / floor,
     )
     ratios = []
