@@ -138,8 +138,10 @@ def test_a_step_ends_before_the_cone_does():
     assert kernels.reach(np.zeros((n, n)), -np.eye(n), slack, still, trial) <= 1e-8  # no way at all: it ends
 
 
-def test_the_first_point_is_feasible_on_both_sides_and_near_the_path(problem):
+@pytest.mark.parametrize("size", [1.0, 1e-3])
+def test_the_first_point_is_feasible_on_both_sides_and_near_the_path(problem, size):
     gram, a, cuts = problem
+    gram = size * gram
     alpha, p, r, valid = cuts
     n, target = len(a), gram @ a
     Y, s, mu = np.zeros((n + 1, n + 1)), np.empty(valid.shape), np.empty(valid.shape)
