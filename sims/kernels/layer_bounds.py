@@ -46,7 +46,7 @@ def descend(G, y, low, high, z):
 def refresh(k, u, values, sums, stale):
     """Bring row k of `sums`, sum_{i >= j} u_ki values_i, up to date with the levels above that changed.
 
-    stale[k]: the largest level that changed since the row was filled.
+    stale[k]: the largest level that changed since the row was filled; level k + 1 always has.
     """
     top = max(stale[k], k + 1)
     for j in range(top, k, -1):
@@ -131,8 +131,6 @@ def nearest_codes(squares, u, y, low, high, radius, slack, node_limit, best):
             k += 1
             if k == n:
                 return radius, radius, nodes, True
-        if k > 0 and stale[k - 1] < k:
-            stale[k - 1] = k
     # stopped: what is left lies under the value at hand or under the next value of a level above it
     lower = min(radius, here)
     for j in range(k, n):

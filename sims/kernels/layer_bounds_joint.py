@@ -103,8 +103,6 @@ def joint_codes(squares, u, w, low, high, first, last, radius, slack, node_limit
             k += 1
             if k == n:
                 return radius, radius, nodes, True
-        if k > 0 and stale[k - 1] < k:
-            stale[k - 1] = k
     # stopped: what is left lies under the value at hand or under the next values of a level above it
     lower = min(radius, here)
     for j in range(k, n):

@@ -93,6 +93,17 @@ def test_a_stopped_search_knows_the_least_that_is_left(seed, n, box, limit):
     np.testing.assert_allclose(found[:3], (radius, lower, nodes), rtol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_codes_within_the_slack_are_looked_at_and_not_kept(seed):
+    _, R, y = instance(seed, 4, 4)
+    least = depth_first(R, y, (-2, 1), 10**6)[0]
+    best = np.zeros(4)
+    error, lower, nodes, ended = kernels.nearest_codes(*parts(R), y, -2.0, 1.0, np.inf, 1e9, 10**6, best)
+    assert ended and nodes == 4 + 4**2 + 4**3 + 4**4  # every code
+    assert error == lower == pytest.approx(least, rel=1e-9)
+    assert np.sum((R @ (best - y)) ** 2) == pytest.approx(least, rel=1e-9)
+
+
 def test_a_move_that_gains_more_than_rounding_is_made():
     for beyond, code in ((1e-9, 1.0), (1e-14, 0.0)):
         z = np.zeros(1)

@@ -140,6 +140,23 @@ def test_cuts_within_the_slack_above_the_best_are_looked_at(n, cut):
     assert [nodes(kernels.best_cut, free, slack) for slack in (0.0, 1e6)] == [1, len(begun)]
     assert nodes(kernels.best_frozen_cut, frozen, 0.0) == 1
     assert nodes(kernels.best_frozen_cut, frozen, 1e6) > len(every)
+    least = min((w[list(one)] @ G[np.ix_(one, one)] @ w[list(one)], one) for one in every)
+    best = np.zeros(n, bool)
+    error, *_ = kernels.best_frozen_cut(*frozen, np.inf, 1e6, 10**6, best)
+    assert error == pytest.approx(least[0]) and tuple(np.flatnonzero(best)) == least[1]
+
+
+@pytest.mark.parametrize("size", [0.5, 1.5])
+def test_orthogonal_columns_are_judged_at_the_root(size):
+    """Cuts cost w^2 each, which is all that the bound on the rest can say: beyond it nothing is begun."""
+    w = size * np.array([1.2, -1.0, 1.1, 1.3])
+    given = np.eye(4), np.eye(4), w, np.ones(4), np.zeros(4, np.int64), np.array([2]), -np.inf, np.inf
+    least = w[1] ** 2 + w[2] ** 2
+    error, lower, nodes, ended = kernels.best_cut(*given, 0.999 * least, 0.0, 10**6, np.zeros(4, bool))
+    assert (error, lower, nodes, ended) == (0.999 * least, 0.999 * least, 1, True)
+    best = np.zeros(4, bool)
+    error, lower, _, ended = kernels.best_cut(*given, 1.001 * least, 0.0, 10**6, best)
+    assert ended and error == lower == pytest.approx(least) and best.tolist() == [False, True, True, False]
 
 
 def frontier(V, w, own, group, quota, limit):
