@@ -21,6 +21,8 @@ def test_the_p_value_is_the_share_of_all_sign_changes(differences):
 def test_many_pairs_are_counted_too():
     assert sign_flip_p_value([1] * 60) == pytest.approx(2.0**-60, rel=1e-9)
     assert sign_flip_p_value([0] * 30) == 1.0
+    for n in range(60, 90):  # the shares of all sums are all, whatever the rounding of halves
+        assert 1 - 1e-15 < sign_flip_p_value([-1] * n) <= 1.0
 
 
 @pytest.mark.parametrize(
