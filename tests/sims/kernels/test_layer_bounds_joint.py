@@ -122,6 +122,45 @@ def test_a_search_that_is_stopped_knows_the_least_of_what_is_left(seed, n, data)
     assert abs(found[1] - min(left)) < 1e-9
 
 
+def visited(R, w, step, low, high):
+    """How many codes of a level are looked at, the nearest first, until one on each side is too dear."""
+    radius, nodes = 1e6, 0
+
+    def walk(tail):
+        nonlocal radius, nodes
+        k = len(w) - len(tail) - 1
+        above = R[k, k + 1 :] @ (step * np.array(tail) - w[k + 1 :])
+        centre = (w[k] - above / R[k, k]) / step
+        order = sorted(range(low, high + 1), key=lambda z: abs(z - centre))
+        ended = set()
+        for i, z in enumerate(order):
+            if (z > order[0]) in ended and i:
+                continue
+            nodes += 1
+            cost = np.sum((R[k:, k:] @ (step * np.array([z, *tail]) - w[k:])) ** 2)
+            if cost > radius:
+                ended |= {z > order[0]} if i else set()
+            elif k:
+                walk([z, *tail])
+            else:  # each code at the best of its own steps
+                along = R @ np.array([z, *tail])
+                share = max(along @ R @ w, 0.0) / np.linalg.norm(along)
+                radius = min(radius, np.sum((R @ w) ** 2) - share**2)
+
+    walk([])
+    return nodes
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("step", [0.2, 0.45, 0.9])
+def test_a_level_ends_with_the_first_code_on_each_side_that_is_too_dear(seed, step):
+    """At one step, where nothing else is left to choose."""
+    R, w = instance(seed, 4)
+    squares, u = np.diag(R) ** 2, np.triu(R / np.diag(R)[:, None], 1)
+    found = kernels.joint_codes(squares, u, w, -4.0, 3.0, step, step, 1e6, 0.0, 10**6, np.zeros(4))
+    assert found[2:] == (visited(R, w, step, -4, 3), True)
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 6), st.floats(0.1, 2.5))
 def test_the_error_of_a_box_is_bounded_from_below_and_nearly_reached(seed, n, half):
