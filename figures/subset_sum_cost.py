@@ -76,7 +76,11 @@ def draw(table: Table) -> Figure:
                 lines = panel.contour(
                     n, bits, height, list(names), colors=style.BLACK, linewidths=0.6, linestyles="-"
                 )
-                panel.clabel(lines, fmt=names, fontsize=7)
+                written = {text.get_text() for text in panel.clabel(lines, fmt=names, fontsize=7)}
+                for level, parts in zip(lines.levels, lines.allsegs, strict=True):
+                    if parts and names[level] not in written:  # too short to be interrupted by its label
+                        x, y = np.mean(max(parts, key=len), axis=0)
+                        panel.text(x + 0.7, y, names[level], fontsize=7, va="center")
         panel.plot(n, n - 0.5 * np.log2(n), color=style.RED, linewidth=1.2)
         shown |= {name for i, name in enumerate(ALGORITHMS) if (np.ma.filled(reached, -1) == i).any()}
         panel.set(

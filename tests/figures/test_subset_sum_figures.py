@@ -2,6 +2,7 @@ import functools
 
 import numpy as np
 import pytest
+from matplotlib.contour import QuadContourSet
 
 from figures import build, parameters
 
@@ -68,3 +69,11 @@ def test_exact_slopes_meet_those_of_the_prefactor():
         gap = np.abs(exact - theorem)
         assert len(gap) == 78 and gap[-1] < 1e-4 and gap[0] > 0.05
         assert gap[30] < (0.02 if panel == "middle" else 1e-4)  # n = 32
+
+
+def test_every_contour_of_the_cost_has_its_time_beside_it():
+    """The shortest, of the algorithm that sorts and of lists below the threshold, too."""
+    panel = build.module("subset_sum_cost").draw(build.module("subset_sum_cost").data()).axes[1]
+    contours = [child for child in panel.get_children() if isinstance(child, QuadContourSet)]
+    drawn = sum(len(parts) > 0 for lines in contours for parts in lines.allsegs)
+    assert drawn == sum(text.get_text().endswith("s") for text in panel.texts) == 10
