@@ -14,10 +14,11 @@ from fractions import Fraction
 import numpy as np
 
 from theory.arguments import whole
-from theory.integer_sums import Law, check_arguments, largest, sum_probability
+from theory.integer_sums import Law, check_arguments, exact_variance, largest, sum_probability
 from theory.subset_sum.moments import (
     WEIGHTS,
     expected_solutions,
+    expected_solutions_reachable,
     second_moment_reachable,
     weighted_moments_up_to,
 )
@@ -178,9 +179,10 @@ def miss_lower_bound(n: int, max_value: int, target: int, law: Law = "nonzero") 
             both = reach_probability(n, max_value, target, law, common)
             alone = divides_every_sample(common, max_value, law) ** n
             union += (-1) ** (size - 1) * (alone - both)
-    if (
-        n - math.log2(n * largest(max_value, law)) > 3.0
-    ):  # far more than one solution expected: Markov is void
+    many = n - math.log2(n * largest(max_value, law)) > 3.0
+    central = target * target <= 3 * n * exact_variance(max_value, law)
+    # far more than one solution expected: Markov is void; far out it is not, however many samples there are
+    if (many and central) or not expected_solutions_reachable(n, max_value, law):
         return float(union)
     return max(float(union), 1.0 - expected_solutions(n, max_value, target, law))
 

@@ -63,7 +63,7 @@ def poisson_mean(
         raise ValueError(f"values must be the samples, or rows of them, got {values!r}")
     if choice("form", form, ("saddlepoint", "gaussian")) == "gaussian":
         square = (x * x).sum(axis=-1)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             mean = np.exp(
                 (x.shape[-1] + 1) * math.log(2.0) - (2 * goal - x.sum(axis=-1)) ** 2 / (2.0 * square)
             ) / np.sqrt(2.0 * np.pi * square)
@@ -182,7 +182,7 @@ def saddlepoint_miss_probability(
         if scarce.any():
             mean = sum(weight * poisson_mean(x[scarce], sum_) for sum_, weight in window)
             missed = np.exp(-mean).sum() / _POINTS
-            miss += math.comb(n, k) * 2.0**-n * float(missed)
+            miss += math.comb(n, k) / 2**n * float(missed)
     if delta == 0:
         for g in critical_divisors(max_value, target, law, count=2):
             miss += float(divides_every_sample(g, max_value, law) ** n) * (1.0 - miss)

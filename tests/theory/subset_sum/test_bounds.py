@@ -435,3 +435,13 @@ def test_blocks_of_products_bound_the_exact_miss(n, max_value, target):
     exactly = subset_sum.exact_miss_probability(n, max_value, target, "product")
     assert exactly <= subset_sum_bounds.block_miss(n, max_value, target, "product") < 0.1
     assert subset_sum_bounds.block_miss(n, 10**5, target, "product") == 1.0
+
+
+@pytest.mark.parametrize(("n", "max_value", "target"), [(8, 30, 84), (14, 50, 380), (20, 60, 700)])
+def test_a_far_target_is_hit_no_more_often_than_it_has_solutions(n, max_value, target):
+    """Markov's inequality, however many samples: each is left out or takes any of 2 M values."""
+    ways = np.ones(1, dtype=object)
+    for _ in range(n):
+        ways = np.convolve(ways, [1] * max_value + [2 * max_value] + [1] * max_value)
+    solutions = Fraction(int(ways[n * max_value + target]), (2 * max_value) ** n)
+    assert 0.5 > solutions >= subset_sum.hit_probability_bounds(n, max_value, target)[1] - 1e-15

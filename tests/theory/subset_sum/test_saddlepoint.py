@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from theory.subset_sum import poisson_mean
+from theory.subset_sum import failure_prefactor, poisson_mean, saddlepoint
 
 SAMPLES = [
     [3, -7, 11, 19, -23, 31, 36],
@@ -46,3 +46,11 @@ def test_the_density_from_end_to_end(sample):
         rows = np.array([sample, mirrored, [*sample[:-1], 0]])  # each row stops when it is done
         assert poisson_mean(rows, target)[0] == pytest.approx(expected, rel=2e-8)
         assert poisson_mean(mirrored, -target) == pytest.approx(expected, rel=2e-8)
+
+
+def test_the_law_where_2_to_the_n_exceeds_every_double(monkeypatch):
+    """What is left of a miss is that the positive samples stay below the target."""
+    monkeypatch.setattr(saddlepoint, "_POINTS", 2)
+    law = saddlepoint.saddlepoint_miss_probability.__wrapped__  # its cache would keep what two points give
+    expected = float(failure_prefactor(40, 5).probability(1040))
+    assert law(1040, 40, 5) == pytest.approx(expected, rel=1e-9)
