@@ -18,6 +18,7 @@ from theory.integer_sums import Law, check_arguments, exact_variance, largest, s
 from theory.subset_sum.moments import (
     WEIGHTS,
     expected_solutions,
+    expected_solutions_error,
     expected_solutions_reachable,
     second_moment_reachable,
     weighted_moments_up_to,
@@ -181,10 +182,11 @@ def miss_lower_bound(n: int, max_value: int, target: int, law: Law = "nonzero") 
             union += (-1) ** (size - 1) * (alone - both)
     many = n - math.log2(n * largest(max_value, law)) > 3.0
     central = target * target <= 3 * n * exact_variance(max_value, law)
+    error = expected_solutions_error(n, max_value, law)
     # far more than one solution expected: Markov is void; far out it is not, however many samples there are
-    if (many and central) or not expected_solutions_reachable(n, max_value, law):
+    if (many and central) or error >= 1.0 or not expected_solutions_reachable(n, max_value, law):
         return float(union)
-    return max(float(union), 1.0 - expected_solutions(n, max_value, target, law))
+    return max(float(union), 1.0 - (expected_solutions(n, max_value, target, law) + error))
 
 
 def trivial_miss(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:

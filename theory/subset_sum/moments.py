@@ -74,7 +74,8 @@ def expected_solutions(n: int, max_value: int, target: int, law: Law = "nonzero"
     if law == "product":
         if n * max_value**2 <= EXACT_PRODUCT:
             return as_float(product_coefficient(n, max_value, target, empty=1))
-        return float(2.0**n * _coin_pmf_fourier(n, max_value, law)[n * largest(max_value, law) + target])
+        chance = float(_coin_pmf_fourier(n, max_value, law)[n * largest(max_value, law) + target])
+        return as_float(Fraction(max(chance, 0.0)) * 2**n)
     if law == "uniform":
         width = 2 * max_value + 1
         terms = (
@@ -205,6 +206,13 @@ def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> 
 def expected_solutions_reachable(n: int, max_value: int, law: Law) -> bool:
     """Does `expected_solutions` fit the memory of an ordinary machine? Always, but for large products."""
     return law != "product" or n * largest(max_value, law) <= _FOURIER_PRODUCT
+
+
+def expected_solutions_error(n: int, max_value: int, law: Law) -> float:
+    """What `expected_solutions` may lack, or have too much: 0 but for large products, inf beyond any use."""
+    if law != "product" or n * max_value**2 <= EXACT_PRODUCT:
+        return 0.0
+    return 1e-15 * 2.0**n if n < 1000 else math.inf
 
 
 def second_moment_reachable(n: int, max_value: int, law: Law) -> bool:
