@@ -244,7 +244,7 @@ def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
 
 @pytest.mark.parametrize(
     ("n", "max_value", "target", "delta", "step"),
-    [(14, 127, 100, 0, 1), (14, 127, 140, 4, 1), (14, 127, 140, 13, 3), (3, 6, 1, 0, 1)],
+    [(14, 127, 100, 0, 1), (14, 127, 140, 4, 1), (14, 127, 140, 13, 3), (3, 6, 1, 0, 1), (13, 100, 1, 0, 1)],
 )
 def test_samples_full_of_solutions_are_left_out_and_nothing_else(n, max_value, target, delta, step):
     """Every stratum and every point of it, whose values follow the powers of a generalised golden ratio.
