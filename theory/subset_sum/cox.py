@@ -159,6 +159,8 @@ def cox_tail(mu: float, d: float = 0.0) -> float:
     """
     if not mu > 1.0:
         raise ValueError(f"mu must exceed 1 for the tail form, got {mu}")
+    if mu == math.inf:
+        return 0.0
     level = math.log(mu) + EULER_GAMMA
     # e^(-d^2/2) cosh(2 d w), where cosh alone may exceed every double
     w = math.sqrt(0.5 * level)
@@ -176,7 +178,7 @@ def moment_ratio_limit(d: float = 0.0) -> float:
     >>> round(1 / moment_ratio_limit(), 4)
     0.866
     """
-    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0) if d * d < 4200.0 else math.inf
+    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0) if not d * d >= 4200.0 else math.inf
 
 
 def every_target_miss(

@@ -73,6 +73,8 @@ def test_means_about_the_largest_double():
         elif mu > 1.7976e308:
             assert cox.cox_mean(n, 1) == math.inf
     assert [cox.moment_ratio_limit(d) for d in (65.5, 66.5, 1e3)] == [math.inf] * 3
+    assert math.isnan(cox.moment_ratio_limit(math.nan))  # as the law itself
+    assert cox.cox_tail(math.inf) == cox.cox_tail(math.inf, 2.0) == cox.cox_miss(math.inf, 0.0) == 0.0
 
 
 @pytest.mark.parametrize(
