@@ -16,11 +16,11 @@ import numpy as np
 from theory.arguments import whole
 from theory.integer_sums import Law, check_arguments, exact_variance, largest, sum_probability
 from theory.subset_sum.moments import (
-    WEIGHTS,
     expected_solutions,
     expected_solutions_error,
     expected_solutions_reachable,
     second_moment_reachable,
+    weighted_counts,
     weighted_moments_up_to,
 )
 
@@ -239,25 +239,17 @@ def second_moment_bounds(
     at_zero = [sum_probability(k, max_value, 0, law) for k in range(n + 1)]
     at_target = [sum_probability(k, max_value, target, law) for k in range(n + 1)]
     one = float(Fraction(1, 2 * max_value + (law == "uniform")))
-    peak = [1.0, one, *(at_zero[k - k % 2] for k in range(2, n + 1))]
-    theta = np.array(WEIGHTS)
-    first, second = np.zeros((2, theta.size, n + 1))
-    for m in range(n + 1):
-        hits = [math.comb(m, k) * at_target[k] for k in range(m + 1)]
-        first[:, m] = theta[:, None] ** np.arange(m + 1) @ hits
-    factorial = np.cumprod(np.concatenate([[1.0], np.arange(1.0, n + 1)]))
-    for a in range(n + 1):
-        for b in range(min(a, n - a) + 1):
-            for c in range(n - a - b + 1):
-                s = a + b + c
-                value = min(peak[c] * at_zero[a + b], peak[a] * at_target[b + c], peak[b] * at_target[a + c])
-                if c == 0:
-                    value = min(value, at_target[a] * at_target[b])
-                if value > 0.0:
-                    weight = (1.0 if a == b else 2.0) * value / (factorial[a] * factorial[b] * factorial[c])
-                    ways = weight * factorial[s:] / factorial[: n + 1 - s]
-                    second[:, s:] += theta[:, None] ** (s + c) * ways
-    return first, second
+    peak = np.array([1.0, one, *(at_zero[k - k % 2] for k in range(2, n + 1))])
+    none, hits = np.array(at_zero), np.array(at_target)
+    far = np.concatenate([hits, np.zeros(n + 1)])  # what more than n samples do is not asked for
+
+    def triples(a: int, b_max: int) -> np.ndarray:
+        b, c = np.arange(b_max + 1)[:, None], np.arange(n - a + 1)
+        value = np.minimum(peak[c] * none[a + b], np.minimum(peak[a] * far[b + c], peak[b] * hits[a + c]))
+        value[:, 0] = np.minimum(value[:, 0], hits[a] * hits[: b_max + 1])
+        return value
+
+    return weighted_counts(hits, triples)
 
 
 def block_miss(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:

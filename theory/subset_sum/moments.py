@@ -8,6 +8,7 @@ Laws: "nonzero" is uniform on {+-1..+-M}, "uniform" on {-M..M}, "product" is a b
 """
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 
@@ -143,12 +144,7 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
     """
     reach = max(n, 1) * largest(max_value, law)
     sums = _sums(n, max_value, law)
-    theta = np.array(WEIGHTS)
-    first = np.zeros((theta.size, n + 1))
-    if abs(target) <= reach:
-        for m in range(n + 1):
-            hits = [math.comb(m, k) * sums[k, reach + target] for k in range(m + 1)]
-            first[:, m] = theta[:, None] ** np.arange(m + 1) @ hits
+    hits = sums[:, reach + target] if abs(target) <= reach else np.zeros(n + 1)
     # common[c, reach + u] = P(S_c = t - u)
     common = np.zeros_like(sums)
     low, high = max(-reach, target - reach), min(reach, target + reach)
@@ -156,24 +152,46 @@ def _pair_moments(n: int, max_value: int, target: int, law: Law) -> tuple[np.nda
         common[:, reach + low : reach + high + 1] = sums[:, reach + target - high : reach + target - low + 1][
             :, ::-1
         ]
-    second = np.zeros((theta.size, n + 1))
-    factorial = np.cumprod(np.concatenate([[1.0], np.arange(1.0, n + 1)]))
     step = largest(max_value, law)
-    for a in range(n + 1):
-        b_max = min(a, n - a)
+
+    def triples(a: int, b_max: int) -> np.ndarray:
         # |u| <= b R suffices for each b; the widest b sets the slice
         part = slice(reach - b_max * step, reach + b_max * step + 1)
-        pairs = sums[: b_max + 1, part] * sums[a, part]
-        triples = pairs @ common[: n - a + 1, part].T
-        for b in range(b_max + 1):
-            for c in range(n - a - b + 1):
-                weight = triples[b, c] * (1.0 if a == b else 2.0)
-                if weight:
-                    s = a + b + c
-                    weight /= factorial[a] * factorial[b] * factorial[c]
-                    ways = weight * factorial[s:] / factorial[: n + 1 - s]
-                    second[:, s:] += theta[:, None] ** (s + c) * ways
-    return first, second
+        return (sums[: b_max + 1, part] * sums[a, part]) @ common[: n - a + 1, part].T
+
+    return weighted_counts(hits, triples)
+
+
+def weighted_counts(
+    hits: np.ndarray, triples: Callable[[int, int], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""E Z and E Z^2 as in `_pair_moments`, from P_k(t) and T(a, b, c), [b, c] at each a, b up to b_max.
+
+    .. math:: E Z_m^2 = \sum_s \binom ms \sum_c \theta^{s+c} \binom sc
+              \sum_{a+b=s-c} \binom{a+b}{a}\, T(a,b,c)
+    """
+    n = len(hits) - 1
+    binomials = np.zeros((n + 1, n + 1))  # by Pascal's triangle: factorials leave double precision at 171
+    binomials[:, 0] = 1.0
+    theta, k = np.array(WEIGHTS)[:, None], np.arange(n + 1)
+    apart = np.zeros((n + 1, n + 1))  # [a + b, c]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for m in range(1, n + 1):
+            binomials[m, 1:] = binomials[m - 1, 1:] + binomials[m - 1, :-1]
+        for a in range(n + 1):
+            b_max = min(a, n - a)
+            b = k[: b_max + 1]
+            ways = np.where(b == a, 1.0, 2.0) * binomials[a + b, b]
+            apart[a : a + b_max + 1, : n - a + 1] += ways[:, None] * triples(a, b_max)
+        pairs = np.stack(
+            [
+                (theta ** (s + k[: s + 1])) @ (binomials[s, : s + 1] * apart[s - k[: s + 1], k[: s + 1]])
+                for s in k
+            ],
+            axis=1,
+        )
+        first, second = (theta**k * hits) @ binomials.T, pairs @ binomials.T
+    return np.nan_to_num(first, nan=np.inf, posinf=np.inf), np.nan_to_num(second, nan=np.inf, posinf=np.inf)
 
 
 def second_moment(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:
