@@ -184,7 +184,7 @@ def failure_probability(
     >>> failure_probability([np.array([[1, 0], [-1, 1]])], np.array([0.0, 2.0**-100])) == 3 / 2**100
     True
     """
-    return -math.expm1(_log_of_all(weights, miss, signed_inputs))
+    return 0.0 - math.expm1(_log_of_all(weights, miss, signed_inputs))
 
 
 def _log_of_all(weights: Sequence[np.ndarray], miss: np.ndarray, signed_inputs: bool) -> float:

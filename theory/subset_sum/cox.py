@@ -245,7 +245,7 @@ def fresh_targets_miss(miss: ArrayLike, count: int | None = None) -> float:
     if count == 0:
         return 0.0  # also of targets that are certainly missed
     with np.errstate(divide="ignore"):
-        return float(-np.expm1(count * np.log1p(-p).sum()))
+        return 0.0 - float(np.expm1(count * np.log1p(-p).sum()))
 
 
 def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:

@@ -393,3 +393,8 @@ def test_failures_rarer_than_any_common_double_are_told_apart():
     exactly = [float(exact_miss_probability(1070, 7, v)) for v in (1, 3, 12)]
     found = predicted_failures([np.array([[1, 3, 12]])], 7, 1070)
     assert 1e-310 < found == pytest.approx(sum(exactly), rel=1 / 3) and found < 1e-300
+
+
+def test_what_cannot_fail_fails_with_probability_0_and_no_sign():
+    for weights in ([], [np.zeros((2, 2), int)], [np.array([[1]])]):
+        assert str(failure_probability(weights, np.zeros(2))) == "0.0"

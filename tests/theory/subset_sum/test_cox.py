@@ -11,6 +11,7 @@ from theory.subset_sum import continuous_miss, cox, every_target_miss, fresh_tar
 
 def test_none_of_no_targets_is_missed():
     assert fresh_targets_miss(1.0, 0) == 0.0 and fresh_targets_miss(1.0, 1) == 1.0
+    assert [str(fresh_targets_miss(sure)) for sure in ([], 0.0, [0.0, 0.0])] == ["0.0"] * 3  # not -0.0
 
 
 def in_solutions(mu, d):
