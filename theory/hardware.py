@@ -213,8 +213,11 @@ def break_even_sparsity(
     batch = whole("batch", batch, 1)
     if not 1 <= overhead < math.inf:
         raise ValueError(f"overhead must be a finite number of at least 1, got {overhead!r}")
+    dense_bits = float(positive("dense_bits", dense_bits, "bits"))
+    bits, overhead = float(positive("bits", bits, "bits")), float(overhead)
     time = max(dense_bits / 8 / machine.bandwidth, batch / machine.rate_of(dense_bits))
-    small = storage.break_even_sparsity(scheme, 8 * machine.bandwidth * time, bits, **options)
+    room = min(8 * machine.bandwidth * time, 2.0**52)  # bits moved meanwhile; more are never short
+    small = storage.break_even_sparsity(scheme, room, bits, **options)
     arithmetic = overhead * batch / machine.rate_of(bits)  # per weight, none skipped
     if arithmetic <= time:
         return small

@@ -124,3 +124,16 @@ def test_narrow_numbers_are_computed_with_at_full_width(half):
     assert layer.bytes_moved == 2**23 + 2**17
     assert layer_time(layer, Machine(1.0, half(1.0))) == 1.5 * 2**26 / 2
     assert hardware.crossover_batch(MACHINE, half(8), half(4)) == 400.0
+    for batch in (1, 10_000):
+        found = hardware.break_even_sparsity("bitmask", MACHINE, batch, half(4), half(16), overhead=half(2))
+        assert found == hardware.break_even_sparsity("bitmask", MACHINE, batch, 4.0, 16.0, overhead=2.0)
+
+
+def test_the_largest_batches_are_bound_by_arithmetic_alone():
+    for batch in (10**4, 10**16, 2**62):
+        # four bits run at four times the rate
+        assert hardware.break_even_sparsity("bitmask", MACHINE, batch) == 0.75
+    for name in ("dense_bits", "bits"):
+        for value in (0, -1.0, math.nan, math.inf):
+            with pytest.raises(ValueError, match=f"^{name} must be positive and finite"):
+                hardware.break_even_sparsity("bitmask", MACHINE, **{name: value})
