@@ -342,6 +342,7 @@ def test_lemma_4_term_by_term(n, max_value, target):
     second = 1 / (1 + rho * math.exp(-(z**2) / (2 * n * c * max_value**2)))
     found = subset_sum.lemma4_failure(n, max_value, target)
     assert found == pytest.approx(2 * n ** (-1 / 7) + second, rel=1e-10)
+    assert found == subset_sum.lemma4_failure(n, max_value, -target)  # the samples are symmetric
     assert 0.1 < second < 1.0
 
 
