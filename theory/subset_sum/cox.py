@@ -271,7 +271,8 @@ def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
     max_value = whole("max_value", max_value, 1, any_size=True)
     miss = np.asarray(nonzero_miss, dtype=np.float64)
     n = len(miss) - 1
-    return float(binom.pmf(np.arange(n, -1, -1), n, float(Fraction(1, 2 * max_value + 1))) @ miss)
+    zeros = binom.pmf(np.arange(n, -1, -1), n, float(Fraction(1, 2 * max_value + 1)))
+    return min(float(zeros @ miss), 1.0)
 
 
 def continuous_miss(n: int, epsilon: float, tau: float) -> float:

@@ -398,3 +398,16 @@ def test_failures_rarer_than_any_common_double_are_told_apart():
 def test_what_cannot_fail_fails_with_probability_0_and_no_sign():
     for weights in ([], [np.zeros((2, 2), int)], [np.array([[1]])]):
         assert str(failure_probability(weights, np.zeros(2))) == "0.0"
+
+
+def test_no_success_is_more_than_certain():
+    """Weights of 0 are always represented, whatever binomial weights add up to."""
+    zeros, one = np.zeros((3, 4), int), np.array([[1, 1], [1, 1], [1, 1]])
+    for n in range(1, 40):
+        table = np.stack([np.zeros(2 * n + 1), 0.9 ** np.arange(2 * n + 1)], axis=1)
+        for found in (
+            block_success_probability([zeros], table, n),
+            copies_success_probability([one, zeros[:, :3]], table, n, n),
+            shared_divisor_bound([2 * zeros + 2], n, 7),
+        ):
+            assert 1 - 1e-12 < found <= 1.0

@@ -14,6 +14,11 @@ def test_none_of_no_targets_is_missed():
     assert [str(fresh_targets_miss(sure)) for sure in ([], 0.0, [0.0, 0.0])] == ["0.0"] * 3  # not -0.0
 
 
+def test_a_certain_miss_is_no_more_than_certain_among_zeros():
+    for n in range(40):
+        assert fresh_targets_miss(cox.thinned_by_zeros(np.ones(n + 1), 3)) == pytest.approx(1.0)
+
+
 def in_solutions(mu, d):
     """The law with u = mu exp(-(G - d)^2/2), the mean number of solutions, as the variable of integration."""
     mu, d = mp.mpf(mu), mp.mpf(d)
