@@ -20,7 +20,7 @@ def missed(n, max_value, target):
     return Fraction(lost, len(values) ** n)
 
 
-@pytest.mark.parametrize(("max_value", "target"), [(1, 1), (2, 1), (2, 2), (2, 3), (3, 2)])
+@pytest.mark.parametrize(("max_value", "target"), [(1, 1), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2)])
 def test_the_polynomials_of_every_rate_make_the_probability(max_value, target):
     law, total = miss_law(max_value, target), 2 * max_value
     polynomials = {j: law.polynomial(j) for j in range(total + 1)}
