@@ -162,6 +162,8 @@ def _product_reach(n: int, max_value: int, target: int, divisor: int) -> Fractio
 def miss_lower_bound(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:
     r"""P(reach or some critical divisor divides every sample): inclusion-exclusion, exact, below P(miss).
 
+    Where less than one solution is expected, 1 - E Z if that is more: Markov's inequality.
+
     Examples
     --------
     >>> miss_lower_bound(1, 5, 3)  # one sample: only X = 3 solves it
