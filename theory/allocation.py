@@ -49,14 +49,7 @@ def water_filling(variances: ArrayLike, bits: float, sizes: ArrayLike | None = N
     >>> water_filling([1e-4, 1.0], 0.5)  # the first is not worth a bit
     array([1.0e-04, 2.5e-01])
     """
-    v = np.asarray(variances, dtype=np.float64)
-    n = np.ones_like(v) if sizes is None else np.asarray(sizes, dtype=np.float64)
-    if v.ndim != 1 or v.size == 0 or not np.all((v >= 0) & np.isfinite(v)):
-        raise ValueError("variances must be a list of finite numbers of at least 0")
-    if n.shape != v.shape or not np.all((n > 0) & np.isfinite(n)):
-        raise ValueError(f"sizes must be {v.size} positive finite numbers, one for every variance")
-    if not 0 <= bits < math.inf:
-        raise ValueError(f"bits must be a finite number of at least 0, got {bits!r}")
+    v, n = _tensors(variances, bits, sizes)
     order = np.argsort(-v)
     v, n = v[order], n[order]
     v_used, rate = v[v > 0], bits * n.sum()
@@ -80,9 +73,22 @@ def water_filling_snr(variances: ArrayLike, bits: float, sizes: ArrayLike | None
     >>> round(water_filling_snr([1.0], 4.0), 4), round(water_filling_snr([1.0, 100.0], 4.0), 2)
     (24.0824, 31.12)
     """
+    v, n = _tensors(variances, bits, sizes)
+    v = v / (v.max() or 1.0)  # sums and shares of them stay within doubles
+    return decibel(float(n @ v), float(n @ water_filling(v, bits, n)))
+
+
+def _tensors(variances: ArrayLike, bits: float, sizes: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """Variances and sizes as arrays."""
     v = np.asarray(variances, dtype=np.float64)
     n = np.ones_like(v) if sizes is None else np.asarray(sizes, dtype=np.float64)
-    return decibel(float(n @ v), float(n @ water_filling(v, bits, n)))
+    if v.ndim != 1 or v.size == 0 or not np.all((v >= 0) & np.isfinite(v)):
+        raise ValueError("variances must be a list of finite numbers of at least 0")
+    if n.shape != v.shape or not np.all((n > 0) & np.isfinite(n)):
+        raise ValueError(f"sizes must be {v.size} positive finite numbers, one for every variance")
+    if not 0 <= bits < math.inf:
+        raise ValueError(f"bits must be a finite number of at least 0, got {bits!r}")
+    return v, n
 
 
 def output_snr(gram: np.ndarray, bits: float) -> float:
@@ -123,4 +129,5 @@ def _eigenvalues(gram: np.ndarray) -> np.ndarray:
     gram = np.asarray(gram, dtype=np.float64)
     if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or gram.size == 0 or not np.isfinite(gram).all():
         raise ValueError("gram must be a square matrix of finite numbers")
+    gram = gram / (np.abs(gram).max() or 1.0)  # ratios of eigenvalues, whatever their unit
     return np.maximum(np.linalg.eigvalsh((gram + gram.T) / 2), 0.0)

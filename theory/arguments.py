@@ -89,8 +89,8 @@ def positive(name: str, value: Any, unit: str = "") -> Any:
     if not finite:
         what = f" ({unit})" if unit else ""
         raise ValueError(f"{name} must be positive and finite{what}, got {shown(value)}")
-    # NumPy integers would wrap around in what is made of them (2 * np.int8(100))
-    return int(value) if isinstance(value, np.integer) else value
+    # NumPy's narrow numbers would wrap around in what is made of them (2 * np.int8(100)), or end
+    return value.item() if isinstance(value, (np.floating, np.integer)) else value
 
 
 def inside(name: str, value: Any) -> float:

@@ -50,10 +50,11 @@ class Machine:
     exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        positive("bandwidth", self.bandwidth, "bytes per second")
-        positive("rate", self.rate, "multiply-adds per second")
+        for name, unit in (("bandwidth", "bytes per second"), ("rate", "multiply-adds per second")):
+            object.__setattr__(self, name, positive(name, getattr(self, name), unit))
         if not 0 <= self.exponent <= 2:
             raise ValueError(f"exponent must lie from 0 to 2, got {self.exponent!r}")
+        object.__setattr__(self, "exponent", float(self.exponent))
 
     def rate_of(self, bits: float) -> float:
         """Multiply-adds per second of `bits`-bit weights; wider ones than 16 bits are slower.
@@ -99,10 +100,11 @@ class Layer:
         for name in ("fan_out", "fan_in", "batch"):
             object.__setattr__(self, name, whole(name, getattr(self, name), 1))
         for name in ("stored_bits", "value_bits", "activation_bits"):
-            positive(name, getattr(self, name), "bits")
-        share_of_zeros(self.sparsity)
+            object.__setattr__(self, name, positive(name, getattr(self, name), "bits"))
+        object.__setattr__(self, "sparsity", share_of_zeros(self.sparsity))
         if not 1 <= self.overhead < math.inf:
             raise ValueError(f"overhead must be a finite number of at least 1, got {self.overhead!r}")
+        object.__setattr__(self, "overhead", float(self.overhead))
 
     @property
     def weights(self) -> int:
@@ -211,8 +213,11 @@ def break_even_sparsity(
     batch = whole("batch", batch, 1)
     if not 1 <= overhead < math.inf:
         raise ValueError(f"overhead must be a finite number of at least 1, got {overhead!r}")
+    dense_bits = float(positive("dense_bits", dense_bits, "bits"))
+    bits, overhead = float(positive("bits", bits, "bits")), float(overhead)
     time = max(dense_bits / 8 / machine.bandwidth, batch / machine.rate_of(dense_bits))
-    small = storage.break_even_sparsity(scheme, 8 * machine.bandwidth * time, bits, **options)
+    room = min(8 * machine.bandwidth * time, 2.0**52)  # bits moved meanwhile; more are never short
+    small = storage.break_even_sparsity(scheme, room, bits, **options)
     arithmetic = overhead * batch / machine.rate_of(bits)  # per weight, none skipped
     if arithmetic <= time:
         return small

@@ -45,6 +45,7 @@ def test_outputs_at_high_rate():
     assert allocation.feedback_gain(np.outer([1, 2], [1, 2])) == np.inf
     # 10 log10(0.5 / 1e-5), and no more than a part of the space below rounding
     assert allocation.feedback_gain(np.diag([1.0, 1e-10])) == pytest.approx(46.98970004, abs=1e-8)
+    assert allocation.feedback_gain(np.diag([1.0, 2e-14])) == pytest.approx(65.4845501, abs=1e-7)
     assert allocation.feedback_gain(np.diag([1.0, 1e-15])) == np.inf
 
 
@@ -69,6 +70,8 @@ def test_outputs_at_high_rate():
         ),
         (lambda: allocation.water_filling([1.0], -1), "bits must be a finite number of at least 0, got -1"),
         (lambda: allocation.water_filling([1.0], 1, [1, 2]), "sizes must be 1 positive finite numbers"),
+        (lambda: allocation.water_filling_snr([1.0, 2.0], 1, [1]), "sizes must be 2 positive finite numbers"),
+        (lambda: allocation.water_filling_snr(1.0, 2), "variances must be a list of finite numbers"),
         (lambda: allocation.output_snr(np.ones((2, 3)), 1), "gram must be a square matrix"),
         (lambda: allocation.feedback_gain(np.ones((2, 2, 2))), "gram must be a square matrix"),
         (lambda: allocation.feedback_gain(np.zeros((2, 2))), "gram must not be zero"),
@@ -100,3 +103,13 @@ def test_next_to_no_bits_leave_the_variances_as_they_are():
         v, n = [k / 7, k / 11], [k, 3]
         assert allocation.water_filling(v, 0, n).tolist() == v
         np.testing.assert_allclose(allocation.water_filling(v, 1e-300, n), v, rtol=1e-13)
+
+
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e307])
+def test_ratios_know_no_unit(unit):
+    """Of variances whose sum exceeds every double, or whose share below the smallest."""
+    plain = np.array([3.0, 2.0, 12.0])
+    snr, gain = allocation.water_filling_snr(plain, 4.0), allocation.feedback_gain(np.diag(plain))
+    assert allocation.water_filling_snr(plain * unit, 4.0) == pytest.approx(snr, rel=1e-12)
+    assert allocation.output_snr(np.diag(plain * unit), 4.0) == pytest.approx(snr, rel=1e-12)
+    assert allocation.feedback_gain(np.diag(plain * unit)) == pytest.approx(gain, rel=1e-12)

@@ -112,3 +112,28 @@ def test_the_ends_of_overhead_and_exponent():
         with pytest.raises(ValueError, match="exponent must lie from 0 to 2"):
             Machine(1.0, 1.0, exponent)
     assert [Machine(1.0, 8.0, exponent).rate_of(4) for exponent in (0, 1, 2)] == [8.0, 32.0, 128.0]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("half", [np.float16, np.float32])
+def test_narrow_numbers_are_computed_with_at_full_width(half):
+    assert Machine(half(512.0), half(2.0**15), half(2.0)).rate_of(half(0.5)) == 2.0**25
+    layer = Layer(4096, 4096, 8, half(4), half(8), half(0.5), half(1.5), half(16))
+    assert layer == Layer(4096, 4096, 8, 4.0, 8.0, 0.5, 1.5, 16.0)
+    assert layer.multiply_adds == 2**26 and layer.bit_operations == 2**33
+    assert layer.bytes_moved == 2**23 + 2**17
+    assert layer_time(layer, Machine(1.0, half(1.0))) == 1.5 * 2**26 / 2
+    assert hardware.crossover_batch(MACHINE, half(8), half(4)) == 400.0
+    for batch in (1, 10_000):
+        found = hardware.break_even_sparsity("bitmask", MACHINE, batch, half(4), half(16), overhead=half(2))
+        assert found == hardware.break_even_sparsity("bitmask", MACHINE, batch, 4.0, 16.0, overhead=2.0)
+
+
+def test_the_largest_batches_are_bound_by_arithmetic_alone():
+    for batch in (10**4, 10**16, 2**62):
+        # four bits run at four times the rate
+        assert hardware.break_even_sparsity("bitmask", MACHINE, batch) == 0.75
+    for name in ("dense_bits", "bits"):
+        for value in (0, -1.0, math.nan, math.inf):
+            with pytest.raises(ValueError, match=f"^{name} must be positive and finite"):
+                hardware.break_even_sparsity("bitmask", MACHINE, **{name: value})

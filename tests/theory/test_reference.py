@@ -69,8 +69,10 @@ WITHOUT = {
     "theory.subset_sum.closed_form:solve": "the same",
     "theory.subset_sum.exact:exact_is_cheap": "a rule on costs",
     "theory.subset_sum.miss:miss_form": "names a form",
+    "theory.subset_sum.moments:expected_solutions_error": "an allowance for rounding: test_moments",
     "theory.subset_sum.moments:expected_solutions_reachable": "a rule on costs",
     "theory.subset_sum.moments:second_moment_reachable": "a rule on costs",
+    "theory.subset_sum.moments:weighted_counts": "the sums behind second_moment and second_moment_bounds",
     "theory.subset_sum.errors:miss_error": "a measured table: tests/theory/reference_miss_errors.py",
     "theory.subset_sum.saddlepoint:saddlepoint_miss_probability": "measured: miss_error",
 }

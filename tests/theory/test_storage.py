@@ -61,6 +61,11 @@ def test_group_positions_and_block_scales():
     assert storage.bits_per_weight("n:m", 0.75, 8, group=8) == 2 * (8 + 3) / 8
     assert storage.bits_per_weight("block", bits=4, block=64, scale_bits=16) == 4.25
     assert storage.bits_per_weight("csr", 0.9, 16, columns=512) == pytest.approx(0.1 * 25 + 32 / 512)
+    for size in (3, 5, 6, 12, 1000):  # the last position decides how many bits they take
+        kept, bits = 1 / size, 16 + len(f"{size - 1:b}")
+        assert storage.bits_per_weight("n:m", 1 - kept, 16, group=size) == pytest.approx(kept * bits)
+        csr = storage.bits_per_weight("csr", 1 - kept, 16, columns=size)
+        assert csr == pytest.approx(kept * bits + 32 / size)
 
 
 def test_entropy_formula():

@@ -94,9 +94,16 @@ def drawn_units(fan_in: int, samples: int, signed: bool = False, usable: float =
 
 def _one_sided_round(slots: int, usable: float) -> tuple[float, float]:
     """Sum of `slots` geometric waiting times with success 1 - (1 - usable)^k, k = slots..1."""
-    few = min(slots, math.ceil(750 / usable))  # with more waiting, a unit always fits: (1 - u)^few < e^-750
-    none = (1.0 - usable) ** np.arange(1, few + 1)
-    return slots + float(np.sum(none / (1 - none))), float(np.sum(none / (1 - none) ** 2))
+    few = math.ceil(min(slots, 750 / usable))  # with more waiting, a unit always fits: (1 - u)^few < e^-750
+    none, some = _chances(usable, np.arange(1, few + 1))
+    return slots + float(np.sum(none / some)), float(np.sum(none / some**2))
+
+
+def _chances(share: float, waiting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Chance that none, and that some of those waiting takes a unit, which each does with `share`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_none = np.where(waiting > 0, waiting * np.log1p(-share), 0.0)
+    return np.exp(log_none), -np.expm1(log_none)
 
 
 def _signed_round(fan_in: int, usable: float) -> tuple[float, float]:
@@ -108,27 +115,26 @@ def _signed_round(fan_in: int, usable: float) -> tuple[float, float]:
     """
     u = usable
     # with 6/u waiting a unit fits some one of them 399 times in 400: that many never come to wait
-    top = min(fan_in, max(60, math.ceil(6 / u)))
-    single = (1.0 - u) ** np.arange(top + 2)
+    top = math.ceil(min(fan_in, max(60, 6 / u)))
+    single, taken = _chances(u, np.arange(top + 2))
+    neither, both = _chances(2 * u, np.arange(fan_in + 1))  # some waiting pair takes the unit
     mean = np.zeros(top + 2)  # d = 0: s alone waiting
     second = np.zeros(top + 2)
     for s in range(1, top + 2):
-        hit, stay = 1 - single[s], single[s]
-        mean[s] = (1 + hit * mean[s - 1]) / (1 - stay)
+        hit, stay = taken[s], single[s]
+        mean[s] = (1 + hit * mean[s - 1]) / hit
         # E T^2 = 1 + 2 (hit E T_{s-1} + stay E T_s) + hit E T_{s-1}^2 + stay E T_s^2
-        second[s] = (1 + 2 * (hit * mean[s - 1] + stay * mean[s]) + hit * second[s - 1]) / (1 - stay)
+        second[s] = (1 + 2 * (hit * mean[s - 1] + stay * mean[s]) + hit * second[s - 1]) / hit
     for d in range(1, fan_in + 1):
-        both = 1 - (1 - 2 * u) ** d  # some waiting pair takes the unit
         new_mean, new_second = np.zeros(top + 2), np.zeros(top + 2)
         for s in range(top + 1):
-            hit = 1 - single[s] if s else 0.0
-            up, stay = single[s] * both, single[s] * (1 - both)
+            hit, up, stay = taken[s], single[s] * both[d], single[s] * neither[d]
             less = (new_mean[s - 1], new_second[s - 1]) if s else (0.0, 0.0)
             more = (mean[s + 1], second[s + 1])
-            new_mean[s] = (1 + hit * less[0] + up * more[0]) / (1 - stay)
+            new_mean[s] = (1 + hit * less[0] + up * more[0]) / (hit + up)
             new_second[s] = (
                 1 + 2 * (hit * less[0] + up * more[0] + stay * new_mean[s]) + hit * less[1] + up * more[1]
-            ) / (1 - stay)
+            ) / (hit + up)
         new_mean[top + 1], new_second[top + 1] = new_mean[top], new_second[top]
         mean, second = new_mean, new_second
     return float(mean[0]), float(second[0] - mean[0] ** 2)

@@ -93,7 +93,7 @@ def shared_divisor_bound(
         for m in (integers("weights", w) % prime != 0).sum(axis=0):
             hit = (share @ reached) ** m if independent else share @ reached**m
             log += math.log(hit) if hit > 0 else -math.inf
-    return math.exp(log)
+    return min(math.exp(log), 1.0)
 
 
 def reduced_shares(max_value: int, ratio: int, rounding: str = "truncate", zero: bool = False) -> np.ndarray:

@@ -184,7 +184,7 @@ def failure_probability(
     >>> failure_probability([np.array([[1, 0], [-1, 1]])], np.array([0.0, 2.0**-100])) == 3 / 2**100
     True
     """
-    return -math.expm1(_log_of_all(weights, miss, signed_inputs))
+    return 0.0 - math.expm1(_log_of_all(weights, miss, signed_inputs))
 
 
 def _log_of_all(weights: Sequence[np.ndarray], miss: np.ndarray, signed_inputs: bool) -> float:
@@ -276,7 +276,7 @@ def block_success_probability(
             columns = columns + columns[::-1]
         with np.errstate(divide="ignore"):
             total += np.log(share @ np.exp(columns)).sum()
-    return math.exp(total)
+    return min(math.exp(total), 1.0)  # the shares add up to 1 but for rounding
 
 
 def copies_success_probability(
@@ -325,4 +325,4 @@ def copies_success_probability(
         good = np.einsum("jc,cij->ij", share, reached).prod(axis=1)
     share = binom.pmf(counts, copies, good[:, None])
     columns = np.exp(np.stack([_log_success(weights[-1], p).sum(axis=0) for p in miss[: copies + 1]]))
-    return float(np.prod(np.einsum("jc,cj->j", share, columns)))
+    return min(float(np.prod(np.einsum("jc,cj->j", share, columns))), 1.0)

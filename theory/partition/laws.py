@@ -199,8 +199,9 @@ def window_probability(parameter: ArrayLike) -> np.ndarray | float:
     >>> round(window_probability(0.0), 4)
     0.6239
     """
-    mean = WINDOW_CONSTANT * np.exp2(-np.asarray(parameter, dtype=np.float64))
-    return plain(-0.5 * (np.expm1(-mean) + np.expm1(-2.0 * mean)))
+    with np.errstate(over="ignore"):
+        mean = WINDOW_CONSTANT * np.exp2(-np.asarray(parameter, dtype=np.float64))
+        return plain(-0.5 * (np.expm1(-mean) + np.expm1(-2.0 * mean)))
 
 
 def perfect_partition_count_pmf(
@@ -231,14 +232,13 @@ def perfect_partition_count_pmf(
     shape = 5.0 * whole("n", n, 1)
     # log mean/shape by the logarithm: the mean may exceed every double
     odds = log_mean - math.log(shape)
-    return plain(
-        np.exp(
-            -np.log(k + shape)  # Gamma(k + r) / (Gamma(r) k!) = 1 / ((k + r) B(k + 1, r))
-            - betaln(k + 1.0, shape)
-            - shape * np.logaddexp(0.0, odds)
-            - k * np.logaddexp(0.0, -odds)
-        )
+    log_mass = (
+        -np.log(k + shape)  # Gamma(k + r) / (Gamma(r) k!) = 1 / ((k + r) B(k + 1, r))
+        - betaln(k + 1.0, shape)
+        - shape * np.logaddexp(0.0, odds)
+        - k * np.logaddexp(0.0, -odds)
     )
+    return plain(np.exp(np.minimum(log_mass, 0.0)))  # rounding may leave more than 1
 
 
 def discrepancy_scale(n: ArrayLike, max_value: ArrayLike) -> np.ndarray | float:

@@ -14,11 +14,13 @@ from fractions import Fraction
 import numpy as np
 
 from theory.arguments import whole
-from theory.integer_sums import Law, check_arguments, largest, sum_probability
+from theory.integer_sums import Law, check_arguments, exact_variance, largest, sum_probability
 from theory.subset_sum.moments import (
-    WEIGHTS,
     expected_solutions,
+    expected_solutions_error,
+    expected_solutions_reachable,
     second_moment_reachable,
+    weighted_counts,
     weighted_moments_up_to,
 )
 
@@ -160,6 +162,8 @@ def _product_reach(n: int, max_value: int, target: int, divisor: int) -> Fractio
 def miss_lower_bound(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:
     r"""P(reach or some critical divisor divides every sample): inclusion-exclusion, exact, below P(miss).
 
+    Where less than one solution is expected, 1 - E Z if that is more: Markov's inequality.
+
     Examples
     --------
     >>> miss_lower_bound(1, 5, 3)  # one sample: only X = 3 solves it
@@ -178,11 +182,13 @@ def miss_lower_bound(n: int, max_value: int, target: int, law: Law = "nonzero") 
             both = reach_probability(n, max_value, target, law, common)
             alone = divides_every_sample(common, max_value, law) ** n
             union += (-1) ** (size - 1) * (alone - both)
-    if (
-        n - math.log2(n * largest(max_value, law)) > 3.0
-    ):  # far more than one solution expected: Markov is void
+    many = n - math.log2(n * largest(max_value, law)) > 3.0
+    central = target * target <= 3 * n * exact_variance(max_value, law)
+    error = expected_solutions_error(n, max_value, law)
+    # far more than one solution expected: Markov is void; far out it is not, however many samples there are
+    if (many and central) or error >= 1.0 or not expected_solutions_reachable(n, max_value, law):
         return float(union)
-    return max(float(union), 1.0 - expected_solutions(n, max_value, target, law))
+    return max(float(union), 1.0 - (expected_solutions(n, max_value, target, law) + error))
 
 
 def trivial_miss(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:
@@ -235,25 +241,17 @@ def second_moment_bounds(
     at_zero = [sum_probability(k, max_value, 0, law) for k in range(n + 1)]
     at_target = [sum_probability(k, max_value, target, law) for k in range(n + 1)]
     one = float(Fraction(1, 2 * max_value + (law == "uniform")))
-    peak = [1.0, one, *(at_zero[k - k % 2] for k in range(2, n + 1))]
-    theta = np.array(WEIGHTS)
-    first, second = np.zeros((2, theta.size, n + 1))
-    for m in range(n + 1):
-        hits = [math.comb(m, k) * at_target[k] for k in range(m + 1)]
-        first[:, m] = theta[:, None] ** np.arange(m + 1) @ hits
-    factorial = np.cumprod(np.concatenate([[1.0], np.arange(1.0, n + 1)]))
-    for a in range(n + 1):
-        for b in range(min(a, n - a) + 1):
-            for c in range(n - a - b + 1):
-                s = a + b + c
-                value = min(peak[c] * at_zero[a + b], peak[a] * at_target[b + c], peak[b] * at_target[a + c])
-                if c == 0:
-                    value = min(value, at_target[a] * at_target[b])
-                if value > 0.0:
-                    weight = (1.0 if a == b else 2.0) * value / (factorial[a] * factorial[b] * factorial[c])
-                    ways = weight * factorial[s:] / factorial[: n + 1 - s]
-                    second[:, s:] += theta[:, None] ** (s + c) * ways
-    return first, second
+    peak = np.array([1.0, one, *(at_zero[k - k % 2] for k in range(2, n + 1))])
+    none, hits = np.array(at_zero), np.array(at_target)
+    far = np.concatenate([hits, np.zeros(n + 1)])  # what more than n samples do is not asked for
+
+    def triples(a: int, b_max: int) -> np.ndarray:
+        b, c = np.arange(b_max + 1)[:, None], np.arange(n - a + 1)
+        value = np.minimum(peak[c] * none[a + b], np.minimum(peak[a] * far[b + c], peak[b] * hits[a + c]))
+        value[:, 0] = np.minimum(value[:, 0], hits[a] * hits[: b_max + 1])
+        return value
+
+    return weighted_counts(hits, triples)
 
 
 def block_miss(n: int, max_value: int, target: int, law: Law = "nonzero") -> float:

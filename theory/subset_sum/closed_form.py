@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from theory.arguments import whole
 from theory.integer_sums import Law, largest, sample_counts
 from theory.subset_sum.automaton import HIT, Diagram
 
@@ -38,7 +39,7 @@ class MissLaw:
         >>> miss_law(3, 1).probability(2)  # (5/6)^2 less the draws (-1, 2), (-2, 3) in either order
         Fraction(7, 12)
         """
-        total = Fraction(0)
+        n, total = whole("n", n, 0), Fraction(0)
         for j, coefficients in self.terms:
             falling = 1
             part = Fraction(0)  # Horner's rule would need j^-1: the powers are taken out at the end
@@ -61,7 +62,7 @@ class MissLaw:
         """
         for rate, coefficients in self.terms:
             if rate == j and j > 0:
-                return falling_to_powers(tuple(q / Fraction(j) ** i for i, q in enumerate(coefficients)))
+                return falling_to_powers(tuple(q / Fraction(rate) ** i for i, q in enumerate(coefficients)))
         return ()
 
 

@@ -159,6 +159,8 @@ def cox_tail(mu: float, d: float = 0.0) -> float:
     """
     if not mu > 1.0:
         raise ValueError(f"mu must exceed 1 for the tail form, got {mu}")
+    if mu == math.inf:
+        return 0.0
     level = math.log(mu) + EULER_GAMMA
     # e^(-d^2/2) cosh(2 d w), where cosh alone may exceed every double
     w = math.sqrt(0.5 * level)
@@ -176,7 +178,7 @@ def moment_ratio_limit(d: float = 0.0) -> float:
     >>> round(1 / moment_ratio_limit(), 4)
     0.866
     """
-    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0) if d * d < 4200.0 else math.inf
+    return 2.0 / math.sqrt(3.0) * math.exp(d * d / 6.0) if not d * d >= 4200.0 else math.inf
 
 
 def every_target_miss(
@@ -243,7 +245,7 @@ def fresh_targets_miss(miss: ArrayLike, count: int | None = None) -> float:
     if count == 0:
         return 0.0  # also of targets that are certainly missed
     with np.errstate(divide="ignore"):
-        return float(-np.expm1(count * np.log1p(-p).sum()))
+        return 0.0 - float(np.expm1(count * np.log1p(-p).sum()))
 
 
 def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
@@ -269,7 +271,8 @@ def thinned_by_zeros(nonzero_miss: ArrayLike, max_value: int) -> float:
     max_value = whole("max_value", max_value, 1, any_size=True)
     miss = np.asarray(nonzero_miss, dtype=np.float64)
     n = len(miss) - 1
-    return float(binom.pmf(np.arange(n, -1, -1), n, float(Fraction(1, 2 * max_value + 1))) @ miss)
+    zeros = binom.pmf(np.arange(n, -1, -1), n, float(Fraction(1, 2 * max_value + 1)))
+    return min(float(zeros @ miss), 1.0)
 
 
 def continuous_miss(n: int, epsilon: float, tau: float) -> float:

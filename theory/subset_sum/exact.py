@@ -154,6 +154,7 @@ def exact_is_cheap(n: int, max_value: int, target: int, law: Law = "nonzero", de
     (True, False, True)
     """
     n, max_value, target = check_arguments(n, max_value, target, law)
+    delta = whole("delta", delta, 0, any_size=True)
     sizes = _CHEAP_TARGETS[law]
     return max_value <= len(sizes) and abs(target) + delta <= sizes[max_value - 1] and n <= _CHEAP_SAMPLES
 

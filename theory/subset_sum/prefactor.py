@@ -46,7 +46,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from theory.arguments import shown
+from theory.arguments import shown, whole
 from theory.integer_sums import Law, check_arguments, largest, sample_counts
 from theory.subset_sum.bounds import critical_divisors, divides_every_sample
 from theory.subset_sum.closed_form import falling_to_powers
@@ -77,6 +77,7 @@ class Prefactor:
 
     def probability(self, n: int) -> Fraction:
         """The leading term p(n) q^n."""
+        n = whole("n", n, 0)
         return sum((c * n**k for k, c in enumerate(self.coefficients)), Fraction(0)) * self.rate**n
 
 

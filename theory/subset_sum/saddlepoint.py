@@ -63,11 +63,11 @@ def poisson_mean(
         raise ValueError(f"values must be the samples, or rows of them, got {values!r}")
     if choice("form", form, ("saddlepoint", "gaussian")) == "gaussian":
         square = (x * x).sum(axis=-1)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             mean = np.exp(
                 (x.shape[-1] + 1) * math.log(2.0) - (2 * goal - x.sum(axis=-1)) ** 2 / (2.0 * square)
             ) / np.sqrt(2.0 * np.pi * square)
-        mean = np.where(square > 0.0, mean, 2.0 ** x.shape[-1] if target == 0 else 0.0)
+        mean = np.where(square > 0.0, mean, _doubled(x.shape[-1]) if target == 0 else 0.0)
     else:
         rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         mean = _saddlepoint(rows, float(goal)).reshape(x.shape[:-1])
@@ -77,15 +77,20 @@ def poisson_mean(
 def _saddlepoint(x: np.ndarray, t: float) -> np.ndarray:
     high = np.where(x > 0, x, 0.0).sum(axis=1)
     low = np.where(x < 0, x, 0.0).sum(axis=1)
-    zeros = (x == 0).sum(axis=1)
     mean = np.zeros(len(x))
-    mean[(t == high) | (t == low)] = 1.0
+    ends = (t == high) | (t == low)
+    mean[ends] = _doubled((x[ends] == 0).sum(axis=1))
     inside = (t > low) & (t < high)
     if inside.any():
-        mean[inside] = np.exp(
-            np.minimum(_log_saddlepoint(x[inside], t), 700.0) - zeros[inside] * math.log(2.0)
-        )
-    return mean * 2.0**zeros
+        with np.errstate(over="ignore"):
+            mean[inside] = np.exp(_log_saddlepoint(x[inside], t))
+    return mean
+
+
+def _doubled(times: ArrayLike) -> np.ndarray:
+    """2^times, inf beyond every double."""
+    with np.errstate(over="ignore"):
+        return np.exp2(np.asarray(times, np.float64))
 
 
 def _log_saddlepoint(x: np.ndarray, t: float) -> np.ndarray:
@@ -182,7 +187,7 @@ def saddlepoint_miss_probability(
         if scarce.any():
             mean = sum(weight * poisson_mean(x[scarce], sum_) for sum_, weight in window)
             missed = np.exp(-mean).sum() / _POINTS
-            miss += math.comb(n, k) * 2.0**-n * float(missed)
+            miss += math.comb(n, k) / 2**n * float(missed)
     if delta == 0:
         for g in critical_divisors(max_value, target, law, count=2):
             miss += float(divides_every_sample(g, max_value, law) ** n) * (1.0 - miss)

@@ -39,6 +39,16 @@ def test_at_most_half_of_the_units_are_usable():
             drawn_units(4, 21, usable=usable)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("usable", [1e-10, 1e-17, 1e-150])
+def test_slots_wait_on_their_own_where_hardly_a_unit_is_usable(usable):
+    """Exponential times of one rate: the last of k has the mean 1 + 1/2 + ... + 1/k."""
+    for signed, slots in ((False, 5), (True, 10)):
+        mean = sum(1 / k for k in range(1, slots + 1)) / usable
+        spread = math.sqrt(sum(1 / k**2 for k in range(1, slots + 1))) / usable
+        assert drawn_units(5, 1, signed, usable) == pytest.approx((mean, spread), rel=1e-8)
+
+
 @pytest.mark.parametrize(
     ("call", "name", "least"),
     [

@@ -22,6 +22,7 @@ from theory.lottery import (
     success_probability,
 )
 from theory.lottery.products import candidate_price, missing_products, reduced_shares, shared_divisor_bound
+from theory.subset_sum import exact_miss_probability
 
 
 def reachable(candidates):
@@ -385,3 +386,28 @@ def test_both_sides_in_blocks_are_for_the_first_layer_alone():
     alone = block_success_probability([first], table, 2, signed_inputs=True)
     assert together == pytest.approx(alone * block_success_probability([second], table, 2), rel=1e-12)
     assert together < 0.9 * block_success_probability([first, second], table, 2)
+
+
+def test_failures_rarer_than_any_common_double_are_told_apart():
+    """Size 3 lies between two of the nine that are computed; all are near the smallest double."""
+    exactly = [float(exact_miss_probability(1070, 7, v)) for v in (1, 3, 12)]
+    found = predicted_failures([np.array([[1, 3, 12]])], 7, 1070)
+    assert 1e-310 < found == pytest.approx(sum(exactly), rel=1 / 3) and found < 1e-300
+
+
+def test_what_cannot_fail_fails_with_probability_0_and_no_sign():
+    for weights in ([], [np.zeros((2, 2), int)], [np.array([[1]])]):
+        assert str(failure_probability(weights, np.zeros(2))) == "0.0"
+
+
+def test_no_success_is_more_than_certain():
+    """Weights of 0 are always represented, whatever binomial weights add up to."""
+    zeros, one = np.zeros((3, 4), int), np.array([[1, 1], [1, 1], [1, 1]])
+    for n in range(1, 40):
+        table = np.stack([np.zeros(2 * n + 1), 0.9 ** np.arange(2 * n + 1)], axis=1)
+        for found in (
+            block_success_probability([zeros], table, n),
+            copies_success_probability([one, zeros[:, :3]], table, n, n),
+            shared_divisor_bound([2 * zeros + 2], n, 7),
+        ):
+            assert 1 - 1e-12 < found <= 1.0

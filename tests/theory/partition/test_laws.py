@@ -202,6 +202,14 @@ def test_window_values_beyond_the_range_of_doubles():
         )
 
 
+@pytest.mark.filterwarnings("error")
+def test_probabilities_end_at_0_and_1():
+    assert partition.window_probability([-math.inf, -1100.0, 1100.0, math.inf]).tolist() == [1, 1, 0, 0]
+    for n in (1, 10, 77, 300):  # no partition is perfect
+        law = partition.perfect_partition_count_pmf([0, 1], n, 2**3000, form="corrected")
+        assert law.tolist() == [pytest.approx(1.0), 0.0] and law[0] <= 1.0
+
+
 def test_exact_moments_beyond_the_range_of_doubles(monkeypatch):
     # n fair signs (M = 1): C(n, n/2)/2 partitions of discrepancy 0, always; the sum's law in closed form
     def fair(n, max_value, value, law, exact):

@@ -244,7 +244,7 @@ def test_the_saddlepoint_law_of_zeros_and_of_tolerances():
 
 @pytest.mark.parametrize(
     ("n", "max_value", "target", "delta", "step"),
-    [(14, 127, 100, 0, 1), (14, 127, 140, 4, 1), (14, 127, 140, 13, 3), (3, 6, 1, 0, 1)],
+    [(14, 127, 100, 0, 1), (14, 127, 140, 4, 1), (14, 127, 140, 13, 3), (3, 6, 1, 0, 1), (13, 100, 1, 0, 1)],
 )
 def test_samples_full_of_solutions_are_left_out_and_nothing_else(n, max_value, target, delta, step):
     """Every stratum and every point of it, whose values follow the powers of a generalised golden ratio.
@@ -342,6 +342,7 @@ def test_lemma_4_term_by_term(n, max_value, target):
     second = 1 / (1 + rho * math.exp(-(z**2) / (2 * n * c * max_value**2)))
     found = subset_sum.lemma4_failure(n, max_value, target)
     assert found == pytest.approx(2 * n ** (-1 / 7) + second, rel=1e-10)
+    assert found == subset_sum.lemma4_failure(n, max_value, -target)  # the samples are symmetric
     assert 0.1 < second < 1.0
 
 
@@ -435,3 +436,13 @@ def test_blocks_of_products_bound_the_exact_miss(n, max_value, target):
     exactly = subset_sum.exact_miss_probability(n, max_value, target, "product")
     assert exactly <= subset_sum_bounds.block_miss(n, max_value, target, "product") < 0.1
     assert subset_sum_bounds.block_miss(n, 10**5, target, "product") == 1.0
+
+
+@pytest.mark.parametrize(("n", "max_value", "target"), [(8, 30, 84), (14, 50, 380), (20, 60, 700)])
+def test_a_far_target_is_hit_no_more_often_than_it_has_solutions(n, max_value, target):
+    """Markov's inequality, however many samples: each is left out or takes any of 2 M values."""
+    ways = np.ones(1, dtype=object)
+    for _ in range(n):
+        ways = np.convolve(ways, [1] * max_value + [2 * max_value] + [1] * max_value)
+    solutions = Fraction(int(ways[n * max_value + target]), (2 * max_value) ** n)
+    assert 0.5 > solutions >= subset_sum.hit_probability_bounds(n, max_value, target)[1] - 1e-15

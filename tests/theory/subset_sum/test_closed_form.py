@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from theory.subset_sum.exact import miss_law
+from theory.subset_sum import failure_prefactor, miss_law
 
 
 def missed(n, max_value, target):
@@ -20,7 +20,7 @@ def missed(n, max_value, target):
     return Fraction(lost, len(values) ** n)
 
 
-@pytest.mark.parametrize(("max_value", "target"), [(1, 1), (2, 1), (2, 2), (2, 3), (3, 2)])
+@pytest.mark.parametrize(("max_value", "target"), [(1, 1), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2)])
 def test_the_polynomials_of_every_rate_make_the_probability(max_value, target):
     law, total = miss_law(max_value, target), 2 * max_value
     polynomials = {j: law.polynomial(j) for j in range(total + 1)}
@@ -33,6 +33,16 @@ def test_the_polynomials_of_every_rate_make_the_probability(max_value, target):
         rest = law.probability(n) - found  # what dies out after a few samples has the rate 0
         assert rest == 0 or (n < 4 and any(j == 0 for j, _ in law.terms))
         assert law.probability(n) == missed(n, max_value, target)
+
+
+@pytest.mark.parametrize("law", [miss_law(3, 1), failure_prefactor(3, 1)])
+def test_a_law_is_one_of_whole_numbers_of_samples(law):
+    for n in (-1, -5):
+        with pytest.raises(ValueError, match="n must be an integer >= 0"):
+            law.probability(n)
+    with pytest.raises(TypeError, match="n must be an integer >= 0"):
+        law.probability(2.5)
+    assert law.probability(0) == 1
 
 
 @pytest.mark.parametrize("k_max", [0, 1, 2, 3])

@@ -11,6 +11,12 @@ from theory.subset_sum import continuous_miss, cox, every_target_miss, fresh_tar
 
 def test_none_of_no_targets_is_missed():
     assert fresh_targets_miss(1.0, 0) == 0.0 and fresh_targets_miss(1.0, 1) == 1.0
+    assert [str(fresh_targets_miss(sure)) for sure in ([], 0.0, [0.0, 0.0])] == ["0.0"] * 3  # not -0.0
+
+
+def test_a_certain_miss_is_no_more_than_certain_among_zeros():
+    for n in range(40):
+        assert fresh_targets_miss(cox.thinned_by_zeros(np.ones(n + 1), 3)) == pytest.approx(1.0)
 
 
 def in_solutions(mu, d):
@@ -73,6 +79,8 @@ def test_means_about_the_largest_double():
         elif mu > 1.7976e308:
             assert cox.cox_mean(n, 1) == math.inf
     assert [cox.moment_ratio_limit(d) for d in (65.5, 66.5, 1e3)] == [math.inf] * 3
+    assert math.isnan(cox.moment_ratio_limit(math.nan))  # as the law itself
+    assert cox.cox_tail(math.inf) == cox.cox_tail(math.inf, 2.0) == cox.cox_miss(math.inf, 0.0) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from theory.subset_sum import miss_probability
 from theory.subset_sum.error_table import LOG_ERRORS, SAMPLES
 from theory.subset_sum.errors import miss_error
-from theory.subset_sum.exact import exact_miss_probability
+from theory.subset_sum.exact import certified_interval, exact_miss_probability
 from theory.subset_sum.moments import largest
 
 
@@ -76,6 +76,22 @@ def test_every_cell_of_the_window_law_on_small_grids_is_what_the_script_measures
             for n, stated in zip(SAMPLES, LOG_ERRORS.get((law, "cox", max_value, small), ()), strict=False):
                 errors = [abs(math.log(ratio(n, max_value, t, law, "cox"))) for t in targets]
                 assert -1e-9 < stated - max(errors) < 1.001e-3, (max_value, small, n)
+
+
+@pytest.mark.parametrize("law", ["nonzero", "uniform"])
+@pytest.mark.parametrize("max_value", [9, 10])
+def test_the_largest_grids_of_the_window_law_by_certified_intervals(law, max_value):
+    """Far from the window one of three targets is the worst of all, and coarse chains tell its misses."""
+    largest_errors = {False: [0.0] * 20, True: [0.0] * 20}
+    for target in (1, max_value // 2, max_value):
+        errors = largest_errors[2 * target <= max_value]
+        for i, n in enumerate(SAMPLES[12:], 12):
+            interval = certified_interval(n, max_value, target, law, tolerance=1e-3)
+            form = miss_probability(n, max_value, target, law, "cox")
+            errors[i] = max(errors[i], abs(math.log(form / float(interval.upper))))
+    for small, errors in largest_errors.items():
+        stated = LOG_ERRORS[law, "cox", max_value, small][12:]
+        assert stated == pytest.approx(errors[12:], abs=2e-3)
 
 
 def test_errors_are_stated_only_where_they_were_measured():

@@ -1,11 +1,14 @@
 """Mean numbers of solutions by every draw, on each of the roads to them."""
 
 import itertools
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from theory.subset_sum import moments
+from theory.subset_sum import miss_lower_bound, moments
+from theory.subset_sum.bounds import second_moment_bounds
 
 LAWS = {
     "nonzero": lambda m: [v for v in range(-m, m + 1) if v],
@@ -48,3 +51,34 @@ def test_what_fits_is_said_up_to_the_last_that_fits(law):
     assert moments.expected_solutions_reachable(31, 10**12, law) == (law != "product")
     with pytest.raises(ValueError, match="the exact second moment needs"):
         moments.second_moment(last + 1, size, 1, law)
+
+
+def test_what_a_transform_leaves_is_neither_below_0_nor_taken_for_a_proof(monkeypatch):
+    """Products of numbers up to 10, so far out that no transform of 2^12 subsets tells their mean from 0."""
+    cells = [(12, 10, target, "product") for target in range(900, 1200, 7)]
+    exactly = [(moments.expected_solutions(*cell), miss_lower_bound(*cell)) for cell in cells]
+    monkeypatch.setattr(moments, "EXACT_PRODUCT", 0)
+    for cell, (mean, bound) in zip(cells, exactly, strict=True):
+        found = moments.expected_solutions(*cell)
+        assert 0.0 <= found == pytest.approx(mean, abs=1e-15 * 2**12)
+        assert miss_lower_bound(*cell) <= bound
+
+
+def test_more_solutions_than_any_double_are_infinitely_many(monkeypatch):
+    monkeypatch.setattr(moments, "EXACT_PRODUCT", 0)
+    assert moments.expected_solutions(1100, 2, 0, "product") == math.inf
+
+
+@pytest.mark.filterwarnings("error")
+def test_second_moments_of_signs_beyond_the_factorials_of_doubles():
+    """Of k ones among n signs, i + t ones and i minus ones are C(n, k - t) subsets (Vandermonde)."""
+    target = -3
+    first, second = moments.moments_up_to(172, 1, target)
+    cheap = second_moment_bounds(172, 1, target)[1][0]
+    for n in (20, 169, 171, 172):
+        counts = [math.comb(n, k - target) if k >= target else 0 for k in range(n + 1)]
+        mean = sum(math.comb(n, k) * count for k, count in enumerate(counts))
+        square = sum(math.comb(n, k) * count**2 for k, count in enumerate(counts))
+        assert first[n] == pytest.approx(float(Fraction(mean, 2**n)), rel=1e-12)
+        assert second[n] == pytest.approx(float(Fraction(square, 2**n)), rel=1e-12)
+        assert second[n] * (1 - 1e-12) <= cheap[n] < 3 * second[n]

@@ -1,10 +1,12 @@
 """The saddlepoint density by a root and a sum at 30 digits, from one end of the range to the other."""
 
+import math
+
 import mpmath as mp
 import numpy as np
 import pytest
 
-from theory.subset_sum import poisson_mean
+from theory.subset_sum import failure_prefactor, poisson_mean, saddlepoint
 
 SAMPLES = [
     [3, -7, 11, 19, -23, 31, 36],
@@ -46,3 +48,28 @@ def test_the_density_from_end_to_end(sample):
         rows = np.array([sample, mirrored, [*sample[:-1], 0]])  # each row stops when it is done
         assert poisson_mean(rows, target)[0] == pytest.approx(expected, rel=2e-8)
         assert poisson_mean(mirrored, -target) == pytest.approx(expected, rel=2e-8)
+
+
+@pytest.mark.filterwarnings("error")
+def test_more_solutions_than_any_double_are_infinitely_many():
+    """Zeros double the count."""
+    for zeros, factor in ((0, 1.0), (1000, 2.0**1000), (1100, np.inf)):
+        for form in ("saddlepoint", "gaussian"):
+            assert poisson_mean([0] * zeros, 0, form) == factor
+            assert poisson_mean([0] * zeros, 1, form) == 0.0
+        for target in (-1, 6, 7):
+            few = poisson_mean([1, 2, 3], target)
+            assert poisson_mean([1, 2, 3] + [0] * zeros, target) == (few * factor if few else 0.0)
+        centre = poisson_mean([1, 2, 3] + [0] * zeros, 3)
+        assert centre == pytest.approx(poisson_mean([1, 2, 3], 3) * factor, rel=1e-12)
+    assert poisson_mean([1] * 2000, 1000) == poisson_mean([1] * 2000, 1000, "gaussian") == np.inf
+    middle = math.comb(1020, 510)  # 1.4e305
+    assert poisson_mean([1] * 1020, 510) == pytest.approx(middle, rel=1e-3)
+
+
+def test_the_law_where_2_to_the_n_exceeds_every_double(monkeypatch):
+    """What is left of a miss is that the positive samples stay below the target."""
+    monkeypatch.setattr(saddlepoint, "_POINTS", 2)
+    law = saddlepoint.saddlepoint_miss_probability.__wrapped__  # its cache would keep what two points give
+    expected = float(failure_prefactor(40, 5).probability(1040))
+    assert law(1040, 40, 5) == pytest.approx(expected, rel=1e-9)
