@@ -102,6 +102,20 @@ def test_student_tails_and_moments_at_the_edges(df, bound, share):
         )
 
 
+@pytest.mark.parametrize("cut", [0.5, 2.0, 1e3, 1e5, 1e8])
+def test_student_tails_far_out_in_closed_form(cut):
+    """P(|T| > x) is 2/pi arctan(1/x) for df = 1, 2/pi (arctan(sqrt 3/x) - sqrt 3 x/(3 + x^2)) for df = 3."""
+    with mp.workdps(60):
+        root, end = mp.sqrt(3), mp.mpf(10**12)
+        outside = {
+            1: lambda x: 2 / mp.pi * mp.atan(1 / x),
+            3: lambda x: 2 / mp.pi * (mp.atan(root / x) - root * x / (3 + x * x)),
+        }
+        expected = [(f(mp.mpf(cut)) - f(end)) / 2 / (1 - f(end)) for f in outside.values()]
+    found = [float(StudentT(df, 1e12).tail(np.array(cut))[0]) for df in outside]
+    assert found == pytest.approx([float(value) for value in expected], rel=1e-13, abs=0.0)
+
+
 @pytest.mark.parametrize(("df", "bound"), STUDENT)
 def test_student_quantiles_invert_at_the_edges(df, bound):
     law = StudentT(df, bound)
