@@ -97,5 +97,5 @@ def _prove(bits: int, tolerance: float) -> tuple[float, float]:
         return -10 * noise.log() / arb(10).log()
 
     # a float is the nearest, on either side: one further out lies beyond what was proved
-    low, high = float(decibel(best).lower()), float(decibel(proved).upper())
-    return math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+    least, most = float(decibel(best).lower()), float(decibel(proved).upper())
+    return math.nextafter(least, -math.inf), math.nextafter(most, math.inf)
