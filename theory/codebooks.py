@@ -71,6 +71,11 @@ class Codebook:
         levels = np.unique(np.asarray(levels, dtype=np.float64))
         if levels.size == 0 or not np.all(np.isfinite(levels)):
             raise ValueError("levels must be finite numbers, at least one")
+        largest = float(np.max(np.abs(levels)))
+        if largest and not 1e-75 < largest < 1e75:  # their cubes must stay within double precision
+            raise ValueError(
+                f"the largest magnitude of levels must be 0 or between 1e-75 and 1e75, got {largest:g}"
+            )
         self.levels = levels
         nearest = int(np.argmin(np.abs(levels)))
         self.anchor = float(levels[nearest])
@@ -118,7 +123,7 @@ def quantization_error(law: Distribution, levels: "np.ndarray | Codebook", scale
     law
         Distribution of a weight.
     levels
-        Codebook before scaling, any finite numbers.
+        Codebook before scaling, any finite numbers; the largest magnitude between 1e-75 and 1e75, or 0.
     scale
         Positive step s, any shape.
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -49,6 +50,17 @@ def test_gaussian_domination_by_a_fair_coin():
         slack = convex_order.stop_loss_slack([-length / 2, length / 2], [0.5, 0.5], root)
         assert slack == pytest.approx(0, abs=1e-15)
         assert convex_order.stop_loss_slack([-length / 2, length / 2], [0.5, 0.5], NEAR * root) < -1e-4
+
+
+@pytest.mark.parametrize("chance", [0.3, 1e-3, 1e-9, 1e-30])
+def test_a_rare_atom_has_the_least_room_far_out(chance):
+    # {-p, 1 - p} with mean zero: its line has the Gaussian's slope at s z, P(Z > z) = p, and they meet there
+    # where s phi(z) = p (1 - p); an exact s a tenth smaller leaves a tenth of it missing
+    with mpmath.workdps(50):
+        z = mpmath.findroot(lambda z: mpmath.log(mpmath.ncdf(-z) / chance), math.sqrt(-2 * math.log(chance)))
+        std = float(0.9 * chance * (1 - chance) / mpmath.npdf(z))
+    slack = convex_order.stop_loss_slack([-chance, 1 - chance], [1 - chance, chance], std)
+    assert slack == pytest.approx(-0.1 * chance * (1 - chance), rel=1e-10, abs=0)
 
 
 @pytest.mark.parametrize("level", [0.2, 1e-3, 1e-8])

@@ -8,6 +8,7 @@ import pytest
 from theory.codebooks import Codebook, integer_levels, optimal_scale, quantization_error, scale_for
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
 from theory.formats.affine import affine_error
+from theory.snr.flatness import scale_condition
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, [1.0, -2.0]])
@@ -189,6 +190,19 @@ def test_a_given_scale_is_positive_and_finite(scale):
 def test_levels_are_finite_and_there_is_one(levels):
     with pytest.raises(ValueError, match="levels must be finite numbers, at least one"):
         Codebook(levels)
+
+
+@pytest.mark.parametrize("law", [Gaussian(), Uniform(1.0)], ids=repr)
+def test_levels_have_a_unit_of_their_own_as_far_as_it_goes(law):
+    """What scales and levels cost together has none; cubes of levels are doubles, or refused."""
+    levels = np.array([-2.0, -1.0, 0.0, 1.0, 2.5])
+    best, condition = optimal_scale(law, levels), scale_condition(law, levels)
+    for unit in (1e-74, 1e-40, 1e40, 1e74):
+        assert optimal_scale(law, levels * unit) * unit == pytest.approx(best, rel=1e-9)
+        assert scale_condition(law, levels * unit) == pytest.approx(condition, rel=1e-9)
+    for unit in (1e-300, 1e-76, 1e76, 1e300):
+        with pytest.raises(ValueError, match="must be 0 or between 1e-75 and 1e75, got"):
+            optimal_scale(law, levels * unit)
 
 
 def test_two_opposite_levels_meet_the_mean_magnitude():

@@ -42,6 +42,7 @@ WITHOUT = {
     "theory.derivations": "sympy expressions: the fast forms are held to them",
     "theory.distributions.base:legendre": "quadrature of the partial moments",
     "theory.distributions.base:panel_nodes": "likewise, of entropies and blocks",
+    "theory.distributions.base:beta_nodes": "likewise, of blocks and groups",
     "theory.distributions.base:scale_parameter": "a check",
     "theory.distributions.base:tail_inside": "the tail of Truncated",
     "theory.distributions.base:Distribution": "abstract methods: every law has rows",

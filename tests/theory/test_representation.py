@@ -40,6 +40,16 @@ def test_chance_is_the_mean_over_every_matching():
     assert math.fsum(counted) / 720 == pytest.approx(law, rel=1e-12)
 
 
+def test_a_rank_a_rounding_beyond_its_ends_is_the_end():
+    """All n - 1 eigenvalues of the centring matrix are 1; as computed, their rank may lie above n - 1."""
+    assert chance_cka(5, math.nextafter(1, 0), 4.0) == pytest.approx(1 / 2, rel=1e-12)
+    assert expected_cka(8, math.nextafter(1, 0), 1.0) == pytest.approx(1 / 9, rel=1e-12)
+    for n in range(3, 40):
+        computed = effective_rank(np.linalg.eigvalsh(np.eye(n) - 1 / n).clip(0))
+        for rank in (computed, math.nextafter(n - 1, n)):
+            assert chance_cka(n, rank, rank) == pytest.approx(1, rel=1e-12)
+
+
 def test_expected_products_of_gaussian_samples():
     """The three expectations by simulation, correlated features and a true CKA between 0 and 1 included."""
     rng = np.random.default_rng(0)

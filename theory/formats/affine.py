@@ -21,12 +21,11 @@ zero its place is searched, too: that of two's complement was best for every law
 """
 
 import numpy as np
-from scipy import special
 
 from theory.arguments import whole
 from theory.codebooks import Codebook, check_bits, optimal_scale, quantization_error
 from theory.distributions import Distribution, takes_symmetric_law
-from theory.distributions.base import panel_nodes
+from theory.distributions.base import beta_nodes, panel_nodes
 from theory.formats.formats import Format
 from theory.snr.ratio import decibel
 
@@ -64,13 +63,12 @@ def block_offset_error(law: Distribution, form: Format) -> float:
         return 0.0  # the weight is its own offset, or an end beside zero
     if form.sparsity:
         return _pruned_block_error(law, form)
-    # P(R in dr) ~ r^(B-2) (1 - r) on [0, 1]
-    x, mass = special.roots_jacobi(_RANGES, 1, size - 2)
-    below, position = 1 - (1 + x) / 2, _POSITIONS[0]  # 1 - R
+    below, mass = beta_nodes(_RANGES, 2, size - 1)  # 1 - R
+    position = _POSITIONS[0]
     low = law.ppf(below[:, None] * position)
     high = -law.ppf(below[:, None] * (1 - position))
     share = np.repeat(1 - below, position.size)
-    weight = (mass[:, None] / mass.sum() * _POSITIONS[1]).ravel()
+    weight = (mass[:, None] * _POSITIONS[1]).ravel()
     return float(weight @ _with_ends(law, form, low.ravel(), high.ravel(), share, size - 2)) / size
 
 

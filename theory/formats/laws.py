@@ -35,7 +35,7 @@ from scipy import special
 from theory.arguments import positive, whole
 from theory.codebooks import Codebook, optimal_scale, quantization_error
 from theory.distributions import Distribution, Truncated, takes_symmetric_law
-from theory.distributions.base import panel_nodes, tail_inside
+from theory.distributions.base import beta_nodes, panel_nodes, tail_inside
 from theory.formats.affine import affine_error, block_offset_error
 from theory.formats.formats import Format, block_scale, codebook
 from theory.snr import decibel, pruning_error
@@ -284,8 +284,7 @@ def _free_scales(law: Distribution, form: Format, above: float, factor: float = 
 @functools.cache
 def _group_sparsity(keep: int, group: int, count: int = 96) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and masses of the random sparsity Beta(group - keep, keep) by Gauss-Jacobi quadrature."""
-    x, mass = special.roots_jacobi(count, keep - 1, group - keep - 1)
-    return (1 + x) / 2, mass / mass.sum()
+    return beta_nodes(count, group - keep, keep)
 
 
 def _kept_error(law: Distribution, levels: Codebook, sparsity: np.ndarray, mass: np.ndarray) -> float:

@@ -25,6 +25,8 @@ from theory.distributions import Distribution, Gaussian
 from theory.formats.formats import Format, codebook
 from theory.formats.laws import shrunk_error
 
+_SMALL = 600  # e^-600 is the least x^(a + 1) that is left to incomplete beta functions
+
 
 def searched_error_bounds(law: Distribution, form: Format) -> tuple[float, float]:
     """Proved limits of E (W - F(W))^2 in blocks with the best scale each, for independent weights.
@@ -91,18 +93,28 @@ def ray_error(block: int, log_rays: float) -> float:
     a = (whole("block", block, 2) - 1) / 2
     if not log_rays >= math.log(2) * (1 - 1e-12):
         raise ValueError(f"log_rays must be at least log 2, that of two rays, got {log_rays!r}")
-    log_beta = float(special.betaln(a, 0.5)) + math.log(2 * a)
 
     def excess(log_x: float) -> float:
-        return a * log_x + math.log(_tail_series(a, math.exp(log_x))) - log_beta + log_rays
+        if (a + 1) * log_x > -_SMALL:
+            return math.log(special.betainc(a, 0.5, math.exp(log_x)) / 2) + log_rays
+        log_beta = float(special.betaln(a, 0.5)) + math.log(2 * a)
+        return a * log_x + math.log(_small_share(a, math.exp(log_x))) - log_beta + log_rays
 
     log_x = 0.0 if excess(0.0) <= 0 else float(brentq(excess, -(log_rays + 50) / a - 1, 0.0, xtol=1e-14))
     x = math.exp(log_x)
-    return x * a / (a + 1) * _tail_series(a + 1, x) / _tail_series(a, x)
+    if (a + 1) * log_x > -_SMALL:
+        return a / (a + 0.5) * float(special.betainc(a + 1, 0.5, x) / special.betainc(a, 0.5, x))
+    return x * a / (a + 1) * _small_share(a + 1, x) / _small_share(a, x)
 
 
-def _tail_series(a: float, x: float) -> float:
-    """a x^-a times the integral of t^(a-1) (1 - t)^(-1/2) up to x."""
-    if x == 1:
-        return math.exp(float(special.betaln(a, 0.5))) * a
-    return float(special.hyp2f1(0.5, a, a + 1, x))
+def _small_share(a: float, x: float) -> float:
+    """a x^-a times the integral of t^(a-1) (1 - t)^(-1/2) up to x: 2F1(1/2, a; a + 1; x), for tiny x^a.
+
+    Pfaff's (1 - x)^(-1/2) 2F1(1/2, 1; a + 1; -x/(1 - x)): x/(1 - x) is at most (a + 1)/600, and the terms
+    fall like n/600. SciPy's own 2F1 is NaN near x = 1 from a = 300 on.
+    """
+    term = total = 1.0
+    for n in range(10):
+        term *= -(n + 0.5) / (a + 1 + n) * (x / (1 - x))
+        total += term
+    return total / math.sqrt(1 - x)

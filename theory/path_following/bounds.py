@@ -109,7 +109,8 @@ def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, fo
     if not np.all(np.isfinite(norm) & (norm >= 0)):
         raise ValueError(f"max_norm must be finite and not negative, got {max_norm}")
     c = np.asarray(scale, np.float64)
-    beta = noise_variance(operator, form) * (c / (2 - 1 / c)) * norm**2  # no square of C, which may overflow
+    # C / ((2C - 1)/C): no square of C, which may overflow, and C - 1/2 is exact where it is small
+    beta = noise_variance(operator, form) * (c / (2 * ((c - 0.5) / c))) * norm**2
     return plain(beta)
 
 

@@ -79,7 +79,8 @@ def saturation_law(columns: ArrayLike, samples: ArrayLike, scale: ArrayLike, var
     var = reals("variance", variance)
     if not np.all((n >= 0) & (m >= 1)):
         raise ValueError(f"columns must be >= 0 and samples >= 1, got {columns} and {samples}")
-    contraction = (2 - 1 / c) / c / m  # no square of C, which may overflow
+    # no square of C, which may overflow; C - 1/2 is exact where it is small
+    contraction = 2 * ((c - 0.5) / c) / c / m
     tiny = contraction < 1e-300  # then nothing contracts within any number of columns
     safe = np.where(tiny, 1.0, contraction)
     with np.errstate(divide="ignore", invalid="ignore"):  # m = 1, C = 1: nothing survives one projection
@@ -126,7 +127,7 @@ def break_even_ratio(scale: float) -> float:
     # 2 (1 - e^{-y}) = y with y = r (2C-1)/C^2: y = 2 + W(-2 e^{-2}) on the principal branch, the same for
     # every C.
     y = 2 + lambertw(-2 * math.exp(-2)).real
-    return float(y * scale / (2 - 1 / scale))
+    return float(y * scale / (2 * ((scale - 0.5) / scale)))
 
 
 def layer_error_bound(

@@ -8,6 +8,7 @@ number is a ball that contains the true value (python-flint's arb), so the resul
 """
 
 import functools
+import math
 
 from theory.arguments import whole
 from theory.codebooks import integer_codebook, optimal_scale
@@ -95,4 +96,6 @@ def _prove(bits: int, tolerance: float) -> tuple[float, float]:
     def decibel(noise: arb) -> arb:
         return -10 * noise.log() / arb(10).log()
 
-    return float(decibel(best).lower()), float(decibel(proved).upper())
+    # a float is the nearest, on either side: one further out lies beyond what was proved
+    least, most = float(decibel(best).lower()), float(decibel(proved).upper())
+    return math.nextafter(least, -math.inf), math.nextafter(most, math.inf)

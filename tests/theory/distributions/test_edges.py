@@ -39,7 +39,7 @@ def test_sizes_between_the_seventy_fifth_powers_of_ten_have_moments(law):
             law(size).partial_moment(4)
 
 
-@pytest.mark.parametrize("df", [298, 300, 301, 305, 320, 400])
+@pytest.mark.parametrize("df", [298, 300, 301, 305, 320, 345, 400])
 def test_the_peak_of_many_degrees_of_freedom_is_right_to_the_last_digit(df):
     """Gamma(df/2 + 1/2) / Gamma(df/2) by a quotient below df = 300, by its series from there on."""
     with mp.workdps(40):
@@ -100,6 +100,20 @@ def test_student_tails_and_moments_at_the_edges(df, bound, share):
         assert float(law.ppf(probability)) == pytest.approx(
             -cut, rel=1e-11 / min(probability, 1 - probability)
         )
+
+
+@pytest.mark.parametrize("cut", [0.5, 2.0, 1e3, 1e5, 1e8])
+def test_student_tails_far_out_in_closed_form(cut):
+    """P(|T| > x) is 2/pi arctan(1/x) for df = 1, 2/pi (arctan(sqrt 3/x) - sqrt 3 x/(3 + x^2)) for df = 3."""
+    with mp.workdps(60):
+        root, end = mp.sqrt(3), mp.mpf(10**12)
+        outside = {
+            1: lambda x: 2 / mp.pi * mp.atan(1 / x),
+            3: lambda x: 2 / mp.pi * (mp.atan(root / x) - root * x / (3 + x * x)),
+        }
+        expected = [(f(mp.mpf(cut)) - f(end)) / 2 / (1 - f(end)) for f in outside.values()]
+    found = [float(StudentT(df, 1e12).tail(np.array(cut))[0]) for df in outside]
+    assert found == pytest.approx([float(value) for value in expected], rel=1e-13, abs=0.0)
 
 
 @pytest.mark.parametrize(("df", "bound"), STUDENT)

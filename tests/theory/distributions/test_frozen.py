@@ -125,6 +125,15 @@ def test_a_heavy_tail_is_followed_to_its_end():
     assert law.tail(np.array(30.0))[1] == pytest.approx(beyond, rel=1e-9)
 
 
+@pytest.mark.parametrize("x", [1.0, 1e3, 1e20, 1e40])
+def test_the_moments_of_a_power_law_beyond_any_magnitude(x):
+    """2.2 w^-3.2 from 1 on: half of the second moment lies beyond 32, a ten-thousandth beyond 1e20."""
+    law = Frozen(stats.pareto(2.2))
+    for order, rel in ((0, 1e-12), (1, 1e-12), (2, 1e-6)):  # what lies beyond 1e75 is left out
+        expected = 2.2 / (2.2 - order) * x ** (order - 2.2)
+        assert float(law.partial_moment(order, x)) == pytest.approx(expected, rel=rel)
+
+
 def test_weights_themselves_are_a_law():
     weights = np.random.default_rng(1).standard_normal(200)
     assert quantization_snr(weights, 4) == quantization_snr(Empirical(weights), 4)

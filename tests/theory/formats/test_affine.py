@@ -80,6 +80,15 @@ def test_laws_of_small_blocks_by_every_block_of_a_lattice(offset, sparsity, size
     assert format_error(Uniform(1.0), form) == pytest.approx(error, rel=5e-3, abs=1e-6)
 
 
+@pytest.mark.parametrize("size", [2, 3, 32, 1024, 1500, 4096, 2**20])
+def test_blocks_of_uniform_weights_between_their_ends_in_closed_form(size):
+    """Others are uniform between the ends, in 15 cells of error s^2/12; E R^2 is that of Beta(B - 1, 2)."""
+    square = 4 * (size - 1) * size / ((size + 1) * (size + 2))
+    form = Format("four bits", "uint4", 4, block=size, offset="float")
+    expected = (size - 2) / size * square / 15**2 / 12
+    assert format_error(Uniform(1.0), form) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
 @pytest.mark.parametrize("law", [Gaussian(), Laplace(), Uniform(1.0), StudentT(2, 30)], ids=repr)
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_no_other_offset_is_better(law, bits):

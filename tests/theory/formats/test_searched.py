@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -48,6 +49,38 @@ def test_many_rays_and_long_blocks_tend_to_the_rate_of_the_sphere():
         ray_error(block, block * math.log(16)) * 16 ** (2 * block / (block - 1)) for block in (8, 64, 4096)
     ]
     assert share[0] > share[1] > share[2] > 1 and share[2] == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("block", [2, 3, 32, 300, 601, 1024, 4096, 10**6, 10**9])
+def test_two_opposite_rays_keep_their_own_direction_alone(block):
+    assert ray_error(block, math.log(2)) == pytest.approx(1 - 1 / block, rel=1e-13)
+
+
+@pytest.mark.parametrize("log_rays", [0.7, 1.0, 5.0, 100.0, 500.0])
+def test_rays_in_the_plane_and_in_space_in_closed_form(log_rays):
+    """Angles up to pi/N are even in the plane; in space heights are, down to 1 - 2/N (Archimedes)."""
+    with mp.workdps(500):
+        angle, height = mp.pi / mp.exp(log_rays), 1 - 2 / mp.exp(log_rays)
+        plane = 0.5 - mp.sin(2 * angle) / (4 * angle)
+        space = 1 - (1 + height + height**2) / 3
+    assert ray_error(2, log_rays) == pytest.approx(float(plane), rel=1e-12, abs=0)
+    assert ray_error(3, log_rays) == pytest.approx(float(space), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize(("block", "log_rays"), [(602, 0.9), (4096, 5.0), (4096, 550.0), (4096, 3e3)])
+def test_few_rays_in_long_blocks_by_integration(block, log_rays):
+    """In y = log(1/sin^2), where a share falls like e^(-(B - 1) y / 2): the end, then the mean."""
+    a = mp.mpf(block - 1) / 2
+
+    def cap(power, start):
+        y = [start + mp.mpf(k) ** 2 / a for k in (0, 0.1, 1, 2, 4, 6, 9)]
+        return mp.quad(lambda y: mp.exp(-power * y) / mp.sqrt(-mp.expm1(-y)), y)
+
+    def excess(y):
+        return mp.log(cap(a, y) / mp.beta(a, 0.5) / 2) + log_rays
+
+    y = mp.findroot(excess, (0, log_rays / a), solver="illinois", tol=1e-20)
+    assert ray_error(block, log_rays) == pytest.approx(float(cap(a + 1, y) / cap(a, y)), rel=1e-10)
 
 
 def test_what_has_no_limits_is_one_sentence():

@@ -165,9 +165,10 @@ def test_one_bit_at_and_beyond_its_limits_takes_the_sign():
 
 
 def test_a_threshold_that_is_a_multiple_of_the_step_has_no_extra_level():
-    # exact rationals: c = k d in hundredths has L = c; as doubles c/d may be k and an ulp (1.11/0.37)
+    # exact rationals: c = k d in hundredths has L = c; as doubles c/d may be k and an ulp (1.11/0.37), or two
+    # (2.03/0.07)
     for hundredths in range(1, 100):
-        for k in range(1, 10):
+        for k in (*range(1, 10), 29, 61):
             exact = PruneThenRound(Fraction(k * hundredths, 100), Fraction(hundredths, 100))
             assert exact.interval_length == Fraction(k * hundredths, 100)
             operator = PruneThenRound(k * hundredths / 100, hundredths / 100)

@@ -153,6 +153,15 @@ def test_saturation_law_is_the_mean_over_gaussian_inputs():
         assert abs(np.mean(values) - saturation_law(n, m, c, 1 / 6)) < 5 * error
 
 
+@pytest.mark.parametrize("scale", [0.5 + 2**-53, 0.5 + 1e-12, 0.5000001, 0.75, 3.0, 1e9])
+def test_bounds_next_to_the_least_scale_keep_their_digits(scale):
+    # C^2/(2C - 1) in exact rationals: 2C - 1 may be an ulp
+    growth = float(Fraction(scale) ** 2 / (2 * Fraction(scale) - 1))
+    assert error_variance(scale, OneBit(1.0), 1.0) == pytest.approx(math.pi / 2 * growth, rel=1e-15)
+    assert break_even_ratio(scale) == pytest.approx(break_even_ratio(1.0) * growth, rel=1e-15)
+    assert saturation_law(10**300, 3, scale, 1.0) == pytest.approx(9 * growth, rel=1e-15)
+
+
 @pytest.mark.parametrize("scale", [1.0, 3.0, 1e8, 1e153, 1e200, 1e307])
 @pytest.mark.parametrize(("columns", "samples"), [(3, 3), (5, 1), (10**6, 2), (10**10, 3 * 10**10)])
 def test_saturation_law_at_any_scale(columns, samples, scale):

@@ -14,6 +14,7 @@ from theory.snr.limits import (
     panter_dite_snr,
     rate_distortion_snr,
     shannon_bound_snr,
+    uniform_gaussian_snr,
 )
 
 
@@ -70,6 +71,14 @@ def test_without_bits_the_signal_itself_is_lost():
     for law in (rate_distortion_snr, lambda bits: panter_dite_snr(Uniform(1.0), bits)):
         with pytest.raises(ValueError, match=r"bits must be at least 0 and finite, got -0\.5"):
             law(-0.5)
+
+
+def test_a_uniform_quantizer_has_two_levels_at_least():
+    """N^2 / (4/3 ln N) is 3 / ln 2 at two levels and twice that at four."""
+    assert uniform_gaussian_snr(1) == pytest.approx(10 * math.log10(3 / math.log(2)), abs=1e-12)
+    assert uniform_gaussian_snr(2) == pytest.approx(10 * math.log10(6 / math.log(2)), abs=1e-12)
+    with pytest.raises(ValueError, match=r"bits must be at least 1, two levels, got 0\.99"):
+        uniform_gaussian_snr(0.99)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,17 @@ def test_two_minima_are_shown_where_there_are(name):
         assert errors.min() < min(errors[0], errors[-1]) - 1e-9
 
 
+@pytest.mark.parametrize("positive", [[1.0, 4.0], [1.0, 2.0, 3.0, 6.4]], ids=str)
+def test_two_minima_close_to_each_other_are_shown(positive):
+    """In between the error rises over a sixth of a scale, or a fifth: valleys of a dense grid."""
+    levels = np.concatenate([-np.array(positive), [0.0], positive])
+    scales = np.geomspace(0.1, 2.0, 5000)
+    errors = quantization_error(Gaussian(), levels, scales)
+    valleys = scales[1:-1][(errors[1:-1] < errors[:-2]) & (errors[1:-1] < errors[2:])]
+    a, b, c, d = prove_unique(levels).minima
+    assert valleys.size == 2 and a < valleys[0] < b < c < valleys[1] < d
+
+
 PARTS = {
     "gaussian": [(1.0, Gaussian())],
     "laplace": [(1.0, Laplace())],
