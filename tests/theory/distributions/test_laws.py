@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from theory import distributions
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Uniform
@@ -20,6 +21,25 @@ LAWS = [
     StudentT(1, 5),
     StudentT(12.5, 40),
 ]
+
+
+@pytest.mark.parametrize("df", [0.5, 1, 1.5, 2, 2.5, *range(3, 13), 40])
+@pytest.mark.parametrize("bound", [0.7, 6.0])
+def test_every_degree_of_freedom_against_quadrature_of_its_density(df, bound):
+    """One degree has no formula of another: 1 and 2 alone are elementary."""
+    law = StudentT(df, bound)
+
+    def integral(low, power):
+        return quad(lambda x: x**power * (1 + x * x / df) ** (-(df + 1) / 2), low, bound, epsrel=1e-13)[0]
+
+    whole = 2 * integral(0, 0)
+    cuts = bound * np.array([0.0, 0.1, 0.4, 0.9])
+    above, mean = law.tail(cuts)
+    np.testing.assert_allclose(above, [integral(x, 0) / whole for x in cuts], rtol=1e-11)
+    np.testing.assert_allclose(mean, [integral(x, 1) / whole for x in cuts], rtol=1e-11)
+    np.testing.assert_allclose(law.cdf(cuts), 1 - above, rtol=1e-11)
+    np.testing.assert_allclose(law.ppf(1 - above), cuts, rtol=1e-10, atol=1e-10)
+    assert law.second_moment == pytest.approx(2 * integral(0, 2) / whole, rel=1e-11)
 
 
 def name(law):
