@@ -343,6 +343,39 @@ def test_rounds_go_on_while_a_ten_millionth_is_gained(zero_point):
         assert again > reached * (1 - 4e-7)
 
 
+@pytest.mark.parametrize("zero_point", [False, True])
+@pytest.mark.parametrize("power", [-20, 20])
+def test_the_search_knows_no_unit(zero_point, power):
+    """Weights times a power of two: every number of the search is the same times it, or its square."""
+    unit = 2.0**power
+    for seed, steps in itertools.product(range(6), (2, 3, 7)):
+        w = np.random.default_rng(seed).gamma(1.5, size=14)
+        mean, w = (w.mean(),) if zero_point else (), w - w.mean()
+
+        def found(factor, w=w, mean=mean, steps=steps):
+            part = factor * w
+            first, last = part.min(), part.max()
+            tail0, tail1, moment = kernels.split_weights(part, first, last, 64)
+            search = kernels.search_zero if mean else kernels.search
+            means = [factor * x for x in mean]
+            return search(tail0, tail1, first, last, moment, *means, steps, 1e-6, 5000)
+
+        s, place, error, bound, evaluations = found(1.0)
+        units = unit, 1.0 if zero_point else unit, unit**2, unit**2, 1
+        expected = [x * y for x, y in zip((s, place, error, bound, evaluations), units, strict=True)]
+        assert list(found(unit)) == expected
+        v = float(np.mean(w**2))
+        if zero_point:
+            error, s = kernels.polish_zero(w, steps, v, *mean, s, place, 9)
+            again = kernels.polish_zero(unit * w, steps, unit**2 * v, unit * mean[0], expected[0], place, 9)
+            assert again == (unit**2 * error, unit * s)
+        else:
+            error, s, c = kernels.polish(w, steps, v, s, place, 9)
+            assert kernels.polish(unit * w, steps, unit**2 * v, *expected[:2], 9) == (
+                unit**2 * error, unit * s, unit * c,
+            )  # fmt: skip
+
+
 @pytest.mark.parametrize("shift", [None, 0.0])
 def test_the_error_of_two_values_is_zero_and_never_less(shift):
     """They are the levels of one bit: rounding leaves the sums a little below zero for some of them."""
