@@ -186,3 +186,14 @@ def test_both_sides_are_feasible_and_equal_at_the_optimum(problem):
     assert half_way[4] == 6 and 0.55 * value < half_way[0] < value and iterations <= 14
     loose = kernels.interior_point(gram, a, cuts, 0.5, 60)
     assert loose[4] == 6 and half_way[0] < loose[0] < value  # it ends where it looks, before a step
+
+
+@pytest.mark.parametrize("power", [-40, 40])
+def test_the_unit_of_the_data_changes_no_iteration(problem, power):
+    gram, a, cuts = problem
+    value, d, c, Y, iterations = kernels.interior_point(gram, a, cuts, 1e-7, 60)
+    unit = 2.0**power
+    again = kernels.interior_point(unit * gram, a, cuts, 1e-7, 60)
+    assert again[4] == iterations and again[0] == pytest.approx(unit * value, rel=1e-9)
+    np.testing.assert_allclose(np.hstack(again[1:3]), unit * np.hstack([d, c]), rtol=1e-5)
+    np.testing.assert_allclose(again[3], Y, rtol=1e-5)

@@ -296,3 +296,16 @@ def test_a_limit_is_proved_to_130_db_of_the_energy_and_no_less():
         values = np.concatenate([[1.0, -1.0], small, -small])
         _, found, bound, _ = kernels.optimal_scale(*halves(values), levels, levels, 1e-9, 200_000)
         assert 1e-10 < found < 1e-8 and found - 4e-13 < bound <= found
+
+
+@pytest.mark.parametrize("name", sorted(LEVELS))
+@pytest.mark.parametrize("power", [-30, 30])
+def test_the_search_knows_no_unit(name, power):
+    """Weights times a power of two: the scale times it, errors times its square, and as many trials."""
+    unit, found = 2.0**power, levels_of(LEVELS[name])
+    for seed, size in ((0, 12), (1, 40), (2, 300)):
+        w = np.random.default_rng(seed).standard_t(3, size)
+        sides = [np.sort(w[w >= 0]), np.sort(-w[w < 0])]
+        s, error, bound, trials = kernels.optimal_scale(*map(side, sides), found, found, 1e-6, 4000)
+        again = kernels.optimal_scale(*(side(unit * part) for part in sides), found, found, 1e-6, 4000)
+        assert again == (unit * s, unit**2 * error, unit**2 * bound, trials) and 0 < bound <= error

@@ -133,3 +133,15 @@ def test_rows_of_unequal_scale_sorted_or_not(found, short):
         for j, b in enumerate(bits.tolist()):
             assert errors[r, j] == pytest.approx(every_scale(row, b), rel=1e-8, abs=1e-12 * (row @ row))
             assert bounds[r, j] <= errors[r, j] <= bounds[r, j] * (1 + 1e-8) + 2e-13 * (row @ row)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("power", [-30, 30])
+def test_the_search_knows_no_unit(bits, power):
+    """Weights times a power of two: the scale times it, errors times its square, and as many trials."""
+    unit = 2.0**power
+    for seed, size in ((0, 5), (1, 30), (2, 200)):
+        w = np.random.default_rng(seed).standard_t(3, size)
+        s, error, bound, trials = searched(w, bits, 1e-6, 4000)
+        assert searched(unit * w, bits, 1e-6, 4000) == (unit * s, unit**2 * error, unit**2 * bound, trials)
+        assert 0 < bound <= error
