@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from sims.layer_bounds import pruning_range, quantization_range
 from sims.layer_bounds.ranges import Range, joined
 from sims.layer_bounds.rows import GROUP, over_rows
 
@@ -49,3 +50,31 @@ def test_decibels_and_plain_values():
 def test_rows_come_in_their_order(count):
     cells = [(k, k + 1) for k in range(count)]
     assert list(over_rows(lambda a, b: 10 * a + b, cells, 1, "rows")) == [11 * k + 1 for k in range(count)]
+
+
+@pytest.mark.parametrize(("of_weights", "of_inputs"), [(-30, 0), (0, 20), (25, -25)])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        {"bits": 2},
+        {"bits": 3, "rule": "outputs", "grid": "symmetric"},
+        {"bits": 2, "step": "joint"},
+        {"keep": 3},
+        {"keep": 3, "refit": False},
+        {"pattern": (2, 4)},
+    ],
+    ids=repr,
+)
+def test_no_number_knows_the_units_of_weights_and_inputs(problem, of_weights, of_inputs):
+    """Powers of two: the same codes and cuts, by a search of as many nodes; errors go with both squares."""
+    rng = np.random.default_rng(4)
+    w, x = rng.standard_normal((2, 8)), rng.standard_normal((12, 8)) @ (np.eye(8) + 0.3)
+    solve = quantization_range if "bits" in problem else pruning_range
+    unit, square = 2.0**of_weights, 4.0 ** (of_weights + of_inputs)
+    one, other = solve(w, inputs=x, **problem), solve(unit * w, inputs=2.0**of_inputs * x, **problem)
+    np.testing.assert_allclose(other.solution, unit * one.solution, rtol=1e-12)
+    assert other.nodes == one.nodes and other.stopped == one.stopped == 0
+    for name in ("optimum", "heuristic", "lower", "energy"):
+        assert getattr(other, name) == pytest.approx(square * getattr(one, name), rel=1e-12)
+    assert other.bound == pytest.approx(square * one.bound, rel=1e-6) and one.bound > 0
+    assert other.errors == pytest.approx({name: square * value for name, value in one.errors.items()})
