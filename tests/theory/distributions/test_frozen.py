@@ -260,6 +260,7 @@ def test_what_is_no_such_law_is_one_sentence(law, kind, message):
 
 def test_all_magnitudes_of_a_law_of_one_side_lie_below_its_end():
     assert Frozen(stats.expon()).magnitude_quantile(1.0) == np.inf
+    assert Frozen(stats.expon()).magnitude_quantile(0.0) == 0.0
     assert Frozen(stats.uniform(0.5, 1.0)).magnitude_quantile(1.0) == 1.5
 
 

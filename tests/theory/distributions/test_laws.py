@@ -53,6 +53,12 @@ def test_partial_moments_agree_with_mpmath_to_1e12():
 
 
 @pytest.mark.parametrize("law", LAWS, ids=name)
+def test_magnitudes_begin_at_zero_and_end_at_the_bound(law):
+    assert (law.magnitude_quantile(0.0), law.magnitude_quantile(1.0)) == (0.0, law.bound)
+    assert 1 - 2 * law.tail(np.array(law.magnitude_quantile(0.3)))[0] == pytest.approx(0.3, abs=1e-12)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=name)
 def test_tail_is_the_partial_moments_above_x(law):
     x = np.array([0.0, 0.01, 0.5, 1.7, 2.4])
     probability, first = law.tail(x)
