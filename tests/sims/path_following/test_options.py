@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sims.path_following import compress, output_error
+from sims.path_following.compression import METHODS
 from sims.path_following.feedback import align, column_order, damped
 from sims.path_following.layers import compare
 from sims.path_following.pruning import with_sparsity
@@ -244,3 +245,21 @@ def test_a_layer_whose_inputs_have_died_loses_all_of_its_output_in_any_unit(expo
     w, x, _ = problem()
     for row in compare(w, np.zeros_like(x), target_inputs=np.ldexp(x, exponent), bits=3):
         assert (row.error, row.largest) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("power", [-60, 40])
+def test_the_unit_of_the_inputs_changes_no_code(method, power):
+    rng = np.random.default_rng(9)
+    w, x = rng.uniform(-0.9, 0.9, (4, 20)), rng.standard_normal((30, 20)) @ (np.eye(20) + 0.2)
+    target = x + 0.05 * rng.standard_normal(x.shape)
+    operator = PruneFraction(0.4) if method == "obs" else StochasticRounding(0.25, bits=4)
+    options = {"operator": operator, "method": method, "seed": 3}
+    if method == "path-following":
+        options |= {"scale": 1.5, "order": "norm"}
+    unit = 2.0**power
+    one, other = compress(w, x, **options), compress(w, unit * x, **options)
+    np.testing.assert_array_equal(other.weights, one.weights)
+    if method == "path-following":
+        aligned = [compress(w, u * x, target_inputs=u * target, **options).weights for u in (1.0, unit)]
+        np.testing.assert_allclose(*aligned, rtol=1e-12)
