@@ -337,3 +337,9 @@ def test_pruning_cuts_the_smallest_squares_of_any_number_of_values():
     for count in range(41):
         found = snr.pruning_error(Empirical(values), count / 41)
         assert found == pytest.approx(squares[:count].sum() / 41, rel=1e-12, abs=1e-300), count
+
+
+def test_a_mask_leaves_nothing_of_one_bit():
+    with pytest.raises(ValueError, match="bits must be at least 2 with a mask"):
+        snr.crossover_bound(1, 2, mask=True)
+    assert snr.crossover_bound(1, 2) > 1
