@@ -35,7 +35,7 @@ def modules() -> list[str]:
 
 
 def operators() -> list:
-    """Cosmic Ray's operators without those that swap names, and four of our own."""
+    """Cosmic Ray's operators without those that swap names, and five of our own."""
     from cosmic_ray.ast import is_number
     from cosmic_ray.operators.operator import Operator
     from cosmic_ray.operators.provider import OperatorProvider
@@ -53,6 +53,23 @@ def operators() -> list:
 
         def mutate(self, node, index):
             return Number(f"{node.prefix}{ast.literal_eval(node.value) * 1.05!r}", node.start_pos)
+
+        @classmethod
+        def examples(cls):
+            return ()
+
+    class LimitMover(Operator):
+        """Numbers that something is compared with, doubled and halved: a next case, not only the nearest."""
+
+        def mutation_positions(self, node):
+            if is_number(node) and _is_compared(node) and ast.literal_eval(node.value) not in (0, 1):
+                yield (node.start_pos, node.end_pos)
+                yield (node.start_pos, node.end_pos)
+
+        def mutate(self, node, index):
+            value = ast.literal_eval(node.value)
+            half = value // 2 if isinstance(value, int) else value / 2
+            return Number(f"{node.prefix}{(2 * value, half)[index]!r}", node.start_pos)
 
         @classmethod
         def examples(cls):
@@ -108,7 +125,7 @@ def operators() -> list:
     provider = OperatorProvider()
     left_out = ("Variable", "RemoveDecorator")
     names = [name for name in provider if not name.startswith(left_out)]
-    ours = [ConstantScaler, ArgumentDropper, ConditionDropper, StatementDropper]
+    ours = [ConstantScaler, LimitMover, ArgumentDropper, ConditionDropper, StatementDropper]
     return [*(provider[name] for name in names), *ours]
 
 
@@ -130,6 +147,13 @@ def defaults() -> dict[str, tuple[list[str], dict[str, str]]]:
             own = places[1:] if places[:1] in (["self"], ["cls"]) else places
             table[name] = own, {key: ast.unparse(value) for key, value in filled.items()}
     return table
+
+
+def _is_compared(node) -> bool:
+    """Whether it stands on a side of a comparison, alone or in a sum, a product or the like."""
+    while node.parent is not None and node.parent.type in ("arith_expr", "term", "power", "factor"):
+        node = node.parent
+    return node.parent is not None and node.parent.type == "comparison"
 
 
 def _arguments(call) -> list:

@@ -129,6 +129,29 @@ def test_a_condition_is_left_out_of_those_that_are_joined():
     }
 
 
+LIMITED = """
+def side(x, n):
+    if x == 4 or n > 2 * x + 0.5:
+        return x + 8
+    return 1 if x < -1e-3 else (n != 1) + len([3])
+"""
+
+
+def test_a_number_that_is_compared_is_doubled_and_halved():
+    """Not one that is added to what a comparison decides, nor 0 and 1, which have no halves."""
+    mutating = pytest.importorskip("cosmic_ray.mutating", reason="needs the extra [mutants]")
+    changes = [change for site in mutations.sites(LIMITED) for change in site]
+    found = [mutating.mutate_code(LIMITED, one(), k) for one, k in changes if one.__name__ == "LimitMover"]
+    expected = [
+        LIMITED.replace(*pair)
+        for pair in (
+            ("== 4", "== 8"), ("== 4", "== 2"), ("> 2 *", "> 4 *"), ("> 2 *", "> 1 *"), ("0.5", "1.0"),
+            ("0.5", "0.25"), ("1e-3", "0.002"), ("1e-3", "0.0005"),
+        )
+    ]  # fmt: skip
+    assert sorted(found) == sorted(expected)
+
+
 WORKING = """
 def gathered(rows, *, limit=9):
     if limit < 1:
