@@ -103,6 +103,24 @@ def test_the_plane_bound_inside_the_triangle(alpha, fall, tilt, v, turn):
             assert found == pytest.approx(least, rel=1e-9, abs=1e-9)
 
 
+@given(st.integers(1, 9), st.integers(2, 9), st.integers(-4, 4), st.integers(-180, 180))
+def test_the_plane_bound_close_beside_each_edge(alpha, fall, tilt, turn):
+    """The vertex of the quadratic lies just outside: the least value is on that edge, not at the vertex."""
+    beta, gamma = -fall - tilt**2 / 2, float(tilt)
+    s = alpha / (2 * fall)
+    c = gamma * s
+    for side in range(3):
+        angles = math.radians(turn) + np.array([0, 2 * math.pi / 3, 4 * math.pi / 3])
+        out = math.radians(turn) + math.pi / 3 + side * 2 * math.pi / 3  # the normal of an edge
+        corners = np.column_stack([np.cos(angles), np.sin(angles)])  # that edge is half a radius away
+        corners += np.array([s, c]) - 0.7 * np.array([math.cos(out), math.sin(out)])
+        t = [(x, y, alpha + beta * x + gamma * y) for x, y in corners]
+        share = np.linspace(0, 1, 20_001)[:, None]
+        x, y = (share * corners[side] + (1 - share) * corners[(side + 1) % 3]).T
+        least = (3.0 + y * y - 2 * x * (alpha + beta * x + gamma * y)).min()
+        assert kernels.plane_bound(3.0, *t[0], *t[1], *t[2]) == pytest.approx(least, abs=1e-6)
+
+
 def error(w, steps, s, c):
     grid = c + s * np.arange(steps + 1)
     return float(np.mean(np.min((w[:, None] - grid) ** 2, axis=1)))
