@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from theory.subset_sum import failure_prefactor, poisson_mean, saddlepoint
+from theory.subset_sum.bounds import block_miss
+from theory.subset_sum.saddlepoint import saddlepoint_miss_probability
 
 SAMPLES = [
     [3, -7, 11, 19, -23, 31, 36],
@@ -73,3 +75,17 @@ def test_the_law_where_2_to_the_n_exceeds_every_double(monkeypatch):
     law = saddlepoint.saddlepoint_miss_probability.__wrapped__  # its cache would keep what two points give
     expected = float(failure_prefactor(40, 5).probability(1040))
     assert law(1040, 40, 5) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("max_value", "target"), [(1, 1), (2, 1), (5, 3)])
+def test_the_fewest_samples_have_values_of_their_own(max_value, target):
+    """One sample misses with 1 - 1/(2M): the law is near that, and not the 1 of no sample."""
+    assert saddlepoint_miss_probability(0, max_value, target) == 1.0
+    ratio = saddlepoint_miss_probability(1, max_value, target) / (1 - 1 / (2 * max_value))
+    assert 1.0 < ratio < 1.4
+
+
+def test_the_bound_in_blocks_is_attained_by_signs():
+    """n signs miss 1 where none of them is 1: with 2^-n, in blocks of one."""
+    found = [block_miss(n, 1, 1) for n in range(6)]
+    assert found == pytest.approx([2.0**-n for n in range(6)], rel=1e-12) and found[0] == 1.0
