@@ -189,7 +189,7 @@ def more_subset_sum() -> list[Table]:
         rates.add("failure_rate", [m, t, law], max(low, *shares))
         q = max(low, *shares)
         rates.add("failure_exponent", [m, t, law], -mp.log(mp.mpf(q.numerator) / q.denominator, 2))
-    for n, m, t, total in ((20, 500, 40, 100), (30, 10**4, 9, -2500)):
+    for n, m, t, total in ((20, 500, 40, 100), (30, 10**4, 9, -2500), (8, 3000, 9, -500)):
         # given the parity of Lambda: unordered signings at +-z twice as dense on their lattice of step 2
         square = sum(mp.mpf(k * k) for k in range(1, m + 1)) / m
         z = abs(total - 2 * t)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW, Format, block_scale
+from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW, Format, block_scale, float_levels
 
 # Bits of a code, levels, block, and bits that a block shares, as published: MX and NVFP4 by their
 # specifications, Q*_* by llama.cpp's block structs, NF4 by QLoRA, FP8 without infinities and NaN.
@@ -109,3 +109,10 @@ def test_a_block_of_any_kind_shares_what_its_scale_and_offset_take(scale, offset
     assert form.after(sparsity=0.5).stored_bits == 1 + 4 / 2 + shared / 32
     assert form.after(2, 4).stored_bits == 2 * (4 + 2) / 4 + shared / 32
     assert form.after(2, 4).stored_bits_in_rows(80) * 80 == pytest.approx(80 * 3 + 3 * shared, rel=1e-14)
+
+
+def test_the_levels_of_half_precision_are_its_finite_numbers():
+    """All of NumPy's float16, of which -0 and 0 are one."""
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(float)
+    expected = np.unique(every[np.isfinite(every)])
+    np.testing.assert_array_equal(float_levels(5, 10, 65504), expected)
