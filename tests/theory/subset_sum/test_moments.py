@@ -82,3 +82,12 @@ def test_second_moments_of_signs_beyond_the_factorials_of_doubles():
         assert first[n] == pytest.approx(float(Fraction(mean, 2**n)), rel=1e-12)
         assert second[n] == pytest.approx(float(Fraction(square, 2**n)), rel=1e-12)
         assert second[n] * (1 - 1e-12) <= cheap[n] < 3 * second[n]
+
+
+def test_what_a_transform_may_lack_is_known_at_any_number_of_samples():
+    """A share of all 2^n subsets; beyond every double it is no number any more, and no overflow."""
+    share = [moments.expected_solutions_error(n, 60, "product") / 2.0**n for n in (850, 900, 990)]
+    assert share == pytest.approx([1e-15] * 3)
+    assert [moments.expected_solutions_error(n, 60, "product") for n in (1024, 1500)] == [math.inf] * 2
+    exact = [(8, 600, "product"), (10**5, 10**9, "nonzero"), (10**5, 10**9, "uniform")]
+    assert [moments.expected_solutions_error(*case) for case in exact] == [0.0] * 3
