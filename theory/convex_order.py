@@ -203,7 +203,7 @@ def tail_bound(
     Returns
     -------
     float or ndarray
-        Relative error below 1e-13; "superquantile-max" and large Euclidean dimensions are quadratures.
+        Relative error below 1e-13; "superquantile-max" and the Euclidean superquantile are quadratures.
 
     Raises
     ------
@@ -280,13 +280,9 @@ def _largest_superquantile(level: float, dimension: float) -> float:
 def _chi_superquantile(level: float, dimension: float) -> float:
     """E[chi_m | chi_m > q], P(chi_m > q) = g."""
     m = dimension
-    half_square = float(special.gammainccinv(m / 2, level))
-    if m <= 300:  # sqrt(2) Gamma((m+1)/2)/Gamma(m/2) Q((m+1)/2, q^2/2) / g
-        mean = math.sqrt(2) * math.gamma((m + 1) / 2) / math.gamma(m / 2)
-        return mean * float(special.gammaincc((m + 1) / 2, half_square)) / level
-    # For large m the radius is close to sqrt(m) and those factors lose what lies above it: integrate the
-    # density beyond q relative to that at q, v = x - q.
-    q = math.sqrt(2 * half_square)
+    # A ratio of incomplete gamma functions loses digits with the dimension and with small levels: integrate
+    # the density beyond q relative to that at q, v = x - q.
+    q = math.sqrt(2 * float(special.gammainccinv(m / 2, level)))
     mode = math.sqrt(m - 1)
     decay = max(q - (m - 1) / q, 0.0)
     span = max(mode - q, 0.0) + min(12.0, 40.0 / decay if decay else math.inf)
