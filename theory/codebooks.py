@@ -108,7 +108,8 @@ def _sums(law: Distribution, codebook: Codebook, scale: np.ndarray) -> tuple[np.
     b = np.full(scale.shape, codebook.anchor**2)
     for side, edges, gaps in _sides(law, codebook):
         if edges.size:
-            probability, first = side.tail(scale[:, None] * edges)
+            with np.errstate(over="ignore"):  # nothing lies beyond an infinite threshold
+                probability, first = side.tail(scale[:, None] * edges)
             a += first @ gaps
             b += probability @ (2 * edges * gaps)
     return a, b
