@@ -74,7 +74,7 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
     -------
     float
         To 1e-8 of itself; to 1e-6 where n:m groups are rounded, to 1e-3 with "e4m3" scales (few nodes for
-        the peak).
+        the peak); of blocks with an offset see :func:`theory.formats.affine.block_offset_error`.
 
     Raises
     ------
