@@ -49,7 +49,8 @@ class Gaussian(Distribution):
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """exp(-x^2 / 2 std^2) / (std sqrt(2 pi))."""
-        return np.exp(-0.5 * (np.asarray(x, float) / self.std) ** 2) / (self.std * math.sqrt(2 * math.pi))
+        with np.errstate(over="ignore"):
+            return np.exp(-0.5 * (np.asarray(x, float) / self.std) ** 2) / (self.std * math.sqrt(2 * math.pi))
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         """Phi(x / std)."""

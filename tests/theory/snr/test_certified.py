@@ -32,3 +32,9 @@ def test_bad_widths_are_one_sentence():
     for bits in (1, 9):
         with pytest.raises(ValueError, match="bits must be an integer from 2 to 8"):
             certified.gaussian_optimum(bits)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1.0, -1e-7, float("nan")])
+def test_a_tolerance_is_a_share(tolerance):
+    with pytest.raises(ValueError, match="tolerance must lie strictly between 0 and 1"):
+        certified.gaussian_optimum(2, tolerance)

@@ -337,3 +337,9 @@ def test_pruning_cuts_the_smallest_squares_of_any_number_of_values():
     for count in range(41):
         found = snr.pruning_error(Empirical(values), count / 41)
         assert found == pytest.approx(squares[:count].sum() / 41, rel=1e-12, abs=1e-300), count
+
+
+def test_a_ratio_of_what_is_no_number_is_none():
+    for found in (snr.noise_snr(math.nan), snr.decibel(math.nan, 1.0), snr.decibel(1.0, math.nan)):
+        assert math.isnan(found)
+    assert snr.decibel(0.0, 1.0) == -math.inf and snr.noise_snr(0.0) == math.inf
