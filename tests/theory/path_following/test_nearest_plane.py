@@ -153,3 +153,14 @@ def test_a_basis_is_independent(basis):
 def test_steps_are_one_or_as_many_as_columns():
     with pytest.raises(ValueError, match="step must be one number or 2, one for every column, got 3"):
         nearest_plane_bound(np.eye(2), [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("exponent", [-400, -60, 60, 400])
+def test_the_order_of_pivots_has_no_unit(exponent):
+    """Correlated columns, two of them sums of others: their pivots are 0 to rounding, in any unit."""
+    x = inputs(3, m=12, n=6)
+    x = np.column_stack([x, x[:, 0] + x[:, 1], x[:, 2] - 3 * x[:, 4]])
+    gram = x.T @ x
+    order = min_pivot_order(gram)
+    assert order.tolist() != np.argsort(-np.diagonal(gram)).tolist()
+    np.testing.assert_array_equal(min_pivot_order(np.ldexp(gram, exponent)), order)
