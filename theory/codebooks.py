@@ -68,7 +68,7 @@ class Codebook:
     """
 
     def __init__(self, levels: np.ndarray) -> None:
-        levels = np.unique(np.asarray(levels, dtype=np.float64))
+        levels = np.unique(np.asarray(levels, dtype=np.float64)) + 0.0  # no negative zero
         if levels.size == 0 or not np.all(np.isfinite(levels)):
             raise ValueError("levels must be finite numbers, at least one")
         largest = float(np.max(np.abs(levels)))
