@@ -88,7 +88,7 @@ def _tensors(variances: ArrayLike, bits: float, sizes: ArrayLike | None) -> tupl
         raise ValueError(f"sizes must be {v.size} positive finite numbers, one for every variance")
     if not 0 <= bits < math.inf:
         raise ValueError(f"bits must be a finite number of at least 0, got {bits!r}")
-    return v, n
+    return v, np.ldexp(n, -np.frexp(n.max())[1])  # shares alone count: sums may leave double precision
 
 
 def output_snr(gram: np.ndarray, bits: float) -> float:

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import choice, whole
+from theory.arguments import choice, positive, whole
 from theory.distributions import Distribution, Empirical, takes_law
 
 Grid = Literal["twos-complement", "symmetric"]
@@ -68,7 +68,7 @@ class Codebook:
     """
 
     def __init__(self, levels: np.ndarray) -> None:
-        levels = np.unique(np.asarray(levels, dtype=np.float64))
+        levels = np.unique(np.asarray(levels, dtype=np.float64)) + 0.0  # no negative zero
         if levels.size == 0 or not np.all(np.isfinite(levels)):
             raise ValueError("levels must be finite numbers, at least one")
         largest = float(np.max(np.abs(levels)))
@@ -108,7 +108,8 @@ def _sums(law: Distribution, codebook: Codebook, scale: np.ndarray) -> tuple[np.
     b = np.full(scale.shape, codebook.anchor**2)
     for side, edges, gaps in _sides(law, codebook):
         if edges.size:
-            probability, first = side.tail(scale[:, None] * edges)
+            with np.errstate(over="ignore"):  # nothing lies beyond an infinite threshold
+                probability, first = side.tail(scale[:, None] * edges)
             a += first @ gaps
             b += probability @ (2 * edges * gaps)
     return a, b
@@ -144,6 +145,7 @@ def quantization_error(law: Distribution, levels: "np.ndarray | Codebook", scale
     return _errors(law, _codebook(levels), scale.reshape(-1)).reshape(scale.shape)
 
 
+@takes_law
 def error_curvature(law: Distribution, levels: "np.ndarray | Codebook", scale: float) -> float:
     """MSE''(s) = 2 B(s) - 2 s sum_i g_i e_i^2 f(s e_i), for a law with a density.
 
@@ -153,7 +155,7 @@ def error_curvature(law: Distribution, levels: "np.ndarray | Codebook", scale: f
     >>> round(error_curvature(Uniform(1.0), integer_levels(2, "symmetric"), 0.4), 12)
     1.4
     """
-    codebook = _codebook(levels)
+    codebook, scale = _codebook(levels), float(positive("scale", scale))
     return _curvature(law, codebook, scale, float(_sums(law, codebook, np.array([scale]))[1][0]))
 
 
@@ -295,7 +297,8 @@ def scale_for(
     ----------
     rule
         "mse" (least error), "max-abs" (the largest positive level meets the largest magnitude; only for
-        bounded laws), "percentile" (it meets that percentile of the magnitudes), "scale" (as given).
+        bounded laws), "percentile" (it meets that percentile of the magnitudes), "scale" (as given). Weights
+        that are all zero have the scale 1.
     """
     codebook = _codebook(levels)
     choice("rule", rule, get_args(Rule))
@@ -314,7 +317,12 @@ def scale_for(
         return law.bound / top if law.bound > 0 else 1.0
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
-    return law.magnitude_quantile(percentile / 100) / top
+    magnitude = law.magnitude_quantile(percentile / 100)
+    if not 0 < magnitude < math.inf and law.bound > 0:
+        raise ValueError(
+            f"rule='percentile' needs a positive finite magnitude: percentile {percentile:g} is {magnitude:g}"
+        )
+    return magnitude / top if magnitude > 0 else 1.0
 
 
 def _newton(law: Distribution, codebook: Codebook, scale: float, a: float, b: float) -> float:

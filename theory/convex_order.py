@@ -130,11 +130,13 @@ def stop_loss_slack(points: ArrayLike, probabilities: ArrayLike, std: float) -> 
     >>> stop_loss_slack([-1.0, 1.0], [0.5, 0.5], 0.99 * s) < 0
     True
     """
-    if not std > 0:
-        raise ValueError(f"std must be positive, got {std}")
-    x = np.asarray(points, np.float64)
+    if not 0 < std < math.inf:
+        raise ValueError(f"std must be positive and finite, got {std}")
+    x, p = np.asarray(points, np.float64), np.asarray(probabilities, np.float64)
+    if x.ndim != 1 or x.shape != p.shape or not x.size:
+        raise ValueError(f"points and probabilities must be lists as long as each other, got {points}")
     order = np.argsort(x)
-    x, p = x[order], np.asarray(probabilities, np.float64)[order]
+    x, p = x[order], p[order]
     above = np.cumsum(p[::-1])[::-1]  # P(X >= x_i)
     touching = -std * special.ndtri(np.clip(above[1:], 1e-300, 1 - 1e-16))
     candidates = np.concatenate([x, np.clip(touching, x[:-1], x[1:])])
@@ -203,7 +205,7 @@ def tail_bound(
     Returns
     -------
     float or ndarray
-        Relative error below 1e-13; "superquantile-max" and large Euclidean dimensions are quadratures.
+        Relative error below 1e-13; "superquantile-max" and the Euclidean superquantile are quadratures.
 
     Raises
     ------
@@ -226,9 +228,9 @@ def tail_bound(
     _check_tail(s, g, m, form, norm)
     if norm == "sup":
         if form == "paper":
-            factor = 2 * np.sqrt(np.log(math.sqrt(2) * m / g))
+            factor = 2 * np.sqrt(math.log(2) / 2 + np.log(m) - np.log(g))
         elif form == "chernoff":
-            factor = np.sqrt(2 * np.log(2 * m / g))
+            factor = np.sqrt(2 * (math.log(2) + np.log(m) - np.log(g)))
         elif form == "superquantile-max":
             factor = np.vectorize(_largest_superquantile, otypes=[float])(g, m)
         else:
@@ -261,7 +263,11 @@ def _largest_superquantile(level: float, dimension: float) -> float:
     q + E(Y-q)_+/g is least at that q, so an error of q enters at second order and never lowers the bound.
     """
     # P(|Z| > q) = 1 - (1 - g)^(1/m), its logarithm
-    log_single = math.log(-math.expm1(math.log1p(-level) / dimension))
+    log_none = math.log1p(-level)
+    if -log_none < 1e-17 * dimension:  # 1 - e^-x is x, which may be no double
+        log_single = math.log(-log_none) - math.log(dimension)
+    else:
+        log_single = math.log(-math.expm1(log_none / dimension))
     q = -float(special.ndtri_exp(log_single - math.log(2)))
     end = -float(special.ndtri_exp(math.log(level) - math.log(2 * dimension) - 46))  # e^-46 of it beyond
     x, weight = _panels(q, end, 48)
@@ -280,13 +286,11 @@ def _largest_superquantile(level: float, dimension: float) -> float:
 def _chi_superquantile(level: float, dimension: float) -> float:
     """E[chi_m | chi_m > q], P(chi_m > q) = g."""
     m = dimension
-    half_square = float(special.gammainccinv(m / 2, level))
-    if m <= 300:  # sqrt(2) Gamma((m+1)/2)/Gamma(m/2) Q((m+1)/2, q^2/2) / g
-        mean = math.sqrt(2) * math.gamma((m + 1) / 2) / math.gamma(m / 2)
-        return mean * float(special.gammaincc((m + 1) / 2, half_square)) / level
-    # For large m the radius is close to sqrt(m) and those factors lose what lies above it: integrate the
-    # density beyond q relative to that at q, v = x - q.
-    q = math.sqrt(2 * half_square)
+    # A ratio of incomplete gamma functions loses digits with the dimension and with small levels: integrate
+    # the density beyond q relative to that at q, v = x - q.
+    q = math.sqrt(2 * float(special.gammainccinv(m / 2, level)))
+    if q > 1e16:  # what lies beyond is less than 1 further in the mean
+        return q
     mode = math.sqrt(m - 1)
     decay = max(q - (m - 1) / q, 0.0)
     span = max(mode - q, 0.0) + min(12.0, 40.0 / decay if decay else math.inf)

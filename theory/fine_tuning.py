@@ -93,7 +93,7 @@ def cubic_sparsity(
     end = whole("end", end, begin + 1)
     if final < initial:
         raise ValueError(f"the final sparsity {final} is below the initial one, {initial}: masks only grow")
-    t = np.asarray(step)
+    t = np.asarray(step) if np.size(step) else np.zeros(np.shape(step), np.int64)
     if t.dtype.kind not in "iu":
         raise TypeError(f"step must hold integers, got {step!r}")
     renewed = begin + (np.clip(t, begin, end) - begin) // frequency * frequency
@@ -124,10 +124,12 @@ def lsq_gradients(weights: ArrayLike, step: ArrayLike, codes: Codes) -> tuple[np
     ([1.0, 1.0, 0.0], [-0.3, -0.4, 1.0])
     """
     w, s = np.asarray(weights, np.float64), _steps(step)
-    scaled = w / s
+    with np.errstate(over="ignore"):  # far outside the range
+        scaled = w / s
     if codes.sign:
         return (np.abs(scaled) <= 1).astype(np.float64), np.where(w < 0, -1.0, 1.0)
     inside = (scaled > codes.low) & (scaled < codes.high)
+    scaled = np.clip(scaled, codes.low, codes.high)
     slope = np.where(inside, np.rint(scaled) - scaled, np.where(scaled <= codes.low, codes.low, codes.high))
     return inside.astype(np.float64), slope
 
@@ -143,7 +145,8 @@ def quantized(weights: ArrayLike, step: ArrayLike, codes: Codes) -> np.ndarray:
     w, s = np.asarray(weights, np.float64), _steps(step)
     if codes.sign:
         return s * np.where(w < 0, -1.0, 1.0)
-    return s * np.clip(np.rint(w / s), codes.low, codes.high)
+    with np.errstate(over="ignore"):
+        return s * np.clip(np.rint(w / s), codes.low, codes.high)
 
 
 def gradient_scale(count: int, codes: Codes) -> float:

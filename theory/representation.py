@@ -151,7 +151,9 @@ def samples_for_bias(bias: float, rank_x: float, rank_y: float) -> int:
     half = (rank_x + rank_y) / 2
     c = math.sqrt(rank_x) * math.sqrt(rank_y) * math.sqrt((1 - bias) * (1 + bias)) / bias
     least = c * (c / (half + math.hypot(half, c)))
-    return max(2, math.ceil(least * (1 - 1e-12)))
+    if not math.isfinite(least):
+        raise ValueError(f"bias={bias} asks for more samples than double precision counts")
+    return max(2, math.ceil(least * (1 - 2e-15)))  # a decimal bias counts as what it says
 
 
 def _samples(samples: ArrayLike) -> np.ndarray:

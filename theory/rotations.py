@@ -92,7 +92,7 @@ def rotated_kurtosis(kurtosis: float, size: int, block: int | None = None) -> fl
     """
     if not 1 <= kurtosis < math.inf:
         raise ValueError(f"kurtosis must be a finite number of at least 1, got {kurtosis!r}")
-    return 3 + (kurtosis - 3) * fourth_powers(size, block)
+    return 3 + (float(kurtosis) - 3) * fourth_powers(size, block)
 
 
 def _gaussian(law: Distribution) -> Gaussian:

@@ -238,6 +238,8 @@ def path_following() -> list[Table]:
     s2 = mp.pi * mp.mpf("0.25") / 8
     bounds.add("noise_variance", [rounding], s2)
     bounds.add("noise_variance", [bit], mp.pi * 16 / 8)
+    bounds.add("noise_std", [bit], mp.sqrt(mp.pi * 16 / 8))
+    bounds.add("noise_std", [rounding, "paper"], 2 * mp.sqrt(s2))
     bounds.add("noise_variance", [rounding, "paper"], 4 * s2)
     # one column, one step after another: beta solves beta = beta (1 - 1/C)^2 + s^2 |X|^2
     for c in (1, Fraction(3, 2), 4):

@@ -113,3 +113,13 @@ def test_ratios_know_no_unit(unit):
     assert allocation.water_filling_snr(plain * unit, 4.0) == pytest.approx(snr, rel=1e-12)
     assert allocation.output_snr(np.diag(plain * unit), 4.0) == pytest.approx(snr, rel=1e-12)
     assert allocation.feedback_gain(np.diag(plain * unit)) == pytest.approx(gain, rel=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e308])
+def test_sizes_count_by_their_shares_alone(unit):
+    v, n = [1.0, 4.0, 0.5], np.array([0.25, 1.0, 0.75])
+    with np.errstate(all="raise"):
+        found = allocation.water_filling(v, 1.5, unit * n)
+        gain = allocation.water_filling_snr(v, 1.5, unit * n)
+    np.testing.assert_allclose(found, allocation.water_filling(v, 1.5, n), rtol=1e-13)
+    assert gain == pytest.approx(allocation.water_filling_snr(v, 1.5, n), abs=1e-12)

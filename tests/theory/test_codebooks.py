@@ -5,7 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from theory.codebooks import Codebook, integer_levels, optimal_scale, quantization_error, scale_for
+from theory.codebooks import (
+    Codebook,
+    error_curvature,
+    integer_levels,
+    optimal_scale,
+    quantization_error,
+    scale_for,
+)
 from theory.distributions import Empirical, Gaussian, Laplace, StudentT, Truncated, Uniform
 from theory.formats.affine import affine_error
 from theory.snr.flatness import scale_condition
@@ -209,3 +216,31 @@ def test_two_opposite_levels_meet_the_mean_magnitude():
     """Signs alone: the best size is E|W|, of a bounded law as well."""
     assert optimal_scale(Uniform(3.0), [-1.0, 1.0]) == pytest.approx(1.5, rel=1e-12)
     assert optimal_scale(Uniform(3.0), [-2.0, 2.0]) == pytest.approx(0.75, rel=1e-12)
+
+
+def test_percentiles_that_are_no_scale_are_said_so():
+    codes = integer_levels(4)
+    for law, percentile, words in (
+        (Gaussian(), 100, "percentile 100 is inf"),
+        (Empirical([0.0, 0.0, 0.0, 5.0]), 50, "percentile 50 is 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            scale_for(law, codes, "percentile", percentile=percentile)
+    zeros = Empirical([0.0, 0.0])
+    assert scale_for(zeros, codes, "percentile") == scale_for(zeros, codes, "max-abs") == 1.0
+
+
+def test_a_curvature_has_a_positive_scale_and_a_density():
+    for scale in (0.0, -1.0, np.inf):
+        with pytest.raises(ValueError, match="scale must be positive and finite"):
+            error_curvature(Gaussian(), [-1.0, 0.0, 1.0], scale)
+    with pytest.raises(TypeError, match="no density"):
+        error_curvature([1.0, 2.0], [-1.0, 0.0, 1.0], 1.0)
+
+
+@pytest.mark.parametrize(
+    "law", [Gaussian(), Laplace(), Uniform(), StudentT(2, 5), Empirical([1.0, -2.0])], ids=repr
+)
+def test_thresholds_beyond_doubles_have_nothing_beyond(law):
+    with np.errstate(all="raise"):
+        assert quantization_error(law, [0.0, 1e10], 1e300) == law.second_moment

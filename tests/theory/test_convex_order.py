@@ -122,6 +122,8 @@ def test_euclidean_superquantile_is_the_conditional_mean_of_chi(m):
 
 # E[chi_m | chi_m > q], P(chi_m > q) = g: mpmath at 40 digits, chi density (log-gamma) integrated beyond q
 CHI = {
+    (290, 1e-15): 22.996256581012473,
+    (300, 1e-15): 23.28343069594337,
     (299, 0.5): 17.841144093372317,
     (301, 0.999): 17.33727793162164,
     (1000, 1e-12): 36.811535684151453,
@@ -134,7 +136,7 @@ CHI = {
 
 
 @pytest.mark.parametrize(("dimension", "level"), CHI)
-def test_euclidean_superquantile_in_large_dimensions(dimension, level):
+def test_euclidean_superquantile_to_thirteen_digits(dimension, level):
     radius = tail_bound(1.0, level, dimension, norm="euclidean")
     assert radius == pytest.approx(CHI[dimension, level], rel=2e-15 if dimension > 1000 else 1e-13)
 
@@ -272,3 +274,24 @@ def test_euclidean_tails_of_any_unit(unit):
 def test_bad_input_is_one_clear_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_tails_whose_level_over_the_dimension_is_no_double():
+    """P(max |Z_i| > x) = m P(|Z| > x) there: q by the tail's logarithm, and the union's superquantile."""
+    for level, m in ((1e-320, 10**6), (1e-300, 1e300)):
+        logs = mpmath.log(2) + mpmath.log(m) - mpmath.log(level)
+        assert tail_bound(1.0, level, m, "chernoff") == pytest.approx(float(mpmath.sqrt(2 * logs)), rel=1e-14)
+        logs = mpmath.log(2) / 2 + mpmath.log(m) - mpmath.log(level)
+        assert tail_bound(1.0, level, m, "paper") == pytest.approx(float(2 * mpmath.sqrt(logs)), rel=1e-14)
+        union, largest = (tail_bound(1.0, level, m, form) for form in ("superquantile", "superquantile-max"))
+        assert largest == pytest.approx(union, rel=1e-12)
+    assert tail_bound(1.0, 0.5, 1e300, norm="euclidean") == pytest.approx(1e150, rel=1e-14)
+
+
+@pytest.mark.parametrize("std", [0.0, math.inf, math.nan])
+def test_a_slack_has_a_finite_deviation(std):
+    with pytest.raises(ValueError, match="std must be positive and finite"):
+        convex_order.stop_loss_slack([-1.0, 1.0], [0.5, 0.5], std)
+    for points, shares in (([], []), ([1.0], [0.5, 0.5]), ([[0.0]], [[1.0]])):
+        with pytest.raises(ValueError, match="points and probabilities must be lists"):
+            convex_order.stop_loss_slack(points, shares, 1.0)

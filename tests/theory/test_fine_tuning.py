@@ -170,3 +170,11 @@ def test_a_schedule_without_growth_and_a_weight_on_the_level():
     assert cubic_sparsity([0, 5, 99], 0.5, begin=2, end=9, initial=0.5).tolist() == [0.5, 0.5, 0.5]
     inside, slope = lsq_gradients([1.0, -1.0, 1.0001, 0.0], 1.0, tuning_codes(1))
     assert inside.tolist() == [1.0, 1.0, 0.0, 1.0] and slope.tolist() == [1.0, -1.0, 1.0, 1.0]
+
+
+def test_no_steps_have_no_sparsity_and_tiny_steps_clip_in_silence():
+    assert np.shape(cubic_sparsity([], 0.5, 0, 10)) == (0,)
+    with np.errstate(all="raise"):
+        inside, slope = lsq_gradients([1e300, -1e300], 1e-300, tuning_codes(3))
+        assert inside.tolist() == [0.0, 0.0] and slope.tolist() == [3.0, -4.0]
+        assert quantized([1e300, -1e300], 1e-300, tuning_codes(3)).tolist() == [3e-300, -4e-300]

@@ -61,6 +61,7 @@ WITHOUT = {
     "theory.formats.formats:dynamic_levels": "the same",
     "theory.operators.base:Operator": "abstract",
     "theory.operators.base:check_grid_bits": "a check",
+    "theory.operators.base:check_length": "a check",
     "theory.integer_sums:check_arguments": "a check",
     "theory.integer_sums:as_float": "a conversion: test_integers",
     "theory.integer_sums:log_fraction": "a conversion: test_integers",

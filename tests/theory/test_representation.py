@@ -132,3 +132,16 @@ def test_effective_ranks_have_no_unit(unit):
 def test_arrays_broadcast():
     assert expected_cka(np.array([10, 20]), 3, 3, np.array([[0.0], [0.5]])).shape == (2, 2)
     assert isinstance(representation.chance_cka(10, 3, 3), float)
+
+
+@pytest.mark.parametrize("bias", [1e-3, 1e-9, 1e-13, 3e-14])
+@pytest.mark.parametrize("ranks", [(1, 1), (64, 64), (1, 7)])
+def test_the_least_number_of_many_samples_is_the_least(bias, ranks):
+    """(n + x)(n + y) >= x y / bias^2 in exact rationals, of the decimal that the bias says."""
+    x, y = ranks
+    needed = Fraction(x * y) / Fraction(str(bias)) ** 2
+    n = samples_for_bias(bias, x, y)
+    slack = max(1, n // 10**14)  # samples that doubles cannot tell apart
+    assert (n + slack - 1 + x) * (n + slack - 1 + y) >= needed > (n - slack + x) * (n - slack + y)
+    with pytest.raises(ValueError, match="more samples than double precision counts"):
+        samples_for_bias(1e-300, 1e300, 1e300)

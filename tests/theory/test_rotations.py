@@ -74,3 +74,7 @@ def test_a_rotation_needs_two_weights():
     for block in (0, 1):
         with pytest.raises(ValueError, match="block must be an integer >= 2"):
             rotations.rotation_block(6, block)
+
+
+def test_kurtoses_of_narrow_floats_are_their_value():
+    assert float(rotations.rotated_kurtosis(np.float16(29), 1000)) == rotations.rotated_kurtosis(29.0, 1000)

@@ -106,7 +106,14 @@ class Distribution(ABC):
         >>> Uniform(2.0).magnitude_quantile(0.75), Empirical([1.0, -2.0, 4.0]).magnitude_quantile(0.5)
         (1.5, 2.0)
         """
+        share = self._share(share)
         return self.bound if share == 1 else float(self.ppf(0.5 + share / 2))
+
+    @staticmethod
+    def _share(share: float) -> float:
+        if not 0 <= share <= 1:
+            raise ValueError(f"share must lie in [0, 1], got {share}")
+        return float(share)
 
     def reflected(self) -> "Distribution":
         """The law of -W."""

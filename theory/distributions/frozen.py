@@ -123,6 +123,7 @@ class Frozen(Distribution):
 
     def magnitude_quantile(self, share: float) -> float:
         """The x with P(|W| <= x) = share: by bisection of the two tails where the law is not symmetric."""
+        share = self._share(share)
         if self.symmetric or share == 1:
             return super().magnitude_quantile(share)
         from scipy.optimize import brentq

@@ -49,15 +49,16 @@ class Gaussian(Distribution):
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """exp(-x^2 / 2 std^2) / (std sqrt(2 pi))."""
-        return np.exp(-0.5 * (np.asarray(x) / self.std) ** 2) / (self.std * math.sqrt(2 * math.pi))
+        with np.errstate(over="ignore"):
+            return np.exp(-0.5 * (np.asarray(x, float) / self.std) ** 2) / (self.std * math.sqrt(2 * math.pi))
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         """Phi(x / std)."""
-        return special.ndtr(np.asarray(x) / self.std)
+        return special.ndtr(np.asarray(x, float) / self.std)
 
     def ppf(self, p: ArrayLike) -> np.ndarray:
         """``std Phi^-1(p)``."""
-        return self.std * special.ndtri(p)
+        return self.std * special.ndtri(np.asarray(p, float))
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Phi(-x/std) and std phi(x/std)."""
@@ -94,23 +95,24 @@ class Laplace(Distribution):
 
     def pdf(self, x: ArrayLike) -> np.ndarray:
         """exp(-|x| / scale) / (2 scale)."""
-        return np.exp(-np.abs(x) / self.scale) / (2 * self.scale)
+        return np.exp(-np.abs(np.asarray(x, float)) / self.scale) / (2 * self.scale)
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         """1/2 exp(x / scale) for x < 0, by symmetry above."""
+        x = np.asarray(x, float)
         tail = 0.5 * np.exp(-np.abs(x) / self.scale)
-        return np.where(np.asarray(x) < 0, tail, 1 - tail)
+        return np.where(x < 0, tail, 1 - tail)
 
     def ppf(self, p: ArrayLike) -> np.ndarray:
         """``scale log(2p)`` below the median, ``-scale log(2(1-p))`` above."""
         p = np.asarray(p, float)
         with np.errstate(divide="ignore"):
-            return self.scale * np.where(p < 0.5, np.log(2 * p), -np.log(2 * (1 - p)))
+            return self.scale * np.where(p < 0.5, np.log(2 * p), 0.0 - np.log(2 * (1 - p)))
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``e^(-x/scale)/2`` and ``(x + scale) e^(-x/scale)/2``."""
         probability = 0.5 * np.exp(-x / self.scale)
-        return probability, (x + self.scale) * probability
+        return probability, (np.minimum(x, 1e300) + self.scale) * probability  # no infinity times 0
 
     def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         difference, cancelled = _gamma_difference(order + 1, low / self.scale, high / self.scale)
@@ -142,7 +144,7 @@ class Uniform(Distribution):
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         """(x + bound) / (2 bound), clipped to [0, 1]."""
-        return np.clip(0.5 + np.asarray(x) / (2 * self.bound), 0.0, 1.0)
+        return np.clip(0.5 + np.asarray(x, float) / (2 * self.bound), 0.0, 1.0)
 
     def ppf(self, p: ArrayLike) -> np.ndarray:
         """``bound (2 p - 1)``."""
@@ -150,7 +152,8 @@ class Uniform(Distribution):
 
     def tail(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(bound - x)+ / (2 bound) and (bound^2 - x^2)+ / (4 bound)."""
-        inside = np.maximum(self.bound - x, 0.0)
+        x = np.minimum(x, self.bound)
+        inside = self.bound - x
         return inside / (2 * self.bound), inside * (self.bound + x) / (4 * self.bound)
 
     def _half(self, order: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -326,7 +329,7 @@ class Empirical(Distribution):
 
     def magnitude_quantile(self, share: float) -> float:
         """The least magnitude that at least the share of all values does not exceed."""
-        return float(Empirical(np.abs(self.values)).ppf(share))
+        return float(Empirical(np.abs(self.values)).ppf(self._share(share)))
 
     def reflected(self) -> "Empirical":
         """The law of -W."""

@@ -12,6 +12,7 @@ from scipy import special
 from theory.distributions.base import CHUNK, NODES, WEIGHTS, Distribution, scale_parameter
 
 _GAUSSIAN = 1e20  # degrees of freedom from which on the law is Gaussian in double precision
+_LOGARITHMIC = 1e-16  # up to here cosh^-df is 1 to 1e-14 wherever x / sqrt(df) is a double
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,10 @@ class StudentT(Distribution):
         """Inverse of :meth:`cdf` through the inverse incomplete beta function."""
         p = np.asarray(p, float)
         tail = np.minimum(p, 1 - p)
+        if self._df < _LOGARITHMIC:  # asinh(x / sqrt(df)) is uniform; SciPy's quantiles are lost
+            root = math.sqrt(self._df)
+            magnitude = root * np.sinh((1 - 2 * tail) * math.asinh(self.bound / root))
+            return np.sign(p - 0.5) * np.where(tail == 0, self.bound, np.minimum(magnitude, self.bound))
         # x^2 = df y / (1 - y) with P(|T| <= x) = I_y(1/2, df/2); the smaller of y and 1 - y keeps its digits,
         # found from the smaller of P(|T| <= x) and P(|T| > x)
         half, below, above = (
@@ -113,7 +118,7 @@ class StudentT(Distribution):
             probability = both / (self._inside * (self.bound * root + x * last))
             return probability, self._constant * math.sqrt(8) * both / (root + last)
         outside = np.full(np.shape(x), self._outside)  # nothing is left there
-        within = x < self.bound
+        within = ~(x >= self.bound)
         outside[within] = _outside(self._df, x[within])
         probability = np.maximum(outside - self._outside, 0.0)
         cancelled = np.flatnonzero(np.ravel((probability < 1e-3 * outside) & within))
@@ -143,8 +148,9 @@ class StudentT(Distribution):
         t = start[..., None, None] + half * (2 * np.arange(panels)[:, None] + 1 + NODES)
         sinh = np.sinh(t)
         density = np.exp(-0.5 * self._df * np.log1p(sinh * sinh))  # cosh^-df
-        pieces = half[..., 0] * ((sinh**order * density) @ WEIGHTS)
-        return self._constant * self._df ** ((order + 1) / 2) * pieces.sum(axis=-1)
+        # lengths in front, powers of x: sinh^4 times a length of 1e-75 would be 0
+        pieces = self._constant * root * half[..., 0] * (((root * sinh) ** order * density) @ WEIGHTS)
+        return pieces.sum(axis=-1)
 
 
 def _half_gamma_ratio(x: float) -> float:

@@ -66,6 +66,8 @@ def float_levels(exponent_bits: int, mantissa_bits: int, largest: float | None =
     positive += [(1 + mantissa) * 2.0 ** (e - bias) for e in range(1, 2**exponent_bits)]
     values = np.concatenate(positive)
     if largest is not None:
+        if not largest >= 0:
+            raise ValueError(f"largest must be a number of at least 0, got {largest}")
         values = values[values <= largest]
     return np.unique(np.concatenate([-values, values])) + 0.0  # no negative zero
 
@@ -183,6 +185,14 @@ class Format:
     def levels(self) -> np.ndarray:
         """Codebook before scaling."""
         return codebook(self.codes).levels
+
+    @property
+    def _top(self) -> float:
+        """The last level, on which a block's scale puts its largest magnitude."""
+        top = float(self.levels[-1])
+        if not top > 0:
+            raise ValueError(f"{self.name}: a block's scale needs a positive last level, got {top:g}")
+        return top
 
     @property
     def stored_bits(self) -> float:
@@ -333,7 +343,7 @@ def block_scale(form: Format, largest: np.ndarray, peak: float) -> np.ndarray:
     >>> [float(v) for v in block_scale(by_name["NVFP4"], np.array([6.0, 0.375, 0.38]), 6.0) * 448]
     [448.0, 28.0, 28.0]
     """
-    top = form.levels[-1]
+    top = form._top
     largest = np.asarray(largest, dtype=np.float64)
     if form.scale in ("free", "float32", "half"):
         return largest / top
@@ -382,6 +392,8 @@ def double_quantized(scales: np.ndarray) -> np.ndarray:
     array([1.00703125, 3.        ])
     """
     flat = np.asarray(scales, dtype=np.float64).ravel()
+    if flat.size == 0:
+        return np.zeros(np.shape(scales))
     mean = flat.mean()
     padded = np.zeros(-(-flat.size // 256) * 256)
     padded[: flat.size] = flat - mean

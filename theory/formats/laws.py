@@ -74,7 +74,7 @@ def format_error(law: Distribution, form: Format, size: int = 2**20) -> float:
     -------
     float
         To 1e-8 of itself; to 1e-6 where n:m groups are rounded, to 1e-3 with "e4m3" scales (few nodes for
-        the peak).
+        the peak); of blocks with an offset see :func:`theory.formats.affine.block_offset_error`.
 
     Raises
     ------
@@ -177,8 +177,8 @@ def _block_error(law: Distribution, form: Format, size: int) -> float:
 def _peak_error(law: Distribution, form: Format, peak: float) -> float:
     """Error with E4M3 scales where `peak` is the largest magnitude outside the block."""
     scales = codebook("e4m3").levels
-    scales = scales[scales >= 0] / scales[-1] * peak / form.levels[-1]
-    ends = np.concatenate([[0.0], (scales[1:] + scales[:-1]) / 2 * form.levels[-1], [peak]])
+    scales = scales[scales >= 0] / scales[-1] * peak / form._top
+    ends = np.concatenate([[0.0], (scales[1:] + scales[:-1]) / 2 * form._top, [peak]])
     return _stepped_scales(law, form, ends, scales) + _free_scales(law, form, peak)
 
 
@@ -259,6 +259,8 @@ def shrunk_error(law: Distribution, form: Format, factor: float) -> float:
     >>> [round(decibel(1, shrunk_error(Gaussian(), form, f)), 2) for f in (1.0, 0.95, 0.9)]
     [21.32, 21.26, 20.5]
     """
+    if not form.block or form.offset:
+        raise ValueError(f"{form.name}: a factor is that of a block's scale, without an offset")
     return _free_scales(law, form, 0.0, positive("factor", factor))
 
 
@@ -273,10 +275,10 @@ def _free_scales(law: Distribution, form: Format, above: float, factor: float = 
     largest = _magnitude(law, log_inside)
     worth = (weights * missing * largest**2 > 1e-17 * law.second_moment) & (largest > 0)
     m = largest[worth]
-    inner = _kept_errors(law, form, m, factor * m / form.levels[-1], True) / np.exp(log_inside[worth])
+    inner = _kept_errors(law, form, m, factor * m / form._top, True) / np.exp(log_inside[worth])
     own = 0.0  # m itself is a level
     if factor != 1:
-        levels = factor * form.levels / form.levels[-1]
+        levels = factor * form.levels / form._top
         own = float(np.min((1 - levels) ** 2)) * m**2
     return float(weights[worth] @ ((form.block - 1) * inner + own)) * missing / form.block
 

@@ -91,8 +91,8 @@ def ray_error(block: int, log_rays: float) -> float:
     from scipy.optimize import brentq
 
     a = (whole("block", block, 2) - 1) / 2
-    if not log_rays >= math.log(2) * (1 - 1e-12):
-        raise ValueError(f"log_rays must be at least log 2, that of two rays, got {log_rays!r}")
+    if not math.log(2) * (1 - 1e-12) <= log_rays < math.inf:
+        raise ValueError(f"log_rays must be at least log 2, that of two rays, and finite, got {log_rays!r}")
 
     def excess(log_x: float) -> float:
         if (a + 1) * log_x > -_SMALL:

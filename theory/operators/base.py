@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.arguments import whole
+from theory.arguments import positive, shown, whole
 
 # A law on finitely many points: (value, probability) pairs.
 Outcomes = list[tuple[Any, Any]]
+
+_LONGEST = 1e298
 
 
 def check_grid_bits(owner: str, bits: Any) -> None:
@@ -20,6 +22,14 @@ def check_grid_bits(owner: str, bits: Any) -> None:
     if whole(f"{owner}: bits", bits) == 1:
         raise ValueError(f"{owner}: one bit has no zero; use OneBit(level)")
     whole(f"{owner}: bits", bits, 2, 32)
+
+
+def check_length(name: str, value: Any) -> Any:
+    """`value`, a positive length of which twice, or 2^31 times, is a double."""
+    value = positive(name, value)
+    if value > _LONGEST:
+        raise ValueError(f"{name} must be at most {_LONGEST:g}, got {shown(value)}")
+    return value
 
 
 def floor_ratio(value: Any, step: Any) -> tuple[int, Any]:
@@ -121,11 +131,27 @@ class Operator(ABC):
             raise ValueError("uniforms must lie in [0, 1)")
         return self._apply(array, chances)
 
+    @staticmethod
+    def _number(value: Any) -> Any:
+        """One finite real number; NumPy's narrow ones would wrap around in what is made of them."""
+        if isinstance(value, (np.generic, np.ndarray)) and not value.ndim:
+            value = value.item()
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # an integer beyond every double
+            finite = False
+        except TypeError:
+            raise TypeError(f"value must be a real number, got {value!r}") from None
+        if not finite:
+            raise ValueError(f"value must be finite, got {shown(value)}")
+        return value
+
     def variance(self, value: Any) -> Any:
-        """Return E (T(v) - E T(v))^2 at one value, from `outcomes`."""
+        """Return E (T(v) - E T(v))^2 at one value, from `outcomes`; infinite beyond every double."""
         law = self.outcomes(value)
         mean = sum(p * x for x, p in law)
-        return sum(p * (x - mean) ** 2 for x, p in law)
+        # no power, which raises where it overflows, and the probability first: it may be tiny
+        return sum(p * (x - mean) * (x - mean) for x, p in law)
 
 
 def grid_limits(step: Any, bits: int | None) -> tuple[Any, Any]:

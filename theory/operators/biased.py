@@ -1,13 +1,13 @@
 """Deterministic operators: nearest rounding, nearest sign, hard threshold. E T(v) = v fails for them."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 
-from theory.arguments import positive
-from theory.operators.base import Operator, Outcomes, check_grid_bits, grid_limits
+from theory.operators.base import Operator, Outcomes, check_grid_bits, check_length, grid_limits
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class NearestRounding(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "step", positive("NearestRounding: step", self.step))
+        object.__setattr__(self, "step", check_length("NearestRounding: step", self.step))
         check_grid_bits("NearestRounding", self.bits)
 
     @property
@@ -70,13 +70,18 @@ class NearestRounding(Operator):
 
     def outcomes(self, value: Any) -> Outcomes:
         """The one nearest point."""
-        low, high = self.grid_ends
-        point = min(max(round(value / self.step) * self.step, low), high)
+        value, (low, high) = self._number(value), self.grid_ends
+        ratio = value / self.step
+        nearest = value if abs(ratio) == math.inf else round(ratio) * self.step
+        point = min(max(nearest, low), high)
         return [(point, value * 0 + 1)]
 
     def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         low, high = self.grid_ends
-        return np.clip(np.rint(values / float(self.step)) * float(self.step), float(low), float(high))
+        with np.errstate(over="ignore"):  # a multiple of so small a step is the value itself
+            ratio = values / float(self.step)
+        nearest = np.where(np.isinf(ratio), values, np.rint(ratio) * float(self.step))
+        return np.clip(nearest, float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class NearestSign(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", positive("NearestSign: level", self.level))
+        object.__setattr__(self, "level", check_length("NearestSign: level", self.level))
 
     @property
     def unit(self) -> Any:
@@ -123,6 +128,7 @@ class NearestSign(Operator):
 
     def outcomes(self, value: Any) -> Outcomes:
         """The one nearest point."""
+        value = self._number(value)
         return [(self.level if value >= 0 else -self.level, value * 0 + 1)]
 
     def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
@@ -151,7 +157,7 @@ class HardPruning(Operator):
     uses_uniforms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", positive("HardPruning: threshold", self.threshold))
+        object.__setattr__(self, "threshold", check_length("HardPruning: threshold", self.threshold))
 
     @property
     def unit(self) -> Any:
@@ -170,6 +176,7 @@ class HardPruning(Operator):
 
     def outcomes(self, value: Any) -> Outcomes:
         """The one result."""
+        value = self._number(value)
         return [(value if abs(value) > self.threshold else value * 0, value * 0 + 1)]
 
     def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ E T(v) = v inside `limits`, |T(v) - v| <= `max_error`, and that the error T(v) -
 length `interval_length` whose position may depend on v. The deterministic operators keep the second only.
 """
 
+import math
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,15 +15,17 @@ from typing import Any
 import numpy as np
 
 from theory.arguments import positive
-from theory.operators.base import Operator, Outcomes, check_grid_bits, floor_ratio, grid_limits
+from theory.operators.base import Operator, Outcomes, check_grid_bits, check_length, floor_ratio, grid_limits
 from theory.operators.biased import HardPruning
 
 
 def _split(values: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ratio, floor and a mask of the values that already are grid points as computed (k*step)."""
-    ratio = values / step
-    nearest = np.rint(ratio)
-    return ratio, np.floor(ratio), nearest * step == values
+    with np.errstate(over="ignore"):  # a multiple of so small a step is the value itself
+        ratio = values / step
+    beyond = np.isinf(ratio)
+    ratio = np.where(beyond, 0.0, ratio)
+    return ratio, np.floor(ratio), beyond | (np.rint(ratio) * step == values)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class StochasticRounding(Operator):
     bits: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "step", positive("StochasticRounding: step", self.step))
+        object.__setattr__(self, "step", check_length("StochasticRounding: step", self.step))
         check_grid_bits("StochasticRounding", self.bits)
 
     @property
@@ -79,9 +82,11 @@ class StochasticRounding(Operator):
 
     def outcomes(self, value: Any) -> Outcomes:
         """Two grid points around `value`; one when it is a grid point or outside `limits`."""
-        low, high = self.limits
+        value, (low, high) = self._number(value), self.limits
         if value <= low or value >= high:
             return [(low if value <= low else high, value * 0 + 1)]
+        if abs(value / self.step) == math.inf:  # a grid point, to rounding
+            return [(value, value * 0 + 1)]
         below, fraction = floor_ratio(value, self.step)
         if fraction == 0:
             return [(below * self.step, fraction + 1)]
@@ -115,7 +120,7 @@ class OneBit(Operator):
     level: float | Fraction
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", positive("OneBit: level", self.level))
+        object.__setattr__(self, "level", check_length("OneBit: level", self.level))
 
     @property
     def unit(self) -> Any:
@@ -139,6 +144,7 @@ class OneBit(Operator):
 
     def outcomes(self, value: Any) -> Outcomes:
         """-A and A; one of them for certain at and beyond the limits."""
+        value = self._number(value)
         if abs(value) >= self.level:
             return [(self.level if value > 0 else -self.level, value * 0 + 1)]
         up = (self.level + value) / (2 * self.level)
@@ -146,7 +152,9 @@ class OneBit(Operator):
 
     def _apply(self, values: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         level = float(self.level)
-        return np.where(uniforms < (level + values) / (2 * level), level, -level)
+        with np.errstate(over="ignore"):  # far beyond the level the sign is certain
+            chance = (level + values) / (2 * level)
+        return np.where(uniforms < chance, level, -level)
 
 
 def _prune(values: np.ndarray, uniforms: np.ndarray, threshold: float) -> np.ndarray:
@@ -176,7 +184,7 @@ class StochasticPruning(Operator):
     threshold: float | Fraction
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", positive("StochasticPruning: threshold", self.threshold))
+        object.__setattr__(self, "threshold", check_length("StochasticPruning: threshold", self.threshold))
 
     @property
     def unit(self) -> Any:
@@ -195,6 +203,7 @@ class StochasticPruning(Operator):
 
     def outcomes(self, value: Any) -> Outcomes:
         """0 and sign(v) c below the threshold, v itself above."""
+        value = self._number(value)
         if abs(value) >= self.threshold or value == 0:
             return [(value, value * 0 + 1)]
         keep = abs(value) / self.threshold
@@ -233,8 +242,12 @@ class PruneThenRound(Operator):
     step: float | Fraction
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", positive("PruneThenRound: threshold", self.threshold))
-        object.__setattr__(self, "step", positive("PruneThenRound: step", self.step))
+        object.__setattr__(self, "threshold", check_length("PruneThenRound: threshold", self.threshold))
+        object.__setattr__(self, "step", check_length("PruneThenRound: step", self.step))
+        if self.threshold / self.step == math.inf:
+            raise ValueError(
+                f"PruneThenRound: threshold / step must be finite, got {self.threshold} / {self.step}"
+            )
 
     @property
     def threshold_cell(self) -> tuple[int, Any]:
@@ -268,7 +281,7 @@ class PruneThenRound(Operator):
 
     def outcomes(self, value: Any) -> Outcomes:
         """Composition of the two laws, equal points merged."""
-        rounding = StochasticRounding(self.step)
+        value, rounding = self._number(value), StochasticRounding(self.step)
         below, fraction = self.threshold_cell
         law: dict[Any, Any] = {}
         for kept, chance in StochasticPruning(self.threshold).outcomes(value):

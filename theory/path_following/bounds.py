@@ -52,14 +52,30 @@ def noise_variance(operator: Operator, form: str = "range") -> float:
     >>> noise_variance(StochasticRounding(1.0), "paper") / noise_variance(StochasticRounding(1.0))
     4.0
     """
+    return float(gaussian_variance(_error_length(operator, form)))
+
+
+def noise_std(operator: Operator, form: str = "range") -> float:
+    """Square root of :func:`noise_variance`, of operators whose squares leave double precision, too.
+
+    Examples
+    --------
+    >>> from theory.operators import OneBit
+    >>> noise_std(OneBit(1e-200)) == 1e-200 * noise_std(OneBit(1.0))
+    True
+    """
+    return math.sqrt(math.pi / 8) * _error_length(operator, form)
+
+
+def _error_length(operator: Operator, form: str) -> float:
+    """L, or 2 M: the length of an interval that holds the error."""
     choice("form", form, _FORMS)
     if not operator.unbiased:
         raise ValueError(
             f"{type(operator).__name__} is biased; the convex-order theorems need E T(v) = v: "
             "use StochasticRounding, OneBit, StochasticPruning or PruneThenRound"
         )
-    length = operator.interval_length if form == "range" else 2 * operator.max_error
-    return float(gaussian_variance(float(length)))
+    return float(operator.interval_length if form == "range" else 2 * operator.max_error)
 
 
 def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, form: str = "range") -> Any:
@@ -110,7 +126,8 @@ def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, fo
         raise ValueError(f"max_norm must be finite and not negative, got {max_norm}")
     c = np.asarray(scale, np.float64)
     # C / ((2C - 1)/C): no square of C, which may overflow, and C - 1/2 is exact where it is small
-    beta = noise_variance(operator, form) * (c / (2 * ((c - 0.5) / c))) * norm**2
+    with np.errstate(over="ignore"):  # beyond every double
+        beta = math.pi / 8 * (_error_length(operator, form) * norm) ** 2 * (c / (2 * ((c - 0.5) / c)))
     return plain(beta)
 
 
@@ -265,7 +282,7 @@ def error_stds(inputs: ArrayLike, scale: float, operator: Operator, form: str = 
     >>> error_stds(np.eye(2), 1.0, OneBit(1.0)).round(4)
     array([1.2533, 1.2533])
     """
-    return math.sqrt(noise_variance(operator, form)) * column_norms(error_map(inputs, scale).T)
+    return noise_std(operator, form) * column_norms(error_map(inputs, scale).T)
 
 
 def alignment_bound(weights: ArrayLike, inputs: ArrayLike, target_inputs: ArrayLike) -> np.ndarray:

@@ -14,7 +14,7 @@ from theory.path_following.bounds import (
     column_norms,
     column_units,
     feedback,
-    noise_variance,
+    noise_std,
 )
 
 
@@ -49,7 +49,7 @@ def correction_stds(inputs: ArrayLike, scale: float, operator: Operator, form: s
     with np.errstate(over="ignore"):  # beside columns 1e308 times longer a correction may be anything
         inverse = np.ldexp(inverse, exponents - exponents[:, None])
     # the diagonal goes before squaring: beside its 1 the square of a correction below 1e-8 would vanish
-    return math.sqrt(noise_variance(operator, form)) * column_norms(np.tril(inverse, -1).T)
+    return noise_std(operator, form) * column_norms(np.tril(inverse, -1).T)
 
 
 def exit_bound(
@@ -157,9 +157,9 @@ def sufficient_scale(
         raise ValueError(f"failure must lie strictly between 0 and 1, got {failure}")
     if not np.all((k >= 1) & (n >= 1)):
         raise ValueError(f"norm_ratio and columns must be at least 1, got {norm_ratio} and {columns}")
-    noise_variance(operator)  # refuses a biased operator
+    noise_std(operator)  # refuses a biased operator
     length = float(operator.interval_length)  # its square alone could leave double precision
-    excess = math.pi / 4 * np.log(2 * n / e) * (k * (length / (end - weight))) ** 2
+    excess = math.pi / 4 * (math.log(2) + np.log(n) - np.log(e)) * (k * (length / (end - weight))) ** 2
     # rounded up: a larger C only helps, and C = 1/2 itself is no scale
     return plain(np.nextafter(0.5 * (1 + excess * (1 + 2e-15)), np.inf))
 

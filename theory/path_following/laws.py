@@ -79,6 +79,8 @@ def saturation_law(columns: ArrayLike, samples: ArrayLike, scale: ArrayLike, var
     var = reals("variance", variance)
     if not np.all((n >= 0) & (m >= 1)):
         raise ValueError(f"columns must be >= 0 and samples >= 1, got {columns} and {samples}")
+    if not np.all(np.isfinite(var) & (var >= 0)):
+        raise ValueError(f"variance must be finite and not negative, got {variance}")
     # no square of C, which may overflow; C - 1/2 is exact where it is small
     contraction = 2 * ((c - 0.5) / c) / c / m
     tiny = contraction < 1e-300  # then nothing contracts within any number of columns
@@ -96,8 +98,8 @@ def direct_error(columns: ArrayLike, samples: ArrayLike, step: ArrayLike, stocha
     >>> direct_error(12, 10, 1.0)
     10.0
     """
-    error = reals("columns", columns) * reals("samples", samples) * reals("step", step) ** 2
-    error = error / (6 if stochastic else 12)
+    d = reals("step", step)  # its square alone could leave double precision
+    error = (reals("columns", columns) * d) * (reals("samples", samples) * d) / (6 if stochastic else 12)
     return plain(error)
 
 
@@ -175,6 +177,8 @@ def layer_error_bound(
     from scipy.linalg import eigvalsh, solve_triangular
 
     g = np.asarray(gram, np.float64)
+    if g.ndim != 2 or g.shape[0] != g.shape[1] or g.size == 0 or not np.all(np.isfinite(g)):
+        raise ValueError(f"gram must be a square matrix of finite numbers, got shape {g.shape}")
     if method == "optq" and not np.any(np.diagonal(g)):
         trace = largest = 0.0  # inputs that are all zero have no error
     elif method == "optq":
@@ -191,6 +195,7 @@ def layer_error_bound(
     else:
         raise ValueError(f"method must be 'path-following', 'optq' or 'direct', got {method!r}")
     if operator.unbiased:
-        return float(operator.interval_length) ** 2 / 4 * trace
+        length = float(operator.interval_length)  # its square alone could leave double precision
+        return length * (length * trace) / 4
     factor = trace if method == "optq" else len(g) * largest
-    return float(operator.max_error) ** 2 * factor
+    return float(operator.max_error) * (float(operator.max_error) * factor)

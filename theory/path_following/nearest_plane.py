@@ -72,10 +72,14 @@ def nearest_plane_bound(gram: ArrayLike, step: ArrayLike = 1.0, *, mean: bool = 
     >>> nearest_plane_bound(np.eye(3)), nearest_plane_bound(np.eye(3), mean=True)
     (0.75, 0.25)
     """
-    squares = np.broadcast_to(np.asarray(step, np.float64), (len(np.asarray(gram)),)) ** 2
-    if not np.all(np.isfinite(squares) & (squares > 0)):
+    s = np.asarray(step, np.float64)
+    if not np.all(np.isfinite(s) & (s > 0)):
         raise ValueError(f"step must be positive and finite, got {step}")
-    return float(optq_pivots(gram) @ squares) / (12 if mean else 4)
+    pivots = optq_pivots(gram)
+    if s.shape not in ((), pivots.shape):
+        raise ValueError(f"step must be one number or {len(pivots)}, one for every column, got {s.size}")
+    with np.errstate(over="ignore"):  # squares of s alone could leave double precision
+        return float(np.sum(pivots * s * s)) / (12 if mean else 4)
 
 
 def min_pivot_order(gram: ArrayLike) -> np.ndarray:
@@ -134,6 +138,11 @@ def nearest_plane(basis: ArrayLike, target: ArrayLike) -> np.ndarray:
     -------
     (n,) ndarray of integers as float64
 
+    Raises
+    ------
+    ValueError
+        If a column is zero once the span of those before it is taken off.
+
     References
     ----------
     Babai, On Lovasz' lattice reduction and the nearest lattice point problem, Combinatorica 6 (1986).
@@ -144,12 +153,16 @@ def nearest_plane(basis: ArrayLike, target: ArrayLike) -> np.ndarray:
     array([-1.,  1.])
     """
     b = np.asarray(basis, np.float64)
-    rest = np.array(target, np.float64)
+    # the same integers in any unit: squares of 1e-200 leave double precision
+    exponent = int(np.frexp(np.abs(b).max(initial=0.0))[1])
+    b, rest = np.ldexp(b, -exponent), np.ldexp(np.array(target, np.float64), -exponent)
     star = np.zeros_like(b)
     for k in range(b.shape[1]):
         star[:, k] = b[:, k]
         for j in range(k):
             star[:, k] -= star[:, j] * (star[:, j] @ b[:, k]) / (star[:, j] @ star[:, j])
+        if not np.any(star[:, k]):
+            raise ValueError("the columns of basis are linearly dependent")
     z = np.zeros(b.shape[1])
     for k in range(b.shape[1] - 1, -1, -1):
         z[k] = np.rint((rest @ star[:, k]) / (star[:, k] @ star[:, k]))

@@ -26,6 +26,8 @@ def gaussian_optimum(bits: int, tolerance: float = 1e-7) -> tuple[float, float]:
     (19.2577, 19.2577)
     """
     bits = whole("bits", bits, 2, 8)
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance must lie strictly between 0 and 1, got {tolerance}")
     import flint
 
     with flint.ctx.workprec(128):  # the sum cancels against 1 by the signal-to-noise ratio

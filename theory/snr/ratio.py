@@ -40,7 +40,7 @@ def decibel(signal: float, noise: float) -> float:
     """
     if noise <= 0:
         return math.inf
-    return 10 * (math.log10(signal) - math.log10(noise)) if signal > 0 else -math.inf
+    return -math.inf if signal <= 0 else 10 * (math.log10(signal) - math.log10(noise))
 
 
 def noise_snr(noise: float) -> float:
@@ -51,7 +51,7 @@ def noise_snr(noise: float) -> float:
     >>> noise_snr(0.01), noise_snr(1e-16)
     (20.0, inf)
     """
-    return decibel(1.0, float(noise) if noise > RESOLUTION else 0.0)
+    return decibel(1.0, 0.0 if noise <= RESOLUTION else float(noise))
 
 
 @takes_law

@@ -205,3 +205,46 @@ def test_values_of_extreme_magnitude_have_one_clear_sentence(unit):
 def test_values_of_a_law_are_finite(values):
     with pytest.raises(ValueError, match="values must be finite, got NaN or infinity"):
         Empirical(values)
+
+
+@pytest.mark.parametrize("df", [1e-14, 1e-17, 1e-20, 1e-40, 1e-70])
+@pytest.mark.parametrize("bound", [1e-3, 1.0, 1e10])
+def test_quantiles_of_next_to_no_degrees_of_freedom(df, bound):
+    """In the limit |W| = sqrt(df) sinh(t), t uniform: 1 / sqrt(df + x^2) is the density."""
+    share = np.array([0.02, 0.25, 0.5, 0.98])
+    end = mp.asinh(mp.mpf(bound) / mp.sqrt(df))
+    expected = [float(mp.sqrt(df) * mp.sinh(mp.mpf(s) * end)) for s in share]
+    law = StudentT(df, bound)
+    np.testing.assert_allclose(law.ppf(0.5 + share / 2), expected, rtol=1e-10 if df == 1e-14 else 2e-13)
+    np.testing.assert_allclose(-law.ppf(0.5 - share / 2), expected, rtol=1e-10 if df == 1e-14 else 2e-13)
+    assert law.ppf([0.0, 0.5, 1.0]).tolist() == [-bound, 0.0, bound]
+
+
+@pytest.mark.parametrize("df", [0.5, 2.0, 3.0, 1e12])
+def test_fourth_moments_of_the_narrowest_laws(df):
+    """Below its scale the law is uniform: E W^4 = bound^4 / 5."""
+    law = StudentT(df, 1.1e-75)
+    assert float(law.partial_moment(4)) == pytest.approx(1.1e-75**4 / 5, rel=1e-12, abs=0)
+    assert law.kurtosis == pytest.approx(1.8, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "law", [Gaussian(), Laplace(), Uniform(200.0), StudentT(3, 200), StudentT(2, 200)], ids=repr
+)
+def test_numpy_numbers_are_their_value_and_nothing_lies_beyond_infinity(law):
+    """|-128| wraps around in int8, and digits of float16 are three."""
+    for function in (law.pdf, law.cdf):
+        assert float(function(np.int8(-128))) == float(function(-128.0))
+        assert float(function(np.float16(0.3))) == float(function(float(np.float16(0.3))))
+    assert float(law.ppf(np.float32(0.9))) == float(law.ppf(float(np.float32(0.9))))
+    assert math.isnan(law.cdf(math.nan))
+    with np.errstate(all="raise"):
+        assert [float(tail) for tail in law.tail(np.array(math.inf))] == [0.0, 0.0]
+        assert math.copysign(1.0, law.magnitude_quantile(0.0)) == 1.0
+
+
+@pytest.mark.parametrize("law", [Gaussian(), StudentT(2, 3), Empirical([1.0, -2.0])], ids=repr)
+@pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
+def test_shares_of_magnitudes_outside_the_unit_interval_are_refused(law, share):
+    with pytest.raises(ValueError, match=r"share must lie in \[0, 1\], got (-0.1|1.1|nan)$"):
+        law.magnitude_quantile(share)

@@ -143,3 +143,26 @@ def test_dynamic_levels_decade_by_decade():
     positive = [10.0 ** (e - 6) * (0.1 + 0.9 * (k + 0.5) / 2**e) for e in range(7) for k in range(2**e)]
     expected = sorted([*positive, *(-x for x in positive), 0.0, 1.0])
     assert dynamic_levels() == pytest.approx(expected, rel=1e-12)
+
+
+# E (W - Q)^2 of blocks between their ends: the trapezoid rule in the logits of 1 - R and of the lower end's
+# share of it, 600 nodes each, cells by partial moments
+ENDS = {
+    (StudentT(2, 1e4), 32, 2): 2.64156765,
+    (StudentT(2, 30), 32, 4): 0.0632809254,
+    (Laplace(), 128, 4): 0.0339580589,
+    (Gaussian(), 4096, 3): 0.0897618985,
+}
+
+
+@pytest.mark.parametrize(("law", "size", "bits"), ENDS, ids=repr)
+def test_blocks_between_their_ends_by_the_trapezoid_rule(law, size, bits):
+    form = Format("ends", f"uint{bits}", bits, block=size, offset="float")
+    assert block_offset_error(law, form) == pytest.approx(ENDS[law, size, bits], rel=1e-5)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(4096, 0.0097693638), (2**20, 0.0173700611)])
+def test_long_pruned_blocks_by_finer_panels(size, expected):
+    """Panels of 6 nodes from the threshold down to 2^-35 of it, both ends: 4 bits, half of the weights."""
+    form = Format("long", "uint4", 4, block=size, offset="float", sparsity=0.5)
+    assert block_offset_error(Gaussian(), form) == pytest.approx(expected, rel=1e-5)

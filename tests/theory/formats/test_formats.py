@@ -6,7 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from theory.distributions import Gaussian
 from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW, Format, block_scale, float_levels
+from theory.formats.formats import codebook, double_quantized, float_levels
+from theory.formats.laws import format_error, shrunk_error
+from theory.formats.searched import ray_error
 
 # Bits of a code, levels, block, and bits that a block shares, as published: MX and NVFP4 by their
 # specifications, Q*_* by llama.cpp's block structs, NF4 by QLoRA, FP8 without infinities and NaN.
@@ -116,3 +120,30 @@ def test_the_levels_of_half_precision_are_its_finite_numbers():
     every = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(float)
     expected = np.unique(every[np.isfinite(every)])
     np.testing.assert_array_equal(float_levels(5, 10, 65504), expected)
+
+
+def test_formats_that_have_no_block_scale_are_said_so():
+    signs = Format("signs", "int1", 1, block=32)  # {-1, 0}
+    for find in (
+        lambda: format_error(Gaussian(), signs),
+        lambda: block_scale(signs, np.array([1.0]), 1.0),
+        lambda: shrunk_error(Gaussian(), signs, 0.5),
+    ):
+        with pytest.raises(ValueError, match="signs: a block's scale needs a positive last level, got 0"):
+            find()
+    for form in (Format("plain", "int4", 4), Format("plain", "uint4", 4, block=32, offset="float")):
+        with pytest.raises(ValueError, match="plain: a factor is that of a block's scale"):
+            shrunk_error(Gaussian(), form, 0.9)
+
+
+def test_empty_scales_and_limits_that_are_no_number():
+    with np.errstate(all="raise"):
+        assert double_quantized(np.zeros((0, 3))).shape == (0, 3)
+    for largest in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="largest must be a number of at least 0"):
+            float_levels(2, 1, largest)
+    with pytest.raises(
+        ValueError, match="log_rays must be at least log 2, that of two rays, and finite, got inf"
+    ):
+        ray_error(2, math.inf)
+    assert not np.signbit(codebook("flipped4").levels[codebook("flipped4").levels == 0]).any()

@@ -71,3 +71,56 @@ def test_uniforms_are_needed_and_lie_in_their_interval():
     with pytest.raises(ValueError, match="StochasticRounding is random: pass uniforms"):
         operator([0.25])
     assert NearestRounding(1.0)([0.75]).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("make", [StochasticRounding, NearestRounding])
+@pytest.mark.parametrize(("step", "value"), [(1e-300, 1e10), (5e-324, -1.0), (1e-10, -1e300), (0.3, 1.7e308)])
+def test_weights_that_are_more_steps_than_any_double_stay(make, step, value):
+    """The nearest multiple of the step is the weight itself, to rounding; a grid of bits ends before."""
+    with np.errstate(all="raise"):
+        assert make(step)([value, 0.0], [0.5, 0.5]).tolist() == [value, 0.0]
+        low, high = grid_limits(step, 4)
+        assert make(step, 4)(value, 0.5) == (high if value > 0 else low)
+    assert make(step).outcomes(value) == [(value, 1.0)]
+    assert make(step, 4).outcomes(value) == [(high if value > 0 else low, 1.0)]
+
+
+def test_numpy_numbers_have_the_law_of_their_value():
+    """|-128| wraps around in int8, and 40000 + 30000 is infinite in float16."""
+    for operator in (
+        StochasticPruning(300),
+        HardPruning(3),
+        OneBit(300.0),
+        NearestSign(3),
+        StochasticRounding(3),
+    ):
+        assert operator.outcomes(np.int8(-128)) == operator.outcomes(-128)
+    assert OneBit(40000.0).outcomes(np.float16(30000)) == [(-40000.0, 0.125), (40000.0, 0.875)]
+    assert StochasticRounding(1.0).outcomes(np.array(0.25)) == [(0.0, 0.75), (1.0, 0.25)]
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=repr)
+def test_the_law_at_what_is_no_finite_number_is_refused(operator):
+    for value in (math.nan, -math.inf, np.float32("inf"), 10**400):
+        with pytest.raises(ValueError, match=r"value must be finite, got .{2,30}$"):
+            operator.outcomes(value)
+    with pytest.raises(TypeError, match="value must be a real number"):
+        operator.outcomes("1")
+
+
+def test_lengths_whose_multiples_leave_double_precision_are_refused():
+    for make in (StochasticRounding, NearestRounding, OneBit, NearestSign, StochasticPruning, HardPruning):
+        with pytest.raises(ValueError, match=r"must be at most 1e\+298, got 1e\+308"):
+            make(1e308)
+        operator = make(1e298)
+        assert operator.interval_length <= 2e298 and operator.max_error <= 2e298
+        assert operator.outcomes(5e297)[0][1] in (0.25, 0.5, 1.0)
+    with pytest.raises(ValueError, match="threshold / step must be finite"):
+        PruneThenRound(1e10, 1e-300)
+    with pytest.raises(ValueError, match=r"step must be at most 1e\+298"):
+        PruneThenRound(1.0, 1e299)
+
+
+def test_variances_of_rare_and_of_far_outcomes():
+    assert StochasticPruning(1e200).variance(1e-50) == pytest.approx(1e150, rel=1e-12)  # v (c - v)
+    assert OneBit(1e200).variance(0.0) == math.inf and OneBit(1e150).variance(0.0) == pytest.approx(1e300)

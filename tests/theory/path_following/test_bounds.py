@@ -315,3 +315,28 @@ def test_more_columns_than_samples_are_dependent():
     for columns in ([[1.0, 2.0]], [[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]]):
         with pytest.raises(ValueError, match="linearly dependent"):
             gram_schmidt_reversed(columns)
+
+
+def test_bounds_where_a_square_leaves_double_precision_but_their_product_does_not():
+    beta = error_variance(2.0, OneBit(1.0), 1.0)
+    assert error_variance(2.0, OneBit(1e-200), 1e250) == pytest.approx(beta * 1e100, rel=1e-13)
+    assert error_variance(2.0, OneBit(1e200), 1e-250) == pytest.approx(beta * 1e-100, rel=1e-13)
+    gram = np.diag([1e-300, 4e-300])
+    for method in ("path-following", "optq", "direct"):
+        bound = layer_error_bound(gram, StochasticRounding(1e200), method)
+        assert bound == pytest.approx(1.25e100, rel=1e-13)
+    assert layer_error_bound(gram, NearestRounding(1e200), "direct") == pytest.approx(2e100, rel=1e-13)
+    assert direct_error(1e200, 3.0, 1e-170) == pytest.approx(2.5e-141, rel=1e-13)
+
+
+@pytest.mark.parametrize("gram", [np.ones((2, 3)), np.zeros((0, 0)), [[math.nan]], np.ones(3)])
+@pytest.mark.parametrize("method", ["path-following", "optq", "direct"])
+def test_a_gram_matrix_is_square_and_finite(gram, method):
+    with pytest.raises(ValueError, match="gram must be a square matrix of finite numbers"):
+        layer_error_bound(gram, OneBit(1.0), method)
+
+
+@pytest.mark.parametrize("variance", [-1.0, math.nan, math.inf])
+def test_a_saturation_law_has_a_variance(variance):
+    with pytest.raises(ValueError, match="variance must be finite and not negative"):
+        saturation_law(3, 2, 1.0, variance)

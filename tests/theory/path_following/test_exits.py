@@ -153,3 +153,20 @@ def test_the_first_arguments_out_of_range():
 def test_dead_inputs_have_the_ratio_of_equal_ones():
     assert norm_ratio(np.zeros((3, 4))) == 1.0 == norm_ratio(np.ones((3, 4)))
     assert norm_ratio([[0.0, 3.0, 0.0, 2.0, 0.0]]) == 1.5
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-160, 1e160, 1e200])
+def test_lengths_whose_squares_leave_double_precision(unit):
+    """In its own unit an operator is that of length 1; a variance of 0 would let nothing exit."""
+    x = np.array([[1.0, 2.0, -1.0], [0.5, 1.0, 3.0]])
+    for of in (correction_stds, error_stds):
+        np.testing.assert_allclose(of(x, 2.0, OneBit(unit)), unit * of(x, 2.0, OneBit(1.0)), rtol=1e-14)
+    w = np.array([0.9, -0.2, 0.8])
+    near = exit_bound(w, x, 2.0, OneBit(1.0))
+    assert 0 < near <= 1 and exit_bound(unit * w, x, 2.0, OneBit(unit)) == pytest.approx(near, rel=1e-13)
+    with np.errstate(all="raise"):
+        scales = [sufficient_scale(0.5 * size, 8, 1e-300, OneBit(size)) for size in (unit, 1.0)]
+        assert scales[0] == pytest.approx(scales[1], rel=1e-14)
+        assert sufficient_scale(0.0, 1e300, 1e-300, OneBit(1.0)) == pytest.approx(
+            0.5 + math.pi / 2 * (math.log(2) + 600 * math.log(10)), rel=1e-14
+        )

@@ -132,3 +132,35 @@ def test_of_equal_pivots_the_first_is_taken():
 
 def test_half_way_to_the_even_level():
     np.testing.assert_array_equal(nearest_plane(np.eye(4), [0.5, 1.5, -0.5, 2.5]), [0.0, 2.0, 0.0, 2.0])
+
+
+@pytest.mark.parametrize("exponent", [-900, -600, 0, 600, 900])
+def test_the_nearest_plane_has_no_unit(exponent):
+    basis, target = np.array([[3.0, 1.0], [1.0, 2.0]]), np.array([7.3, -4.1])
+    z = nearest_plane(np.ldexp(basis, exponent), np.ldexp(target, exponent))
+    np.testing.assert_array_equal(z, nearest_plane(basis, target))
+    assert np.abs(basis @ z - target).max() < 2
+    step = 2.0**exponent
+    assert nearest_plane_bound(np.eye(2) / step, step) == pytest.approx(step / 2)
+
+
+@pytest.mark.parametrize("basis", [[[1.0, 1.0], [1.0, 1.0]], [[0.0], [0.0]], [[1.0, 0.0], [0.0, 0.0]]])
+def test_a_basis_is_independent(basis):
+    with pytest.raises(ValueError, match="the columns of basis are linearly dependent"):
+        nearest_plane(basis, [1.0, 1.0])
+
+
+def test_steps_are_one_or_as_many_as_columns():
+    with pytest.raises(ValueError, match="step must be one number or 2, one for every column, got 3"):
+        nearest_plane_bound(np.eye(2), [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("exponent", [-400, -60, 60, 400])
+def test_the_order_of_pivots_has_no_unit(exponent):
+    """Correlated columns, two of them sums of others: their pivots are 0 to rounding, in any unit."""
+    x = inputs(3, m=12, n=6)
+    x = np.column_stack([x, x[:, 0] + x[:, 1], x[:, 2] - 3 * x[:, 4]])
+    gram = x.T @ x
+    order = min_pivot_order(gram)
+    assert order.tolist() != np.argsort(-np.diagonal(gram)).tolist()
+    np.testing.assert_array_equal(min_pivot_order(np.ldexp(gram, exponent)), order)

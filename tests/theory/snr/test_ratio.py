@@ -343,3 +343,9 @@ def test_a_mask_leaves_nothing_of_one_bit():
     with pytest.raises(ValueError, match="bits must be at least 2 with a mask"):
         snr.crossover_bound(1, 2, mask=True)
     assert snr.crossover_bound(1, 2) > 1
+
+
+def test_a_ratio_of_what_is_no_number_is_none():
+    for found in (snr.noise_snr(math.nan), snr.decibel(math.nan, 1.0), snr.decibel(1.0, math.nan)):
+        assert math.isnan(found)
+    assert snr.decibel(0.0, 1.0) == -math.inf and snr.noise_snr(0.0) == math.inf
