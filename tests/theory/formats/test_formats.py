@@ -8,7 +8,7 @@ import pytest
 
 from theory.distributions import Gaussian
 from theory.formats import FORMATS, SEARCHED, WITHOUT_LAW, Format, block_scale, float_levels
-from theory.formats.formats import codebook, double_quantized, float_levels
+from theory.formats.formats import codebook, double_quantized
 from theory.formats.laws import format_error, shrunk_error
 from theory.formats.searched import ray_error
 
