@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sims.montecarlo import Estimate, Sample, means, probability, quantile, stream
+from sims.montecarlo.estimate import LEAST_RANGE
 from sims.path_following.problems import problem
 from sims.path_following.trials import error_sampler, exit_sampler
 from sims.support.row import Measured, Row
@@ -70,9 +71,10 @@ def square_limit(inputs: np.ndarray, scale: float, operator: Operator) -> float:
     length = np.float64(operator.interval_length)
     with np.errstate(over="ignore", under="ignore"):
         square = float(inputs.shape[1] * length**2)
-    if not 0 < square < math.inf:
+    limit = square * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
+    if not LEAST_RANGE < limit < 1 / LEAST_RANGE:  # or that of a squared error, for its variance
         raise ValueError(f"{operator} has intervals of {length:g}, whose square leaves double precision")
-    return square * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
+    return limit
 
 
 def block_size(columns: int, samples: int) -> int:
