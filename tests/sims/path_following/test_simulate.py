@@ -221,6 +221,18 @@ def test_operators_whose_squares_are_no_doubles_are_refused(operator, step):
         simulate(named_operator(operator, step, step), columns=4, samples=4, trials=10)
 
 
+@pytest.mark.parametrize("operator", ["rounding", "prune-then-round"])
+def test_steps_below_the_digits_of_the_weights_are_refused(operator):
+    """The law of the errors would be that of double precision; a little above it is that of the steps."""
+    for step in (1e-17, 1e-40):
+        with pytest.raises(ValueError, match="finer than the digits of weights up to 1"):
+            simulate(named_operator(operator, step, step), columns=4, samples=4, trials=10)
+    for step in (1e-14, 0.5):
+        plain, *_ = simulate(named_operator(operator, step, step), columns=8, samples=4, trials=400)
+        assert plain.low < plain.measured < plain.theory
+    assert simulate(named_operator("pruning", 1.0, 1e-40), columns=4, samples=4, trials=10)[0].measured == 0
+
+
 @pytest.mark.parametrize("level", [-math.inf, 0.0, 1.0, math.inf, math.nan])
 def test_a_failure_level_is_a_probability(level):
     with pytest.raises(ValueError, match="level must lie strictly between 0 and 1"):
