@@ -101,6 +101,8 @@ def count_within_rows(rows: np.ndarray, limit: int) -> np.ndarray:
     """Number of unordered partitions of every row with discrepancy at most `limit` (an integer >= 0)."""
     from sims.kernels.partition import within_rows
 
+    limit = whole("limit", limit, 0)
+
     def kernel(rows: np.ndarray, out: np.ndarray) -> None:
         within_rows(rows, limit, out)
 

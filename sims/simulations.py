@@ -333,6 +333,9 @@ def find(name: str) -> Callable[..., Rows]:
             f"simulation must be one of {', '.join(SIMULATIONS)} or module:function, got {name!r}"
         )
     try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"simulation {name!r} cannot be found: {error}") from None
+    if not callable(found):
+        raise ValueError(f"simulation {name!r} cannot be found: it is no function")
+    return found

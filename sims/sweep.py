@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sims.montecarlo.store import source_digest
 from sims.simulations import SIMULATIONS, find
 from sims.support import processes as workers
@@ -25,7 +27,7 @@ from sims.support import progress
 from sims.support.files import atomic_write, discard_abandoned, sealed, unsealed
 from sims.support.output import csv_text
 from sims.support.threads import default_threads
-from theory.arguments import choice
+from theory.arguments import choice, whole
 
 BACKENDS = ("local", "dask")
 _CONNECT_WITHIN = 10  # seconds
@@ -64,9 +66,16 @@ class Sweep:
         """
         names = list(self.grid)
         return [
-            {**dict(zip(names, values, strict=True)), **self.fixed}
+            {name: _plain(v) for name, v in (*zip(names, values, strict=True), *self.fixed.items())}
             for values in itertools.product(*(self.grid[name] for name in names))
         ]
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy as Python's, also in a list: cells are named by what is written of them."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(one) for one in value)
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 def load(path: str | Path) -> Sweep:
@@ -94,8 +103,8 @@ def load(path: str | Path) -> Sweep:
 
 def _validate(sweep: Sweep) -> None:
     """Every parameter must fit the simulation's signature, before any cell is computed."""
-    if not isinstance(sweep.seed, int) or sweep.seed < 0:
-        raise ValueError(f"seed must be a nonnegative integer, got {sweep.seed!r}")
+    if isinstance(sweep.seed, bool) or not isinstance(sweep.seed, int) or not 0 <= sweep.seed < 2**63:
+        raise ValueError(f"seed must be a nonnegative integer below 2**63, got {sweep.seed!r}")
     signature = inspect.signature(find(sweep.simulation))
     named = {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
     given = set(sweep.grid) | set(sweep.fixed) | {"seed"}
@@ -197,8 +206,8 @@ def run(
             "the dask backend needs a scheduler address such as tcp://host:8786, and only it takes one"
         )
     _validate(sweep)
-    if processes is not None and processes < 1:
-        raise ValueError(f"processes must be at least 1, got {processes}")
+    if processes is not None:
+        whole("processes", processes, 1)
     folder = Path(folder)
     cells = sweep.cells()
     try:

@@ -1,5 +1,6 @@
 """What the codes of every neuron of a layer share: the Gram matrix prepared for search and for rounding."""
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -51,15 +52,21 @@ def check_range(weights: np.ndarray, gram: np.ndarray) -> None:
     ValueError: weights up to 1e-170 with these inputs have squared errors beyond double precision; \
 multiply them by a power of two
     """
-    largest, square = np.abs(weights).max(initial=0.0), np.diagonal(gram).max(initial=0.0)
-    if not (largest > 0 and square > 0):
-        return
-    own, of_inputs = 2 * np.log2(largest), np.log2(square)
-    if own + of_inputs >= _SQUARES or (own + of_inputs <= -_SQUARES and own < of_inputs):
+    largest = float(np.abs(weights).max(initial=0.0))
+    if beyond_squares(largest, gram):
         raise ValueError(
             f"weights up to {largest:.3g} with these inputs have squared errors beyond double precision; "
             "multiply them by a power of two"
         )
+
+
+def beyond_squares(largest: float, gram: np.ndarray) -> bool:
+    """Whether squared errors of so large weights leave double precision for the weights' sake."""
+    square = float(np.diagonal(gram).max(initial=0.0))
+    if not (largest > 0 and square > 0):
+        return False
+    own, of_inputs = 2 * math.log2(largest), math.log2(square)
+    return own + of_inputs >= _SQUARES or (own + of_inputs <= -_SQUARES and own < of_inputs)
 
 
 def factor(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from sims.layer_bounds.certificate import certify
 from sims.layer_bounds.joint import STEPS, JointNeuron
-from sims.layer_bounds.lattice import Lattice, check_range, semidefinite
+from sims.layer_bounds.lattice import Lattice, beyond_squares, check_range, semidefinite
 from sims.layer_bounds.limits import Limits
 from sims.layer_bounds.neuron import Neuron
 from sims.layer_bounds.ranges import Range, joined
@@ -131,6 +131,13 @@ def _steps(
         if given.shape not in ((), (len(w),)) or not np.all(np.isfinite(given) & (given > 0)):
             raise ValueError(
                 f"step must be a positive finite number, or one for each of the {len(w)} rows, got {step!r}"
+            )
+        least, most, largest = float(given.min()), float(given.max()), float(np.abs(w).max())
+        with np.errstate(over="ignore"):
+            sizes = least, most, float(np.float64(largest) / least)
+        if any(size == np.inf or beyond_squares(size, gram) for size in sizes):
+            raise ValueError(
+                f"step must be nearer to the weights, so that squared errors are doubles, got {step!r}"
             )
         return np.broadcast_to(given, (len(w),))
     groups = [w] if per == "matrix" else [row[None, :] for row in w]

@@ -12,7 +12,7 @@ from sims.layer_bounds.quantization import quantization_range
 from sims.layer_bounds.ranges import Range, joined
 from sims.layer_bounds.rows import over_rows
 from sims.path_following import as_weights
-from theory.arguments import choice
+from theory.arguments import choice, whole
 from theory.snr import equal_sparsity, pruned_count
 
 Step = Literal["weights", "outputs", "joint"]
@@ -117,6 +117,8 @@ def layer_report(
     ([0, 0], [])
     """
     choice("step", step, get_args(Step))
+    if bits is None and sparsity is None:
+        raise ValueError("give bits, to quantize, or sparsity, to prune, or both")
     matrix = semidefinite(inputs, gram)
     w = as_weights(weights, len(matrix))
     notes = []
@@ -176,7 +178,7 @@ def _chosen(name: str, indices: Sequence[int] | None, size: int) -> np.ndarray:
     wrong = [i for i in indices if not 0 <= i < size]
     if wrong or not len(indices):
         raise ValueError(f"{name} must lie between 0 and {size - 1}, got {wrong[0] if wrong else 'none'}")
-    return np.unique(np.asarray(indices, int))
+    return np.unique([whole(name, i) for i in indices])
 
 
 def _remarks(ranges: dict[str, Range], step: Step) -> list[str]:

@@ -74,7 +74,8 @@ def miss_table(
     samples = whole("samples", samples, 1, 1 << 40)
     max_value, trials = whole("max_value", max_value, 1, 1 << 40), whole("trials", trials, 1, 1 << 40)
     choice("law", law, ("nonzero", "product"))
-    top = limit if limit is not None else max_value**2 if law == "product" else max_value
+    most = max_value**2 if law == "product" else max_value
+    top, least = most if limit is None else whole("limit", limit, 0), whole("least", least, 0)
     counts = np.zeros((samples + 1, top + 1), np.int64)
     for block, start in enumerate(range(0, trials, _ROWS)):
         rng = montecarlo.stream(seed, ("lottery.misses", samples, max_value, law), block)

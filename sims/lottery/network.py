@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from theory.arguments import whole
+from theory.arguments import integers, whole
 
 
 def check_network(weights: Sequence[np.ndarray], limit: int, max_value: int) -> list[np.ndarray]:
@@ -55,7 +55,7 @@ def network_outputs(weights: Sequence[np.ndarray], inputs: np.ndarray, reduction
     array([[22],
            [ 0]])
     """
-    matrices = [np.asarray(w, np.int64) for w in weights]
+    matrices = [integers(f"weights[{i}]", w) for i, w in enumerate(weights)]
     x = integer_inputs(inputs, matrices[0].shape[1])
     for i, w in enumerate(matrices):
         x = reduce_outputs(exact_product(np.maximum(x, 0) if i else x, w), reduction)
@@ -71,19 +71,39 @@ def reduce_outputs(values: np.ndarray, divisor: int) -> np.ndarray:
     array([-2,  0,  0,  0,  2])
     """
     divisor = whole("reduction", divisor, 1, 1 << 62)
-    return values if divisor == 1 else np.sign(values) * (np.abs(values) // divisor)
+    if divisor == 1:
+        return values
+    down = values // divisor  # towards -infinity: the magnitude of -2^63 is no 64-bit integer
+    return down + ((down < 0) & (down * divisor != values))
 
 
 def exact_product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     """x @ w.T in integers: by floating-point matrix product while every partial sum is an exact float64."""
-    largest = int(np.abs(x).max(initial=0)) * int(np.abs(w).sum(axis=1).max(initial=0))
+    size = _magnitude(x)
+    largest = size * _widest(w)
     if largest < 1 << 53:
         return (x.astype(np.float64) @ w.T.astype(np.float64)).astype(np.int64)
     if largest < 1 << 63:
         return x @ w.T
+    if size == 1 << 63:
+        exact = x.astype(object) @ w.T.astype(object)
+        if all(-(1 << 63) <= value < 1 << 63 for value in exact.ravel()):
+            return exact.astype(np.int64)
     raise ValueError(
         "outputs can exceed 64-bit integers: use a reduction, smaller inputs, or verify() without inputs"
     )
+
+
+def _magnitude(values: np.ndarray) -> int:
+    """Largest magnitude, that of -2^63 too."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
+
+
+def _widest(w: np.ndarray) -> int:
+    """Largest sum of magnitudes in a row, also where it is no 64-bit integer."""
+    if _magnitude(w) * w.shape[1] < 1 << 63:
+        return int(np.abs(w).sum(axis=1).max(initial=0))
+    return max(sum(abs(int(value)) for value in row) for row in w)
 
 
 def integer_inputs(inputs: np.ndarray, fan_in: int) -> np.ndarray:

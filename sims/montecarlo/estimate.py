@@ -32,6 +32,7 @@ from theory.arguments import inside, whole
 
 Sample = Callable[[np.random.Generator, int], np.ndarray]
 BLOCK = 4096
+LEAST_RANGE = 1e-140  # of one trial: the square of its billionth is a double, too
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,11 @@ def means(
     limits = [(float(a), float(b)) for a, b in bounds]
     if any(not (math.isfinite(a) and math.isfinite(b) and a < b) for a, b in limits):
         raise ValueError(f"bounds must be finite pairs low < high, got {bounds}")
+    if any(not LEAST_RANGE < b - a < 1.0 / LEAST_RANGE for a, b in limits):
+        raise ValueError(
+            f"bounds must lie between 1e-140 and 1e140 apart, so that squares are doubles, got {bounds}; "
+            "measure in another unit"
+        )
     sequences = [BoundedSequence(level, a, b) for a, b in limits]
 
     def bounded(rng: np.random.Generator, count: int) -> np.ndarray:

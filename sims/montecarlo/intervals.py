@@ -61,7 +61,7 @@ def student_half_width(standard_error: float, trials: int, level: float = 0.99) 
     """
     from scipy.special import stdtrit
 
-    return float(stdtrit(trials - 1, (1.0 + level) / 2.0)) * standard_error
+    return -float(stdtrit(trials - 1, (1.0 - level) / 2.0)) * standard_error
 
 
 def binomial_p_values(successes: int, trials: int, bound: float) -> tuple[float, float]:
@@ -121,7 +121,10 @@ def bernstein_p_values(
     a, b = math.sqrt(2.0 * variance / trials), 7.0 * width / (3.0 * (trials - 1))
     if a == b == 0.0:
         return (0.0, 1.0) if gap > 0 else (1.0, 0.0) if gap < 0 else (1.0, 1.0)
-    root = 2.0 * abs(gap) / (a + math.sqrt(a * a + 4.0 * b * abs(gap)))
+    if gap == 0.0:
+        return 1.0, 1.0
+    # the roots apart: products of small ranges leave double precision
+    root = 2.0 * abs(gap) / (a + math.hypot(a, 2.0 * math.sqrt(b) * math.sqrt(abs(gap))))
     p_value = min(1.0, 2.0 * math.exp(-root * root))
     return (p_value, 1.0) if gap > 0 else (1.0, p_value)
 
@@ -208,8 +211,10 @@ class BernoulliSequence:
         def excess(p: float) -> float:
             return min(self.log_e(p) - threshold, 1e9)  # brentq wants a finite end
 
-        low = brentq(excess, 0.0, centre, xtol=1e-14) if self.successes else 0.0
-        high = brentq(excess, centre, 1.0, xtol=1e-14) if self.failures else 1.0
+        # to the last digits of an end, which may be far smaller than the estimate: one success in 10^9 trials
+        digits = {"xtol": _TINY, "maxiter": 2000}
+        low = brentq(excess, 0.0, centre, **digits) if self.successes else 0.0
+        high = brentq(excess, centre, 1.0, **digits) if self.failures else 1.0
         return float(low), float(high)
 
     def p_values(self, bound: float) -> tuple[float, float]:
@@ -263,7 +268,7 @@ class BoundedSequence:
             return
         span = self.high - self.low
         mean = (mean_times_count / count - self.low) / span
-        deviations = deviations / span**2
+        deviations = deviations / span / span
         after = self.trials + count
         confidence = math.log(2.0 / (1.0 - self.level))
         variance = max(self._deviations / (self.trials + 1), _TINY)

@@ -42,6 +42,9 @@ class QuantileSequence:
     @property
     def value(self) -> float:
         """The sample quantile."""
+        lower, higher = (np.quantile(self.values, self.probability, method=m) for m in ("lower", "higher"))
+        if lower == higher:  # also where both are infinite, and no number lies between them
+            return float(lower)
         return float(np.quantile(self.values, self.probability))
 
     def interval(self) -> tuple[float, float]:
@@ -105,5 +108,5 @@ def growing_medians(
             sequence.update(column)
         found = [(one.value, *one.interval()) for one in sequences]
         yield min(start + block, trials), found
-        if width is not None and all(high - low <= width for _, low, high in found[:watched]):
+        if width is not None and all(low == high or high - low <= width for _, low, high in found[:watched]):
             return

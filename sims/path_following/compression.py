@@ -13,6 +13,7 @@ H:
 """
 
 import copy
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -27,6 +28,7 @@ from theory.arguments import choice
 from theory.operators import OneBit, Operator, PruneFraction
 from theory.path_following import as_inputs
 
+_SMALL = 2.0**-900  # squared length of the longest column
 METHODS = ("path-following", "optq", "direct", "obs")
 
 
@@ -250,8 +252,12 @@ def _feedback_parts(
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """Matrix and row factors of H = diag(row_scale) tril(matrix, -1); no matrix for "direct"."""
     if method == "path-following":
-        diagonal = np.diagonal(gram)
-        inverse = np.divide(1.0, scale * diagonal, out=np.zeros(len(gram)), where=diagonal > 0)
+        largest = float(np.diagonal(gram).max())
+        if 0.0 < largest < _SMALL:  # H has no unit: one in which reciprocals are doubles
+            gram = np.ldexp(gram, -math.frexp(largest)[1])
+        diagonal = scale * np.diagonal(gram)
+        seen = diagonal >= np.finfo(np.float64).tiny  # a shorter column is one of zeros beside the others
+        inverse = np.divide(1.0, diagonal, out=np.zeros(len(gram)), where=seen)
         return np.ascontiguousarray(gram), inverse
     if method == "optq":
         return optq_feedback(gram, damping), np.ones(len(gram))

@@ -65,7 +65,7 @@ def align(weights: np.ndarray, own: np.ndarray, cross: np.ndarray, alignment: in
         # The solution nearest to w: directions the inputs do not see, dead columns among them, keep their
         # weight.
         return (w + np.linalg.lstsq(own, (cross - own) @ w, rcond=None)[0]).T
-    if isinstance(alignment, str | bool) or alignment < 0:
+    if isinstance(alignment, bool) or not isinstance(alignment, int | np.integer) or alignment < 0:
         raise ValueError(f"alignment must be a number of sweeps >= 0 or 'least-squares', got {alignment!r}")
     dead = np.diagonal(own) <= 0
     lower, upper = np.tril(own), np.triu(own, 1)

@@ -74,7 +74,7 @@ def adversarial_columns(samples: int, columns: int, weight: float, rng: np.rando
     u = np.zeros(samples)
     for t in range(columns):
         g = rng.standard_normal(samples)
-        if t:
+        if u.any():
             g -= u * (u @ g) / (u @ u)
         x[:, t] = g / np.linalg.norm(g)
         u = u + (weight - round(weight)) * x[:, t]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sims.montecarlo import Estimate, Sample, means, probability, quantile, stream
+from sims.montecarlo.estimate import LEAST_RANGE
 from sims.path_following.problems import problem
 from sims.path_following.trials import error_sampler, exit_sampler
 from sims.support.row import Measured, Row
@@ -27,6 +28,7 @@ OPERATORS: dict[str, Callable[[float, float, int | None], Operator]] = {  # of s
 }
 SQUARE_KEY = ("path_following", "square")  # streams of the mean squared error
 EXIT_TRIALS = 10_000
+_FINEST = 2.0**-49  # interval per weight: below it, errors are those of double precision
 
 
 def named_operator(name: str, step: float, threshold: float, bits: int | None = None) -> Operator:
@@ -70,9 +72,13 @@ def square_limit(inputs: np.ndarray, scale: float, operator: Operator) -> float:
     length = np.float64(operator.interval_length)
     with np.errstate(over="ignore", under="ignore"):
         square = float(inputs.shape[1] * length**2)
-    if not 0 < square < math.inf:
+    limit = square * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
+    if not LEAST_RANGE < limit < 1 / LEAST_RANGE:  # or that of a squared error, for its variance
         raise ValueError(f"{operator} has intervals of {length:g}, whose square leaves double precision")
-    return square * float(np.linalg.norm(error_map(inputs, scale), 2)) ** 2
+    spread = _spread(operator)
+    if isinstance(operator, StochasticRounding | PruneThenRound) and length < _FINEST * spread:
+        raise ValueError(f"{operator} has intervals finer than the digits of weights up to {spread:g}")
+    return limit
 
 
 def block_size(columns: int, samples: int) -> int:
@@ -227,7 +233,8 @@ def simulate(
     Raises
     ------
     ValueError
-        If the operator is biased, its intervals have no finite square, or `level` is no probability.
+        If the operator is biased, its intervals have no finite square or are finer than the digits of the
+        weights, or `level` is no probability.
 
     Examples
     --------

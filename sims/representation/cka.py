@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 _LEAST = {True: 4, False: 2}  # samples
+_FAR = 64  # binary exponents by which later rows may exceed the unit: their eighth powers are doubles
 _ROUNDING = 1e-12  # share of |x|^4 that a self-product must exceed to be more than rounding
 
 
@@ -104,8 +105,11 @@ class LinearCKA:
             left, right = self._sides
             self._products = [_Products(*pair) for pair in ((left, right), (left, left), (right, right))]
         left, right = self._sides
-        rows = [side.shifted(name, values) for side, name, values in ((left, "x", x), (right, "y", y))]
+        moved = [side.moved(name, values) for side, name, values in ((left, "x", x), (right, "y", y))]
+        shifts = [side.grow(values) for side, values in zip(self._sides, moved, strict=True)]
+        rows = [np.ldexp(v, -side.exponent) for side, v in zip(self._sides, moved, strict=True)]
         for product, (one, other) in zip(self._products, ((0, 1), (0, 0), (1, 1)), strict=True):
+            product.shrink(shifts[one], shifts[other])
             product.add(rows[one], rows[other])
         for side, values in zip(self._sides, rows, strict=True):
             side.add(values)
@@ -131,21 +135,32 @@ class LinearCKA:
 class _Side:
     """Sums over the rows of one representation, moved to the mean of its first batch and scaled.
 
-    CKA does not depend on either; without them squares cancel or overflow.
+    CKA does not depend on either; without them squares cancel or overflow. The unit is that of the first rows
+    that are not all equal, or of later ones that are far larger.
     """
 
     def __init__(self, first: np.ndarray) -> None:
         self.centre = first.mean(axis=0)
-        largest = float(np.abs(first - self.centre).max(initial=0.0))
-        self.exponent = math.frexp(largest)[1] if largest else 0
+        self.exponent = 0
         self.sum = np.zeros(first.shape[1])
         self.square = 0.0  # sum of |x_i|^2
         self.fourth = 0.0  # sum of |x_i|^2, squared: the scale of rounding errors
 
-    def shifted(self, name: str, batch: np.ndarray) -> np.ndarray:
+    def moved(self, name: str, batch: np.ndarray) -> np.ndarray:
         if batch.shape[1] != len(self.sum):
             raise ValueError(f"{name} has {batch.shape[1]} features, the batches before had {len(self.sum)}")
-        return np.ldexp(batch - self.centre, -self.exponent)
+        return batch - self.centre
+
+    def grow(self, moved: np.ndarray) -> int:
+        """Let the unit hold a batch: the exponent by which the sums so far became smaller, at most 0."""
+        largest = float(np.abs(moved).max(initial=0.0))
+        wanted = math.frexp(largest)[1]
+        if largest == 0.0 or (self.square and wanted <= self.exponent + _FAR):
+            return 0
+        shift = self.exponent - wanted if self.square else 0
+        self.exponent = wanted
+        self.sum, self.square = np.ldexp(self.sum, shift), math.ldexp(self.square, 2 * shift)
+        return shift
 
     def add(self, rows: np.ndarray) -> None:
         squares = np.einsum("ij,ij->i", rows, rows)
@@ -163,6 +178,14 @@ class _Products:
         self.squares = 0.0  # sum of |x_i|^2 |y_i|^2
         self.left_by_right = np.zeros(len(left.sum))  # sum of |y_i|^2 x_i
         self.right_by_left = np.zeros(len(right.sum))  # sum of |x_i|^2 y_i
+
+    def shrink(self, left: int, right: int) -> None:
+        """The same sums of rows times 2^left and 2^right."""
+        if left or right:
+            self.cross = np.ldexp(self.cross, left + right)
+            self.squares = math.ldexp(self.squares, 2 * (left + right))
+            self.left_by_right = np.ldexp(self.left_by_right, left + 2 * right)
+            self.right_by_left = np.ldexp(self.right_by_left, 2 * left + right)
 
     def add(self, x: np.ndarray, y: np.ndarray) -> None:
         x2, y2 = (np.einsum("ij,ij->i", rows, rows) for rows in (x, y))
@@ -193,7 +216,10 @@ def _from_gram(x: np.ndarray, y: np.ndarray, unbiased: bool) -> float:
     """CKA by n x n matrices: cheaper where the width exceeds the number of samples."""
     _enough(len(x), unbiased)
     sides = [_Side(values) for values in (x, y)]
-    rows = [side.shifted(name, v) for side, name, v in zip(sides, "xy", (x, y), strict=True)]
+    moved = [side.moved(name, v) for side, name, v in zip(sides, "xy", (x, y), strict=True)]
+    for side, values in zip(sides, moved, strict=True):
+        side.grow(values)
+    rows = [np.ldexp(values, -side.exponent) for side, values in zip(sides, moved, strict=True)]
     centred = [(_u_centred if unbiased else _centred)(r @ r.T) for r in rows]
     own = [float((gram**2).sum()) for gram in centred]
     for name, value, r in zip("xy", own, rows, strict=True):

@@ -64,6 +64,11 @@ CALLS = [
         for name in ("samples", "max_value", "trials")
     ),
     (misses.miss_table, {"samples": 4, "max_value": 3, "trials": 1, "seed": 0}, {"samples": (2**40 + 1,)}),
+    (
+        misses.miss_table,
+        {"samples": 4, "max_value": 3, "trials": 10, "seed": 0},
+        {"limit": NEGATIVE, "least": NEGATIVE},
+    ),
     (misses.smallest_samples, {"weights": [[[1]]], "max_value": 100}, {"failure": NO_SHARE}),
     (network.reduce_outputs, {"values": np.arange(3)}, {"divisor as reduction": (*NO_COUNT, 2**62 + 1)}),
     (real.checkpoint_rows, {"path": "absent.npz"}, {"retries": NEGATIVE}),
@@ -95,6 +100,7 @@ CALLS = [
         {"n": 4, "max_value": 3, "trials": 10, "seed": 0},
         {"n": NO_COUNT, "max_value": NO_COUNT},
     ),
+    (partition.count_within_rows, {"rows": np.ones((1, 2), int)}, {"limit": (*NEGATIVE, 2**63)}),
     *(
         (function, {**RARE, "trials": 10}, {"delta": NEGATIVE})
         for function in (subset_sum.estimate, rare.estimate_poisson)
@@ -144,12 +150,18 @@ CALLS = [
     (pruning.pruning_range, CUT, {"keep": NEGATIVE, "pattern as pattern's m": ((0, 0), (1, 1.5))}),
     (pruning.pruning_range, CUT, {"pattern as pattern's n": ((3, 2), (-1, 2), (0.5, 2))}),
     (report.layer_report, CUT, {"step": OTHER}),
+    (report.layer_report, CUT, {"rows": ([0.5], [-1], [1], []), "columns": ([0.5], [2])}),
     (
         layers.simulate,
         {"kind": "independent", "correlation": 0.5, "bits": 4, "trials": 10, "seed": 0},
         {"inputs": (*NO_COUNT, 25)},
     ),
     (compression.compress, {**CUT, "operator": StochasticRounding(0.5)}, {"method": OTHER}),
+    (
+        compression.compress,
+        {"weights": [1.0], "inputs": [[1.0]], "target_inputs": [[2.0]], "operator": StochasticRounding(0.5)},
+        {"alignment": (-1, 1.5, None, True, float("nan"), "most")},
+    ),
     (layer_problems.problem, {"columns": 3, "samples": 3}, {"columns": NO_COUNT, "samples": NO_COUNT}),
     (quantizers.quantizer, {"weights": [1.0], "bits": 4, "stochastic": False}, {"rule": OTHER}),
     (path.named_operator, {"step": 1.0, "threshold": 1.0}, {"name as operator": OTHER}),

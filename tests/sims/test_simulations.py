@@ -115,8 +115,8 @@ def test_what_else_is_asked_of_tensors(asked, pruned, kurtosis):
 
 def test_addresses_that_lead_nowhere_are_one_sentence():
     assert find("sims.simulations:lottery") is SIMULATIONS["lottery"]
-    for address in ("sims.simulations:nothing", "sims.nowhere:simulate"):
-        with pytest.raises(ValueError, match=f"simulation '{address}' cannot be found: "):
+    for address in ("sims.simulations:nothing", "sims.nowhere:simulate", ":f", "..a:f", "math:pi"):
+        with pytest.raises(ValueError, match=re.escape(f"simulation '{address}' cannot be found: ")):
             find(address)
     with pytest.raises(ValueError, match="simulation must be one of partition, subset-sum"):
         find("nothing")

@@ -452,8 +452,10 @@ def test_a_bad_backend_is_one_sentence(tmp_path):
 
 
 def test_a_sweep_needs_a_process(tmp_path):
-    for processes in (0, -1):
-        with pytest.raises(ValueError, match=f"processes must be at least 1, got {processes}"):
+    for processes in (0, -1, 1.5):
+        with pytest.raises(
+            (ValueError, TypeError), match=f"processes must be an integer >= 1, got {processes}"
+        ):
             sweep.run(PARTITION, tmp_path, processes=processes)
 
 

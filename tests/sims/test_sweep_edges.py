@@ -3,6 +3,7 @@
 import contextlib
 import os
 
+import numpy as np
 import pytest
 
 from sims import sweep
@@ -31,6 +32,11 @@ def test_what_cannot_be_swept_is_refused_before_the_first_cell(tmp_path, own):
         (Sweep("partition", {**CELLS, "colour": [1]}), "has no parameter 'colour'"),
         (Sweep(own, {"estimate": [1.0]}), "'estimate' names a column of the results"),
         (Sweep(own, {"x": [1, object()]}), "parameters must be numbers, words or lists of them"),
+        (
+            Sweep("partition", CELLS, seed=True),
+            "seed must be a nonnegative integer below 2\\*\\*63, got True",
+        ),
+        (Sweep("partition", CELLS, seed=2**63), "seed must be a nonnegative integer below 2\\*\\*63"),
     ):
         with pytest.raises(ValueError, match=words):
             sweep.run(wrong, tmp_path / "out", processes=1)
@@ -79,3 +85,17 @@ def test_a_cell_without_parameters_is_stored_and_found_again(own, tmp_path):
     again = sweep.run(Sweep(own, {}), tmp_path, processes=1, resume=True)  # a warning would be an error
     assert again == rows
     assert set(rows[0]) == {"seed", "quantity", "estimate", "low", "high", "theory", "source", "trials"}
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    """As a grid or in it, beside it, and in lists: the cells are those of Python's numbers."""
+    fixed = {"samples": 3, "trials": 2}
+    plain = Sweep("lottery", {"bits": [2, 3]}, {"sizes": [2, 1], **fixed})
+    narrow = Sweep(
+        "lottery", {"bits": np.array([2, 3], np.int8)}, {"sizes": [np.int8(2), np.int64(1)], **fixed}
+    )
+    assert sweep.run(narrow, tmp_path / "narrow", processes=1) == sweep.run(
+        plain, tmp_path / "plain", processes=1
+    )
+    assert sweep.run(plain, tmp_path / "narrow", resume=True, processes=1)[1]["bits"] == 3
+    assert [type(cell["bits"]) for cell in narrow.cells()] == [int, int]

@@ -253,3 +253,9 @@ print(joint.optimum.hex(), joint.nodes, joint.details["step"].hex())
 """
     plain, compiled = outputs(code)
     assert plain == compiled
+
+
+@pytest.mark.parametrize("step", [1e-200, 1e200, [1.0, 1e-200]])
+def test_steps_whose_squares_are_no_doubles_are_refused(step):
+    with pytest.raises(ValueError, match="step must be nearer to the weights"):
+        quantization_range(np.ones((2, 2)), gram=np.eye(2), bits=4, step=step)

@@ -325,3 +325,8 @@ def test_a_cell_of_a_sweep_prunes_as_many_inputs_as_the_range(tmp_path):
     )
     whole = pruning_range(w, inputs=x, keep=2)  # 9 less 75 %, rounded up
     assert row.measured == pytest.approx(whole.optimum, rel=1e-9)
+
+
+def test_a_report_on_nothing_is_refused():
+    with pytest.raises(ValueError, match="give bits, to quantize, or sparsity, to prune, or both"):
+        report.layer_report(np.eye(3), np.eye(3), bits=None)

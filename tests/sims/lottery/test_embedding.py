@@ -333,6 +333,14 @@ def test_large_integers_are_exact_or_refused():
     same = [np.array([[1]])]
     for whole in (2**62, -(2**63)):
         assert network_outputs(same, np.array([[float(whole)]])).tolist() == [[whole]]
+    x = np.array([[-(2**63), 5]])  # its magnitude is no 64-bit integer
+    assert exact_product(x, np.array([[1, 1], [0, 3]])).tolist() == [[5 - 2**63, 15]]
+    for row in ([-1, 0], [1, -1]):
+        with pytest.raises(ValueError, match="64-bit"):
+            exact_product(x, np.array([row]))
+    with pytest.raises(ValueError, match="64-bit"):  # nor is the sum of these
+        exact_product(np.array([[1, 1, 1]]), np.array([[2**62] * 3]))
+    assert reduce_outputs(np.array([-(2**63), 1 - 2**63]), 2).tolist() == [-(2**62), 1 - 2**62]
     for beyond in ([[np.inf]], [[-(2.0**63) - 2048]], [[2.0**63]], np.array([[2**63]], np.uint64)):  # -2^63
         with pytest.raises(ValueError, match="inputs must be 64-bit integers"):
             network_outputs(same, beyond)
@@ -397,6 +405,11 @@ def test_bad_input_gets_one_sentence(arguments, error, words):
 def test_bad_inputs_get_one_sentence(inputs, words):
     with pytest.raises(ValueError, match=words):
         embed([[[1, -3]]], 3, 12, 0).outputs(inputs)
+
+
+def test_weights_that_are_no_integers_are_not_cut_to_some():
+    with pytest.raises(ValueError, match=r"weights\[1\] must hold integers"):
+        network_outputs([[[1.0]], [[1.5]]], [[2]])
 
 
 def test_a_file_without_its_layers_or_for_another_network_is_one_sentence(tmp_path):

@@ -348,6 +348,10 @@ def test_merging_moments_is_exact_enough():
             (lambda bounds=bounds: montecarlo.mean(uniforms, 10, bounds=bounds, seed=1), "low < high")
             for bounds in ((1, 0), (1, 1), (-math.inf, 1), (0, math.inf))
         ),
+        *(
+            (lambda b=b: montecarlo.mean(uniforms, 10, bounds=b, seed=1), "must lie between 1e-140 and 1e140")
+            for b in ((0, 1e-200), (0, 1e200), (-1e308, 1e308))
+        ),
         (
             lambda: montecarlo.mean(lambda r, n: np.full(n, 0.5j), 10, bounds=(0, 1), seed=1),
             r"must be real of shape \(10, 1\) or \(10,\), got complex128",

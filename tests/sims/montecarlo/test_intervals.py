@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -274,3 +275,42 @@ def test_a_mean_of_five_is_missed_as_often_as_stated():
     missed = np.mean(distance > [student_half_width(one, 5) for one in error])
     assert 0.0085 < missed < 0.0115
     assert np.mean(distance > 2.6 * error) > 0.05
+
+
+@pytest.mark.parametrize("level", [0.99, 1 - 2.0**-53])
+def test_few_values_at_a_level_next_to_one(level):
+    """Of two values the law of the mean is Cauchy's: its quantile is a tangent."""
+    with mpmath.workdps(40):
+        exact = float(1 / mpmath.tan(mpmath.pi * (1 - mpmath.mpf(level)) / 2))
+    assert student_half_width(1.0, 2, level) == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(1, 10**7), (1, 10**9), (2, 10**12), (0, 10**13)])
+def test_the_ends_of_a_sequence_are_those_of_its_mixture_however_rare_the_event(successes, trials):
+    """Both ends beside their equation e(p) = 1/alpha, to nine digits of themselves."""
+    s, f = successes, trials - successes
+    low, high = BernoulliSequence(0.99, s, f).interval()
+    with mpmath.workdps(50):
+        mixture = mpmath.beta(s + 0.5, f + 0.5) / mpmath.beta(0.5, 0.5)
+        for end in (low, high)[s == 0 :]:
+            e = mixture / (mpmath.mpf(end) ** s * (1 - mpmath.mpf(end)) ** f)
+            assert float(e) == pytest.approx(100, rel=1e-4)
+    assert low < s / trials < high or s == 0 == low < high
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160])
+def test_bernstein_p_values_hold_in_any_unit(unit):
+    """Without variance they depend on ratios alone; with one, its root must be a double."""
+    for gap in (0.4, -0.2, 0.0):
+        expected = bernstein_p_values(gap, 0.0, 200, 1.0, 0.0)
+        assert bernstein_p_values(gap * unit, 0.0, 200, unit, 0.0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_a_bounded_sequence_holds_in_any_unit(unit):
+    """Values of no spread: their squares are 0 in every unit."""
+    plain, other = BoundedSequence(0.99, 0.0, 1.0), BoundedSequence(0.99, 0.0, unit)
+    for _ in range(3):
+        plain.update(100, 25.0, 0.0)
+        other.update(100, 25.0 * unit, 0.0)
+    assert np.array(other.interval()) / unit == pytest.approx(plain.interval(), rel=1e-12)

@@ -87,3 +87,14 @@ def test_an_interval_of_exactly_the_width_ends_the_run():
     trials, ((_, low, high),) = found[-1]
     assert (low, high) == (0.0, 1.0) and trials < 3000
     assert all(math.isinf(high - low) for _, ((_, low, high),) in found[:-1])
+
+
+def test_values_may_be_infinite():
+    """Ratios of what was lost nothing of: the median of infinite values is one of them, and it is known."""
+    lost_nothing = growing_medians(
+        lambda rng, count: np.full((count, 1), np.inf), 300, seed=1, key=(), block=30, width=1.0
+    )
+    assert list(lost_nothing) == [(30, [(math.inf, math.inf, math.inf)])]
+    sequence = QuantileSequence(0.99)
+    sequence.update(np.array([-np.inf, 1.0, 2.0, np.inf]))
+    assert sequence.value == 1.5

@@ -104,3 +104,10 @@ def test_halves_of_a_matrix_may_differ_in_the_last_digits_alone(size, off, accep
     else:
         with pytest.raises(ValueError, match="gram must be symmetric"):
             as_gram(None, matrix, None)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_columns_are_orthogonal_to_no_error_as_well(weight):
+    """A weight on the grid makes none, and every column is a direction."""
+    x = adversarial_columns(3, 4, weight, np.random.default_rng(0))
+    assert np.linalg.norm(x, axis=0) == pytest.approx(np.ones(4))

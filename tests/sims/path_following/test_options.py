@@ -263,3 +263,17 @@ def test_the_unit_of_the_inputs_changes_no_code(method, power):
     if method == "path-following":
         aligned = [compress(w, u * x, target_inputs=u * target, **options).weights for u in (1.0, unit)]
         np.testing.assert_allclose(*aligned, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["path-following", "optq"])
+def test_inputs_next_to_nothing_are_followed_like_others(method):
+    """Whole numbers times 2^-530, whose squares are exact below the least normal double."""
+    rng = np.random.default_rng(4)
+    x, w = rng.integers(-9, 10, (12, 5)).astype(float), rng.standard_normal((3, 5))
+    options = {"operator": NearestRounding(0.3), "method": method}
+    plain = compress(w, x, **options)
+    small = compress(w, np.ldexp(x, -530), **options)
+    assert np.array_equal(small.weights, plain.weights)
+    assert np.ldexp(small.error, 1060) == pytest.approx(plain.error, rel=0.1)
+    x[:, 1] = np.ldexp(x[:, 1], -530)  # beside them a column of no length
+    assert np.isfinite(compress(w, x, **options).weights).all()

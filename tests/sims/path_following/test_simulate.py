@@ -214,11 +214,23 @@ def test_adversarial_columns_are_never_corrected(weight, samples):
     assert np.linalg.norm(u) == pytest.approx(lost * math.sqrt(30))
 
 
-@pytest.mark.parametrize("step", [1e-200, 1e200])
+@pytest.mark.parametrize("step", [1e-200, 1e-100, 1e100, 1e200])
 @pytest.mark.parametrize("operator", list(OPERATORS))
 def test_operators_whose_squares_are_no_doubles_are_refused(operator, step):
     with pytest.raises(ValueError, match="whose square leaves double precision"):
         simulate(named_operator(operator, step, step), columns=4, samples=4, trials=10)
+
+
+@pytest.mark.parametrize("operator", ["rounding", "prune-then-round"])
+def test_steps_below_the_digits_of_the_weights_are_refused(operator):
+    """The law of the errors would be that of double precision; a little above it is that of the steps."""
+    for step in (1e-17, 1e-40):
+        with pytest.raises(ValueError, match="finer than the digits of weights up to 1"):
+            simulate(named_operator(operator, step, step), columns=4, samples=4, trials=10)
+    for step in (1e-14, 0.5):
+        plain, *_ = simulate(named_operator(operator, step, step), columns=8, samples=4, trials=400)
+        assert plain.low < plain.measured < plain.theory
+    assert simulate(named_operator("pruning", 1.0, 1e-40), columns=4, samples=4, trials=10)[0].measured == 0
 
 
 @pytest.mark.parametrize("level", [-math.inf, 0.0, 1.0, math.inf, math.nan])

@@ -216,3 +216,21 @@ def test_the_unit_of_the_features_does_not_matter(width, unbiased):
     plain = linear_cka(x, y, unbiased=unbiased)
     for unit in (2.0**-40, 2.0**40):
         assert linear_cka(unit * x, y / unit, unbiased=unbiased) == pytest.approx(plain, rel=1e-9)
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize(("first", "other"), [(0, -200), (0, 80), (0, 200), (-100, 0), (-200, 200), (-30, 3)])
+def test_a_first_batch_of_another_size_does_not_change_the_value(first, other, unbiased):
+    """Dead features, one row, or next to nothing: the unit of the first batch is not that of the rest."""
+    rng = np.random.default_rng(6)
+    x, y = rng.standard_normal((12, 3)), rng.standard_normal((12, 2))
+    for count in (1, 2, 5):
+        scaled = x * 10.0**other
+        scaled[:count] = 7 * 10.0**other if first == 0 else x[:count] * 10.0**first
+        one, two = LinearCKA(unbiased), LinearCKA(unbiased)
+        for rows in (slice(0, count), slice(count, 8), slice(8, 12)):
+            one.update(scaled[rows], y[rows])
+            two.update(y[rows], scaled[rows])
+        whole = linear_cka(np.ldexp(scaled, -math.frexp(np.abs(scaled).max())[1]), y, unbiased)
+        assert one.value() == pytest.approx(whole, rel=1e-9)
+        assert two.value() == pytest.approx(whole, rel=1e-9)
