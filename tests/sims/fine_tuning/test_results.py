@@ -114,6 +114,14 @@ def test_rows_of_the_table_keep_five_digits():
     assert "ste" in results.CASES["dense", "mnist"] and "ste" not in results.CASES["conv", "digits"]
 
 
+def test_accuracies_are_whole_numbers_of_images():
+    """The paired test counts them; five digits are in the table."""
+    for row in results.load():
+        images = np.array(row["accuracies"]) * results._IMAGES[row["data"]]
+        assert np.abs(images - np.rint(images)).max() < 0.006
+    assert results.setting("dense", "digits").seeds == 10
+
+
 def test_the_gap_of_a_comparison_is_the_mean_of_the_pairs():
     for (network, data), bits in product(results.CASES, (8, 5, 2)):
         cells = {row["method"]: row["accuracies"] for row in results.load()
