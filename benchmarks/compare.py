@@ -61,10 +61,15 @@ def measured() -> list[dict]:
 
 
 def machine() -> str:
-    """The processor's name and the cores this process may use."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+    """The processor's name, its family and model (virtual machines name no more), and the cores."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    said = dict(
+        line.replace("\t", "").split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line
+    )
+    name = said.get("model name", platform.processor()).strip()
+    if "cpu family" in said and "model" in said:
+        name += f" (family {said['cpu family'].strip()}, model {said['model'].strip()})"
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def table(head: str, lines: list[tuple[str, ...]]) -> str:
