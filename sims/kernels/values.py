@@ -1,4 +1,4 @@
-"""One pass over values as they are: a narrow copy, their kurtosis."""
+"""A few passes over values as they are: a narrow copy, their kurtosis, their order."""
 
 import numpy as np
 
@@ -44,3 +44,39 @@ def centred_kurtosis(w, factor):
         second += square
         fourth += square * square
     return w.size * fourth / (second * second)
+
+
+@kernel
+def sort_floats(bits, other):
+    """Sort float32 numbers by their bits, digit by digit of eight bits; NaN comes last.
+
+    bits, other: uint32, as many; what was in `other` is lost. Positive numbers have the order of their bits,
+    negative ones the reverse.
+    """
+    most, sign, last = np.uint32(0xFFFFFFFF), np.uint32(0x80000000), np.uint32(255)
+    counts = np.zeros((4, 256), np.int64)
+    for i in range(bits.size):
+        x = bits[i]
+        if (x & ~sign) > np.uint32(0x7F800000):
+            x = most
+        else:
+            x ^= most if x & sign else sign
+        bits[i] = x
+        for digit in range(4):
+            counts[digit, (x >> np.uint32(8 * digit)) & last] += 1
+    places = np.empty(256, np.int64)
+    before, after = bits, other
+    for digit in range(4):
+        total = 0
+        for k in range(256):
+            places[k] = total
+            total += counts[digit, k]
+        shift = np.uint32(8 * digit)
+        for i in range(bits.size):
+            x = before[i]
+            k = (x >> shift) & last
+            after[places[k]] = x
+            places[k] += 1
+        before, after = after, before
+    for i in range(bits.size):
+        bits[i] ^= sign if bits[i] & sign else most

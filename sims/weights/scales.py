@@ -7,6 +7,7 @@ are sorted once, a scale then costs one look-up per level, and a proved lower bo
 :mod:`theory.snr` holds the same quantities for distributions.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 COUNTED = 2**22  # from this size on, values of bfloat16 are counted rather than sorted
 CHUNK = 2**20  # values looked at together where all of them would need a copy
+BESIDE = 2**12, 2**22  # fewest and most values for which a copy is made to sort them: 16 MB
 EVALUATIONS = 200_000  # per codebook; thousands of times what 8 bits need
 
 
@@ -214,11 +216,24 @@ def _narrowed(values: np.ndarray) -> np.ndarray | None:
     return out if narrow(values, out) else None
 
 
+@functools.cache
+def _numpy_sorts_slowly() -> bool:
+    """On AMD's Zen 4, whose stores of packed numbers NumPy's sort by AVX-512 waits for: docs/speed.md."""
+    from llvmlite.binding import get_host_cpu_name
+
+    return get_host_cpu_name() == "znver4"
+
+
 def _sort(values: np.ndarray) -> None:
     """Sort in place; float32 values that came from bfloat16 are counted, which takes a fifth of the time.
 
     Their lower 16 bits are zero, so there are at most 65,536 of them. NaN comes last.
     """
+    if values.dtype == np.float32 and BESIDE[0] <= values.size < BESIDE[1] and _numpy_sorts_slowly():
+        from sims.kernels.values import sort_floats
+
+        sort_floats(values.view(np.uint32), np.empty(values.size, np.uint32))
+        return
     if values.dtype != np.float32 or values.size < COUNTED:
         values.sort()
         return

@@ -33,3 +33,26 @@ def test_centred_kurtosis(values, factor):
         assert math.isnan(found)
     else:
         assert found == pytest.approx(fourth / second**2, rel=1e-10)
+
+
+ODD = [0.0, -0.0, 1e-45, -1e-45, 1.0, -1.0, 3.4e38, -3.4e38, math.inf, -math.inf, math.nan, -math.nan]
+
+
+@given(st.lists(st.one_of(st.sampled_from(ODD), st.floats(width=32)), max_size=40))
+def test_floats_are_sorted_by_their_bits(values):
+    found = np.array(values, np.float32)
+    expected = np.sort(found)
+    numbers = found[~np.isnan(found)].tolist()
+    kernels.sort_floats(found.view(np.uint32), np.empty(found.size, np.uint32))
+    np.testing.assert_array_equal(found, expected)
+    assert found[: len(numbers)].tolist() == sorted(numbers)
+
+
+def test_many_floats_are_sorted_in_every_digit():
+    """All sixteen bits of either half, in an order that is none."""
+    for shift in (0, 9, 16):
+        bits = np.random.default_rng(shift).permutation(2**16).astype(np.uint32) << np.uint32(shift)
+        found = np.where(np.isnan(bits.view(np.float32)), np.float32(1), bits.view(np.float32))
+        expected = np.sort(found)
+        kernels.sort_floats(found.view(np.uint32), np.empty(found.size, np.uint32))
+        np.testing.assert_array_equal(found, expected)

@@ -160,6 +160,26 @@ def test_counting_bfloat16_values_is_sorting_them(monkeypatch, size):
     )
 
 
+@pytest.mark.parametrize("values", [
+    np.random.default_rng(1).standard_t(3, 5000).astype(np.float32),
+    np.array([0.0, -0.0, 1e-45, -2.0, 3.0] * 1000, np.float32),
+], ids=["t", "ties"])  # fmt: skip
+def test_either_way_to_sort_gives_the_same_bits(monkeypatch, values):
+    from sims.weights import scales
+
+    found = []
+    for slowly in (False, True):
+        monkeypatch.setattr(scales, "_numpy_sorts_slowly", lambda slowly=slowly: slowly)
+        one = scales.Values(values)
+        found.append([one.optimal_scale(integer_levels(bits)) for bits in (2, 4, 8)])
+        array = values.copy()
+        scales._sort(array)
+        np.testing.assert_array_equal(array, np.sort(values))
+        with pytest.raises(ValueError, match="values must be finite"):
+            scales.Values(np.append(values, np.float32(-np.nan)))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("size", [1, 1000, 5 * 2**20])
 def test_tables_take_sixteen_bytes_a_weight_and_32_megabytes_at_most(size):
     """Half of it for either sign."""
