@@ -104,10 +104,7 @@ class LinearCKA:
             self._sides = _Side(x), _Side(y)
             left, right = self._sides
             self._products = [_Products(*pair) for pair in ((left, right), (left, left), (right, right))]
-        left, right = self._sides
-        moved = [side.moved(name, values) for side, name, values in ((left, "x", x), (right, "y", y))]
-        shifts = [side.grow(values) for side, values in zip(self._sides, moved, strict=True)]
-        rows = [np.ldexp(v, -side.exponent) for side, v in zip(self._sides, moved, strict=True)]
+        rows, shifts = _in_units(self._sides, x, y)
         for product, (one, other) in zip(self._products, ((0, 1), (0, 0), (1, 1)), strict=True):
             product.shrink(shifts[one], shifts[other])
             product.add(rows[one], rows[other])
@@ -169,6 +166,13 @@ class _Side:
         self.fourth = self.square**2
 
 
+def _in_units(sides: tuple[_Side, _Side], x: np.ndarray, y: np.ndarray) -> tuple[list[np.ndarray], list[int]]:
+    """Rows of both, moved and in units that hold them, and by which exponents those of the sums changed."""
+    moved = [side.moved(name, values) for side, name, values in zip(sides, "xy", (x, y), strict=True)]
+    shifts = [side.grow(values) for side, values in zip(sides, moved, strict=True)]
+    return [np.ldexp(v, -side.exponent) for side, v in zip(sides, moved, strict=True)], shifts
+
+
 class _Products:
     """Sums over the rows of two representations together."""
 
@@ -215,11 +219,7 @@ def _plain_product(p: _Products, n: int) -> float:
 def _from_gram(x: np.ndarray, y: np.ndarray, unbiased: bool) -> float:
     """CKA by n x n matrices: cheaper where the width exceeds the number of samples."""
     _enough(len(x), unbiased)
-    sides = [_Side(values) for values in (x, y)]
-    moved = [side.moved(name, v) for side, name, v in zip(sides, "xy", (x, y), strict=True)]
-    for side, values in zip(sides, moved, strict=True):
-        side.grow(values)
-    rows = [np.ldexp(values, -side.exponent) for side, values in zip(sides, moved, strict=True)]
+    rows, _ = _in_units((_Side(x), _Side(y)), x, y)
     centred = [(_u_centred if unbiased else _centred)(r @ r.T) for r in rows]
     own = [float((gram**2).sum()) for gram in centred]
     for name, value, r in zip("xy", own, rows, strict=True):

@@ -227,7 +227,8 @@ def _numpy_sorts_slowly() -> bool:
 def _sort(values: np.ndarray) -> None:
     """Sort in place; float32 values that came from bfloat16 are counted, which takes a fifth of the time.
 
-    Their lower 16 bits are zero, so there are at most 65,536 of them. NaN comes last.
+    Their lower 16 bits are zero, so there are at most 65,536 of them. Smaller tensors are sorted by a kernel
+    where NumPy is slow. NaN comes last.
     """
     if values.dtype == np.float32 and BESIDE[0] <= values.size < BESIDE[1] and _numpy_sorts_slowly():
         from sims.kernels.values import sort_floats

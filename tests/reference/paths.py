@@ -238,6 +238,8 @@ def path_following() -> list[Table]:
     s2 = mp.pi * mp.mpf("0.25") / 8
     bounds.add("noise_variance", [rounding], s2)
     bounds.add("noise_variance", [bit], mp.pi * 16 / 8)
+    for c in (0.5 + 2.0**-30, 1.0, 3.0, 1e200):
+        bounds.add("two_less_reciprocal", [c], 2 - 1 / mp.mpf(c))
     bounds.add("noise_std", [bit], mp.sqrt(mp.pi * 16 / 8))
     bounds.add("noise_std", [rounding, "paper"], 2 * mp.sqrt(s2))
     bounds.add("noise_variance", [rounding, "paper"], 4 * s2)

@@ -64,7 +64,7 @@ def noise_std(operator: Operator, form: str = "range") -> float:
     >>> noise_std(OneBit(1e-200)) == 1e-200 * noise_std(OneBit(1.0))
     True
     """
-    return math.sqrt(math.pi / 8) * _error_length(operator, form)
+    return math.sqrt(gaussian_variance(1.0)) * _error_length(operator, form)
 
 
 def _error_length(operator: Operator, form: str) -> float:
@@ -76,6 +76,17 @@ def _error_length(operator: Operator, form: str) -> float:
             "use StochasticRounding, OneBit, StochasticPruning or PruneThenRound"
         )
     return float(operator.interval_length if form == "range" else 2 * operator.max_error)
+
+
+def two_less_reciprocal(scale: Any) -> Any:
+    """2 - 1/C for C > 1/2, to its last digits: C - 1/2 is exact where it is small.
+
+    Examples
+    --------
+    >>> two_less_reciprocal(1.0), two_less_reciprocal(2.0)
+    (1.0, 1.5)
+    """
+    return 2 * ((scale - 0.5) / scale)
 
 
 def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, form: str = "range") -> Any:
@@ -125,9 +136,9 @@ def error_variance(scale: ArrayLike, operator: Operator, max_norm: ArrayLike, fo
     if not np.all(np.isfinite(norm) & (norm >= 0)):
         raise ValueError(f"max_norm must be finite and not negative, got {max_norm}")
     c = np.asarray(scale, np.float64)
-    # C / ((2C - 1)/C): no square of C, which may overflow, and C - 1/2 is exact where it is small
-    with np.errstate(over="ignore"):  # beyond every double
-        beta = math.pi / 8 * (_error_length(operator, form) * norm) ** 2 * (c / (2 * ((c - 0.5) / c)))
+    with np.errstate(over="ignore"):  # beyond every double; no square of C, which may overflow
+        squares = gaussian_variance(1.0) * (_error_length(operator, form) * norm) ** 2
+        beta = squares * (c / two_less_reciprocal(c))
     return plain(beta)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from theory.arguments import plain, reals
 from theory.operators import Operator
-from theory.path_following.bounds import check_scale, error_map, feedback
+from theory.path_following.bounds import check_scale, error_map, feedback, two_less_reciprocal
 from theory.path_following.nearest_plane import optq_pivots
 
 
@@ -81,8 +81,7 @@ def saturation_law(columns: ArrayLike, samples: ArrayLike, scale: ArrayLike, var
         raise ValueError(f"columns must be >= 0 and samples >= 1, got {columns} and {samples}")
     if not np.all(np.isfinite(var) & (var >= 0)):
         raise ValueError(f"variance must be finite and not negative, got {variance}")
-    # no square of C, which may overflow; C - 1/2 is exact where it is small
-    contraction = 2 * ((c - 0.5) / c) / c / m
+    contraction = two_less_reciprocal(c) / c / m  # no square of C, which may overflow
     tiny = contraction < 1e-300  # then nothing contracts within any number of columns
     safe = np.where(tiny, 1.0, contraction)
     with np.errstate(divide="ignore", invalid="ignore"):  # m = 1, C = 1: nothing survives one projection
@@ -129,7 +128,7 @@ def break_even_ratio(scale: float) -> float:
     # 2 (1 - e^{-y}) = y with y = r (2C-1)/C^2: y = 2 + W(-2 e^{-2}) on the principal branch, the same for
     # every C.
     y = 2 + lambertw(-2 * math.exp(-2)).real
-    return float(y * scale / (2 * ((scale - 0.5) / scale)))
+    return float(y * scale / two_less_reciprocal(scale))
 
 
 def layer_error_bound(
