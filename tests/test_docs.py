@@ -14,6 +14,9 @@ import pytest
 
 from figures import build
 from paper_checks import registry
+from theory.distributions import Gaussian, Laplace, StudentT
+from theory.formats import FORMATS
+from theory.formats.laws import format_snr
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -206,3 +209,15 @@ def test_the_citation_names_the_version():
     from importlib.metadata import version
 
     assert f"version = {{{version('snapcut')}}}" in (ROOT / "docs" / "citing.md").read_text(encoding="utf-8")
+
+
+def test_the_ratios_of_block_formats_are_those_of_their_laws():
+    """The table of docs/snr.md that begins with Q4_0, each law to the digits it states."""
+    text = (ROOT / "docs" / "snr.md").read_text(encoding="utf-8")
+    head, _, *rows = text[text.index("| format | bits | Gaussian |") :].split("\n\n")[0].splitlines()
+    assert head.endswith("| Laplace | Student-t, kurtosis 29 |") and len(rows) == 6
+    laws = Gaussian(), Laplace(), StudentT(2, 30)
+    for row in rows:
+        name, _, *stated = (cell.strip() for cell in row.strip("|").split("|"))
+        form = next(form for form in FORMATS if form.name == name.split(" (")[0])
+        assert [f"{format_snr(law, form):.2f}" for law in laws] == stated, name
