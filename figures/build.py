@@ -195,6 +195,38 @@ def save(built: Built, folder: str | Path) -> list[Path]:
 
     The manifest (.json) holds checksums of the others, so that a set can be told from parts of two.
     """
+    paths = _paths(built.name, folder)
+    write_together({paths[kind]: content for kind, content in _contents(built).items()})
+    return list(paths.values())
+
+
+class Saved:
+    """Figures saved into a folder one after another, and which of them stand there, whatever interrupts.
+
+    What is interrupted while files take their places ends with all of them in place: only a look tells.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.paths: dict[str, list[Path]] = {}
+        self._at_hand: Built | None = None
+
+    def add(self, built: Built) -> None:
+        """Save one more."""
+        self._at_hand = built
+        self.paths[built.name] = save(built, self.folder)
+
+    def names(self) -> list[str]:
+        """Of all that are whole in the folder."""
+        one = self._at_hand
+        if one is None or one.name in self.paths:
+            return list(self.paths)
+        manifest = _paths(one.name, self.folder)["json"]
+        here = manifest.exists() and manifest.read_bytes() == _contents(one)["json"]
+        return [*self.paths, *([one.name] if here else [])]
+
+
+def _contents(built: Built) -> dict[str, bytes]:
     lines = zip(*(np.asarray(column).tolist() for column in built.table.values()), strict=True)
     contents: dict[str, bytes] = {
         "png": built.png,
@@ -204,9 +236,7 @@ def save(built: Built, folder: str | Path) -> list[Path]:
     checksums = {kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()}
     manifest = {**built.manifest, "sha256": checksums}
     contents["json"] = (json.dumps(manifest, indent=2) + "\n").encode()
-    paths = _paths(built.name, folder)
-    write_together({paths[kind]: content for kind, content in contents.items()})
-    return list(paths.values())
+    return contents
 
 
 def _paths(name: str, folder: str | Path) -> dict[str, Path]:

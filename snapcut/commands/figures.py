@@ -51,9 +51,10 @@ def figures(
         emit(json, {"figures": rows}, lambda: print_table(rows))
         return 0
     build.check_targets(chosen, out)
-    written: dict[str, list[str]] = {}
+    saved = build.Saved(out)
 
     def kept() -> str:
+        written = saved.names()
         rest = [one for one in chosen if one not in written]
         options = ["--out", out, "--budget", budget, "--seed", seed]
         options += [part for setting in set_ for part in ("--set", setting)]
@@ -63,6 +64,7 @@ def figures(
     interruption.remember(kept)
     ready = build.build_all(chosen, budget, seed, settings=set_, width=width)
     for one in ready:  # each is whole on disk before the next is waited for
-        written[one.name] = [str(path) for path in build.save(one, out)]
+        saved.add(one)
+    written = {one: [str(path) for path in paths] for one, paths in saved.paths.items()}
     emit(json, {"figures": written}, lambda: say(*(paths[0] for paths in written.values())))
     return 0

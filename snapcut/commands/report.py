@@ -57,14 +57,15 @@ def report(
     order = workers.spread([kind for kind, _, _ in calls])  # figures beside claims: no core waits
     found: dict[int, Any] = {}
     pictures: dict[str, Picture] = {}
+    saved = build.Saved(out / "figures")
     interruption.remember(
-        lambda: f"{count(pictures, 'figure')} in {out / 'figures'} kept, no page; again: {again()}"
+        lambda: f"{count(saved.names(), 'figure')} in {saved.folder} kept, no page; again: {again()}"
     )
     with progress.bar(len(calls), "report") as advance:
         results = workers.run(_result, (calls[i][1:] for i in order), min(default_threads(), len(calls)))
         for i, one in zip(order, results, strict=True):
             if isinstance(one, build.Built):
-                build.save(one, out / "figures")
+                saved.add(one)
                 pictures[one.name] = Picture(one.name, one.title, one.caption, one.png)
             found[i] = one
             advance(1)

@@ -82,6 +82,41 @@ def test_four_files_and_the_table_round_trips(example, tmp_path):
     assert manifest["versions"]["numpy"] == np.__version__
 
 
+def test_a_figure_that_an_interruption_left_whole_is_among_those_saved(example, tmp_path, monkeypatch):
+    """Ctrl-C after the first of four renames, or just after the last; before them there is none."""
+    from sims.support import files
+
+    place, real, saved = files._Waiting.place, build.save, build.Saved(tmp_path)
+    assert saved.names() == []
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(build, "write_together", interrupted)
+        saved.add(example)
+    assert saved.names() == [] and list(tmp_path.iterdir()) == []
+    placed = []
+
+    def once(waiting):
+        placed.append(waiting)
+        place(waiting)
+        if len(placed) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files._Waiting, "place", once)
+        saved.add(example)
+    assert saved.names() == [example.name] and len(list(tmp_path.iterdir())) == 4
+    assert saved.paths == {}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(build, "save", lambda *given: (real(*given), interrupted()))
+        saved.add(example)
+    assert saved.names() == [example.name]
+    saved.add(example)
+    assert saved.names() == [example.name] and len(saved.paths[example.name]) == 4
+
+
 def test_a_set_appears_whole_and_tells_whether_it_still_is(example, tmp_path):
     (tmp_path / "partition_threshold.csv").mkdir()  # cannot be written, though the two before it could
     with pytest.raises(IsADirectoryError):

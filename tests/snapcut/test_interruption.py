@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def test_interruption_leaves_no_half_written_file(tmp_path):
             assert content.endswith(b"IEND\xaeB`\x82")
         elif path.suffix == ".json":
             assert json.loads(content)["figure"] == path.stem
+
+
+def test_a_figure_written_when_the_signal_came_is_counted(capfd, tmp_path, monkeypatch):
+    """Between its last file's place and the next line of the command."""
+    from figures import build
+    from snapcut import main
+
+    save = build.save
+
+    def interrupted(*given):
+        save(*given)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(build, "save", interrupted)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` sets its own
+    with pytest.raises(SystemExit) as end:
+        main(["figures", "storage_break_even", "hardware_roofline", "--out", str(tmp_path)])
+    said = capfd.readouterr().err
+    assert end.value.code == 130 and said.startswith(f"snapcut: interrupted; 1 figure in {tmp_path} kept; ")
+    (name,) = (path.stem for path in tmp_path.glob("*.json"))
+    assert name not in said.partition("the rest:")[2]
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_interruption_at_any_time_is_one_line_and_exit_code_130():
